@@ -1,0 +1,26 @@
+# The control plane as an image. It listens on loopback unless its flags say otherwise, as compose.yaml's do.
+FROM python:3.13-slim-trixie AS base
+
+FROM base AS build
+WORKDIR /src
+# No pip in what is shipped: nothing is to be installed there.
+RUN python -m venv --without-pip /opt/pilothouse
+COPY pyproject.toml hatch_build.py README.md LICENSE NOTICE ./
+COPY protos protos
+COPY xds xds
+RUN pip --python /opt/pilothouse install --no-cache-dir .
+
+FROM base
+COPY --from=build /opt/pilothouse /opt/pilothouse
+ENV PATH=/opt/pilothouse/bin:$PATH
+# A number, so that Kubernetes' runAsNonRoot can see that it is not root.
+USER 65532:65532
+EXPOSE 18000 18001
+STOPSIGNAL SIGTERM
+# At the default admin port. Not with urllib, which would go to the proxy that an engine can set for all
+# containers.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["python", "-c", "\
+from http.client import HTTPConnection; admin = HTTPConnection('127.0.0.1', 18001, timeout=2); \
+admin.request('GET', '/readyz'); raise SystemExit(admin.getresponse().status != 200)"]
+ENTRYPOINT ["pilothouse"]
+CMD ["serve"]

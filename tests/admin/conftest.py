@@ -1,0 +1,78 @@
+"""One busy Status that every area of the admin is shown, and a client without a network for the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from pilothouse.admin.http import admin
+from pilothouse.admin.status import (
+    Counters,
+    FaultStatus,
+    Quarantine,
+    SourceStatus,
+    Status,
+    StreamStatus,
+    SubscriptionStatus,
+)
+
+
+@pytest.fixture
+def fault() -> FaultStatus:
+    return FaultStatus("shop.yaml", 7, 2, "spec.ports[0].port", "must be in 1..65535")
+
+
+def _stream(number: int) -> StreamStatus:
+    endpoints = SubscriptionStatus("EDS", names=3, sent=3, awaiting_ack=True)
+    subscriptions = {
+        1: (SubscriptionStatus("CDS", wildcard=True, sent=3), endpoints),
+        2: (SubscriptionStatus("CDS", sent=3, last_error="no such field"),),
+    }
+    return StreamStatus(
+        node=f"cart-{number}",
+        peer=f"ipv4:127.0.0.1:{39_999 + number}",
+        variant="delta",
+        namespace="shop",
+        connected_s=1_700_000_299.0 + number,
+        subscriptions=subscriptions[number],
+    )
+
+
+@pytest.fixture
+def busy(fault: FaultStatus) -> Status:
+    return Status(
+        version="1.2.3",
+        started_at=1_700_000_000.0,
+        sources=(
+            SourceStatus("files", synced=True, services=3, last_report_s=1_700_000_100.0, faults=(fault,)),
+            SourceStatus("consul", stale=True, error="connection refused"),
+        ),
+        quarantined=(Quarantine("shop/payments", "Cluster.name: too short", 1_700_000_200.0),),
+        services=3,
+        endpoints=12,
+        resources={"CDS": 3, "EDS": 4},
+        streams=(_stream(1), _stream(2)),
+        counters=Counters(
+            pushes={("CDS", "sotw"): 5, ("CDS", "delta"): 6},
+            requests={"CDS": 9},
+            rejects={"CDS": 1},
+            streams_opened=4,
+            streams_closed=2,
+            bad_requests=1,
+            unknown_names=7,
+            bytes_sent=12345,
+        ),
+    )
+
+
+@pytest.fixture
+def ask() -> Callable[[Status], httpx.AsyncClient]:
+    """A client of an admin that shows one Status; no socket in between."""
+
+    def client(status: Status) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=admin(lambda: status))
+        return httpx.AsyncClient(transport=transport, base_url="http://admin")
+
+    return client

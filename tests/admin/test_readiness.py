@@ -1,0 +1,122 @@
+"""When a process is ready, and that it says why not in words a person can act on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pilothouse.admin.status import FaultStatus, Quarantine, SourceStatus, Status
+
+FAULT = FaultStatus("shop.yaml", 7, 2, "spec.ports[0].port", "must be in 1..65535")
+REPORTED = SourceStatus("files", synced=True, services=2, last_report_s=1.0)
+CALM = Status(version="1", started_at=0.0, sources=(REPORTED,))
+KEPT = "1 fault in what it reads, the last good state stays in force"
+
+TABLE = {
+    "every source has reported": (CALM, [], []),
+    "a source has not reported": (
+        replace(CALM, sources=(REPORTED, SourceStatus("etcd"))),
+        ["source etcd: has not reported yet"],
+        [],
+    ),
+    "a source has never got through": (
+        replace(CALM, sources=(SourceStatus("etcd", stale=True, error="connection refused"),)),
+        ["source etcd: has not reported yet; failed and is being retried: connection refused"],
+        [],
+    ),
+    "a source has not reported because of a fault": (
+        replace(CALM, sources=(SourceStatus("files", faults=(FAULT,)),)),
+        [f"source files: has not reported yet; {KEPT}"],
+        [],
+    ),
+    "a stale source": (
+        replace(CALM, sources=(replace(REPORTED, stale=True, error="disk is gone"),)),
+        [],
+        ["source files: failed and is being retried, its last report stays in force: disk is gone"],
+    ),
+    "a source that has mended itself": (
+        replace(CALM, sources=(replace(REPORTED, error="disk was gone"),)),
+        [],
+        [],
+    ),
+    "a faulty source": (
+        replace(CALM, sources=(replace(REPORTED, faults=(FAULT,)),)),
+        [],
+        [f"source files: {KEPT}"],
+    ),
+    "several faults": (
+        replace(CALM, sources=(replace(REPORTED, faults=(FAULT, FAULT)),)),
+        [],
+        ["source files: 2 faults in what it reads, the last good state stays in force"],
+    ),
+    "a quarantined service": (
+        replace(CALM, quarantined=(Quarantine("shop/cart", "Cluster.name: too short", 1.0),)),
+        [],
+        ["service shop/cart is quarantined, its last good version is served: Cluster.name: too short"],
+    ),
+    "draining": (replace(CALM, draining=True), ["draining: this process is about to exit"], []),
+    "no source at all": (replace(CALM, sources=()), ["there is no source of services"], []),
+}
+
+
+@pytest.mark.parametrize(("status", "reasons", "warnings"), TABLE.values(), ids=TABLE.keys())
+async def test_readyz_answers_503_exactly_when_it_has_a_reason(ask, status, reasons, warnings) -> None:
+    async with ask(status) as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == (503 if reasons else 200)
+    body = answer.json()
+    assert (body["ready"], body["reasons"], body["warnings"]) == (not reasons, reasons, warnings)
+
+
+async def test_readyz_names_every_source_fault_and_quarantined_service(ask, busy) -> None:
+    async with ask(busy) as client:
+        body = (await client.get("/readyz")).json()
+    assert body["draining"] is False
+    assert body["sources"] == [
+        {
+            "reason": KEPT,
+            "name": "files",
+            "synced": True,
+            "stale": False,
+            "error": "",
+            "services": 3,
+            "last_report_s": 1_700_000_100.0,
+            "faults": [
+                {
+                    "file": "shop.yaml",
+                    "line": 7,
+                    "document": 2,
+                    "field": "spec.ports[0].port",
+                    "message": "must be in 1..65535",
+                }
+            ],
+        },
+        {
+            "reason": "has not reported yet; failed and is being retried: connection refused",
+            "name": "consul",
+            "synced": False,
+            "stale": True,
+            "error": "connection refused",
+            "services": 0,
+            "last_report_s": None,
+            "faults": [],
+        },
+    ]
+    assert body["quarantined"] == [
+        {"service": "shop/payments", "reason": "Cluster.name: too short", "since": 1_700_000_200.0}
+    ]
+
+
+async def test_a_source_with_nothing_the_matter_is_said_to_have_reported(ask) -> None:
+    async with ask(CALM) as client:
+        body = (await client.get("/readyz")).json()
+    assert [source["reason"] for source in body["sources"]] == ["reported"]
+
+
+async def test_a_file_whose_name_is_not_utf_8_can_be_reported(ask) -> None:
+    odd = b"caf\xe9.yaml".decode("utf-8", "surrogateescape")
+    source = replace(REPORTED, faults=(replace(FAULT, file=odd),))
+    async with ask(replace(CALM, sources=(source,))) as client:
+        answer = await client.get("/readyz")
+    assert answer.json()["sources"][0]["faults"][0]["file"] == odd

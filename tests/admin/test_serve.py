@@ -1,0 +1,178 @@
+"""The admin over real sockets: ports, signals, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from pilothouse.admin import serve
+from pilothouse.admin.http import admin
+from pilothouse.admin.serve import serving
+
+LOOPBACK = "127.0.0.1"
+
+
+def has_ipv6_loopback() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+async def refused(port: int) -> None:
+    """Waits until nobody takes connections on the port any more."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(LOOPBACK, port)
+                writer.close()
+            except ConnectionRefusedError:
+                return
+            except ConnectionResetError:  # it was queued at the very moment that the door was shut
+                pass
+            await asyncio.sleep(0.01)
+
+
+def client_of(port: int, host: str = LOOPBACK) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False)
+
+
+@pytest.mark.parametrize(
+    ("route", "code", "kind"),
+    [
+        ("/", 200, "application/json"),
+        ("/healthz", 200, "application/json"),
+        ("/readyz", 503, "application/json"),
+        ("/metrics", 200, "text/plain; version=0.0.4; charset=utf-8"),
+        ("/nothing", 404, "application/json"),
+    ],
+)
+async def test_every_route_answers_over_a_socket(busy, route, code, kind) -> None:
+    async with serving(admin(lambda: busy), LOOPBACK, 0) as port, client_of(port) as client:
+        got = await client.get(route)
+        assert (got.status_code, got.headers["content-type"]) == (code, kind)
+        assert got.content
+        head = await client.head(route)
+        assert (head.status_code, head.content) == (code, b"")
+        assert "server" not in got.headers
+
+
+async def test_a_wanted_port_is_the_one_that_is_served(busy) -> None:
+    with socket.create_server((LOOPBACK, 0)) as free:
+        wanted = free.getsockname()[1]
+    async with serving(admin(lambda: busy), LOOPBACK, wanted) as port, client_of(wanted) as client:
+        assert port == wanted
+        assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_a_taken_port_is_an_error_in_one_line_that_names_it(busy) -> None:
+    with socket.create_server((LOOPBACK, 0)) as other:
+        taken = other.getsockname()[1]
+        with pytest.raises(OSError, match="the admin cannot listen on") as raised:
+            async with serving(admin(lambda: busy), LOOPBACK, taken):
+                pytest.fail("it was served beside the other")
+    assert raised.value.errno == errno.EADDRINUSE
+    assert raised.value.strerror == (f"the admin cannot listen on {LOOPBACK}:{taken}: Address already in use")
+
+
+async def test_an_unknown_host_is_an_error_that_names_it(busy) -> None:
+    with pytest.raises(OSError, match=r"cannot listen on no\.such\.host\.invalid:18001"):
+        async with serving(admin(lambda: busy), "no.such.host.invalid", 18001):
+            pytest.fail("it was served")
+
+
+@pytest.mark.skipif(not has_ipv6_loopback(), reason="this machine has no ::1")
+async def test_an_ipv6_address_is_served_and_named_in_brackets(busy) -> None:
+    async with serving(admin(lambda: busy), "::1", 0) as port, client_of(port, "[::1]") as client:
+        assert (await client.get("/healthz")).status_code == 200
+        with pytest.raises(OSError, match=rf"cannot listen on \[::1\]:{port}: Address already in use"):
+            async with serving(admin(lambda: busy), "::1", port):
+                pytest.fail("it was served twice")
+
+
+async def test_nothing_answers_after_the_block_and_the_port_is_free_again(busy) -> None:
+    async with serving(admin(lambda: busy), LOOPBACK, 0) as port, client_of(port) as idle:
+        await idle.get("/healthz")  # leaves a kept-alive connection, which must not hold up the end
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(LOOPBACK, port)
+    async with serving(admin(lambda: busy), LOOPBACK, port) as again:
+        assert again == port
+
+
+async def test_signals_stay_with_the_process(busy) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    async with serving(admin(lambda: busy), LOOPBACK, 0) as port, client_of(port) as client:
+        await client.get("/healthz")  # an answer proves that the server has started
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+class Held:
+    """An application with one answer that is held until it is let go."""
+
+    def __init__(self) -> None:
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+        self.app = Starlette(routes=[Route("/", self.answer)])
+
+    async def answer(self, _: Request) -> Response:
+        self.asked.set()
+        await self.go.wait()
+        return PlainTextResponse("done")
+
+
+async def test_a_request_in_flight_is_answered_after_the_door_is_shut() -> None:
+    held = Held()
+    served = serving(held.app, LOOPBACK, 0)
+    port = await served.__aenter__()
+    async with client_of(port) as client:
+        answer = asyncio.create_task(client.get("/"))
+        await held.asked.wait()
+        ending = asyncio.create_task(served.__aexit__(None, None, None))
+        await refused(port)
+        held.go.set()
+        assert (await answer).text == "done"
+        await ending
+
+
+async def test_a_request_that_never_ends_does_not_hold_up_the_end(monkeypatch) -> None:
+    monkeypatch.setattr(serve, "DRAIN_S", 0)
+    held = Held()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        async with serving(held.app, LOOPBACK, 0) as port:
+            answer = asyncio.create_task(client.get(f"http://{LOOPBACK}:{port}/"))
+            await held.asked.wait()
+        assert (await answer).status_code == 500
+
+
+async def test_an_error_of_the_block_comes_out_as_it_is_and_the_port_is_closed(busy) -> None:
+    with pytest.raises(KeyError, match="of the block"):
+        async with serving(admin(lambda: busy), LOOPBACK, 0) as port:
+            raise KeyError("of the block")
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(LOOPBACK, port)
+
+
+async def test_a_cancelled_block_closes_the_port(busy) -> None:
+    opened: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def forever() -> None:
+        async with serving(admin(lambda: busy), LOOPBACK, 0) as port:
+            opened.set_result(port)
+            await asyncio.Event().wait()
+
+    running = asyncio.create_task(forever())
+    port = await opened
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(LOOPBACK, port)

@@ -1,0 +1,101 @@
+"""A mistake on the command line: exit 2 and one line that names it, never a usage text or a traceback."""
+
+from __future__ import annotations
+
+import pytest
+
+BOOTSTRAP = ("bootstrap", "--node", "web-0", "--namespace", "shop")
+
+MISTAKES = [
+    (("serve", "--bogus"), "No such option: --bogus"),
+    (("bogus",), "No such command 'bogus'."),
+    (("serve", "--xds"), "Option '--xds' requires an argument."),
+    (
+        ("serve",),
+        "--manifests: is needed, here or as PILOTHOUSE_MANIFESTS or as manifests in the --config file",
+    ),
+    (("serve", "--manifests", "/nowhere"), "--manifests: /nowhere: No such file or directory"),
+    (("serve", "--config", "/nowhere"), "--config: /nowhere: No such file or directory"),
+    (("validate", "/nowhere"), "Invalid value for 'PATH...': path '/nowhere' does not exist."),
+    (("validate",), "Missing argument 'PATH...'."),
+    (("bootstrap", "--namespace", "shop"), "Missing option '--node'."),
+    (("bootstrap", "--node", "web-0"), "Missing option '--namespace'."),
+    (("bootstrap", "--node", "", "--namespace", "shop"), "--node: is empty"),
+    (("bootstrap", "--node", "web-0", "--namespace", ""), "--namespace: is empty"),
+    (("bootstrap", "--node", "web-0", "--namespace", "Shop"), "--namespace: 'Shop' is not a namespace name"),
+    (
+        (*BOOTSTRAP, "--locality", "r/z/s/x"),
+        "--locality: 'r/z/s/x' is not REGION, REGION/ZONE or REGION/ZONE/SUB-ZONE",
+    ),
+    (
+        (*BOOTSTRAP, "--locality", "r//s"),
+        "--locality: 'r//s' is not REGION, REGION/ZONE or REGION/ZONE/SUB-ZONE",
+    ),
+    (
+        (*BOOTSTRAP, "--dependency", "data/*", "--dependency", "payments"),
+        "--dependency: 'payments' is not namespace/name or namespace/*",
+    ),
+    ((*BOOTSTRAP, "--dependency", "*/*"), "--dependency: '*/*' is not namespace/name or namespace/*"),
+    (
+        (*BOOTSTRAP, "--egress", "localhost:1"),
+        "--egress: 'localhost:1' is not an IP address and a port such as 127.0.0.1:15001",
+    ),
+    (
+        (*BOOTSTRAP, "--control-plane", "xds"),
+        "--control-plane: 'xds' is not HOST:PORT, such as 127.0.0.1:18000 or [::1]:18000",
+    ),
+    ((*BOOTSTRAP, "--control-plane", "xds:0"), "--control-plane: 'xds:0' has no port that could be called"),
+    (
+        (*BOOTSTRAP, "--tls-ca", "ca", "--tls-cert", "c"),
+        "--tls-key: is needed: certificate and key go together",
+    ),
+    (
+        (*BOOTSTRAP, "--tls-ca", "ca", "--tls-key", "k"),
+        "--tls-cert: is needed: certificate and key go together",
+    ),
+    (
+        (*BOOTSTRAP, "--tls-cert", "c", "--tls-key", "k"),
+        "--tls-ca: is needed: without it the control plane could be anybody",
+    ),
+    (
+        (*BOOTSTRAP, "--tls-san", "xds"),
+        "--tls-ca: is needed: without it the control plane could be anybody",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "line"), MISTAKES, ids=[line[:40] for _, line in MISTAKES])
+def test_a_mistake_exits_2_with_one_line(pilothouse, arguments, line) -> None:
+    outcome = pilothouse(*arguments)
+    assert outcome.refused(line), outcome
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(*BOOTSTRAP, "--capture", "all"), (*BOOTSTRAP, "--admin-port", "70000"), ("version", "-o", "xml")],
+)
+def test_a_value_that_the_parser_refuses_is_one_line_that_names_the_flag(pilothouse, arguments) -> None:
+    outcome = pilothouse(*arguments)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert len(outcome.err.splitlines()) == 1
+    assert arguments[-2] in outcome.err
+
+
+@pytest.mark.parametrize(("arguments", "line"), [MISTAKES[0], MISTAKES[3], MISTAKES[12]])
+def test_it_is_the_same_in_a_process_of_its_own(process, arguments, line) -> None:
+    outcome = process(*arguments)
+    assert outcome.refused(line), outcome
+
+
+def test_a_wrong_variable_is_named(pilothouse, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("PILOTHOUSE_ADMIN", "18001")
+    outcome = pilothouse("serve", "--manifests", tmp_path)
+    assert outcome.refused(
+        "PILOTHOUSE_ADMIN: '18001' is not HOST:PORT, such as 127.0.0.1:18000 or [::1]:18000"
+    ), outcome
+
+
+def test_without_a_command_it_lists_them(pilothouse) -> None:
+    outcome = pilothouse()
+    assert (outcome.status, outcome.err) == (0, "")
+    assert all(command in outcome.out for command in ("serve", "bootstrap", "validate", "version"))

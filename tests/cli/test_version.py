@@ -1,0 +1,27 @@
+"""The version command: right, and quick because it imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib import metadata
+
+HEAVY = {"grpc", "envoy_data_plane", "pilothouse._pb", "pilothouse.app", "uvicorn", "rich"}
+
+
+def test_version_is_for_people_or_for_programs(pilothouse) -> None:
+    text, programs = pilothouse("version"), pilothouse("version", "-o", "json")
+    assert (text.status, text.err, programs.status, programs.err) == (0, "", 0, "")
+    versions = json.loads(programs.out)
+    assert list(versions) == ["pilothouse", "python", "grpcio", "protobuf"]
+    assert versions["pilothouse"] == metadata.version("pilothouse")
+    assert text.out.splitlines() == [f"{name} {number}" for name, number in versions.items()]
+
+
+def test_what_every_command_imports_is_light() -> None:
+    script = "import sys, pilothouse.cli; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert HEAVY.isdisjoint(done.stdout.split())

@@ -1,0 +1,42 @@
+"""What tests of every area share."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+
+class Eventually(Protocol):
+    async def __call__(self, check: Callable[[], T | Awaitable[T]], within: float = 10.0) -> T:
+        """The first true value of `check`, asked again and again; fails after `within` seconds."""
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The root of the checkout."""
+    return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Eventually:
+    """Waits for a condition, in place of a sleep: `value = await eventually(lambda: registry.services)`."""
+
+    async def wait(check: Callable[[], T | Awaitable[T]], within: float = 10.0) -> T:
+        deadline = asyncio.get_running_loop().time() + within
+        while True:
+            found = check()
+            value = await found if inspect.isawaitable(found) else found
+            if value:
+                return value
+            if asyncio.get_running_loop().time() > deadline:
+                pytest.fail(f"still not so after {within} s: {inspect.getsource(check).strip()}")
+            await asyncio.sleep(0.01)
+
+    return wait

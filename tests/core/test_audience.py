@@ -1,0 +1,92 @@
+import pytest
+
+from pilothouse.audience import Address, Audience, BadNode, Capture, Node, Scope, audience
+from pilothouse.model import Locality, ServiceName
+
+
+def metadata(**said: object) -> Node:
+    return Node("web-0", Locality("r1", "z1"), {"pilothouse": said})
+
+
+def test_a_node_that_says_nothing_sees_everything_and_has_no_namespace() -> None:
+    assert audience(Node()) == Audience()
+
+
+def test_everything_that_a_node_says_is_taken_over() -> None:
+    node = metadata(
+        namespace="web",
+        dependencies=["shop/payments", "data/*"],
+        node="n1",
+        egress="127.0.0.2:15002",
+        capture="vip",
+    )
+    assert audience(node) == Audience(
+        namespace="web",
+        node="n1",
+        locality=Locality("r1", "z1"),
+        scope=Scope(frozenset({ServiceName("shop", "payments"), ServiceName("data", "*")})),
+        egress=Address("127.0.0.2", 15002),
+        capture=Capture.VIP,
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({"namespace": 5}, "node.metadata.pilothouse.namespace"),
+        ({"namespace": "Not A Label"}, "node.metadata.pilothouse.namespace"),
+        ({"dependencies": "shop/payments"}, "node.metadata.pilothouse.dependencies"),
+        ({"dependencies": ["shop/payments", "payments"]}, "node.metadata.pilothouse.dependencies[1]"),
+        ({"dependencies": ["*/*"]}, "node.metadata.pilothouse.dependencies[0]"),
+        ({"dependencies": [7]}, "node.metadata.pilothouse.dependencies[0]"),
+        ({"node": []}, "node.metadata.pilothouse.node"),
+        ({"egress": "127.0.0.1"}, "node.metadata.pilothouse.egress"),
+        ({"egress": "localhost:15001"}, "node.metadata.pilothouse.egress"),
+        ({"egress": "127.0.0.1:0"}, "node.metadata.pilothouse.egress"),
+        ({"egress": "127.0.0.1:65536"}, "node.metadata.pilothouse.egress"),
+        ({"capture": "everything"}, "node.metadata.pilothouse.capture"),
+        ({"dependancies": []}, "node.metadata.pilothouse.dependancies"),
+    ],
+)
+def test_metadata_that_makes_no_sense_is_refused_by_the_name_of_its_field(
+    said: dict[str, object], named: str
+) -> None:
+    with pytest.raises(BadNode) as refused:
+        audience(metadata(**said))
+    assert str(refused.value).startswith(f"{named}: ")
+
+
+def test_metadata_that_is_no_object_is_refused() -> None:
+    with pytest.raises(BadNode, match=r"node\.metadata\.pilothouse: "):
+        audience(Node(metadata={"pilothouse": "shop"}))
+
+
+@pytest.mark.parametrize(
+    ("node", "namespace"),
+    [
+        (Node(metadata={"NAMESPACE": "shop"}), "shop"),
+        (Node("sidecar~10.1.2.3~web-0.shop~shop.svc.cluster.local"), "shop"),
+        (Node("sidecar~10.1.2.3~web-0~x"), "web-0"),
+        (Node("web-0.shop"), ""),
+        (Node("a~b~c"), ""),
+        (Node("x~y~z.q", metadata={"pilothouse": {"namespace": "said"}}), "said"),
+    ],
+)
+def test_the_namespace_is_stated_or_follows_a_convention_and_is_never_guessed(
+    node: Node, namespace: str
+) -> None:
+    assert audience(node).namespace == namespace
+
+
+def test_no_dependencies_is_not_the_same_as_not_saying() -> None:
+    payments = ServiceName("shop", "payments")
+    assert audience(metadata()).scope.sees(payments)
+    assert not audience(metadata(dependencies=[])).scope.sees(payments)
+
+
+def test_a_dependency_on_a_namespace_covers_all_of_it_and_no_other() -> None:
+    scope = audience(metadata(dependencies=["data/*", "shop/payments"])).scope
+    assert scope.sees(ServiceName("data", "ledger"))
+    assert scope.sees(ServiceName("shop", "payments"))
+    assert not scope.sees(ServiceName("shop", "carts"))
+    assert not scope.sees(ServiceName("data-2", "ledger"))

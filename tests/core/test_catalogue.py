@@ -1,0 +1,168 @@
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pilothouse.audience import Address, Audience, Capture, Dialect, Naming, Scope
+from pilothouse.catalogue import Change
+from pilothouse.model import Locality, Port, Protocol, Service, ServiceName
+from pilothouse.resources import ResourceType
+from pilothouse.world import World, affected
+
+Make = Callable[..., Service]
+ByType = Callable[[list[Change]], Mapping[str, set[str]]]
+PAYMENTS = "outbound|8080||payments.shop.svc.cluster.local"
+EVERYTHING = Scope()
+POISON = (Port("http", 8080), Port("bad", 70_000, Protocol.TCP))
+
+
+def test_a_new_service_brings_its_cluster_endpoints_and_routes(
+    town: Any, make_service: Make, names_by_type: ByType
+) -> None:
+    changes = town.put(make_service("shop/payments", "10.0.0.1"))
+    assert names_by_type(changes) == {"CDS": {PAYMENTS}, "EDS": {PAYMENTS}, "RDS": {"egress"}}
+
+
+def test_a_changed_endpoint_changes_endpoints_only(
+    town: Any, make_service: Make, names_by_type: ByType
+) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1"), make_service("shop/carts", "10.0.0.2"))
+    changes = town.put(make_service("shop/payments", "10.0.0.9"))
+    assert names_by_type(changes) == {"EDS": {PAYMENTS}}
+
+
+def test_an_equal_service_changes_nothing(town: Any, make_service: Make) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1"))
+    assert town.put(make_service("shop/payments", "10.0.0.1")) == []
+
+
+def test_what_cannot_be_sent_changes_nothing(town: Any, make_service: Make) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1"))
+    assert town.put(make_service("shop/payments", "10.0.0.1", "not-an-address")) == []
+
+
+def test_a_removed_service_takes_everything_along(
+    town: Any, make_service: Make, names_by_type: ByType
+) -> None:
+    town.put(
+        make_service("shop/payments", "10.0.0.1", vips=("10.96.0.1",), ports=(Port("t", 5432, Protocol.TCP),))
+    )
+    changes = town.remove(ServiceName("shop", "payments"))
+    cluster = "outbound|5432||payments.shop.svc.cluster.local"
+    assert names_by_type(changes) == {"CDS": {cluster}, "EDS": {cluster}, "LDS": {"10.96.0.1_5432"}}
+    assert town.catalogue.clusters(EVERYTHING).resources == {}
+
+
+def test_one_bad_service_is_quarantined_and_the_others_flow(town: Any, make_service: Make) -> None:
+    good, bad = (
+        make_service("shop/carts", "10.0.0.2"),
+        make_service("shop/bad", "10.0.0.1", ports=POISON, vips=("10.96.0.1",)),
+    )
+    changes = town.put(bad, good)
+    assert [change.service for change in changes] == [good.name]
+    assert list(town.catalogue.quarantined) == [bad.name]
+    assert "port_value" in town.catalogue.quarantined[bad.name].reason
+
+
+def test_the_last_good_version_stays_while_a_newer_one_is_quarantined(town: Any, make_service: Make) -> None:
+    good = make_service("shop/payments", "10.0.0.1", vips=("10.96.0.1",))
+    town.put(good)
+    before = town.catalogue.cluster(EVERYTHING, PAYMENTS)
+    assert town.put(make_service("shop/payments", "10.0.0.9", ports=POISON, vips=("10.96.0.1",))) == []
+    assert town.catalogue.cluster(EVERYTHING, PAYMENTS) is before
+    town.put(make_service("shop/payments", "10.0.0.9"))
+    assert town.catalogue.quarantined == {}
+
+
+def test_a_service_in_quarantine_that_is_removed_leaves_it(town: Any, make_service: Make) -> None:
+    town.put(make_service("shop/bad", ports=POISON, vips=("10.96.0.1",)))
+    town.remove(ServiceName("shop", "bad"))
+    assert town.catalogue.quarantined == {}
+
+
+def test_a_virtual_ip_moves_from_the_younger_to_the_older_service(
+    town: Any, make_service: Make, names_by_type: ByType
+) -> None:
+    tcp = (Port("tcp", 5432, Protocol.TCP),)
+    town.put(make_service("shop/new", ports=tcp, vips=("10.96.0.1",), created="2025-01-01T00:00:00Z"))
+    changes = town.put(
+        make_service("shop/old", ports=tcp, vips=("10.96.0.1",), created="2024-01-01T00:00:00Z")
+    )
+    assert names_by_type(changes)["LDS"] == {"10.96.0.1_5432"}
+    [listener] = [
+        r
+        for n, r in town.catalogue.listeners(
+            EVERYTHING, Address("127.0.0.1", 1), Capture.PROXY
+        ).resources.items()
+        if n != "egress"
+    ]
+    assert b"old.shop.svc.cluster.local" in listener.any
+
+
+def test_listeners_for_http_at_virtual_ips_are_for_those_who_capture(town: Any, make_service: Make) -> None:
+    town.put(make_service("shop/payments", vips=("10.96.0.1",)))
+    address = Address("127.0.0.1", 15001)
+    assert set(town.catalogue.listeners(EVERYTHING, address, Capture.PROXY).resources) == {"egress"}
+    assert set(town.catalogue.listeners(EVERYTHING, address, Capture.VIP).resources) == {
+        "egress",
+        "10.96.0.1_8080",
+    }
+    town.put(make_service("shop/carts", vips=("10.96.0.2",)))
+    assert "10.96.0.2_8080" in town.catalogue.listeners(EVERYTHING, address, Capture.VIP).resources
+
+
+def test_an_alias_is_routed_to_its_target_and_follows_it(
+    town: Any, make_service: Make, names_by_type: ByType
+) -> None:
+    town.put(
+        make_service("shop/blue"),
+        make_service("shop/green"),
+        make_service("shop/web", ports=(), external_name="blue.shop.svc.cluster.local"),
+    )
+    routes = town.catalogue.routes(Naming("shop", EVERYTHING), Capture.PROXY).resources["egress"]
+    assert routes.any.count(b"outbound|8080||blue") == 2
+    changes = town.put(make_service("shop/web", ports=(), external_name="green.shop.svc.cluster.local"))
+    assert names_by_type(changes) == {"RDS": {"egress"}}
+    routes = town.catalogue.routes(Naming("shop", EVERYTHING), Capture.PROXY).resources["egress"]
+    assert routes.any.count(b"outbound|8080||blue") == 1
+
+
+def test_nothing_is_shown_that_is_out_of_scope(town: Any, make_service: Make) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1"), make_service("data/ledger", "10.0.0.2"))
+    world = World(town.catalogue, Audience(scope=Scope(frozenset({ServiceName("data", "*")}))))
+    assert world.get(ResourceType.ENDPOINTS, PAYMENTS) is None
+    assert world.get(ResourceType.CLUSTER, PAYMENTS) is None
+    assert list(world.selection(ResourceType.CLUSTER).resources) == [
+        "outbound|8080||ledger.data.svc.cluster.local"
+    ]
+    assert b"payments" not in world.get(ResourceType.ROUTES, "egress").any
+
+
+def test_a_change_out_of_scope_concerns_nobody(town: Any, make_service: Make) -> None:
+    changes = town.put(make_service("shop/payments", "10.0.0.1"))
+    assert affected(changes, Scope(frozenset({ServiceName("data", "*")})), Dialect.ENVOY) == {}
+    assert affected(changes, Scope(frozenset({ServiceName("shop", "*")})), Dialect.ENVOY)
+
+
+def test_the_same_registry_gives_the_same_versions_whatever_the_order(make_service: Make, town: Any) -> None:
+    services = [make_service(f"shop/s{i}", f"10.0.0.{i}", vips=(f"10.96.0.{i}",)) for i in range(1, 6)]
+    other = type(town)()
+    town.put(*services)
+    for service in reversed(services):
+        other.put(service)
+    for type_ in ResourceType:
+        ours, theirs = (
+            World(t.catalogue, Audience("shop", locality=Locality("r1"))).selection(type_)
+            for t in (town, other)
+        )
+        assert {n: r.version for n, r in ours.resources.items()} == {
+            n: r.version for n, r in theirs.resources.items()
+        }
+        assert ours.sotw_body == theirs.sotw_body
+
+
+def test_a_service_that_others_do_not_touch_is_not_encoded_again(town: Any, make_service: Make) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1"))
+    cluster = town.catalogue.cluster(EVERYTHING, PAYMENTS)
+    endpoints = town.catalogue.load_assignment(EVERYTHING, Locality("r1"), PAYMENTS)
+    town.put(make_service("shop/carts", "10.0.0.2"))
+    assert town.catalogue.cluster(EVERYTHING, PAYMENTS) is cluster
+    assert town.catalogue.load_assignment(EVERYTHING, Locality("r1"), PAYMENTS) is endpoints

@@ -1,0 +1,63 @@
+from pilothouse.claims import Claims
+from pilothouse.model import Port, ServiceName, ServiceSpec
+
+
+def spec(name: str, vip: str = "", alias_of: str = "", created: str = "") -> ServiceSpec:
+    return ServiceSpec(
+        ServiceName("shop", name),
+        f"{name}.shop.svc.cluster.local",
+        (Port("http", 80),),
+        vips=(vip,) if vip else (),
+        external_name=f"{alias_of}.shop.svc.cluster.local" if alias_of else "",
+        created=created,
+    )
+
+
+def test_of_two_services_with_one_virtual_ip_the_older_has_it() -> None:
+    claims = Claims()
+    old, new = (
+        spec("b", "10.96.0.1", created="2024-01-01T00:00:00Z"),
+        spec("a", "10.96.0.1", created="2025-01-01T00:00:00Z"),
+    )
+    claims.stake(new)
+    assert claims.resolve(new).spec.vips == ("10.96.0.1",)
+    assert claims.stake(old) == {new.name}
+    assert claims.resolve(new).spec.vips == ()
+    assert claims.resolve(old).spec.vips == ("10.96.0.1",)
+
+
+def test_a_virtual_ip_that_is_given_up_goes_to_the_next() -> None:
+    claims = Claims()
+    first, second = spec("a", "10.96.0.1"), spec("b", "10.96.0.1")
+    claims.stake(first)
+    claims.stake(second)
+    assert claims.resolve(second).spec.vips == ()
+    assert claims.release(first) == {second.name}
+    assert claims.resolve(second).spec.vips == ("10.96.0.1",)
+
+
+def test_a_chain_of_aliases_ends_at_its_service_and_follows_it() -> None:
+    claims = Claims()
+    service, alias, alias_of_alias = spec("green"), spec("web", alias_of="green"), spec("www", alias_of="web")
+    claims.stake(alias_of_alias)
+    claims.stake(alias)
+    assert claims.resolve(alias_of_alias).target is None
+    assert claims.stake(service) == {alias.name, alias_of_alias.name}
+    assert claims.resolve(alias_of_alias).target == service
+    assert claims.release(service) == {alias.name, alias_of_alias.name}
+
+
+def test_aliases_in_a_circle_lead_nowhere() -> None:
+    claims = Claims()
+    one, other = spec("one", alias_of="other"), spec("other", alias_of="one")
+    claims.stake(one)
+    claims.stake(other)
+    assert claims.resolve(one).target is None
+    assert claims.resolve(other).target is None
+
+
+def test_an_alias_of_itself_leads_nowhere() -> None:
+    claims = Claims()
+    alias = spec("one", alias_of="one")
+    claims.stake(alias)
+    assert claims.resolve(alias).target is None

@@ -1,0 +1,45 @@
+"""A TCP server on 127.0.0.1 that leaves nothing open when it stops."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+
+class TcpServer:
+    """A subclass says what a conversation is; it ends when the peer, or `stop`, closes the connection."""
+
+    port = 0
+
+    def __init__(self) -> None:
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+
+    async def start(self) -> None:
+        """Listen on `port`, which is any free one the first time."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        self._server.close()
+        conversations = list(self._open.values())
+        self.hang_up()
+        await asyncio.gather(*conversations)
+
+    def hang_up(self) -> None:
+        """Break every connection, as a network would."""
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raise NotImplementedError
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[writer] = task
+        try:
+            with suppress(EOFError, ConnectionError):
+                await self.converse(reader, writer)
+        finally:
+            del self._open[writer]
+            writer.close()

@@ -1,0 +1,29 @@
+"""Manifests as people write them, read for the tests of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from pilothouse.kubernetes.fields import FieldError, Fields
+from pilothouse.kubernetes.parse import Parsed, parse
+
+
+@pytest.fixture
+def parsed() -> Callable[[str], Parsed]:
+    """Reads one manifest."""
+    return lambda text: parse(Fields(yaml.safe_load(text)))
+
+
+@pytest.fixture
+def refused(parsed) -> Callable[[str], str]:
+    """Reads one manifest that must be refused; returns field and message."""
+
+    def refuse(text: str) -> str:
+        with pytest.raises(FieldError) as caught:
+            parsed(text)
+        return str(caught.value)
+
+    return refuse

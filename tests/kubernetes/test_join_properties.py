@@ -1,0 +1,61 @@
+"""However a cluster came to be as it is: it says the same, and it named every service that changed."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilothouse.kubernetes.join import Cluster
+from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Pod, Service
+from pilothouse.model import Locality, ServiceName
+
+NAMES = st.sampled_from(["a", "b", "c"])
+WEIGHTS = st.sampled_from([None, 0, 5])
+ENTRIES = st.builds(
+    Entry,
+    st.lists(st.sampled_from(["10.0.0.1", "10.0.0.2"]), min_size=1, max_size=2).map(tuple),
+    node=st.sampled_from(["", "a", "b"]),
+    zone=st.sampled_from(["", "z"]),
+    pod=st.none() | NAMES.map(lambda name: Key("Pod", "shop", name)),
+)
+OBJECTS = st.one_of(
+    st.builds(Service, st.just("shop"), NAMES, weight=WEIGHTS),
+    st.builds(
+        EndpointSlice,
+        st.just("shop"),
+        NAMES,
+        owner=NAMES,
+        entries=st.lists(ENTRIES, max_size=3).map(tuple),
+        weight=WEIGHTS,
+    ),
+    st.builds(Node, NAMES, st.builds(Locality, st.sampled_from(["", "r"]))),
+    st.builds(Pod, st.just("shop"), NAMES, WEIGHTS),
+)
+KEYS = st.builds(
+    lambda kind, name: Key(kind, "" if kind == "Node" else "shop", name),
+    st.sampled_from(["Service", "EndpointSlice", "Node", "Pod"]),
+    NAMES,
+)
+CHANGES = st.lists(st.tuples(st.lists(OBJECTS, max_size=3), st.lists(KEYS, max_size=2)), max_size=8)
+
+
+def services(cluster):
+    names = [ServiceName("shop", name) for name in "abc"]
+    return {name: cluster.service(name) for name in names}
+
+
+@given(CHANGES)
+def test_a_cluster_says_what_a_new_one_would_say(changes):
+    cluster, objects = Cluster(), {}
+    for put, gone in changes:
+        before = services(cluster)
+        touched = cluster.apply(put, gone)
+        objects = {key: one for key, one in objects.items() if key not in gone}
+        objects.update((one.key, one) for one in put)
+        fresh = Cluster()
+        fresh.apply(objects.values())
+        after = services(cluster)
+        assert after == services(fresh)
+        assert set(cluster.names) == {name for name, service in after.items() if service}
+        assert {name for name in after if after[name] != before[name]} <= touched
+        assert all(before[name] or after[name] for name in touched)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from pilothouse.kubernetes.protocols import spoken
+from pilothouse.model import Protocol, Transport
+
+HTTP, HTTP2, GRPC, TLS, TCP = Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.TLS, Protocol.TCP
+
+
+@pytest.mark.parametrize(
+    ("app_protocol", "name", "number", "protocol"),
+    [
+        # appProtocol wins, whatever the name says.
+        ("https", "http-x", 80, TLS),
+        ("HTTP", "tcp-x", 80, HTTP),
+        ("http", "", 3306, HTTP),
+        ("tls", "", 80, TLS),
+        ("tcp", "http", 80, TCP),
+        ("grpc", "", 80, GRPC),
+        ("grpc-web", "", 80, HTTP),
+        ("http2", "", 80, HTTP2),
+        ("kubernetes.io/h2c", "http", 80, HTTP2),
+        ("kubernetes.io/H2C", "http", 80, HTTP2),
+        ("kubernetes.io/ws", "tcp", 80, HTTP),
+        ("kubernetes.io/wss", "http", 80, TLS),
+        ("mysql", "http", 80, TCP),
+        # One that is not known says nothing.
+        ("example.com/own", "grpc-x", 80, GRPC),
+        ("example.com/own", "", 80, HTTP),
+        # The name, up to its first dash.
+        ("", "http", 80, HTTP),
+        ("", "HTTP-web", 80, HTTP),
+        ("", "http2-x", 80, HTTP2),
+        ("", "h2c", 80, HTTP2),
+        ("", "grpc", 80, GRPC),
+        ("", "gRPC-api", 80, GRPC),
+        ("", "grpc-web", 80, HTTP),
+        ("", "grpc-web-api", 80, HTTP),
+        ("", "grpc-webby", 80, GRPC),
+        ("", "https-x", 443, TLS),
+        ("", "tls", 443, TLS),
+        ("", "tcp-x", 80, TCP),
+        ("", "mongo", 80, TCP),
+        ("", "redis-x", 80, TCP),
+        ("", "mysql", 80, TCP),
+        ("", "udp-x", 80, TCP),
+        ("", "http", 3306, HTTP),
+        # What only begins like a known word is not that word.
+        ("", "httptest", 3306, TCP),
+        ("", "grpcweb-x", 80, HTTP),
+        ("", "tcpish", 80, HTTP),
+        # The number, where servers speak first.
+        ("", "", 25, TCP),
+        ("", "db", 53, TCP),
+        ("", "db", 3306, TCP),
+        ("", "db", 27017, TCP),
+        # Nothing known.
+        ("", "", 443, HTTP),
+        ("", "admin", 9090, HTTP),
+    ],
+)
+def test_what_is_spoken_on_a_tcp_port(app_protocol, name, number, protocol):
+    assert spoken(Transport.TCP, app_protocol, name, number) is protocol
+
+
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.SCTP])
+def test_another_transport_is_opaque_whatever_its_name(transport):
+    assert spoken(transport, "http", "http", 80) is Protocol.TCP

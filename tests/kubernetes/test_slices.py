@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+from textwrap import indent
+
+import pytest
+
+from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key
+from pilothouse.kubernetes.slices import state
+from pilothouse.model import State
+
+READY, NOT_READY = State.READY, State.NOT_READY
+SERVING, TERMINATING = State.TERMINATING_SERVING, State.TERMINATING
+
+OWNED = "labels: {kubernetes.io/service-name: payments}"
+
+
+def manifest(body: str, metadata: str = OWNED, family: str = "IPv4") -> str:
+    return (
+        "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+        f"metadata:\n  name: payments-1\n  namespace: shop\n{indent(metadata, '  ')}\n"
+        f"addressType: {family}\n{body}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ready", "serving", "terminating", "expected"),
+    [
+        (None, None, None, READY),
+        (None, False, None, READY),
+        (None, None, True, READY),
+        (True, None, None, READY),
+        (True, True, False, READY),
+        # publishNotReadyAddresses: ready even while it terminates.
+        (True, True, True, READY),
+        (True, False, True, READY),
+        (False, None, None, NOT_READY),
+        (False, None, False, NOT_READY),
+        (False, True, None, NOT_READY),
+        (False, True, False, NOT_READY),
+        (False, False, False, NOT_READY),
+        (False, True, True, SERVING),
+        (False, False, True, TERMINATING),
+        # serving nil is what ready is.
+        (False, None, True, TERMINATING),
+    ],
+)
+def test_conditions_are_read_as_the_api_defines_nil(ready, serving, terminating, expected):
+    assert state(ready, serving, terminating) is expected
+
+
+def test_a_slice_keeps_what_routing_needs(parsed):
+    found = parsed(
+        manifest(
+            "ports:\n- {name: http, port: 8080, protocol: TCP, appProtocol: http}\n- {port: null}\n"
+            "endpoints:\n- addresses: [10.0.0.1, 10.0.0.2]\n  conditions: {ready: false}\n  nodeName: n1\n"
+            "  zone: z1\n  hostname: payments-0\n  hints: {forZones: [{name: z1}]}\n"
+            "  targetRef: {kind: Pod, namespace: shop, name: payments-0, uid: u1}\n"
+            "- addresses: ['fd00::1']\n",
+            OWNED + "\ncreationTimestamp: 2026-01-02T03:04:05Z",
+        )
+    )
+    assert found.object == EndpointSlice(
+        "shop",
+        "payments-1",
+        "payments",
+        (("http", 8080), ("", None)),
+        (
+            Entry(
+                ("10.0.0.1", "10.0.0.2"),
+                NOT_READY,
+                "n1",
+                "z1",
+                "payments-0",
+                Key("Pod", "shop", "payments-0"),
+                "u1",
+            ),
+            Entry(("fd00::1",)),
+        ),
+        created="2026-01-02T03:04:05Z",
+    )
+    assert found.object.service == ("shop", "payments")
+
+
+@pytest.mark.parametrize("ports", ["ports: null\n", "ports: []\n", ""])
+def test_no_ports_means_no_ports(parsed, ports):
+    assert parsed(manifest(f"{ports}endpoints: [{{addresses: [10.0.0.1]}}]")).object.ports == ()
+
+
+@pytest.mark.parametrize("endpoints", ["null", "[]"])
+def test_a_slice_may_be_empty_if_it_says_so(parsed, endpoints):
+    assert parsed(manifest(f"endpoints: {endpoints}")).object.entries == ()
+
+
+@pytest.mark.parametrize(
+    ("reference", "pod", "target"),
+    [
+        ("{kind: Pod, name: p, uid: u}", Key("Pod", "shop", "p"), "u"),
+        ("{kind: Pod, name: p, namespace: other}", Key("Pod", "other", "p"), "Pod/other/p"),
+        ("{kind: VM, name: v, namespace: shop}", None, "VM/shop/v"),
+        ("{kind: Pod}", None, ""),
+        ("null", None, ""),
+    ],
+)
+def test_an_endpoint_is_told_apart_by_what_runs_there(parsed, reference, pod, target):
+    (entry,) = parsed(
+        manifest(f"endpoints: [{{addresses: [10.0.0.1], targetRef: {reference}}}]")
+    ).object.entries
+    assert (entry.pod, entry.target) == (pod, target)
+
+
+@pytest.mark.parametrize(
+    ("fields", "zone"),
+    [
+        ("zone: a, deprecatedTopology: {topology.kubernetes.io/zone: b}", "a"),
+        ("deprecatedTopology: {topology.kubernetes.io/zone: b}", "b"),
+        ("deprecatedTopology: {}", ""),
+    ],
+)
+def test_the_zone_has_an_older_place(parsed, fields, zone):
+    (entry,) = parsed(manifest(f"endpoints: [{{addresses: [10.0.0.1], {fields}}}]")).object.entries
+    assert entry.zone == zone
+
+
+@pytest.mark.parametrize("port", [0, -1, 70000])
+@pytest.mark.parametrize("address", ["10.0.0.256", "", "host.example"])
+def test_a_bad_value_inside_an_endpoint_passes(parsed, port, address):
+    body = f"ports: [{{name: http, port: {port}}}]\nendpoints: [{{addresses: ['{address}']}}]"
+    found = parsed(manifest(body)).object
+    assert (found.ports, found.entries[0].addresses) == ((("http", port),), (address,))
+
+
+def test_the_owner_is_known_by_reference_where_the_label_is_missing(parsed):
+    metadata = "ownerReferences: [{kind: Job, name: nightly}, {kind: Service, name: payments}]"
+    assert parsed(manifest("endpoints: []", metadata)).object.owner == "payments"
+
+
+def test_the_label_comes_before_the_reference(parsed):
+    metadata = OWNED + "\nownerReferences: [{kind: Service, name: other}]"
+    assert parsed(manifest("endpoints: []", metadata)).object.owner == "payments"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "family", "reason"),
+    [
+        (OWNED, "FQDN", "addressType FQDN"),
+        ("labels: {}", "IPv4", "no Service owns it"),
+        (
+            "labels: {multicluster.kubernetes.io/service-name: x, kubernetes.io/service-name: x}",
+            "IPv4",
+            "its endpoints are imported",
+        ),
+    ],
+)
+def test_some_slices_play_no_part(parsed, metadata, family, reason):
+    found = parsed(manifest("endpoints: [{addresses: [a.example]}]", metadata, family))
+    assert found.object is None
+    assert found.ignored.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("ports: []", "endpoints: is required, and may be []"),
+        ("endpoints: [{}]", "endpoints[0].addresses: is required"),
+        ("endpoints: [{addresses: [10]}]", "endpoints[0].addresses[0]: is the number 10, not a string"),
+        (
+            "endpoints: [{addresses: 10.0.0.1}]",
+            'endpoints[0].addresses: is the string "10.0.0.1", not a list',
+        ),
+        ("endpoints: {}", "endpoints: is a mapping, not a list"),
+        (
+            "endpoints: [{addresses: [a]}, {addresses: [b], conditions: {ready: 'true'}}]",
+            'endpoints[1].conditions.ready: is the string "true", not true or false',
+        ),
+        ("endpoints: []\nports: [{port: '80'}]", 'ports[0].port: is the string "80", not a whole number'),
+        ("endpoints: [{addresses: [a], zone: 1}]", "endpoints[0].zone: is the number 1, not a string"),
+    ],
+)
+def test_what_the_api_server_would_refuse_is_refused(refused, body, message):
+    assert refused(manifest(body)).startswith(message)
+
+
+@pytest.mark.parametrize("family", ["ipv4", "Unix"])
+def test_an_unknown_address_type_is_refused(refused, family):
+    assert refused(manifest("endpoints: []", family=family)).startswith(f'addressType: "{family}" is none of')
+
+
+def test_a_label_that_is_no_string_is_refused(refused):
+    metadata = "labels: {kubernetes.io/service-name: 5}"
+    message = "metadata.labels[kubernetes.io/service-name]: is the number 5, not a string"
+    assert refused(manifest("endpoints: []", metadata)).startswith(message)

@@ -1,0 +1,187 @@
+"""What is believed of what was found, at times that the tests choose."""
+
+from __future__ import annotations
+
+import pytest
+
+from pilothouse.kubernetes.documents import Contents, Place, Remark, read
+from pilothouse.sources.files.disk import Look, Manifest
+from pilothouse.sources.files.last_good import DOUBT_S, LastGood
+
+A, B = ("shop", "a"), ("shop", "b")
+SOON, LATER = DOUBT_S / 2, DOUBT_S * 2
+
+
+@pytest.fixture
+def last_good():
+    return LastGood("cluster.local")
+
+
+@pytest.fixture
+def found(manifest):
+    """What is on the disk: the text of each file, or the services that it declares."""
+
+    def find(unreadable=None, **files):
+        return Look({f"{name}.yaml": as_manifest(said) for name, said in files.items()}, unreadable or {})
+
+    def as_manifest(said):
+        text = said if isinstance(said, str) else "---\n".join(manifest(name, *said[name]) for name in said)
+        return Manifest(text.encode(), read(text.encode()))
+
+    return find
+
+
+def names(last_good):
+    return [service.name for service in last_good.services]
+
+
+def test_what_is_new_is_believed_at_once(last_good, found):
+    assert last_good.take_in(found(f={"a": ["10.0.0.1"]}), 0) == {A}
+    assert last_good.take_in(found(f={"a": ["10.0.0.1"]}, g={"b": []}), SOON) == {B}
+    assert names(last_good) == [A, B]
+    assert not last_good.in_doubt
+
+
+def test_a_file_that_is_missing_is_gone_when_that_has_lasted(last_good, found):
+    last_good.take_in(found(f={"a": []}, g={"b": []}), 0)
+    assert last_good.take_in(found(g={"b": []}), 10) == frozenset()
+    assert last_good.in_doubt
+    assert last_good.take_in(found(g={"b": []}), 10 + SOON) == frozenset()
+    assert last_good.take_in(found(g={"b": []}), 10 + LATER) == {A}
+    assert names(last_good) == [B]
+    assert not last_good.in_doubt
+
+
+def test_a_file_that_is_back_in_time_was_never_gone(last_good, found):
+    last_good.take_in(found(f={"a": []}), 0)
+    for when in range(1, 10):
+        assert last_good.take_in(found(), when) == frozenset()
+        assert last_good.in_doubt
+        assert last_good.take_in(found(f={"a": []}), when + SOON) == frozenset()
+        assert not last_good.in_doubt
+    assert names(last_good) == [A]
+
+
+def test_a_document_that_is_missing_is_gone_when_that_has_lasted(last_good, found):
+    last_good.take_in(found(f={"a": [], "b": []}), 0)
+    without = found(f={"b": []})
+    assert last_good.take_in(without, 10) == frozenset()
+    assert last_good.take_in(without, 10 + SOON) == frozenset()
+    assert names(last_good) == [A, B]
+    assert last_good.take_in(without, 10 + LATER) == {A}
+    assert names(last_good) == [B]
+
+
+def test_a_file_that_is_still_growing_loses_nothing(last_good, found):
+    last_good.take_in(found(f={"a": [], "b": [], "c": []}), 0)
+    assert last_good.take_in(found(f={"a": []}), 10) == frozenset()
+    # The doubt begins anew with each change.
+    assert last_good.take_in(found(f={"a": [], "b": []}), 10 + LATER) == frozenset()
+    whole = found(f={"a": ["10.0.0.1"], "b": [], "c": []})
+    assert last_good.take_in(whole, 10 + LATER + SOON) == {A}
+    assert len(last_good.services) == 3
+
+
+def test_a_document_that_moves_to_another_file_is_no_change(last_good, found):
+    last_good.take_in(found(f={"a": [], "b": []}, g="{apiVersion: v1, kind: List, items: []}"), 0)
+    moved = found(f={"a": []}, g={"b": []})
+    assert last_good.take_in(moved, 10) == frozenset()
+    assert last_good.faults == ()
+    assert last_good.take_in(moved, 10 + LATER) == frozenset()
+    assert names(last_good) == [A, B]
+    assert last_good.faults == ()
+
+
+@pytest.mark.parametrize("folder", ["f.yaml", "in"])
+def test_what_is_out_of_reach_is_not_gone(last_good, manifest, folder):
+    path = "f.yaml" if folder == "f.yaml" else "in/side/f.yaml"
+    text = manifest("a").encode()
+    last_good.take_in(Look({path: Manifest(text, read(text))}), 0)
+    hidden = Look({}, {folder: "cannot be read: permission denied"})
+    for when in (10, 10 + LATER, 3600):
+        assert last_good.take_in(hidden, when) == frozenset()
+        assert not last_good.in_doubt
+    assert [str(fault) for fault in last_good.faults] == [f"{folder}: cannot be read: permission denied"]
+    assert names(last_good) == [A]
+
+
+def test_a_folder_of_a_similar_name_hides_nothing(last_good, manifest):
+    text = manifest("a").encode()
+    last_good.take_in(Look({"inside/f.yaml": Manifest(text, read(text))}), 0)
+    last_good.take_in(Look({}, {"in": "gone"}), 10)
+    assert last_good.take_in(Look({}, {"in": "gone"}), 10 + LATER) == {A}
+
+
+def test_a_broken_file_keeps_what_it_said_and_is_complete(last_good, found):
+    last_good.take_in(found(f={"a": ["10.0.0.1"]}), 0)
+    broken = found(f="a: [")
+    assert last_good.take_in(broken, 10) == frozenset()
+    assert last_good.take_in(broken, 10 + LATER) == frozenset()
+    assert last_good.take_in(broken, 3600) == frozenset()
+    assert names(last_good) == [A]
+    assert last_good.complete
+    assert [(fault.file, fault.line) for fault in last_good.faults] == [("f.yaml", 1)]
+
+
+def test_a_file_that_is_broken_for_a_moment_is_not_worth_a_fault(last_good, found):
+    last_good.take_in(found(f={"a": ["10.0.0.1"]}), 0)
+    last_good.take_in(found(f=""), 10)
+    assert last_good.in_doubt
+    assert last_good.faults == ()
+    last_good.take_in(found(f={"a": ["10.0.0.2"]}), 10 + SOON)
+    assert not last_good.in_doubt
+    assert last_good.faults == ()
+
+
+def test_a_fault_stays_while_it_is_being_mended(last_good, found):
+    for when in (0, LATER):
+        last_good.take_in(found(f="a: ["), when)
+    (fault,) = last_good.faults
+    last_good.take_in(found(f=""), 10)
+    assert last_good.faults == (fault,)
+    last_good.take_in(found(f="a: *b"), 11)
+    last_good.take_in(found(f="a: *b"), 11 + LATER)
+    assert len(last_good.faults) == 1
+    assert last_good.faults != (fault,)
+    last_good.take_in(found(f={"a": []}), 20)
+    assert last_good.faults == ()
+
+
+def test_without_patience_everything_is_told_at_once(found):
+    last_good = LastGood("cluster.local", doubt_s=0)
+    last_good.take_in(found(f="a: ["), 0)
+    assert len(last_good.faults) == 1
+
+
+def test_a_file_that_breaks_while_it_is_in_doubt_keeps_what_it_said(last_good, found):
+    last_good.take_in(found(f={"a": [], "b": []}), 0)
+    last_good.take_in(found(f={"a": []}), 10)
+    last_good.take_in(found(f="a: ["), 10 + SOON)
+    assert last_good.take_in(found(f={"a": []}), 10 + LATER) == frozenset()
+    assert names(last_good) == [A, B]
+
+
+def test_a_broken_file_that_is_deleted_takes_its_last_good_contents_along(last_good, found):
+    last_good.take_in(found(f={"a": []}), 0)
+    last_good.take_in(found(f="a: ["), 10)
+    last_good.take_in(found(), 20)
+    assert last_good.take_in(found(), 30) == {A}
+    assert last_good.faults == ()
+
+
+def test_without_a_good_reading_it_is_not_complete(last_good, found):
+    last_good.take_in(found(f="a: [", g={"b": []}), 0)
+    assert not last_good.complete
+    assert names(last_good) == [B]
+    last_good.take_in(found(f={"a": []}, g={"b": []}), 1)
+    assert last_good.complete
+    last_good.take_in(Look({}, {"in": "gone"}), 2)
+    assert not last_good.complete
+
+
+def test_a_warning_keeps_nothing_back(last_good):
+    text = b"apiVersion: v1\nkind: Node\nmetadata: {name: n}\n"
+    warning = Remark(Place(3, 1, "metadata"), "is odd")
+    last_good.take_in(Look({"n.yaml": Manifest(text, Contents(read(text).declared, (), (warning,)))}), 0)
+    assert last_good.complete
+    assert [str(fault) for fault in last_good.faults] == ["n.yaml:3: document 1 metadata: is odd"]

@@ -1,0 +1,87 @@
+"""The rules of the tree: sizes, layers, docstrings, and where failures may be swallowed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+FILE_LINES = 300
+FUNCTION_LINES = 40
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "xds" / "pilothouse"
+
+
+def sources(*directories: Path) -> list[Path]:
+    """Every Python file that people wrote in the directories."""
+    files = (path for directory in directories for path in directory.rglob("*.py"))
+    return sorted(path for path in files if "_pb" not in path.relative_to(ROOT).parts)
+
+
+def found(files: list[Path], search: Callable[[ast.Module], Iterator[ast.AST]]) -> list[str]:
+    """`file:line` of every node that the search finds in the files."""
+    return [
+        f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}"
+        for path in files
+        for node in search(ast.parse(path.read_text(), path))
+    ]
+
+
+EVERYTHING = [ROOT / "hatch_build.py", *sources(PACKAGE, ROOT / "tests", ROOT / "benchmarks")]
+OURS = sources(PACKAGE)
+
+
+def test_there_are_sources_to_look_at() -> None:
+    assert PACKAGE / "model.py" in OURS
+    assert Path(__file__).resolve() in EVERYTHING
+    assert not [path for path in OURS if path.name.endswith("_pb2.py")]
+
+
+def test_no_file_is_longer_than_a_reader_can_hold() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in EVERYTHING}
+    assert {name: lines for name, lines in lengths.items() if lines > FILE_LINES} == {}
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    def long_functions(tree: ast.Module) -> Iterator[ast.AST]:
+        functions = (
+            node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        )
+        return (node for node in functions if (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES)
+
+    assert found(EVERYTHING, long_functions) == []
+
+
+def test_every_module_says_what_it_is() -> None:
+    def undocumented(tree: ast.Module) -> Iterator[ast.AST]:
+        if not ast.get_docstring(tree):
+            yield tree
+
+    assert found(OURS, undocumented) == []
+
+
+def test_only_the_supervisor_catches_everything() -> None:
+    def catches_everything(tree: ast.Module) -> Iterator[ast.AST]:
+        for handler in ast.walk(tree):
+            if isinstance(handler, ast.ExceptHandler):
+                caught = ast.walk(handler.type) if handler.type else []
+                names = {node.id for node in caught if isinstance(node, ast.Name)}
+                if handler.type is None or names & {"Exception", "BaseException"}:
+                    yield handler
+
+    assert found([path for path in OURS if path != PACKAGE / "app.py"], catches_everything) == []
+    assert len(found([path for path in OURS if path == PACKAGE / "app.py"], catches_everything)) <= 1
+
+
+def test_the_source_root_is_not_a_package() -> None:
+    # xds-protos installs a package called xds; ours would shadow it or be shadowed by it.
+    assert not (ROOT / "xds" / "__init__.py").exists()
+
+
+def test_imports_follow_the_layers() -> None:
+    linter = Path(sys.executable).parent / "lint-imports"
+    run = subprocess.run([linter, "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr

@@ -1,0 +1,239 @@
+"""Settings: which of several places wins, and that a mistake is named with its place."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from pathlib import Path
+
+import pydantic
+import pytest
+import trustme
+
+from pilothouse.cli import serve
+from pilothouse.config import ConfigError, HostPort, Settings, load
+
+XDS = HostPort("127.0.0.1", 18000)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory with a folder `m` of manifests."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def pki(here: Path) -> Path:
+    """`tls.crt`, `tls.key` and `ca.crt` that fit, `other.key` that does not, `torn.key` that is cut off."""
+    ca = trustme.CA()
+    mine, other = ca.issue_cert("pilothouse.test"), ca.issue_cert("other.test")
+    mine.private_key_pem.write_to_path(str(here / "tls.key"))
+    mine.cert_chain_pems[0].write_to_path(str(here / "tls.crt"))
+    other.private_key_pem.write_to_path(str(here / "other.key"))
+    ca.cert_pem.write_to_path(str(here / "ca.crt"))
+    (here / "torn.key").write_bytes(mine.private_key_pem.bytes()[:100])
+    return here
+
+
+def refusal(flags: dict[str, object], environment: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as error:
+        load(flags, environment or {})
+    assert len(str(error.value).splitlines()) == 1
+    return str(error.value)
+
+
+def written(text: str | bytes) -> dict[str, object]:
+    """The flag that names a file with this text."""
+    Path("p.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return {"config": "p.yaml"}
+
+
+def test_what_is_not_set_has_a_default_that_only_this_machine_can_reach(here: Path) -> None:
+    settings = load({"manifests": ["m"]}, {})
+    assert (settings.xds, settings.admin) == (XDS, HostPort("127.0.0.1", 18001))
+    assert (settings.log_format, settings.cluster_domain) == ("auto", "cluster.local")
+    assert (settings.tls_cert, settings.tls_key, settings.client_ca) == (None, None, None)
+    assert 60 <= settings.max_connection_age_s <= 3600
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable", "key", "winner"),
+    [
+        (None, None, None, 18000),
+        (None, None, 3, 3),
+        (None, 2, None, 2),
+        (None, 2, 3, 2),
+        (1, None, None, 1),
+        (1, None, 3, 1),
+        (1, 2, None, 1),
+        (1, 2, 3, 1),
+    ],
+)
+def test_flags_beat_variables_which_beat_the_file_which_beats_the_default(
+    here: Path, flag: int | None, variable: int | None, key: int | None, winner: int
+) -> None:
+    environment = {"PILOTHOUSE_XDS": f"127.0.0.1:{variable}"} if variable else {}
+    said = written("manifests: m\n" + (f"xds: 127.0.0.1:{key}\n" if key else ""))
+    said["xds"] = f"127.0.0.1:{flag}" if flag else None
+    assert load(said, environment).xds.port == winner
+
+
+EVERYTHING = {
+    "manifests": "m",
+    "xds": "[::1]:1",
+    "admin": "0.0.0.0:0",
+    "tls_cert": "tls.crt",
+    "tls_key": "tls.key",
+    "client_ca": "ca.crt",
+    "log_format": "json",
+    "cluster_domain": "mesh.test",
+    "max_connection_age_s": "1.5",
+}
+
+
+def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) -> None:
+    assert EVERYTHING.keys() == Settings.model_fields.keys()
+    flags = load({**EVERYTHING, "manifests": ["m"]}, {})
+    variables = load({}, {f"PILOTHOUSE_{name.upper()}": value for name, value in EVERYTHING.items()})
+    keys = load(written("".join(f'{name}: "{value}"\n' for name, value in EVERYTHING.items())), {})
+    assert flags == variables == keys
+    assert (flags.xds, flags.admin) == (HostPort("::1", 1), HostPort("0.0.0.0", 0))
+    assert (flags.tls_key, flags.client_ca) == (Path("tls.key"), Path("ca.crt"))
+    assert (flags.log_format, flags.cluster_domain, flags.max_connection_age_s) == ("json", "mesh.test", 1.5)
+
+
+def test_every_setting_is_a_flag_of_serve() -> None:
+    flags = inspect.signature(serve.serve).parameters.keys() - {"context", "config"}
+    assert flags == Settings.model_fields.keys()
+
+
+def test_a_variable_holds_several_paths_as_path_variables_do(here: Path) -> None:
+    (here / "a.yaml").touch()
+    settings = load({}, {"PILOTHOUSE_MANIFESTS": os.pathsep.join(["m", "", "a.yaml"])})
+    assert settings.manifests == (Path("m"), Path("a.yaml"))
+
+
+def test_an_empty_variable_and_a_key_without_a_value_count_as_absent(here: Path) -> None:
+    settings = load(written("manifests: [m]\nxds:\n"), {"PILOTHOUSE_XDS": "", "PILOTHOUSE_TLS_CERT": ""})
+    assert (settings.xds, settings.tls_cert) == (XDS, None)
+
+
+def test_variables_that_kubernetes_sets_beside_a_service_of_our_name_do_no_harm(here: Path) -> None:
+    kubernetes = {"PILOTHOUSE_PORT": "tcp://10.96.0.7:18000", "PILOTHOUSE_SERVICE_HOST": "10.96.0.7"}
+    assert load({"manifests": ["m"]}, kubernetes).xds == XDS
+
+
+def test_the_file_can_be_named_by_a_variable_and_a_flag_names_another(here: Path) -> None:
+    (here / "other.yaml").write_text("manifests: m\nxds: 127.0.0.1:2\n")
+    flag = written("manifests: m\nxds: 127.0.0.1:1\n")
+    variable = {"PILOTHOUSE_CONFIG": "other.yaml"}
+    assert load({}, variable).xds.port == 2
+    assert load(flag, variable).xds.port == 1
+
+
+def test_paths_in_the_file_are_relative_to_it(pki: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written("manifests: [m, /tmp]\ntls-cert: tls.crt\ntls-key: tls.key\n")
+    monkeypatch.chdir("/")
+    settings = load({"config": str(pki / "p.yaml")}, {})
+    assert settings.manifests == (pki / "m", Path("/tmp"))
+    assert (settings.tls_cert, settings.tls_key) == (pki / "tls.crt", pki / "tls.key")
+
+
+def test_settings_cannot_be_changed(here: Path) -> None:
+    settings = load({"manifests": ["m"]}, {})
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        settings.xds = HostPort("0.0.0.0", 1)  # type: ignore[misc]
+
+
+WRONG = [
+    ("xds", "nope", "'nope' is not HOST:PORT, such as 127.0.0.1:18000 or [::1]:18000"),
+    (
+        "admin",
+        "127.0.0.1:70000",
+        "'127.0.0.1:70000' is not HOST:PORT, such as 127.0.0.1:18000 or [::1]:18000",
+    ),
+    ("log_format", "xml", "Input should be 'auto', 'human' or 'json', not 'xml'"),
+    ("cluster_domain", "Mesh", "'Mesh' is not a DNS name in lower case, such as cluster.local"),
+    ("max_connection_age_s", "0", "Input should be greater than 0, not '0'"),
+    ("max_connection_age_s", "nan", "Input should be a finite number, not 'nan'"),
+    ("tls_cert", "absent.crt", "absent.crt: No such file or directory"),
+    ("tls_cert", "m", "m is not a file that can be read"),
+    ("client_ca", "p.yaml", "client_ca needs tls_cert and tls_key"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "mistake"), WRONG)
+def test_a_wrong_value_is_named_with_its_flag_its_variable_or_its_line(
+    here: Path, name: str, value: str, mistake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "p.yaml").touch()
+    flag = "--" + name.replace("_", "-")
+    assert refusal({"manifests": ["m"], name: value}) == f"{flag}: {mistake}"
+    variable = f"PILOTHOUSE_{name.upper()}"
+    assert refusal({"manifests": ["m"]}, {variable: value}) == f"{variable}: {mistake}"
+    assert refusal(written(f"manifests: m\n\n{name}: '{value}'\n")) == f"p.yaml:3: {name}: {mistake}"
+
+
+UNREADABLE = [
+    ("xdss: 1\n", "p.yaml:1: xdss: no such setting; there are manifests, xds, "),
+    ("manifests: m\nxds: a:1\nxds: b:1\n", "p.yaml:3: xds: is set twice"),
+    ("manifests: m\ntls-key: k\ntls_key: k\n", "p.yaml:3: tls_key: is set twice"),
+    ("manifests: m\nxds: [::1]:18000\n", "p.yaml:2: not YAML: "),
+    ("manifests: m\n---\nxds: a:1\n", "p.yaml:2: not YAML: "),
+    ("manifests: !!python/name:os.system\n", "p.yaml:1: not YAML: could not determine a constructor"),
+    ("- m\n", "p.yaml:1: is not a mapping of settings"),
+    ("manifests: {m: m}\n", "p.yaml:1: manifests: "),
+    ("manifests: [m, q]\n", "p.yaml:1: manifests: q: No such file or directory"),
+    ("\n\nmanifests: []\n", "p.yaml:3: manifests: is needed, "),
+    ("", "--manifests: is needed, here or as PILOTHOUSE_MANIFESTS or as manifests in the --config file"),
+    (b"\xff\xfe\x01", "p.yaml: not YAML: "),
+    (b"xds: \x07", "p.yaml: not YAML: "),
+]
+
+
+@pytest.mark.parametrize(("text", "start"), UNREADABLE)
+def test_a_file_that_makes_no_sense_is_refused_with_its_line(
+    here: Path, text: str | bytes, start: str
+) -> None:
+    assert refusal(written(text)).startswith(start)
+
+
+def test_a_file_that_is_not_there_is_named_by_who_named_it(here: Path) -> None:
+    assert refusal({"config": "no.yaml"}) == "--config: no.yaml: No such file or directory"
+    assert refusal({}, {"PILOTHOUSE_CONFIG": "m"}) == "PILOTHOUSE_CONFIG: m: Is a directory"
+
+
+@pytest.mark.parametrize(
+    ("tls", "start"),
+    [
+        ({"tls_cert": "tls.crt"}, "--tls-key: tls_cert and tls_key go together"),
+        ({"tls_key": "tls.key"}, "--tls-key: tls_cert and tls_key go together"),
+        ({"tls_cert": "tls.crt", "tls_key": "other.key"}, "--tls-key: other.key is not the key of tls.crt: "),
+        ({"tls_cert": "tls.crt", "tls_key": "torn.key"}, "--tls-key: torn.key is not the key of tls.crt: "),
+        (
+            {"tls_cert": "tls.crt", "tls_key": "tls.key", "client_ca": "tls.key"},
+            "--client-ca: tls.key holds no certificates: ",
+        ),
+        ({"tls_cert": ""}, "--tls-cert: . is not a file that can be read"),
+    ],
+)
+def test_tls_that_could_not_work_is_refused_at_once(pki: Path, tls: dict[str, str], start: str) -> None:
+    assert refusal({"manifests": ["m"], **tls}).startswith(start)
+
+
+@pytest.mark.parametrize(
+    "text", ["127.0.0.1:18000", "[::1]:0", "[fe80::1%eth0]:1", "localhost:65535", "a-b.c_d:1"]
+)
+def test_an_address_reads_as_it_is_written(text: str) -> None:
+    assert str(HostPort.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ":1", "a", "a:", "::1:1", "[::1]", "a:-1", "a:65536", "a:1x", "a:¹", "[a]:1", "a b:1", "http://a:1"],
+)
+def test_an_address_without_a_host_and_a_port_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not HOST:PORT"):
+        HostPort.parse(text)

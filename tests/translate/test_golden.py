@@ -1,0 +1,124 @@
+"""Each case is a folder: manifests and a client in, Envoy's resources out. Run with --golden to rewrite."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToDict, Parse
+
+from pilothouse._pb.envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
+from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
+from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as hcm,
+)
+from pilothouse.audience import audience
+from pilothouse.catalogue import Catalogue
+from pilothouse.resources import ResourceType
+from pilothouse.rules import check
+from pilothouse.server.node import plain
+from pilothouse.sources.files import inspect
+from pilothouse.sources.files.disk import Look, look
+from pilothouse.sources.files.last_good import LastGood
+from pilothouse.world import World
+
+CASES = sorted(path.parent for path in (Path(__file__).parent / "cases").glob("*/manifests.yaml"))
+MESSAGES = {
+    ResourceType.CLUSTER: Cluster,
+    ResourceType.ENDPOINTS: ClusterLoadAssignment,
+    ResourceType.LISTENER: Listener,
+    ResourceType.ROUTES: RouteConfiguration,
+}
+
+
+def world(case: Path) -> World:
+    manifests = LastGood("cluster.local")
+    manifests.take_in(look([case / "manifests.yaml"], Look()), now=0)
+    services = {service.name: service for service in manifests.services}
+    catalogue = Catalogue()
+    catalogue.apply(services, services)
+    assert not catalogue.quarantined
+    return World(catalogue, audience(plain(Parse((case / "client.json").read_text(), Node()))))
+
+
+def messages(case: Path) -> dict[ResourceType, dict[str, Any]]:
+    from google.protobuf.any_pb2 import Any as AnyMessage
+
+    seen = world(case)
+    return {
+        type_: {
+            name: message.FromString(AnyMessage.FromString(resource.any).value)
+            for name, resource in seen.selection(type_).resources.items()
+        }
+        for type_, message in MESSAGES.items()
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
+def test_the_translation_is_as_it_was_agreed(case: Path, request: pytest.FixtureRequest) -> None:
+    assert inspect([case / "manifests.yaml"]) == []
+    found = {
+        type_.label: {n: MessageToDict(m) for n, m in held.items()} for type_, held in messages(case).items()
+    }
+    text = json.dumps(found, indent=1, sort_keys=True) + "\n"
+    golden = case / "resources.json"
+    if request.config.getoption("--golden"):
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
+def test_everything_keeps_its_validation_rules_and_every_cluster_has_its_endpoints(case: Path) -> None:
+    found = messages(case)
+    for held in found.values():
+        for name, message in held.items():
+            check(message)
+            assert name == getattr(message, "name", "") or message.cluster_name
+    assert found[ResourceType.CLUSTER].keys() == found[ResourceType.ENDPOINTS].keys()
+
+
+@pytest.mark.envoy
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
+def test_envoy_takes_it(case: Path, tmp_path: Path, envoy_binary: str) -> None:
+    bootstrap = tmp_path / "bootstrap.pb"
+    bootstrap.write_bytes(static(messages(case)).SerializeToString())
+    command = [
+        envoy_binary,
+        "--mode",
+        "validate",
+        "-c",
+        str(bootstrap),
+        "-l",
+        "warning",
+        "--disable-hot-restart",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def static(found: dict[ResourceType, dict[str, Any]]) -> Bootstrap:
+    """All of it in one bootstrap: endpoints inside clusters, routes inside listeners."""
+    bootstrap = Bootstrap()
+    for name, cluster in found[ResourceType.CLUSTER].items():
+        held = bootstrap.static_resources.clusters.add()
+        held.CopyFrom(cluster)
+        held.type = Cluster.STATIC
+        held.ClearField("eds_cluster_config")
+        held.load_assignment.CopyFrom(found[ResourceType.ENDPOINTS][name])
+    for listener in found[ResourceType.LISTENER].values():
+        held = bootstrap.static_resources.listeners.add()
+        held.CopyFrom(listener)
+        config = held.filter_chains[0].filters[0].typed_config
+        if config.Is(hcm.HttpConnectionManager.DESCRIPTOR):
+            manager = hcm.HttpConnectionManager()
+            config.Unpack(manager)
+            if manager.HasField("rds"):
+                manager.route_config.CopyFrom(found[ResourceType.ROUTES][manager.rds.route_config_name])
+                manager.route_config.validate_clusters.value = True
+            config.Pack(manager)
+    return bootstrap

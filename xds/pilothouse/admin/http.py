@@ -1,0 +1,88 @@
+"""The admin's routes. All of them read: there is no method but GET and HEAD."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from prometheus_client import generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from pilothouse.admin.metrics import metrics
+from pilothouse.admin.readiness import explain, readiness
+from pilothouse.admin.status import Status
+
+PAGES = {
+    "/healthz": "200 while the process lives",
+    "/readyz": "200 when every source has reported and the process is not draining, else 503; and why",
+    "/metrics": "Prometheus metrics",
+}
+
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+"""The text format that every Prometheus reads, so nothing is negotiated."""
+
+
+class Json(JSONResponse):
+    """JSON laid out for the eyes of someone with curl.
+
+    ASCII only, because a fault can name a file whose name is not UTF-8, and Python holds that as
+    lone surrogates that cannot be encoded.
+    """
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, indent=2).encode("ascii") + b"\n"
+
+
+def admin(read: Callable[[], Status]) -> Starlette:
+    """The application over `read`. Its handlers are coroutines, so `read` runs on the event loop:
+    Starlette would put plain functions on threads, and what `read` looks at has no locks."""
+    registry = metrics(read)
+
+    async def healthz(_: Request) -> Response:
+        # Reads nothing: a probe that kills the process must not depend on how the rest of it fares.
+        return Json({"alive": True})
+
+    async def readyz(_: Request) -> Response:
+        status = read()
+        return Json(ready_view(status), status_code=200 if readiness(status).ready else 503)
+
+    async def scrape(_: Request) -> Response:
+        return Response(generate_latest(registry), headers={"content-type": EXPOSITION})
+
+    async def index(_: Request) -> Response:
+        return Json(index_view(read()))
+
+    endpoints = {"/": index, "/healthz": healthz, "/readyz": readyz, "/metrics": scrape}
+    routes = [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _refuse})
+    app.router.redirect_slashes = False
+    return app
+
+
+def index_view(status: Status) -> dict[str, Any]:
+    return {"name": "pilothouse", "version": status.version, "started_at": status.started_at, "pages": PAGES}
+
+
+def ready_view(status: Status) -> dict[str, Any]:
+    """The body of /readyz: the verdict, then every source with its reason, then the quarantined services."""
+    verdict = readiness(status)
+    return {
+        "ready": verdict.ready,
+        "reasons": verdict.reasons,
+        "warnings": verdict.warnings,
+        "draining": status.draining,
+        "sources": [{"reason": explain(source), **asdict(source)} for source in status.sources],
+        "quarantined": [asdict(quarantine) for quarantine in status.quarantined],
+    }
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    """404 and 405 as JSON, like everything else here."""
+    assert isinstance(error, HTTPException)
+    return Json({"error": error.detail}, status_code=error.status_code, headers=error.headers)

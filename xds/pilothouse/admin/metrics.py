@@ -1,0 +1,128 @@
+"""A Status as Prometheus metrics: computed when scraped, so that the push path counts nothing twice.
+
+Labels are types, variants, sources and quarantined services. Node ids are never labels: thousands
+of sidecars that come and go would each leave a series behind.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from pilothouse.admin.readiness import readiness
+from pilothouse.admin.status import Counters, SourceStatus, Status, StreamStatus
+
+Samples = Iterable[tuple[Sequence[str], float]]
+"""Label values, in the order of the labels' names, and the number."""
+
+
+class StatusCollector(Collector):
+    """Reads one Status a scrape."""
+
+    def __init__(self, read: Callable[[], Status]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        status = self._read()
+        return chain(
+            _process(status),
+            _catalogue(status),
+            _sources(status.sources),
+            _streams(status.streams),
+            _counts(status.counters),
+        )
+
+
+def metrics(read: Callable[[], Status]) -> CollectorRegistry:
+    """A registry of its own (prometheus_client's global one belongs to whoever embeds us)."""
+    registry = CollectorRegistry()
+    registry.register(StatusCollector(read))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+def _process(status: Status) -> Iterator[Metric]:
+    yield InfoMetricFamily("pilothouse_build", "The version that runs.", {"version": status.version})
+    yield _gauge("ready", "1 if /readyz says ready.", readiness(status).ready)
+    yield _gauge("draining", "1 while the process shuts down.", status.draining)
+
+
+def _catalogue(status: Status) -> Iterator[Metric]:
+    yield _gauge("services", "Services in the registry.", status.services)
+    yield _gauge("endpoints", "Endpoints in the registry.", status.endpoints)
+    yield _gauges("resources", "Encoded xDS resources held.", ["type"], _single(status.resources))
+    held_back = {quarantine.service: 1 for quarantine in status.quarantined}
+    yield _gauge("quarantined_services", "Services whose new version is held back.", len(held_back))
+    yield _gauges("quarantined", "1 for each service held back.", ["service"], _single(held_back))
+
+
+def _sources(sources: Iterable[SourceStatus]) -> Iterator[Metric]:
+    def each(name: str, about: str, value: Callable[[SourceStatus], float | None]) -> Metric:
+        values = {source.name: value(source) for source in sources}
+        known = {source: number for source, number in values.items() if number is not None}
+        return _gauges(f"source_{name}", about, ["source"], _single(known))
+
+    yield each("synced", "1 once the source has reported.", lambda source: source.synced)
+    yield each("stale", "1 while the source fails and is retried.", lambda source: source.stale)
+    yield each("faults", "Places in the backend that cannot be read.", lambda source: len(source.faults))
+    yield each("services", "Services that the source reports.", lambda source: source.services)
+    yield each("last_report_timestamp_seconds", "When it last reported.", lambda source: source.last_report_s)
+
+
+def _streams(streams: Iterable[StreamStatus]) -> Iterator[Metric]:
+    variants: Counter[str] = Counter(sotw=0, delta=0)
+    awaiting: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
+    for stream in streams:
+        variants[stream.variant] += 1
+        for subscription in stream.subscriptions:
+            # A type that is subscribed to shows its zero, so that an alert sees the fall back to it.
+            awaiting[subscription.type] += subscription.awaiting_ack
+            rejected[subscription.type] += bool(subscription.last_error)
+    yield _gauges("streams", "Open streams, one a sidecar.", ["variant"], _single(variants))
+    yield _gauges("subscriptions_awaiting_ack", "Responses not answered yet.", ["type"], _single(awaiting))
+    yield _gauges("subscriptions_rejected", "Subscriptions in a state of NACK.", ["type"], _single(rejected))
+
+
+def _counts(counters: Counters) -> Iterator[Metric]:
+    yield _counters("pushes", "Responses sent.", ["type", "variant"], counters.pushes.items())
+    yield _counters("requests", "Requests received.", ["type"], _single(counters.requests))
+    yield _counters("rejects", "NACKs received.", ["type"], _single(counters.rejects))
+    yield _counter("streams_opened", "Streams opened.", counters.streams_opened)
+    yield _counter("streams_closed", "Streams closed.", counters.streams_closed)
+    yield _counter("bad_requests", "Streams ended with INVALID_ARGUMENT.", counters.bad_requests)
+    yield _counter("unknown_names", "Endpoints asked for of unknown clusters.", counters.unknown_names)
+    yield _counter("sent_bytes", "Bytes of responses sent.", counters.bytes_sent)
+
+
+def _single(numbers: Mapping[str, float]) -> Samples:
+    return (((value,), number) for value, number in numbers.items())
+
+
+def _gauge(name: str, about: str, number: float) -> Metric:
+    return GaugeMetricFamily(f"pilothouse_{name}", about, value=float(number))
+
+
+def _counter(name: str, about: str, number: int) -> Metric:
+    return CounterMetricFamily(f"pilothouse_{name}", about, value=number)
+
+
+def _gauges(name: str, about: str, labels: Sequence[str], samples: Samples) -> Metric:
+    family = GaugeMetricFamily(f"pilothouse_{name}", about, labels=labels)
+    for values, number in samples:
+        family.add_metric(values, float(number))
+    return family
+
+
+def _counters(name: str, about: str, labels: Sequence[str], samples: Samples) -> Metric:
+    family = CounterMetricFamily(f"pilothouse_{name}", about, labels=labels)
+    for values, number in samples:
+        family.add_metric(values, number)
+    return family

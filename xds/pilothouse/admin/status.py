@@ -1,0 +1,106 @@
+"""What the admin shows: plain values, copied out of the running parts, that never point back into them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Variant = Literal["sotw", "delta"]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultStatus:
+    """A place in a backend that cannot be read. `line` and `document` count from 1; 0 is not known."""
+
+    file: str
+    line: int
+    document: int
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """One source. `synced`: has reported at least once; `stale`: failed, is retried, its last report counts.
+
+    `error` is the text of the last failure, `services` how many it reports now, `last_report_s` the
+    time of its last report in Unix seconds.
+    """
+
+    name: str
+    synced: bool = False
+    stale: bool = False
+    error: str = ""
+    services: int = 0
+    last_report_s: float | None = None
+    faults: tuple[FaultStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """A service (`namespace/name`) whose new version breaks a validation rule; `since` in Unix seconds."""
+
+    service: str
+    reason: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionStatus:
+    """One type on one stream. `names` counts what is asked for by name, `sent` what the client holds."""
+
+    type: str
+    names: int = 0
+    wildcard: bool = False
+    sent: int = 0
+    awaiting_ack: bool = False
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """One sidecar's stream; `connected_s` is when it was opened, in Unix seconds."""
+
+    node: str
+    peer: str
+    variant: Variant
+    namespace: str
+    connected_s: float
+    subscriptions: tuple[SubscriptionStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What has happened since the start. Every number only grows.
+
+    A type is a short name out of a fixed set (`CDS`), never a type URL as a client wrote it: these
+    become labels, and clients must not be able to make up new ones. `rejects` are NACKs,
+    `bad_requests` are streams ended with INVALID_ARGUMENT, `unknown_names` are endpoints asked
+    for of a cluster that does not exist.
+    """
+
+    pushes: Mapping[tuple[str, Variant], int] = field(default_factory=dict)
+    requests: Mapping[str, int] = field(default_factory=dict)
+    rejects: Mapping[str, int] = field(default_factory=dict)
+    streams_opened: int = 0
+    streams_closed: int = 0
+    bad_requests: int = 0
+    unknown_names: int = 0
+    bytes_sent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole process at one moment. `started_at` in Unix seconds; `resources` by short type name."""
+
+    version: str
+    started_at: float
+    draining: bool = False
+    sources: tuple[SourceStatus, ...] = ()
+    quarantined: tuple[Quarantine, ...] = ()
+    services: int = 0
+    endpoints: int = 0
+    resources: Mapping[str, int] = field(default_factory=dict)
+    streams: tuple[StreamStatus, ...] = ()
+    counters: Counters = field(default_factory=Counters)

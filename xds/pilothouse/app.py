@@ -1,0 +1,138 @@
+"""The composition root: the only module that knows every other, and the order in which things start."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import structlog
+
+from pilothouse.admin.http import admin
+from pilothouse.admin.serve import serving as serving_admin
+from pilothouse.catalogue import Catalogue
+from pilothouse.config import Settings
+from pilothouse.observe import SourceState, observe
+from pilothouse.registry import Registry
+from pilothouse.server.discovery import Discovery
+from pilothouse.server.grpc_server import Tls
+from pilothouse.server.grpc_server import serving as serving_discovery
+from pilothouse.sources import Sink, Source
+from pilothouse.sources.files import FilesSource
+
+log = structlog.get_logger(__name__)
+
+#: How long the port stays closed for a source that does not report.
+SYNC_S = 30.0
+_RETRY_S = (0.5, 30.0)  # the first and the longest pause before a failed source is run again
+
+
+async def run(
+    settings: Settings,
+    sources: Sequence[Source] | None = None,
+    opened: Callable[[int, int], None] = lambda xds, admin: None,
+) -> None:
+    """Serve until SIGTERM, SIGINT or cancellation. `opened` is told the two ports once both serve.
+
+    Raises OSError, one line of text, if an address cannot be listened on.
+    """
+    if sources is None:
+        sources = [FilesSource(settings.manifests, settings.cluster_domain)]
+    states = [SourceState(source) for source in sources]
+    registry, catalogue = Registry([source.name for source in sources]), Catalogue()
+    discovery = Discovery(catalogue)
+    started_s = time.time()
+    stopping = _stop_on_signals()
+
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(supervise(state, registry.shard(state.name))) for state in states]
+        status = admin(lambda: observe(started_s, states, registry, catalogue, discovery))
+        async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
+            if await _synced(registry, stopping):
+                running.append(tasks.create_task(publish(registry, catalogue, discovery)))
+                _settle_memory()
+                age_s = settings.max_connection_age_s
+                async with serving_discovery(discovery, str(settings.xds), _tls(settings), age_s) as xds_port:
+                    log.info(
+                        "serving",
+                        xds=f"{settings.xds.host}:{xds_port}",
+                        admin=f"{settings.admin.host}:{admin_port}",
+                    )
+                    opened(xds_port, admin_port)
+                    await stopping.wait()
+                    log.info("stopping", streams=len(discovery.sessions))
+        for task in running:
+            task.cancel()
+
+
+async def supervise(state: SourceState, sink: Sink) -> None:
+    """Run a source for ever. While it is down, its last report stays in force and it is shown as stale."""
+    pause, longest = _RETRY_S
+    while True:
+        begun = time.monotonic()
+        try:
+            await state.source.run(state.watched(sink))
+            error: Exception = RuntimeError("the source ended by itself")
+        except Exception as failure:  # noqa: BLE001  (the one place that survives whatever a source does)
+            error = failure
+        state.failed(error)
+        if time.monotonic() - begun > longest:
+            pause = _RETRY_S[0]  # it had worked for a while
+        log.error("source failed", source=state.name, error=str(error) or repr(error), retry_s=pause)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, longest)
+
+
+async def publish(registry: Registry, catalogue: Catalogue, discovery: Discovery) -> None:
+    """Carry changes from the registry to the streams; what changes meanwhile is taken together."""
+    while True:
+        names = await registry.changed.take()
+        before = set(catalogue.quarantined)
+        discovery.publish(catalogue.apply(sorted(names), registry.services))
+        for name in catalogue.quarantined.keys() - before:
+            log.error(
+                "service quarantined, its last good version stays",
+                service=str(name),
+                reason=catalogue.quarantined[name].reason,
+            )
+
+
+async def _synced(registry: Registry, stopping: asyncio.Event) -> bool:
+    """Wait for the first report of every source, within bounds; false if it is to stop instead.
+
+    An Envoy that reconnects to a half-filled control plane would drop what is missing.
+    """
+    waits = [asyncio.create_task(registry.until_synced()), asyncio.create_task(stopping.wait())]
+    await asyncio.wait(waits, timeout=SYNC_S, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    if registry.unsynced and not stopping.is_set():
+        log.error("serving without sources that have not reported", sources=sorted(registry.unsynced))
+    return not stopping.is_set()
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Only the main thread can, and only it is sent them.
+        with suppress(RuntimeError, ValueError):
+            loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def _settle_memory() -> None:
+    """What was loaded stays: the collector need not look at it again, nor often at anything."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+
+
+def _tls(settings: Settings) -> Tls | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    ca = settings.client_ca.read_bytes() if settings.client_ca else None
+    return Tls(settings.tls_cert.read_bytes(), settings.tls_key.read_bytes(), ca)

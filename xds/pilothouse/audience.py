@@ -1,0 +1,184 @@
+"""Who asks: what a node says of itself, reduced to the few facts that its configuration depends on.
+
+A translator is passed the facet of the audience that it depends on and nothing else, so sidecars
+that share a facet share its encoding, and no undeclared input can leak in.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from pilothouse.model import NOWHERE, Locality, ServiceName
+
+METADATA = "node.metadata.pilothouse"
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_KEYS = frozenset({"namespace", "dependencies", "node", "egress", "capture"})
+
+
+class BadNode(ValueError):
+    """A node whose metadata cannot be understood; the text names the field."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+
+
+class Capture(Enum):
+    """How an application's calls reach its sidecar."""
+
+    PROXY = "proxy"  # HTTP goes to the egress listener; only what has no Host header has a VIP listener
+    VIP = "vip"  # everything goes to the virtual IP of the service
+
+
+class Dialect(Enum):
+    """Who reads the configuration, and so in which form listeners and routes have to come."""
+
+    ENVOY = "envoy"
+    GRPC = "grpc"  # a proxyless gRPC client (gRFC A27): a listener for each target that it dials
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a sidecar listens for its application."""
+
+    host: str
+    port: int
+
+
+EGRESS = Address("127.0.0.1", 15001)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The parts of envoy.config.core.v3.Node that matter here, as plain values."""
+
+    id: str = ""
+    locality: Locality = NOWHERE
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which services may be seen. `dependencies` of None means: all of them."""
+
+    dependencies: frozenset[ServiceName] | None = None
+
+    def sees(self, name: ServiceName) -> bool:
+        wanted = self.dependencies
+        return wanted is None or name in wanted or ServiceName(name.namespace, "*") in wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What the names in a route configuration depend on: short names belong to the namespace."""
+
+    namespace: str
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Everything that a sidecar's configuration depends on."""
+
+    namespace: str = ""
+    node: str = ""
+    locality: Locality = NOWHERE
+    scope: Scope = Scope()
+    egress: Address = EGRESS
+    capture: Capture = Capture.PROXY
+    dialect: Dialect = Dialect.ENVOY
+
+    @property
+    def naming(self) -> Naming:
+        return Naming(self.namespace, self.scope)
+
+
+def audience(node: Node) -> Audience:
+    """Who this node is. Raises BadNode, naming the field, if its metadata makes no sense.
+
+    The namespace is `metadata.pilothouse.namespace`, else `metadata.NAMESPACE`, else that of a node
+    id such as `sidecar~10.1.2.3~web-0.shop~shop.svc.cluster.local`; without one it is not guessed,
+    and short names are left out.
+    """
+    said = node.metadata.get("pilothouse", {})
+    if not isinstance(said, Mapping):
+        raise BadNode(METADATA, "must be an object")
+    for key in said.keys() - _KEYS:
+        raise BadNode(f"{METADATA}.{key}", f"is not known; known are {', '.join(sorted(_KEYS))}")
+    return Audience(
+        namespace=_namespace(node, said),
+        node=_string(said, "node"),
+        locality=node.locality,
+        scope=Scope(_dependencies(said)),
+        egress=_egress(said),
+        capture=_capture(said),
+        dialect=Dialect.GRPC if node.user_agent.lower().startswith("grpc") else Dialect.ENVOY,
+    )
+
+
+def _string(said: Mapping[str, object], key: str) -> str:
+    value = said.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise BadNode(f"{METADATA}.{key}", "must be a string")
+    return value
+
+
+def _namespace(node: Node, said: Mapping[str, object]) -> str:
+    namespace = _string(said, "namespace")
+    if namespace:
+        if not _LABEL.fullmatch(namespace):
+            raise BadNode(f"{METADATA}.namespace", f"{namespace!r} is not a namespace name")
+        return namespace
+    convention = node.metadata.get("NAMESPACE")
+    if isinstance(convention, str) and _LABEL.fullmatch(convention):
+        return convention
+    parts = node.id.split("~")
+    claimed = parts[2].rpartition(".")[2] if len(parts) == 4 else ""
+    return claimed if _LABEL.fullmatch(claimed) else ""
+
+
+def _dependencies(said: Mapping[str, object]) -> frozenset[ServiceName] | None:
+    value = said.get("dependencies")
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise BadNode(f"{METADATA}.dependencies", "must be a list of namespace/name")
+    return frozenset(_dependency(item, f"{METADATA}.dependencies[{i}]") for i, item in enumerate(value))
+
+
+def _dependency(item: object, place: str) -> ServiceName:
+    if not isinstance(item, str):
+        raise BadNode(place, "must be a string such as shop/payments or data/*")
+    namespace, slash, name = item.partition("/")
+    if not slash or not _LABEL.fullmatch(namespace) or not (name == "*" or _LABEL.fullmatch(name)):
+        raise BadNode(place, f"{item!r} is not namespace/name or namespace/*")
+    return ServiceName(namespace, name)
+
+
+def _egress(said: Mapping[str, object]) -> Address:
+    place = f"{METADATA}.egress"
+    value = _string(said, "egress")
+    if not value:
+        return EGRESS
+    host, colon, port = value.rpartition(":")
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise BadNode(place, f"{value!r} is not an IP address and a port such as 127.0.0.1:15001") from None
+    if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise BadNode(place, f"{value!r} has no port between 1 and 65535")
+    return Address(str(address), int(port))
+
+
+def _capture(said: Mapping[str, object]) -> Capture:
+    value = _string(said, "capture") or Capture.PROXY.value
+    try:
+        return Capture(value)
+    except ValueError:
+        raise BadNode(f"{METADATA}.capture", f"{value!r} is neither proxy nor vip") from None

@@ -1,0 +1,270 @@
+"""Every service, translated: what all sidecars share, cached by the facet that it depends on.
+
+A new version of a service is admitted only if everything that it translates to keeps the validation
+rules of its descriptors; otherwise the last good version stays, the service is quarantined, and the
+others flow. Envoy rejects a whole response for one bad resource.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left, insort
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from pilothouse.audience import Address, Capture, Naming, Scope
+from pilothouse.claims import Claims
+from pilothouse.model import Locality, Service, ServiceName
+from pilothouse.resources import Changes, Resource, ResourceType, Selection
+from pilothouse.translate import Translated, assignment, egress, routes, translate
+from pilothouse.translate.names import EGRESS, cluster_name
+from pilothouse.translate.proxyless import api_listener, dialled, targets
+
+# Facets come from what clients say of themselves, so what is cached for them has a limit.
+_FACETS = 8192
+_LOCALITIES = 256
+_CHOICES = 32  # enough for a herd that reconnects and asks for the same
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one service's change did: the names that were created, changed or gone, by type."""
+
+    service: ServiceName
+    names: Changes
+    targets: frozenset[str] = frozenset()  # that gRPC clients may dial, if they come or go
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Why the newest version of a service is not in force, and since when, in Unix seconds."""
+
+    reason: str
+    since_s: float
+
+
+class Catalogue:
+    """The translated services. Pure: time, tasks and logs are the caller's."""
+
+    def __init__(self) -> None:
+        self._translated: dict[ServiceName, Translated] = {}
+        self._order: list[ServiceName] = []  # sorted
+        self._owners: dict[str, Translated] = {}  # by cluster name
+        self._claims = Claims()
+        self._capturing = False  # whether some client takes HTTP, too, at virtual IPs
+        self._assignments: defaultdict[str, dict[Locality, Resource]] = defaultdict(dict)
+        self._memo: dict[tuple[ResourceType, Scope, object], Selection] = {}
+        self._choices: OrderedDict[tuple[ResourceType, object], Selection] = OrderedDict()
+        #: Services whose newest version was not admitted, and the rule that it breaks.
+        self.quarantined: dict[ServiceName, Quarantined] = {}
+
+    def counts(self) -> Mapping[ResourceType, int]:
+        """How many resources there are, for a client that may see all."""
+        listeners = sum(len(translated.listeners) for translated in self._translated.values())
+        return {
+            ResourceType.CLUSTER: len(self._owners),
+            ResourceType.ENDPOINTS: len(self._owners),
+            ResourceType.LISTENER: listeners + 1,
+            ResourceType.ROUTES: 1,
+        }
+
+    def apply(self, names: Iterable[ServiceName], services: Mapping[ServiceName, Service]) -> list[Change]:
+        """Take over these services as they are now. Costs as much as what changed."""
+        before: dict[ServiceName, Translated | None] = {}
+        todo = deque(names)
+        while todo:
+            name = todo.popleft()
+            before.setdefault(name, self._translated.get(name))
+            # A service may take a virtual IP or a target from others, which then change as well.
+            todo.extend(self._admit(name, services.get(name)))
+        changes = [_change(name, old, self._translated.get(name)) for name, old in before.items()]
+        changes = [change for change in changes if change.names]
+        for change in changes:
+            self._forget(change)
+        if changes:
+            self._choices.clear()
+        return changes
+
+    def cluster(self, scope: Scope, name: str) -> Resource | None:
+        owner = self._owners.get(name)
+        return owner.clusters[name] if owner is not None and scope.sees(owner.service.name) else None
+
+    def load_assignment(self, scope: Scope, client: Locality, name: str) -> Resource | None:
+        """The endpoints of a cluster in scope, as a client at this locality should see them."""
+        owner = self._owners.get(name)
+        if owner is None or not scope.sees(owner.service.name):
+            return None
+        held = self._assignments[name]
+        if client not in held:
+            if len(held) >= _LOCALITIES:
+                held.clear()
+            held[client] = assignment(name, owner.groups[name], client)
+        return held[client]
+
+    def clusters(self, scope: Scope) -> Selection:
+        def build() -> Selection:
+            return Selection({n: r for t in self._visible(scope) for n, r in t.clusters.items()})
+
+        return self._remember(ResourceType.CLUSTER, scope, None, build)
+
+    def load_assignments(self, scope: Scope, client: Locality) -> Selection:
+        found = ((name, self.load_assignment(scope, client, name)) for name in self.clusters(scope).resources)
+        return Selection({name: resource for name, resource in found if resource is not None})
+
+    def listeners(self, scope: Scope, address: Address, capture: Capture) -> Selection:
+        if capture is Capture.VIP:
+            self._capture()
+
+        def build() -> Selection:
+            found = {egress(address).name: egress(address)}
+            for translated in self._visible(scope):
+                found |= translated.listeners if capture is Capture.VIP else translated.tcp_listeners
+            return Selection(found)
+
+        return self._remember(ResourceType.LISTENER, scope, (address, capture), build)
+
+    def routes(self, naming: Naming, capture: Capture) -> Selection:
+        if capture is Capture.VIP:
+            self._capture()
+
+        def build() -> Selection:
+            seen = list(self._visible(naming.scope))
+            inside = [translated.service.name.namespace == naming.namespace for translated in seen]
+            hosts = [t.hosts.own if own else t.hosts.other for t, own in zip(seen, inside, strict=True)]
+            found = {EGRESS: routes(hosts)}
+            for translated in seen if capture is Capture.VIP else ():
+                found |= translated.vip_routes
+            return Selection(found)
+
+        return self._remember(ResourceType.ROUTES, naming.scope, (naming.namespace, capture), build)
+
+    def chosen(self, type: ResourceType, facet: object, build: Callable[[], Selection]) -> Selection:
+        """What was built for this facet since the last change of anything; of few facets, the latest."""
+        key = (type, facet)
+        held = self._choices.pop(key, None)
+        if held is None:
+            if len(self._choices) >= _CHOICES:
+                self._choices.popitem(last=False)
+            held = build()
+        self._choices[key] = held
+        return held
+
+    def api_listener(self, naming: Naming, target: str) -> Resource | None:
+        """The listener for what a gRPC client dials, such as `payments.shop:8080`."""
+        labels = target.lower().rpartition(":")[0].split(".")
+        name = ServiceName(labels[1] if len(labels) > 1 else naming.namespace, labels[0])
+        owner = self._translated.get(name)
+        if owner is None or not naming.scope.sees(name):
+            return None
+        spec = owner.resolved.spec
+        port = dialled(spec, target, name.namespace == naming.namespace)
+        return api_listener(target, cluster_name(spec, port)) if port else None
+
+    def _admit(self, name: ServiceName, service: Service | None) -> Iterable[ServiceName]:
+        """Take over one service; returns the others that this touches."""
+        old = self._translated.get(name)
+        if service is None:
+            self.quarantined.pop(name, None)
+            if old is None:
+                return ()
+            self._own(old, None)
+            return self._claims.release(old.service.spec)
+        try:
+            new = translate(service, self._claims.resolve(service.spec), self._capturing, old)
+        except ValueError as violation:  # of a rule, or of what no message can hold at all
+            self._quarantine(name, violation)
+            return ()
+        self.quarantined.pop(name, None)
+        self._own(old, new)
+        if old is None:
+            return self._claims.stake(service.spec)
+        if old.service.spec == service.spec:
+            return ()
+        return {*self._claims.release(old.service.spec), *self._claims.stake(service.spec)}
+
+    def _quarantine(self, name: ServiceName, violation: ValueError) -> None:
+        self.quarantined[name] = Quarantined(str(violation), time.time())
+
+    def _capture(self) -> None:
+        """Translate what captures HTTP at virtual IPs, which few fleets want, from now on."""
+        if self._capturing:
+            return
+        self._capturing = True
+        for old in list(self._translated.values()):
+            try:
+                self._own(old, translate(old.service, old.resolved, self._capturing, old))
+            except ValueError as violation:
+                self._quarantine(old.service.name, violation)
+
+    def _own(self, old: Translated | None, new: Translated | None) -> None:
+        for name in old.clusters if old else ():
+            del self._owners[name]
+        for name in new.clusters if new else ():
+            self._owners[name] = new  # type: ignore[assignment]
+        if new is not None:
+            if old is None:
+                insort(self._order, new.service.name)
+            self._translated[new.service.name] = new
+        elif old is not None:
+            del self._order[bisect_left(self._order, old.service.name)]
+            del self._translated[old.service.name]
+
+    def _visible(self, scope: Scope) -> Iterator[Translated]:
+        """The services in scope by name, without a look at the others."""
+        if scope.dependencies is None:
+            return (self._translated[name] for name in self._order)
+        names = {name for wanted in scope.dependencies for name in self._matching(wanted)}
+        return (self._translated[name] for name in sorted(names))
+
+    def _matching(self, wanted: ServiceName) -> Iterable[ServiceName]:
+        if wanted.name != "*":
+            return (wanted,) if wanted in self._translated else ()
+        first = bisect_left(self._order, ServiceName(wanted.namespace, ""))
+        last = bisect_left(self._order, ServiceName(wanted.namespace + "\0", ""))
+        return self._order[first:last]
+
+    def _remember(
+        self, type: ResourceType, scope: Scope, facet: object, build: Callable[[], Selection]
+    ) -> Selection:
+        key = (type, scope, facet)
+        held = self._memo.get(key)
+        if held is None:
+            if len(self._memo) >= _FACETS:
+                self._memo.clear()
+            held = self._memo[key] = build()
+        return held
+
+    def _forget(self, change: Change) -> None:
+        """Drop what was cached of the changed resources, and of no others."""
+        for name in change.names.get(ResourceType.ENDPOINTS, ()):
+            self._assignments.pop(name, None)
+        stale = change.names.keys() - {ResourceType.ENDPOINTS}
+        if stale:
+            for key in [k for k in self._memo if k[0] in stale and k[1].sees(change.service)]:
+                del self._memo[key]
+
+
+def _change(name: ServiceName, old: Translated | None, new: Translated | None) -> Change:
+    names = _difference(old, new)
+    if ResourceType.CLUSTER not in names:
+        return Change(name, names)
+    return Change(name, names, frozenset().union(*(targets(t.resolved.spec) for t in (old, new) if t)))
+
+
+def _difference(old: Translated | None, new: Translated | None) -> Changes:
+    if old is new:
+        return {}
+    names = {
+        ResourceType.CLUSTER: _changed(old.clusters if old else {}, new.clusters if new else {}),
+        ResourceType.ENDPOINTS: _changed(old.groups if old else {}, new.groups if new else {}),
+        ResourceType.LISTENER: _changed(old.listeners if old else {}, new.listeners if new else {}),
+        ResourceType.ROUTES: _changed(old.routes if old else {}, new.routes if new else {}),
+    }
+    return {type: changed for type, changed in names.items() if changed}
+
+
+def _changed(old: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:
+    if old is new:
+        return frozenset()
+    return frozenset(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))

@@ -1,0 +1,87 @@
+"""Who owns what only one service may have: a virtual IP, and who answers for an alias.
+
+Two services with one virtual IP would be two listeners on one address and two virtual hosts with one
+domain, which Envoy refuses together with everything beside them. The older service has it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pilothouse.model import ServiceName, ServiceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A spec with the virtual IPs that are its own, and the spec that answers when it is called.
+
+    `target` is the service itself, except for an alias (ExternalName of a known service), and None
+    for an ExternalName of which no service is known.
+    """
+
+    spec: ServiceSpec
+    target: ServiceSpec | None
+
+
+class Claims:
+    """The claims of all admitted services."""
+
+    def __init__(self) -> None:
+        self._by_vip: defaultdict[str, dict[ServiceName, ServiceSpec]] = defaultdict(dict)
+        self._by_hostname: dict[str, ServiceSpec] = {}
+        # By the host name that they point to.
+        self._aliases: defaultdict[str, dict[ServiceName, ServiceSpec]] = defaultdict(dict)
+
+    def resolve(self, spec: ServiceSpec) -> Resolved:
+        """What this spec comes to, were it admitted beside the others."""
+        vips = tuple(vip for vip in spec.vips if self._owner(vip, spec) == spec.name)
+        resolved = replace(spec, vips=vips) if vips != spec.vips else spec
+        return Resolved(resolved, self._target(spec) if spec.external_name else resolved)
+
+    def stake(self, spec: ServiceSpec) -> set[ServiceName]:
+        """Enter the claims of a spec; returns the other services to which this makes a difference."""
+        for vip in spec.vips:
+            self._by_vip[vip][spec.name] = spec
+        self._by_hostname[spec.hostname] = spec
+        if spec.external_name:
+            self._aliases[spec.external_name][spec.name] = spec
+        return self._touched(spec)
+
+    def release(self, spec: ServiceSpec) -> set[ServiceName]:
+        """Withdraw the claims of a spec; returns as `stake` does."""
+        touched = self._touched(spec)
+        for vip in spec.vips:
+            self._by_vip[vip].pop(spec.name, None)
+        self._by_hostname.pop(spec.hostname, None)
+        if spec.external_name:
+            self._aliases[spec.external_name].pop(spec.name, None)
+        return touched
+
+    def _owner(self, vip: str, candidate: ServiceSpec) -> ServiceName:
+        claimants: Iterable[ServiceSpec] = (self._by_vip.get(vip, {}) | {candidate.name: candidate}).values()
+        # A service without a creation time (a hand-written file) gives way to one that has it.
+        return min(claimants, key=lambda spec: (not spec.created, spec.created, spec.name)).name
+
+    def _target(self, spec: ServiceSpec) -> ServiceSpec | None:
+        """The end of a chain of aliases; None if it leads out of the mesh or in a circle."""
+        seen = {spec.name}
+        current: ServiceSpec | None = spec
+        while current is not None and current.external_name:
+            current = self._by_hostname.get(current.external_name)
+            if current is not None and current.name in seen:
+                return None
+            if current is not None:
+                seen.add(current.name)
+        return current
+
+    def _touched(self, spec: ServiceSpec) -> set[ServiceName]:
+        touched = {name for vip in spec.vips for name in self._by_vip.get(vip, ())}
+        pending = [spec.hostname]
+        while pending:
+            for name, alias in self._aliases.get(pending.pop(), {}).items():
+                if name not in touched:
+                    touched.add(name)
+                    pending.append(alias.hostname)
+        return touched - {spec.name}

@@ -1,0 +1,103 @@
+"""The mesh of the demo: which pods there are, what is true of each, and who calls them. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+REGION = "eu"
+ZONES = ("eu-a", "eu-b", "eu-c")
+
+NAMESPACES = {"payments": "shop", "search": "data", "web": "shop", "blue": "shop", "green": "shop"}
+"""The namespace of every service. `web` has no pods of its own: it is an alias of `blue` or of `green`."""
+
+HOSTS = ("payments", "search", "web")
+"""The services that are called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One toy backend, and what the manifests say of it. A `weight` is relative to the pods beside it."""
+
+    name: str
+    service: str
+    zone: str
+    address: str
+    weight: int = 1
+    ready: bool = True
+
+
+class Caller(NamedTuple):
+    """An application that calls every service, through an Envoy of its own that has its name."""
+
+    name: str
+    namespace: str
+    zone: str
+    sotw: bool = False
+
+
+CALLERS = (
+    Caller("checkout-0", "shop", "eu-a", sotw=True),
+    Caller("reports-0", "data", "eu-b"),
+    Caller("gateway-0", "edge", "eu-c"),
+)
+
+
+class Flow(NamedTuple):
+    """The requests of one caller to one of HOSTS."""
+
+    caller: Caller
+    host: str
+
+
+FLOWS = tuple(Flow(caller, host) for host in HOSTS for caller in CALLERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """All pods; what `web` is an alias of; and the services that are scaled to zero."""
+
+    pods: tuple[Pod, ...]
+    web: str = "blue"
+    empty: frozenset[str] = frozenset()
+
+    def behind(self, host: str) -> tuple[Pod, ...]:
+        """The pods that the registry knows for a service."""
+        service = self.web if host == "web" else host
+        listed = service not in self.empty and service in self.services
+        return tuple(pod for pod in self.pods if pod.service == service and listed)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Those that have a manifest: of blue and green there is only the one that web leads to."""
+        return ("payments", "search", self.web)
+
+    def pod(self, name: str) -> Pod:
+        return next(pod for pod in self.pods if pod.name == name)
+
+    def changed(self, names: Collection[str], **facts: Any) -> Mesh:
+        """The same with other facts about the pods of these names."""
+        pods = (replace(pod, **facts) if pod.name in names else pod for pod in self.pods)
+        return replace(self, pods=tuple(pods))
+
+    def in_zone(self, zone: str) -> tuple[str, ...]:
+        return tuple(pod.name for pod in self.pods if pod.zone == zone)
+
+
+_PLACES = {
+    "payments": ("a1", "a2", "b1", "b2", "c1", "c2"),
+    "search": ("b1", "c1"),
+    "blue": ("a1", "b1"),
+    "green": ("b1", "c1"),
+}
+
+START = Mesh(
+    tuple(
+        Pod(f"{service}-{place}", service, f"eu-{place[0]}", f"127.0.0.{number}")
+        for number, (service, place) in enumerate(
+            ((service, place) for service, places in _PLACES.items() for place in places), start=11
+        )
+    )
+)
+"""Twelve pods in three zones, each on a loopback address of its own."""

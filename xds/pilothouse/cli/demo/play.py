@@ -1,0 +1,73 @@
+"""Plays the story: makes each change, waits until it shows in the traffic, counts for a while, and judges."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from pilothouse.cli.demo.board import Board
+from pilothouse.cli.demo.mesh import CALLERS
+from pilothouse.cli.demo.stage import Stage
+from pilothouse.cli.demo.story import STORY, Act, Doing
+from pilothouse.cli.demo.verdict import Reconnected, Verdict, verdict
+from pilothouse.cli.demo.waiting import until
+
+_SHOWS_S = 10.0
+_BACK_S = 20.0
+_POLL_S = 0.005
+_SETUP_S = 6.0
+"""What a run needs beside its acts: to start, and for the control plane to come back."""
+
+
+class Teller(Protocol):
+    """Is told how far the story is."""
+
+    def begins(self, act: Act) -> None: ...
+    def ends(self, verdict: Verdict) -> None: ...
+
+
+async def play(
+    stage: Stage, board: Board, teller: Teller, seconds: float, require: Callable[[], None]
+) -> None:
+    """Play all acts in about so many seconds; their verdicts are on the board.
+
+    After each act `require` may raise, if what the mesh consists of is not there any more.
+    """
+    hold_s = (seconds - _SETUP_S) / len(STORY)
+    for act in STORY:
+        board.act = act
+        teller.begins(act)
+        result = await _perform(stage, board, act, hold_s)
+        require()
+        board.verdicts.append(result)
+        teller.ends(result)
+    board.act = None
+
+
+async def _perform(stage: Stage, board: Board, act: Act, hold_s: float) -> Verdict:
+    if act.doing is Doing.RESTART:
+        return await _restart(stage, act, hold_s)
+    if act.doing is Doing.KILL:
+        watches = stage.watch(stage.mesh)
+        stage.control_plane.kill()
+    else:
+        watches = stage.edit(act.edit(stage.mesh), act.doing is Doing.IN_PLACE)
+        board.mesh = stage.mesh
+    await until(lambda: all(watch.shown for watch in watches.values()), _SHOWS_S, _POLL_S)
+    board.took(watches.values())
+    await asyncio.sleep(hold_s)
+    return verdict(act, watches, time.monotonic())
+
+
+async def _restart(stage: Stage, act: Act, hold_s: float) -> Verdict:
+    watches, began = stage.watch(stage.mesh), time.monotonic()
+    await stage.control_plane.start()
+    asked = await stage.control_plane.heard_of(len(CALLERS), _BACK_S)
+    back_s = time.monotonic() - began
+    # What it sends, it may send late.
+    await asyncio.sleep(hold_s)
+    activity = await stage.control_plane.activity()
+    back = Reconnected(activity.streams, asked, back_s, activity.responses)
+    return verdict(act, watches, time.monotonic(), back)

@@ -1,0 +1,119 @@
+"""One run of the demo, from its first process to the end of its last."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
+
+from rich.console import Console
+
+from pilothouse.cli.demo import screen
+from pilothouse.cli.demo.board import Board
+from pilothouse.cli.demo.mesh import CALLERS, START, ZONES
+from pilothouse.cli.demo.play import Teller, play
+from pilothouse.cli.demo.processes import Processes, Unavailable, find_envoy
+from pilothouse.cli.demo.stage import running
+from pilothouse.cli.demo.verdict import Verdict
+
+_CAST = f"Starting a control plane, {len(START.pods)} backends in {len(ZONES)} zones, {len(CALLERS)} Envoys"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(Exception):
+    """A signal ended the run."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def run(seconds: float, console: Console, table: bool) -> list[Verdict]:
+    """Play the story in about so many seconds and return how it went. No process outlives this.
+
+    Raises Unavailable, ConfigError or Interrupted. Where something went wrong by itself, the folder
+    with the logs, the manifests and the bootstraps stays, and the console says where.
+    """
+    envoy = find_envoy(os.environ)
+    folder = Path(tempfile.mkdtemp(prefix="pilothouse-demo-"))
+    wrong = False
+    try:
+        with _signals_restored(), Processes(folder) as processes:
+            verdicts = asyncio.run(_play(seconds, console, table, envoy, processes))
+        wrong = not all(verdict.met for verdict in verdicts)
+        return verdicts
+    except Unavailable:
+        wrong = True
+        raise
+    finally:
+        if wrong:
+            console.print(f"Logs, manifests and bootstraps: {folder}", highlight=False, soft_wrap=True)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _play(
+    seconds: float, console: Console, table: bool, envoy: Path, processes: Processes
+) -> list[Verdict]:
+    began_s = time.monotonic()
+    if not table:
+        screen.say(console, 0, _CAST)
+    with _interruptible():
+        async with AsyncExitStack() as stack:
+            with console.status(_CAST) if table else nullcontext():
+                stage = await stack.enter_async_context(running(envoy, processes))
+            board = Board(stage.mesh, stage.sightings, began_s)
+            teller = await stack.enter_async_context(_telling(console, table, board))
+            await play(stage, board, teller, seconds, processes.require)
+    return board.verdicts
+
+
+@asynccontextmanager
+async def _telling(console: Console, table: bool, board: Board) -> AsyncIterator[Teller]:
+    if table:
+        async with screen.live(console, board) as silent:
+            yield silent
+    else:
+        yield screen.Lines(console, board)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turns a signal into Interrupted. From then on signals are ignored: what was started is being ended."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None, "a coroutine runs in a task"
+    numbers = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    received: list[int] = []
+
+    def stop(number: int) -> None:
+        received.append(number)
+        task.cancel()
+
+    for number in numbers:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if received:
+            raise Interrupted(received[0]) from None
+        raise
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _signals_restored() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

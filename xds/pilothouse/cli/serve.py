@@ -1,0 +1,87 @@
+"""The command that runs the control plane."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from typing import Annotated
+
+import typer
+
+from pilothouse.config import ConfigError, load
+
+Manifests = Annotated[
+    list[str] | None, typer.Option(metavar="PATH", help="Folder or file of manifests; repeatable.")
+]
+Xds = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="For sidecars.  [default: 127.0.0.1:18000]")
+]
+Admin = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="For people.  [default: 127.0.0.1:18001]")
+]
+TlsCert = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Certificate of the xDS port: turns TLS on.")
+]
+TlsKey = Annotated[str | None, typer.Option(metavar="FILE", help="Key of that certificate.")]
+ClientCa = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Sidecars must show a certificate of this CA.")
+]
+LogFormat = Annotated[str | None, typer.Option(metavar="auto|human|json", help="auto: human on a terminal.")]
+Domain = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Ends host names.  [default: cluster.local]")
+]
+Age = Annotated[
+    str | None, typer.Option(metavar="SECONDS", help="When a stream has to start anew.  [default: 1800]")
+]
+Config = Annotated[str | None, typer.Option(metavar="FILE", help="YAML file of these settings.")]
+
+
+def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
+    context: typer.Context,
+    *,
+    manifests: Manifests = None,
+    xds: Xds = None,
+    admin: Admin = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    client_ca: ClientCa = None,
+    log_format: LogFormat = None,
+    cluster_domain: Domain = None,
+    max_connection_age_s: Age = None,
+    config: Config = None,
+) -> None:
+    """Run the control plane until SIGTERM or SIGINT.
+
+    Every flag is also a key of the --config file and a PILOTHOUSE_* variable; flags win, then variables.
+    """
+    # The parameters above are there for typer, which collects them here by the names of the settings.
+    settings = load(context.params, os.environ)
+    # Not at the top: gRPC and Envoy's messages take a second to import, which a wrong flag need not wait for.
+    from pilothouse import app
+    from pilothouse.cli import logs
+
+    logs.configure(settings.log_format)
+    _run(app.run(settings))
+
+
+def _run(main: Coroutine[None, None, None]) -> None:
+    """To its end. An OSError, alone or out of a task group, is an address that cannot be listened on."""
+    refused: BaseExceptionGroup[OSError] | None = None
+    try:
+        _on_the_fastest_loop(main)
+    except* OSError as group:
+        refused = group
+    if refused:
+        error = refused.exceptions[0]
+        raise ConfigError("serve", getattr(error, "strerror", None) or str(error))
+
+
+def _on_the_fastest_loop(main: Coroutine[None, None, None]) -> None:
+    """uvloop takes a sixth off the cost of a push; it does not exist for Windows."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)

@@ -1,0 +1,136 @@
+"""The commands for one sidecar: `bootstrap`, which refuses what the control plane would refuse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pilothouse.audience import METADATA, BadNode, Capture, Node, audience
+from pilothouse.config import ConfigError, HostPort
+from pilothouse.model import NOWHERE, Locality
+
+if TYPE_CHECKING:
+    from pilothouse.cli.bootstrap import Tls
+
+_FLAGS = {"namespace": "--namespace", "dependencies": "--dependency", "egress": "--egress"}
+
+NodeId = Annotated[
+    str, typer.Option("--node", metavar="ID", help="Name of this sidecar, unlike every other.")
+]
+Namespace = Annotated[str, typer.Option(metavar="NS", help="Namespace of its application.")]
+Cluster = Annotated[str, typer.Option(metavar="C", help="Name of its kind.  [default: the namespace]")]
+Where = Annotated[
+    str, typer.Option(metavar="R/Z/S", help="Its region, zone and sub-zone, or the first of them.")
+]
+Dependencies = Annotated[
+    list[str] | None,
+    typer.Option("--dependency", metavar="NS/NAME", help="A service it may see, or NS/*.  [default: all]"),
+]
+Egress = Annotated[
+    str, typer.Option(metavar="HOST:PORT", help="Where its application sends HTTP requests to.")
+]
+ControlPlane = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the control plane is.")]
+Sotw = Annotated[bool, typer.Option("--sotw", help="State-of-the-World xDS, not Delta.")]
+Captured = Annotated[Capture, typer.Option(help="vip: a listener for the virtual IP of every service.")]
+AdminPort = Annotated[
+    int, typer.Option(metavar="N", min=0, max=65535, help="Envoy's own admin, on 127.0.0.1.")
+]
+NodeName = Annotated[str, typer.Option(metavar="N", help="The Kubernetes node that it runs on.")]
+TlsCa = Annotated[
+    str, typer.Option(metavar="FILE", help="Use TLS; the CA that vouches for the control plane.")
+]
+TlsCert = Annotated[str, typer.Option(metavar="FILE", help="Certificate of this sidecar, for mutual TLS.")]
+TlsKey = Annotated[str, typer.Option(metavar="FILE", help="Key of that certificate.")]
+TlsSan = Annotated[
+    str, typer.Option(metavar="NAME", help="Name in the control plane's certificate.  [default: its host]")
+]
+
+
+def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
+    *,
+    node: NodeId,
+    namespace: Namespace,
+    cluster: Cluster = "",
+    locality: Where = "",
+    dependency: Dependencies = None,
+    egress: Egress = "127.0.0.1:15001",
+    control_plane: ControlPlane = "127.0.0.1:18000",
+    sotw: Sotw = False,
+    capture: Captured = Capture.PROXY,
+    admin_port: AdminPort = 19000,
+    node_name: NodeName = "",
+    tls_ca: TlsCa = "",
+    tls_cert: TlsCert = "",
+    tls_key: TlsKey = "",
+    tls_san: TlsSan = "",
+) -> None:
+    """Print the Envoy bootstrap of one sidecar, as JSON. File names are those that the sidecar sees."""
+    # Not at the top: Envoy's messages take half a second to import, which other commands need not wait for.
+    from pilothouse.cli import bootstrap as envoy
+
+    said = {
+        "namespace": _given("--namespace", namespace),
+        "dependencies": dependency,
+        "node": node_name,
+        "egress": egress,
+        "capture": capture.value,
+    }
+    metadata = {"pilothouse": {key: value for key, value in said.items() if value}}
+    sidecar = envoy.Sidecar(
+        node=_accepted(Node(_given("--node", node), _locality(locality), metadata)),
+        cluster=cluster or namespace,
+        control_plane=_host_port("--control-plane", control_plane),
+        sotw=sotw,
+        admin_port=admin_port,
+        tls=_tls(tls_ca, tls_cert, tls_key, tls_san),
+    )
+    typer.echo(envoy.bootstrap(sidecar), nl=False)
+
+
+def _given(flag: str, value: str) -> str:
+    if not value:
+        raise ConfigError(flag, "is empty")
+    return value
+
+
+def _accepted(node: Node) -> Node:
+    """The node itself, once the control plane's own reading of it has found nothing wrong."""
+    try:
+        audience(node)
+    except BadNode as error:
+        field, _, mistake = str(error).partition(": ")
+        key = field.removeprefix(f"{METADATA}.").partition("[")[0]
+        raise ConfigError(_FLAGS[key], mistake) from None
+    return node
+
+
+def _locality(text: str) -> Locality:
+    if not text:
+        return NOWHERE
+    parts = text.split("/")
+    if len(parts) > 3 or not all(parts):
+        raise ConfigError("--locality", f"{text!r} is not REGION, REGION/ZONE or REGION/ZONE/SUB-ZONE")
+    return Locality(*parts)
+
+
+def _host_port(flag: str, text: str) -> HostPort:
+    try:
+        place = HostPort.parse(text)
+    except ValueError as error:
+        raise ConfigError(flag, str(error)) from None
+    if not place.port:
+        raise ConfigError(flag, f"{text!r} has no port that could be called")
+    return place
+
+
+def _tls(ca: str, cert: str, key: str, san: str) -> Tls | None:
+    from pilothouse.cli.bootstrap import Tls
+
+    if bool(cert) != bool(key):
+        raise ConfigError("--tls-key" if cert else "--tls-cert", "is needed: certificate and key go together")
+    if ca:
+        return Tls(ca, cert, key, san)
+    if cert or san:
+        raise ConfigError("--tls-ca", "is needed: without it the control plane could be anybody")
+    return None

@@ -1,0 +1,25 @@
+"""The command that says what runs here: what to put into a bug report."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib import metadata
+
+import typer
+
+from pilothouse import __version__
+from pilothouse.cli.output import Form, Output
+
+
+def version(output: Form = Output.TEXT) -> None:
+    """Print what runs here."""
+    # From the metadata: importing gRPC only to ask it takes longer than all the rest.
+    versions = {
+        "pilothouse": __version__,
+        "python": platform.python_version(),
+        "grpcio": metadata.version("grpcio"),
+        "protobuf": metadata.version("protobuf"),
+    }
+    lines = "\n".join(f"{name} {number}" for name, number in versions.items())
+    typer.echo(json.dumps(versions) if output is Output.JSON else lines)

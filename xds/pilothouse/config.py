@@ -1,0 +1,250 @@
+"""What an operator sets, from flags, environment and a file, and checked before anything starts.
+
+Flags beat `PILOTHOUSE_*`, which beat the file of `--config`, which beats the defaults. Every setting has one
+name in all three: `--tls-cert`, `PILOTHOUSE_TLS_CERT`, `tls_cert` (or `tls-cert`). Variables with other names
+are nobody's mistake: Kubernetes itself sets `PILOTHOUSE_PORT` beside a Service of that name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+PREFIX = "PILOTHOUSE_"
+_HOST = re.compile(
+    r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?|\[[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*)+(%[A-Za-z0-9]+)?\]"
+)
+_DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+
+class ConfigError(Exception):
+    """A mistake of whoever configured this; the text is one line that names the place and the mistake."""
+
+    def __init__(self, place: str, mistake: str) -> None:
+        super().__init__(" ".join(f"{place}: {mistake}".split()))
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """A host name or IP address, without brackets, and a port of 0..65535, where 0 is "any free one"."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> HostPort:
+        """From `host:port` or `[::1]:port`. Raises ValueError.
+
+        The host is required: an empty one would mean every interface, which has to be asked for by name.
+        """
+        host, _, port = text.rpartition(":")
+        if not (_HOST.fullmatch(host) and port.isascii() and port.isdigit() and int(port) <= 65535):
+            raise ValueError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:18000 or [::1]:18000")
+        return cls(host.strip("[]"), int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _host_port(value: object) -> HostPort:
+    return value if isinstance(value, HostPort) else HostPort.parse(str(value))
+
+
+def _present(path: Path) -> Path:
+    try:
+        path.stat()
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+    return path
+
+
+def _readable(path: Path) -> Path:
+    if not _present(path).is_file() or not os.access(path, os.R_OK):
+        raise ValueError(f"{path} is not a file that can be read")
+    return path
+
+
+def _domain(name: str) -> str:
+    if not _DOMAIN.fullmatch(name):
+        raise ValueError(f"{name!r} is not a DNS name in lower case, such as cluster.local")
+    return name
+
+
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str | Path) else value
+
+
+Address = Annotated[HostPort, PlainValidator(_host_port)]
+PemFile = Annotated[Path, AfterValidator(_readable)]
+Manifests = Annotated[tuple[Annotated[Path, AfterValidator(_present)], ...], BeforeValidator(_one_or_many)]
+
+
+class Settings(BaseModel):
+    """What `serve` runs by. Raises pydantic's ValidationError; `load` makes a ConfigError of it.
+
+    `manifests` are files and folders; `client_ca` turns TLS into mutual TLS. A stream, and the
+    connection below it, lives `max_connection_age_s` seconds: then the sidecar comes back on a new
+    one and is sent nothing that it has. Without an end, streams would never spread over replicas
+    that start later, and an open connection would keep a client certificate that was renewed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    manifests: Manifests = Field(min_length=1)
+    xds: Address = HostPort("127.0.0.1", 18000)
+    admin: Address = HostPort("127.0.0.1", 18001)
+    tls_cert: PemFile | None = None
+    tls_key: PemFile | None = Field(default=None, validate_default=True)
+    client_ca: PemFile | None = None
+    log_format: Literal["auto", "human", "json"] = "auto"
+    cluster_domain: Annotated[str, AfterValidator(_domain)] = "cluster.local"
+    # gRPC takes milliseconds in 32 bits.
+    max_connection_age_s: float = Field(default=1800, gt=0, le=2_000_000, allow_inf_nan=False)
+
+    @field_validator("tls_key")
+    @classmethod
+    def _key_fits(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        cert: Path | None = info.data.get("tls_cert")
+        if (cert is None) != (key is None):
+            raise ValueError("tls_cert and tls_key go together")
+        if cert and key:
+            try:
+                # An empty password, since an encrypted key would otherwise be asked for on the terminal.
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+            except (ssl.SSLError, ValueError) as error:
+                raise ValueError(f"{key} is not the key of {cert}: {error}") from None
+        return key
+
+    @field_validator("client_ca")
+    @classmethod
+    def _ca_is_used(cls, ca: Path | None, info: ValidationInfo) -> Path | None:
+        if ca is None:
+            return ca
+        if info.data.get("tls_cert") is None:
+            raise ValueError("client_ca needs tls_cert and tls_key")
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(ca)
+        except ssl.SSLError as error:
+            raise ValueError(f"{ca} holds no certificates: {error}") from None
+        return ca
+
+
+class _Given(NamedTuple):
+    """A value as an operator wrote it, and where, for the message if it is wrong."""
+
+    value: object
+    place: str
+
+
+def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> Settings:
+    """The settings, of which those named in `flags` win; None or an empty list is a flag that was not given.
+
+    `flags["config"]`, else the variable PILOTHOUSE_CONFIG, names the file. Raises ConfigError.
+    """
+    given = dict(_in_file(flags, environment))
+    given.update(_in_environment(environment))
+    given.update(_in_flags(flags))
+    try:
+        return Settings.model_validate({name: said.value for name, said in given.items()})
+    except ValidationError as error:
+        raise _explain(error, given) from None
+
+
+def _explain(error: ValidationError, given: Mapping[str, _Given]) -> ConfigError:
+    """The first mistake, in our words where they are ours, otherwise in pydantic's."""
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    if first["type"] in ("missing", "too_short"):
+        mistake = f"is needed, here or as {PREFIX}{name.upper()} or as {name} in the --config file"
+    elif first["type"] == "value_error":
+        mistake = str(first["ctx"]["error"])
+    else:
+        mistake = f"{first['msg']}, not {first['input']!r}"
+    return ConfigError(given[name].place if name in given else _flag(name), mistake)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _in_flags(flags: Mapping[str, object]) -> Iterator[tuple[str, _Given]]:
+    for name in Settings.model_fields:
+        if flags.get(name) not in (None, (), []):
+            yield name, _Given(flags[name], _flag(name))
+
+
+def _in_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
+    """An empty variable counts as absent: compose files and unit files cannot leave one out."""
+    for name in Settings.model_fields:
+        variable = PREFIX + name.upper()
+        if text := environment.get(variable):
+            value = [part for part in text.split(os.pathsep) if part] if name == "manifests" else text
+            yield name, _Given(value, variable)
+
+
+def _in_file(flags: Mapping[str, object], environment: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
+    place, name = "--config", flags.get("config")
+    if name is None:
+        place, name = f"{PREFIX}CONFIG", environment.get(f"{PREFIX}CONFIG")
+    if not name:
+        return
+    file = Path(str(name))
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(place, f"{file}: {error.strerror}") from None
+    try:
+        yield from _entries(file, yaml.SafeLoader(text))
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{file}{line}", f"not YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(str(file), f"not YAML: {error}") from None
+
+
+def _entries(file: Path, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Given]]:
+    """Key by key from the node tree, which knows the lines. A key without a value counts as absent."""
+    root = loader.get_single_node()
+    if root is None:
+        return
+    if not isinstance(root, yaml.MappingNode):
+        raise ConfigError(f"{file}:{root.start_mark.line + 1}", "is not a mapping of settings")
+    seen: set[str] = set()
+    for key, node in root.value:
+        name, line = str(loader.construct_object(key)).replace("-", "_"), key.start_mark.line + 1
+        place = f"{file}:{line}: {name}"
+        if name not in Settings.model_fields:
+            raise ConfigError(place, f"no such setting; there are {', '.join(Settings.model_fields)}")
+        if name in seen:
+            raise ConfigError(place, "is set twice")
+        seen.add(name)
+        value = _anchored(name, loader.construct_object(node, deep=True), file.parent)
+        if value is not None:
+            yield name, _Given(value, place)
+
+
+def _anchored(name: str, value: object, folder: Path) -> object:
+    """Paths in a file are relative to it, since a service manager starts us in any directory."""
+    if name not in {"manifests", "tls_cert", "tls_key", "client_ca"}:
+        return value
+    if isinstance(value, list):
+        return [_anchored(name, item, folder) for item in value]
+    return str(folder / value) if isinstance(value, str) else value

@@ -1,0 +1,173 @@
+"""Reading typed fields out of plain values: what is wrong is named by its full path in the document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+Path = tuple[str | int, ...]
+
+
+class FieldError(ValueError):
+    """A field that cannot be what it says. `path` is empty where the whole document is at fault."""
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(path, message)
+        self.path = path
+        self.message = message
+
+    @property
+    def field(self) -> str:
+        """The path as people write it, for example `spec.ports[0].port`."""
+        return written(self.path)
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.path else self.message
+
+
+def written(path: Path) -> str:
+    """A path as people write it; the key of an annotation has dots of its own and goes in brackets."""
+    text = ""
+    for step in path:
+        if isinstance(step, int) or "." in step or "/" in step:
+            text += f"[{step}]"
+        else:
+            text += f".{step}" if text else step
+    return text
+
+
+class Fields:
+    """One mapping of a document, and where in the document it stands.
+
+    An absent field and a null are the same, as in the Kubernetes API. Every method raises
+    FieldError where the value has another type than it is asked for.
+    """
+
+    __slots__ = ("_path", "_values")
+
+    def __init__(self, values: object, path: Path = ()) -> None:
+        if not isinstance(values, Mapping):
+            raise FieldError(path, f"is {_kind(values)}, not a mapping of fields")
+        self._values: Mapping[Any, Any] = values
+        self._path = path
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    def filled(self, **defaults: str) -> Fields:
+        """The same mapping, with these fields where it has none of the name."""
+        return Fields({**defaults, **self._values}, self._path)
+
+    def error(self, key: str, message: str) -> FieldError:
+        return FieldError((*self._path, key), message)
+
+    def text(self, key: str, default: str = "") -> str:
+        value = self._values.get(key)
+        return default if value is None else _string(value, (*self._path, key))
+
+    def required(self, key: str) -> str:
+        value = self.text(key)
+        if not value:
+            raise self.error(key, "is required")
+        return value
+
+    def integer(self, key: str) -> int | None:
+        value = self._values.get(key)
+        if value is None:
+            return None
+        # YAML's true is an int to Python.
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.error(key, f"is {_kind(value)}, not a whole number")
+        return value
+
+    def flag(self, key: str) -> bool | None:
+        value = self._values.get(key)
+        if value is None or isinstance(value, bool):
+            return value
+        raise self.error(key, f"is {_kind(value)}, not true or false")
+
+    def anything(self, key: str) -> Any:
+        return self._values.get(key)
+
+    def at(self, key: str) -> Fields:
+        """The mapping under a key; an empty one where there is none."""
+        value = self._values.get(key)
+        return Fields({} if value is None else value, (*self._path, key))
+
+    def each(self, key: str) -> Iterator[Fields]:
+        """The mappings of a list, in its order."""
+        for index, value in enumerate(self._list(key)):
+            yield Fields(value, (*self._path, key, index))
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The strings of a list, in its order."""
+        path = (*self._path, key)
+        return tuple(_string(value, (*path, index)) for index, value in enumerate(self._list(key)))
+
+    def labels(self, key: str) -> dict[str, str]:
+        """A mapping of strings to strings."""
+        path = (*self._path, key)
+        return {name: _string(value, (*path, name)) for name, value in self._members(key)}
+
+    def annotations(self, key: str) -> dict[str, str]:
+        """As `labels`, but a bare number or boolean counts as its text: who writes `weight: 5` means it."""
+        path = (*self._path, key)
+        return {name: _string(_scalar(value), (*path, name)) for name, value in self._members(key)}
+
+    def _members(self, key: str) -> Iterator[tuple[str, Any]]:
+        inner = self.at(key)
+        for name, value in inner._values.items():
+            if not isinstance(name, str):
+                raise FieldError(inner._path, f"has {_kind(name)} as a key, not a string{_hint(name)}")
+            yield name, "" if value is None else value
+
+    def _list(self, key: str) -> list[Any]:
+        value = self._values.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self.error(key, f"is {_kind(value)}, not a list")
+        return value
+
+
+def _string(value: object, path: Path) -> str:
+    if not isinstance(value, str):
+        raise FieldError(path, f"is {_kind(value)}, not a string{_hint(value)}")
+    # JSON can spell half a character; nothing that leaves us could carry it.
+    if not value.isascii() and re.search("[\ud800-\udfff]", value):
+        raise FieldError(path, "is not valid Unicode")
+    return value
+
+
+def _scalar(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return _digits(value) if isinstance(value, int | float) else value
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {_digits(value)}"
+    if isinstance(value, str):
+        return f'the string "{value if len(value) <= 40 else value[:40] + "..."}"'
+    if value is None:
+        return "null"
+    names = {list: "a list", dict: "a mapping", date: "a date", datetime: "a time"}
+    return names.get(type(value), f"a {type(value).__name__}")
+
+
+def _digits(value: float) -> str:
+    # Python refuses to write integers of thousands of digits, which YAML can spell in base 16.
+    return str(value) if isinstance(value, float) or abs(value) < 10**40 else "9" * 40
+
+
+def _hint(value: object) -> str:
+    return "" if isinstance(value, list | Mapping) else ": put it in quotes"

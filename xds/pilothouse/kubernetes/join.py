@@ -1,0 +1,152 @@
+"""Which objects make up which service. A change costs what hangs on the changed object, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from pilothouse import model
+from pilothouse.kubernetes.addresses import canonical_address
+from pilothouse.kubernetes.index import Index
+from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Object, Pod, Service
+from pilothouse.model import NOWHERE, Endpoint, Locality, ServiceName, ServiceSpec
+
+
+class Cluster:
+    """The objects of one cluster as they are now, and the services that they make up.
+
+    A service is there when its Service object is; slices that come first wait for it. Endpoints
+    are published by their slice alone, and gain place and weight when their Node and Pod arrive.
+    Pods are found by reference, never by address: several may share one.
+    """
+
+    def __init__(self, domain: str = "cluster.local") -> None:
+        self._domain = domain.lower().strip(".")
+        self._objects: dict[Key, Object] = {}
+        # Built once a Service, so that endpoints that come and go leave the spec the same object.
+        self._specs: dict[ServiceName, ServiceSpec] = {}
+        self._slices_of = Index[ServiceName]()
+        self._slices_naming_pod = Index[Key]()
+        self._slices_on_node = Index[str]()
+
+    @property
+    def names(self) -> Collection[ServiceName]:
+        return self._specs.keys()
+
+    def apply(self, put: Iterable[Object], gone: Iterable[Key] = ()) -> frozenset[ServiceName]:
+        """Let objects go and take others in; returns the services that may differ now, or are gone."""
+        touched: set[ServiceName] = set()
+        for key in gone:
+            touched.update(self._change(key, None))
+        for new in put:
+            touched.update(self._change(new.key, new))
+        return frozenset(touched)
+
+    def service(self, name: ServiceName) -> model.Service | None:
+        """The service as its objects make it up now; None where it has no Service object."""
+        declared = self._objects.get(Key("Service", *name))
+        if not isinstance(declared, Service):
+            return None
+        # Sorted, so that endpoints alike in all that `ordered` looks at come in one order everywhere.
+        slices = [self._slice(key) for key in sorted(self._slices_of.at(name))]
+        endpoints = (endpoint for found in slices for endpoint in self._endpoints(found, declared.weight))
+        return model.Service(self._specs[name], model.ordered(endpoints))
+
+    def _change(self, key: Key, new: Object | None) -> Iterator[ServiceName]:
+        old = self._objects.get(key)
+        if old == new:
+            return
+        if old is not None:
+            yield from self._services_of(old)
+            self._unlink(key, old)
+            del self._objects[key]
+        if new is not None:
+            self._objects[key] = new
+            self._link(key, new)
+            yield from self._services_of(new)
+
+    def _link(self, key: Key, new: Object) -> None:
+        if isinstance(new, Service):
+            self._specs[new.service] = self._spec(new)
+        elif isinstance(new, EndpointSlice):
+            self._slices_of.add(new.service, key)
+            for entry in new.entries:
+                if entry.pod:
+                    self._slices_naming_pod.add(entry.pod, key)
+                if entry.node:
+                    self._slices_on_node.add(entry.node, key)
+
+    def _unlink(self, key: Key, old: Object) -> None:
+        if isinstance(old, Service):
+            del self._specs[old.service]
+        elif isinstance(old, EndpointSlice):
+            self._slices_of.discard(old.service, key)
+            for entry in old.entries:
+                if entry.pod:
+                    self._slices_naming_pod.discard(entry.pod, key)
+                if entry.node:
+                    self._slices_on_node.discard(entry.node, key)
+
+    def _services_of(self, changed: Object) -> Iterator[ServiceName]:
+        if isinstance(changed, Service):
+            yield changed.service
+            return
+        for found in self._slices_concerned(changed):
+            if found.service in self._specs:
+                yield found.service
+
+    def _slices_concerned(self, changed: EndpointSlice | Pod | Node) -> Iterator[EndpointSlice]:
+        if isinstance(changed, EndpointSlice):
+            yield changed
+        elif isinstance(changed, Pod):
+            yield from map(self._slice, self._slices_naming_pod.at(changed.key))
+        else:
+            yield from map(self._slice, self._slices_on_node.at(changed.name))
+
+    def _slice(self, key: Key) -> EndpointSlice:
+        found = self._objects[key]
+        assert isinstance(found, EndpointSlice), "nothing else is indexed"
+        return found
+
+    def _spec(self, declared: Service) -> ServiceSpec:
+        return ServiceSpec(
+            name=declared.service,
+            hostname=f"{declared.name}.{declared.namespace}.svc.{self._domain}",
+            ports=declared.ports,
+            vips=declared.vips,
+            headless=declared.headless,
+            external_name=declared.external_name,
+            created=declared.created,
+        )
+
+    def _endpoints(self, found: EndpointSlice, default: int | None) -> Iterator[Endpoint]:
+        """The endpoints of a slice. The most specific weight wins: address, Pod, slice, Service, 1."""
+        weights = dict(found.weights)
+        common = _first(found.weight, default, 1)
+        for entry in found.entries:
+            pod = self._objects.get(entry.pod) if entry.pod else None
+            assert pod is None or isinstance(pod, Pod)
+            weight = _first(pod.weight if pod else None, common)
+            place = (pod.locality if pod else None) or self._locality(entry)
+            for address in entry.addresses:
+                yield Endpoint(
+                    address,
+                    found.ports,
+                    entry.state,
+                    weights.get(canonical_address(address), weight) if weights else weight,
+                    place,
+                    entry.node,
+                    entry.hostname,
+                    entry.target,
+                )
+
+    def _locality(self, entry: Entry) -> Locality:
+        """The zone by the slice, the rest (and a zone that the slice lacks) by the labels of the node."""
+        node = self._objects.get(Key("Node", "", entry.node)) if entry.node else None
+        place = node.locality if isinstance(node, Node) else NOWHERE
+        if entry.zone in ("", place.zone):
+            return place
+        return Locality(place.region, entry.zone, place.sub_zone)
+
+
+def _first(*weights: int | None) -> int:
+    return next(weight for weight in weights if weight is not None)

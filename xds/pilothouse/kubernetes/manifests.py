@@ -1,0 +1,96 @@
+"""What a set of files declares. Of two that declare the same object the older is in force; both are named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pilothouse.kubernetes.documents import Declared, Remark
+from pilothouse.kubernetes.objects import Key, Object
+
+
+class Change(NamedTuple):
+    """Which objects are in force now that were not before, and which are gone."""
+
+    put: tuple[Object, ...]
+    gone: tuple[Key, ...]
+
+
+class _Claim(NamedTuple):
+    """One declaration of an object. They sort by who is to win; no two agree in the first three fields."""
+
+    created: str
+    file: str
+    position: int
+    declared: Declared
+
+
+class Manifests:
+    """Files by name, and for each object the declaration that is in force.
+
+    The one created first wins; of those that do not say when, the first by name of the file and
+    position in it. So every process comes to the same answer, whatever it read first.
+    """
+
+    def __init__(self) -> None:
+        self._keys: dict[str, frozenset[Key]] = {}
+        # object -> its declarations, the one in force first
+        self._claims: dict[Key, list[_Claim]] = {}
+        self._contested: set[Key] = set()
+
+    def keys(self, file: str) -> frozenset[Key]:
+        """The objects that a file declares, in force or not."""
+        return self._keys.get(file, frozenset())
+
+    def put(self, file: str, declared: Iterable[Declared]) -> Change:
+        """Replace everything that a file declares."""
+        claims: dict[Key, list[_Claim]] = {}
+        for position, one in enumerate(declared):
+            # "~" sorts after every time: an object of unknown age does not displace a known one.
+            claim = _Claim(one.object.created or "~", file, position, one)
+            claims.setdefault(one.object.key, []).append(claim)
+        former = self.keys(file)
+        self._keys[file] = frozenset(claims)
+        put: list[Object] = []
+        gone: list[Key] = []
+        for key in [*claims, *sorted(former - claims.keys())]:
+            before = self._claims.get(key, [])
+            after = sorted([*(claim for claim in before if claim.file != file), *claims.get(key, ())])
+            self._settle(key, after)
+            if not after:
+                gone.append(key)
+            elif not before or after[0].declared.object != before[0].declared.object:
+                put.append(after[0].declared.object)
+        return Change(tuple(put), tuple(gone))
+
+    def remove(self, file: str) -> Change:
+        """Let go of everything that a file declares."""
+        change = self.put(file, ())
+        del self._keys[file]
+        return change
+
+    @property
+    def conflicts(self) -> Iterator[tuple[str, Remark]]:
+        """Each declaration that is not in force, with its file, and a remark that names the one that is."""
+        for key in sorted(self._contested):
+            winner, *losers = self._claims[key]
+            for loser in losers:
+                why = "is older" if winner.created < loser.created else "comes first"
+                place = f"{winner.file}:{winner.declared.place.line}"
+                yield (
+                    loser.file,
+                    Remark(
+                        loser.declared.place,
+                        f"{key} is declared in {place} too; that one {why} and is in force",
+                    ),
+                )
+
+    def _settle(self, key: Key, claims: list[_Claim]) -> None:
+        if claims:
+            self._claims[key] = claims
+        else:
+            self._claims.pop(key, None)
+        if len(claims) > 1:
+            self._contested.add(key)
+        else:
+            self._contested.discard(key)

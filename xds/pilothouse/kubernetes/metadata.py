@@ -1,0 +1,70 @@
+"""The `metadata` that every object has, and the names that the API server accepts in it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+from pilothouse.kubernetes.fields import Fields
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
+
+
+class Meta(NamedTuple):
+    """`created` is an RFC 3339 time in UTC, to the second, or empty."""
+
+    namespace: str
+    name: str
+    created: str
+    annotations: dict[str, str]
+
+
+def namespaced(document: Fields) -> Meta:
+    """The metadata of an object in a namespace, by default the one called `default`."""
+    meta = document.at("metadata")
+    namespace = meta.text("namespace") or "default"
+    if not is_label(namespace):
+        raise meta.error("namespace", f'"{namespace}" is no DNS label (lower-case letters, digits, -)')
+    return Meta(namespace, _name(meta), _created(meta), meta.annotations("annotations"))
+
+
+def global_(document: Fields) -> Meta:
+    """The metadata of an object outside of namespaces, such as a node."""
+    meta = document.at("metadata")
+    return Meta("", _name(meta), _created(meta), meta.annotations("annotations"))
+
+
+def is_label(text: str) -> bool:
+    """Whether it is a label of RFC 1123, as Kubernetes spells it: 1 to 63 of a-z, 0-9 and -."""
+    return _LABEL.fullmatch(text) is not None
+
+
+def is_subdomain(text: str) -> bool:
+    """Whether it is dot-separated labels of RFC 1123, at most 253 characters."""
+    return len(text) <= 253 and _SUBDOMAIN.fullmatch(text) is not None
+
+
+def _name(meta: Fields) -> str:
+    name = meta.required("name")
+    if not is_subdomain(name):
+        raise meta.error("name", f'"{name}" is no DNS name (lower-case letters, digits, -, .)')
+    return name
+
+
+def _created(meta: Fields) -> str:
+    # YAML turns an unquoted time into a datetime; one without a zone is in UTC there.
+    value = meta.anything("creationTimestamp")
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value) if value else None
+        return "" if moment is None else _utc(moment)
+    except (TypeError, ValueError, OverflowError):
+        shown = value if isinstance(value, str | date) else type(value).__name__
+        raise meta.error("creationTimestamp", f'"{shown}" is no RFC 3339 time') from None
+
+
+def _utc(moment: datetime) -> str:
+    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    # Always to the second, so that the order of the texts is the order of the times.
+    return aware.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

@@ -1,0 +1,118 @@
+"""The Kubernetes objects that decide where requests go, stripped to the fields that do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pilothouse.model import NOWHERE, Locality, Port, ServiceName, State
+
+
+class Key(NamedTuple):
+    """What an object is called in its API server. `namespace` is empty for nodes."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A `v1 Service`. `weight` is the default of its endpoints; None where it says nothing.
+
+    `vips` are canonical IP addresses; `external_name` is lower case without a trailing dot.
+    """
+
+    namespace: str
+    name: str
+    ports: tuple[Port, ...] = ()
+    vips: tuple[str, ...] = ()
+    headless: bool = False
+    external_name: str = ""
+    weight: int | None = None
+    created: str = ""
+
+    @property
+    def key(self) -> Key:
+        return Key("Service", self.namespace, self.name)
+
+    @property
+    def service(self) -> ServiceName:
+        return ServiceName(self.namespace, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item of a slice's `endpoints`: one thing that runs, with all its addresses.
+
+    Addresses are as written: one that no proxy can use is left out, with a reason, further on.
+    `pod` is the key of the Pod that it is, if it is one.
+    """
+
+    addresses: tuple[str, ...]
+    state: State = State.READY
+    node: str = ""
+    zone: str = ""
+    hostname: str = ""
+    pod: Key | None = None
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSlice:
+    """A `discovery.k8s.io/v1 EndpointSlice` of IP addresses that belongs to the Service named `owner`.
+
+    `ports` maps port name to number as in `model.Endpoint`; `weight` is for all of its endpoints,
+    `weights` for single addresses.
+    """
+
+    namespace: str
+    name: str
+    owner: str
+    ports: tuple[tuple[str, int | None], ...] = ()
+    entries: tuple[Entry, ...] = ()
+    weight: int | None = None
+    weights: tuple[tuple[str, int], ...] = ()
+    created: str = ""
+
+    @property
+    def key(self) -> Key:
+        return Key("EndpointSlice", self.namespace, self.name)
+
+    @property
+    def service(self) -> ServiceName:
+        return ServiceName(self.namespace, self.owner)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A `v1 Node`: where in the world what runs on it is."""
+
+    name: str
+    locality: Locality = NOWHERE
+    created: str = ""
+
+    @property
+    def key(self) -> Key:
+        return Key("Node", "", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A `v1 Pod`: what its annotations say about it. None where they say nothing."""
+
+    namespace: str
+    name: str
+    weight: int | None = None
+    locality: Locality | None = None
+    created: str = ""
+
+    @property
+    def key(self) -> Key:
+        return Key("Pod", self.namespace, self.name)
+
+
+Object = Service | EndpointSlice | Node | Pod

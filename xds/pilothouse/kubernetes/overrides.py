@@ -1,0 +1,77 @@
+"""Weight and place as people set them in annotations. One that makes no sense counts as absent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+from pilothouse.kubernetes.addresses import canonical_address
+from pilothouse.kubernetes.fields import FieldError
+from pilothouse.model import Locality
+
+WEIGHT = "pilothouse.dev/weight"
+ENDPOINT_WEIGHTS = "pilothouse.dev/endpoint-weights"
+LOCALITY = "pilothouse.dev/locality"
+
+# The sum over a locality of some ten thousand endpoints has to fit into 32 bits.
+MAX_WEIGHT = 65_535
+
+Warn = Callable[[FieldError], None]
+
+
+def weight(annotations: Mapping[str, str], warn: Warn) -> int | None:
+    """`pilothouse.dev/weight`: 0..65535, where 0 is maintenance. None where there is none that is valid."""
+    text = annotations.get(WEIGHT)
+    return None if text is None else _weight(text, WEIGHT, "", warn)
+
+
+def endpoint_weights(annotations: Mapping[str, str], warn: Warn) -> tuple[tuple[str, int], ...]:
+    """`pilothouse.dev/endpoint-weights`: a JSON object that maps canonical address to weight, sorted."""
+    text = annotations.get(ENDPOINT_WEIGHTS)
+    if text is None:
+        return ()
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        warn(_error(ENDPOINT_WEIGHTS, 'is not a JSON object such as {"10.0.0.1": 5} and is ignored'))
+        return ()
+    weights: dict[str, int] = {}
+    for address, value in values.items():
+        parsed = _weight(value, ENDPOINT_WEIGHTS, f"{address}: ", warn)
+        if parsed is not None:
+            weights[canonical_address(address)] = parsed
+    return tuple(sorted(weights.items()))
+
+
+def locality(annotations: Mapping[str, str], warn: Warn) -> Locality | None:
+    """`pilothouse.dev/locality`: region, region/zone or region/zone/sub-zone."""
+    text = annotations.get(LOCALITY)
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split("/")]
+    if len(parts) > 3 or not any(parts):
+        warn(_error(LOCALITY, f'"{text}" is not region/zone/sub-zone and is ignored'))
+        return None
+    return Locality(*parts)
+
+
+def _weight(value: object, annotation: str, whose: str, warn: Warn) -> int | None:
+    text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not (text.isascii() and text.isdigit()):
+        shown = value if isinstance(value, str | int | float) else f"a {type(value).__name__}"
+        message = f'{whose}"{shown}" is not a whole number from 0 to {MAX_WEIGHT} and is ignored'
+        warn(_error(annotation, message))
+        return None
+    # Compared by length first: Python refuses to read integers of thousands of digits.
+    digits = text.lstrip("0")
+    if len(digits) > 5 or int(digits or "0") > MAX_WEIGHT:
+        message = f"{whose}{text[:20]} is more than {MAX_WEIGHT} and counts as {MAX_WEIGHT}"
+        warn(_error(annotation, message))
+        return MAX_WEIGHT
+    return int(digits or "0")
+
+
+def _error(annotation: str, message: str) -> FieldError:
+    return FieldError(("metadata", "annotations", annotation), message)

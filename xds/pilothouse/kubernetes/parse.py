@@ -1,0 +1,77 @@
+"""A document becomes an object. What the API server would refuse is refused, and the field named.
+
+Unknown fields, kinds and versions are tolerated: manifests are full of them. A bad value inside an
+endpoint (an address that is none, port 0) does not refuse its slice: it passes, and is left out later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pilothouse.kubernetes import metadata, overrides
+from pilothouse.kubernetes.fields import FieldError, Fields
+from pilothouse.kubernetes.objects import Node, Object, Pod
+from pilothouse.kubernetes.services import service
+from pilothouse.kubernetes.slices import endpoint_slice
+from pilothouse.model import Locality
+
+# In order of precedence; the beta labels are from before Kubernetes 1.17.
+_REGION = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
+_ZONE = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
+_SUB_ZONE = ("topology.pilothouse.dev/subzone", "topology.istio.io/subzone")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What became of one document: an object, or the reason why it plays no part in routing.
+
+    `warnings` name what was read as if it were absent. Whoever holds an older version of an object
+    that is `ignored` now has to let go of it.
+    """
+
+    object: Object | None = None
+    ignored: str = ""
+    warnings: tuple[FieldError, ...] = ()
+
+
+def parse(document: Fields) -> Parsed:
+    """Read one object of any kind. Raises FieldError where the API server would refuse it."""
+    kind, version = document.required("kind"), document.required("apiVersion")
+    read = _READERS.get((version, kind))
+    if read is None:
+        if version in _OUR_VERSIONS:
+            # Every object of these versions has a name. A half-written `kind: Serv` has none yet.
+            document.at("metadata").required("name")
+        return Parsed(ignored=f"kind {kind} of {version}")
+    warnings: list[FieldError] = []
+    found = read(document, warnings.append)
+    if isinstance(found, str):
+        return Parsed(ignored=found)
+    return Parsed(found, warnings=tuple(warnings))
+
+
+def _node(document: Fields, warn: overrides.Warn) -> Node:
+    meta = metadata.global_(document)
+    labels = document.at("metadata").labels("labels")
+    place = Locality(_first(labels, _REGION), _first(labels, _ZONE), _first(labels, _SUB_ZONE))
+    return Node(meta.name, place, meta.created)
+
+
+def _pod(document: Fields, warn: overrides.Warn) -> Pod:
+    meta = metadata.namespaced(document)
+    weight = overrides.weight(meta.annotations, warn)
+    return Pod(meta.namespace, meta.name, weight, overrides.locality(meta.annotations, warn), meta.created)
+
+
+def _first(labels: Mapping[str, str], names: tuple[str, ...]) -> str:
+    return next((labels[name] for name in names if labels.get(name)), "")
+
+
+_READERS: dict[tuple[str, str], Callable[[Fields, overrides.Warn], Object | str]] = {
+    ("v1", "Service"): service,
+    ("v1", "Node"): _node,
+    ("v1", "Pod"): _pod,
+    ("discovery.k8s.io/v1", "EndpointSlice"): endpoint_slice,
+}
+_OUR_VERSIONS = frozenset(version for version, _ in _READERS)

@@ -1,0 +1,117 @@
+"""Reading a `v1 Service`."""
+
+from __future__ import annotations
+
+import re
+
+from pilothouse.kubernetes import metadata, overrides
+from pilothouse.kubernetes.addresses import canonical_ip
+from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.objects import Service
+from pilothouse.kubernetes.protocols import spoken
+from pilothouse.model import Port, Transport
+
+_TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
+# The API server wants lower case here; the words in these names are compared without regard to it.
+_PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII | re.IGNORECASE)
+
+
+def service(document: Fields, warn: overrides.Warn) -> Service:
+    """Read a Service. Raises FieldError where the API server would refuse it."""
+    meta = metadata.namespaced(document)
+    if not metadata.is_label(meta.name):
+        message = f'"{meta.name}" is no DNS label (no dots, at most 63 characters)'
+        raise document.at("metadata").error("name", message)
+    if "spec" not in document:
+        raise document.error("spec", "is required")
+    spec = document.at("spec")
+    external = _external_name(spec)
+    vips, headless = ((), False) if external else _cluster_ips(spec)
+    return Service(
+        meta.namespace,
+        meta.name,
+        _ports(spec, required=not (external or headless)),
+        vips,
+        headless,
+        external,
+        overrides.weight(meta.annotations, warn),
+        meta.created,
+    )
+
+
+def _external_name(spec: Fields) -> str:
+    """The target of an ExternalName service; of every other type, nothing."""
+    kind = spec.text("type", "ClusterIP")
+    if kind not in _TYPES:
+        raise spec.error("type", f'"{kind}" is none of {", ".join(_TYPES)}')
+    if kind != "ExternalName":
+        return ""
+    name = spec.required("externalName").lower().removesuffix(".")
+    if not metadata.is_subdomain(name):
+        raise spec.error("externalName", f'"{name}" is no DNS name')
+    return name
+
+
+def _cluster_ips(spec: Fields) -> tuple[tuple[str, ...], bool]:
+    """The virtual addresses, and whether it was said that there are none (headless)."""
+    listed = spec.texts("clusterIPs")
+    field, values = ("clusterIPs", listed) if listed else ("clusterIP", (spec.text("clusterIP"),))
+    if "None" in values:
+        return (), True
+    try:
+        vips = [str(canonical_ip(value)) for value in values if value]
+    except ValueError:
+        raise spec.error(field, f'"{", ".join(values)}" is neither an IP address nor None') from None
+    return tuple(dict.fromkeys(vips)), False
+
+
+def _ports(spec: Fields, required: bool) -> tuple[Port, ...]:
+    items = list(spec.each("ports"))
+    if required and not items:
+        raise spec.error("ports", "is required: only a headless service can do without")
+    ports: list[Port] = []
+    for item in items:
+        port = _port(item)
+        if len(items) > 1 and not port.name:
+            raise item.error("name", "is required where a service has several ports")
+        if any(port.name == other.name for other in ports):
+            raise item.error("name", f'"{port.name}" is the name of another port already')
+        if any((port.number, port.transport) == (other.number, other.transport) for other in ports):
+            raise item.error("port", f"{port.number} is declared twice for {port.transport.value}")
+        ports.append(port)
+    return tuple(ports)
+
+
+def _port(item: Fields) -> Port:
+    name = item.text("name")
+    if name and not _PORT_NAME.fullmatch(name):
+        raise item.error("name", f'"{name}" is no DNS label (letters, digits, -)')
+    number = item.integer("port")
+    if number is None:
+        raise item.error("port", "is required")
+    if not 1 <= number <= 65_535:
+        raise item.error("port", f"{number} is not in 1..65535")
+    transport = _transport(item)
+    protocol = spoken(transport, item.text("appProtocol"), name, number)
+    return Port(name, number, protocol, transport, _target(item, number))
+
+
+def _transport(item: Fields) -> Transport:
+    text = item.text("protocol", "TCP")
+    if text not in Transport.__members__:
+        raise item.error("protocol", f'"{text}" is none of {", ".join(Transport.__members__)}')
+    return Transport[text]
+
+
+def _target(item: Fields, number: int) -> int | None:
+    """The numeric targetPort; None for a named one, which only the slices can resolve."""
+    if isinstance(item.anything("targetPort"), str):
+        name = item.text("targetPort")
+        if name.isdigit():
+            raise item.error("targetPort", f'"{name}" in quotes is a name; a number goes without')
+        return None if name else number
+    # To the API server, 0 is the same as nothing.
+    target = item.integer("targetPort") or number
+    if not 1 <= target <= 65_535:
+        raise item.error("targetPort", f"{target} is not in 1..65535")
+    return target

@@ -1,0 +1,83 @@
+"""Reading a `discovery.k8s.io/v1 EndpointSlice`."""
+
+from __future__ import annotations
+
+from pilothouse.kubernetes import metadata, overrides
+from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key
+from pilothouse.model import State
+
+_SERVICE = "kubernetes.io/service-name"
+_IMPORTED = "multicluster.kubernetes.io/service-name"
+_ZONE = "topology.kubernetes.io/zone"
+
+
+def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | str:
+    """Read a slice, or tell why it plays no part. Raises FieldError where the API server would refuse it."""
+    meta = metadata.namespaced(document)
+    # Required by the API, be it null: a half-written file must not pass for a service without endpoints.
+    if "endpoints" not in document:
+        raise document.error("endpoints", "is required, and may be []")
+    family = document.required("addressType")
+    if family not in ("IPv4", "IPv6", "FQDN"):
+        raise document.error("addressType", f'"{family}" is none of IPv4, IPv6, FQDN')
+    found = EndpointSlice(
+        meta.namespace,
+        meta.name,
+        _owner(document),
+        tuple((port.text("name"), port.integer("port")) for port in document.each("ports")),
+        tuple(_entry(item, meta.namespace) for item in document.each("endpoints")),
+        overrides.weight(meta.annotations, warn),
+        overrides.endpoint_weights(meta.annotations, warn),
+        meta.created,
+    )
+    if _IMPORTED in document.at("metadata").labels("labels"):
+        return "its endpoints are imported from other clusters (KEP-1645)"
+    if family == "FQDN":
+        return "addressType FQDN: endpoints are routed to by IP address"
+    return found if found.owner else f"no Service owns it: it has no label {_SERVICE}"
+
+
+def state(ready: bool | None, serving: bool | None, terminating: bool | None) -> State:
+    """What the conditions of an endpoint say, nil read as the API defines it (KEP-1669).
+
+    Ready wins over terminating: that is how `publishNotReadyAddresses` arrives.
+    """
+    is_ready = ready is not False
+    if is_ready:
+        return State.READY
+    if terminating:
+        return State.TERMINATING_SERVING if serving else State.TERMINATING
+    return State.NOT_READY
+
+
+def _owner(document: Fields) -> str:
+    meta = document.at("metadata")
+    labelled = meta.labels("labels").get(_SERVICE)
+    owners = (owner.text("name") for owner in meta.each("ownerReferences") if owner.text("kind") == "Service")
+    return labelled or next(owners, "")
+
+
+def _entry(item: Fields, namespace: str) -> Entry:
+    addresses = item.texts("addresses")
+    if not addresses:
+        raise item.error("addresses", "is required")
+    conditions = item.at("conditions")
+    pod, target = _target(item.at("targetRef"), namespace)
+    return Entry(
+        addresses,
+        state(conditions.flag("ready"), conditions.flag("serving"), conditions.flag("terminating")),
+        item.text("nodeName"),
+        item.text("zone") or item.at("deprecatedTopology").text(_ZONE),
+        item.text("hostname"),
+        pod,
+        target,
+    )
+
+
+def _target(reference: Fields, namespace: str) -> tuple[Key | None, str]:
+    """The Pod that an endpoint is, if it is one, and what tells it apart from another at its address."""
+    kind, name = reference.text("kind"), reference.text("name")
+    where = reference.text("namespace") or namespace
+    pod = Key("Pod", where, name) if kind == "Pod" and name else None
+    return pod, reference.text("uid") or (f"{kind}/{where}/{name}" if name else "")

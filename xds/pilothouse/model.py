@@ -1,0 +1,146 @@
+"""The nouns: services and the endpoints behind them, before Envoy is involved.
+
+The vocabulary is Kubernetes'. Every value is frozen and ordered where order matters, so that
+equal registries compare, hash and encode equally in every process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+
+class ServiceName(NamedTuple):
+    """What a service is called inside its cluster; `str()` gives `namespace/name`."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Transport(Enum):
+    """`Service.spec.ports[].protocol`; only TCP becomes an Envoy cluster."""
+
+    TCP = "TCP"
+    UDP = "UDP"
+    SCTP = "SCTP"
+
+
+class Protocol(Enum):
+    """What is spoken on a port: from `appProtocol`, else from the prefix of the port's name."""
+
+    HTTP = "http"
+    HTTP2 = "http2"
+    GRPC = "grpc"
+    TLS = "tls"
+    TCP = "tcp"
+
+    @property
+    def by_host(self) -> bool:
+        """Whether a request names its service in a Host header that Envoy can read."""
+        return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC)
+
+    @property
+    def multiplexed(self) -> bool:
+        """Whether the endpoints are to be spoken to in HTTP/2."""
+        return self in (Protocol.HTTP2, Protocol.GRPC)
+
+
+class State(Enum):
+    """What an EndpointSlice's conditions say, nil read as the API defines it (KEP-1669)."""
+
+    READY = "ready"
+    NOT_READY = "not ready"
+    TERMINATING_SERVING = "terminating, serving"
+    TERMINATING = "terminating"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Locality:
+    """Where something runs. An empty string means: not known."""
+
+    region: str = ""
+    zone: str = ""
+    sub_zone: str = ""
+
+
+NOWHERE = Locality()
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One port of a service. `target` is a numeric targetPort, the fallback of a slice's nil port."""
+
+    name: str
+    number: int
+    protocol: Protocol = Protocol.HTTP
+    transport: Transport = Transport.TCP
+    target: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address of one slice. A service port finds its number in `ports` by name.
+
+    `ports` maps port name to number; a number of None means "all ports" (API: nil). `weight` is
+    0..65535, where 0 is maintenance. `target` identifies what runs there (a pod's uid or name).
+    """
+
+    address: str
+    ports: tuple[tuple[str, int | None], ...]
+    state: State = State.READY
+    weight: int = 1
+    locality: Locality = NOWHERE
+    node: str = ""
+    hostname: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """What a service is. Changes rarely; clusters, listeners and routes depend only on this.
+
+    `hostname` is the fully qualified name, for example `payments.shop.svc.cluster.local`.
+    `external_name` is the target of an ExternalName service, lower case, no trailing dot.
+    `created` is an RFC 3339 time or empty; of two that claim the same thing the older one wins.
+    """
+
+    name: ServiceName
+    hostname: str
+    ports: tuple[Port, ...] = ()
+    vips: tuple[str, ...] = ()
+    headless: bool = False
+    external_name: str = ""
+    created: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a service is, and where it runs right now. The endpoints change often.
+
+    `endpoints` is sorted (see `service`), so that equal sets are equal values.
+    """
+
+    spec: ServiceSpec
+    endpoints: tuple[Endpoint, ...] = ()
+
+    @property
+    def name(self) -> ServiceName:
+        return self.spec.name
+
+
+def ordered(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+    """The canonical order of endpoints, whatever order the backend reported them in."""
+    found = sorted(endpoints, key=_place)
+    if len({(endpoint.address, endpoint.locality) for endpoint in found}) < len(found):
+        found.sort(key=lambda endpoint: (*_place(endpoint), repr(endpoint)))  # one address, several entries
+    return tuple(found)
+
+
+def _place(endpoint: Endpoint) -> tuple[str, str, str, str]:
+    at = endpoint.locality
+    return at.region, at.zone, at.sub_zone, endpoint.address

@@ -1,0 +1,141 @@
+"""From the running parts to the values that the admin shows; reads everything, writes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from pilothouse import __version__
+from pilothouse.admin.status import (
+    Counters,
+    FaultStatus,
+    Quarantine,
+    SourceStatus,
+    Status,
+    StreamStatus,
+    SubscriptionStatus,
+)
+from pilothouse.catalogue import Catalogue
+from pilothouse.model import Service, ServiceName
+from pilothouse.registry import Registry
+from pilothouse.resources import ResourceType
+from pilothouse.server.discovery import Discovery
+from pilothouse.server.session import Session
+from pilothouse.server.tally import Tally
+from pilothouse.sources import Sink, Source
+
+
+class SourceState:
+    """What is known of a source beside what it reports. Times are Unix seconds."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.name = source.name
+        self.stale = False
+        self.error = ""
+        self.last_report_s: float | None = None
+
+    def watched(self, sink: Sink) -> Sink:
+        """The sink, with each report noted."""
+        return _Watched(sink, self)
+
+    def reported(self) -> None:
+        self.stale, self.error, self.last_report_s = False, "", time.time()
+
+    def failed(self, error: Exception) -> None:
+        self.stale, self.error = True, str(error) or repr(error)
+
+
+class _Watched:
+    def __init__(self, sink: Sink, state: SourceState) -> None:
+        self._sink = sink
+        self._state = state
+
+    def replace(self, services: Iterable[Service]) -> None:
+        self._sink.replace(services)
+        self._state.reported()
+
+    def put(self, service: Service) -> None:
+        self._sink.put(service)
+        self._state.reported()
+
+    def remove(self, name: ServiceName) -> None:
+        self._sink.remove(name)
+        self._state.reported()
+
+
+def observe(
+    started_s: float,
+    states: Sequence[SourceState],
+    registry: Registry,
+    catalogue: Catalogue,
+    discovery: Discovery,
+) -> Status:
+    """The whole process at this moment."""
+    return Status(
+        version=__version__,
+        started_at=started_s,
+        draining=discovery.draining,
+        sources=tuple(_source(state, registry) for state in states),
+        quarantined=tuple(
+            Quarantine(str(name), held.reason, held.since_s)
+            for name, held in sorted(catalogue.quarantined.items())
+        ),
+        services=len(registry.services),
+        endpoints=sum(len(service.endpoints) for service in registry.services.values()),
+        resources={type.label: count for type, count in catalogue.counts().items()},
+        streams=tuple(_stream(session) for session in discovery.sessions),
+        counters=_counters(discovery.tally),
+    )
+
+
+def _source(state: SourceState, registry: Registry) -> SourceStatus:
+    return SourceStatus(
+        name=state.name,
+        synced=state.name not in registry.unsynced,
+        stale=state.stale,
+        error=state.error,
+        services=registry.count(state.name),
+        last_report_s=state.last_report_s,
+        faults=tuple(
+            FaultStatus(fault.file, fault.line, fault.document, fault.field, fault.message)
+            for fault in state.source.faults
+        ),
+    )
+
+
+def _stream(session: Session) -> StreamStatus:
+    return StreamStatus(
+        node=session.node_id,
+        peer=session.peer,
+        variant=session.stream.variant,
+        namespace=session.world.audience.namespace if session.world else "",
+        connected_s=session.connected_s,
+        subscriptions=tuple(
+            SubscriptionStatus(
+                type=type.label,
+                names=len(held.names),
+                wildcard=held.wildcard,
+                sent=len(held.sent),
+                awaiting_ack=held.awaiting,
+                last_error=held.error,
+            )
+            for type, held in session.stream.subscriptions.items()
+        ),
+    )
+
+
+def _counters(tally: Tally) -> Counters:
+    return Counters(
+        pushes={(type.label, variant): count for (type, variant), count in tally.pushes.items()},
+        requests={_label(type): count for type, count in tally.requests.items()},
+        rejects={type.label: count for type, count in tally.rejects.items()},
+        streams_opened=tally.streams_opened,
+        streams_closed=tally.streams_closed,
+        bad_requests=tally.bad_requests,
+        bytes_sent=tally.bytes_sent,
+    )
+
+
+def _label(type: ResourceType | None) -> str:
+    return type.label if type is not None else "other"

@@ -1,0 +1,183 @@
+"""Incremental xDS: requests and responses carry only differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count
+from typing import Literal
+
+from pilothouse import wire
+from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
+from pilothouse.protocol.ordering import Ordering
+from pilothouse.protocol.subscription import Claimed, Difference, Response, Subscription, split_wildcard
+from pilothouse.resources import Changes, ResourceType, delta_body
+from pilothouse.world import World
+
+# Field numbers of DeltaDiscoveryResponse, and of DeltaDiscoveryRequest.
+_TYPE_URL, _NONCE, _REMOVED = 4, 5, 6
+_REQUEST_TYPE_URL, _RESPONSE_NONCE = 2, 6
+
+
+class DeltaStream:
+    """One stream of DeltaDiscoveryRequests, of one type or, with ADS, of several."""
+
+    variant: Literal["delta"] = "delta"
+    Request = DeltaDiscoveryRequest
+
+    def __init__(self) -> None:
+        self.subscriptions: dict[ResourceType, Subscription] = {}
+        self._ordering = Ordering()
+        self._nonces = count(1)
+
+    @property
+    def wake_at(self) -> float | None:
+        """When to poll again although nothing happened, in seconds of the clock given to `poll`."""
+        return self._ordering.wake_at
+
+    def receive(self, type: ResourceType, request: DeltaDiscoveryRequest, now: float) -> None:
+        """Take note of a request. Its nonce matters to an ACK only: subscriptions count in any case."""
+        added, started = split_wildcard(request.resource_names_subscribe)
+        dropped, ended = split_wildcard(request.resource_names_unsubscribe)
+        subscription = self.subscriptions.get(type)
+        if subscription is None:
+            subscription = self.subscriptions[type] = _first(type, added, started, request)
+            added, started = frozenset(), False
+            if type is ResourceType.ENDPOINTS:
+                subscription.again(self._ordering.warming)
+            elif type is ResourceType.CLUSTER and subscription.returning:
+                self._ordering.returned(now)
+        elif request.response_nonce and request.response_nonce == subscription.nonce:
+            subscription.answered(request)
+            if type is ResourceType.CLUSTER:
+                self._ordering.clusters_answered(now)
+        if added or started:
+            _subscribe(subscription, added, started)
+        if dropped or ended:
+            _unsubscribe(subscription, dropped, ended)
+
+    def acknowledge(self, data: bytes, now: float) -> ResourceType | None:
+        """Take note of an encoded request without decoding it, if it is a mere ACK; its type if it is."""
+        for type, subscription in self.subscriptions.items():
+            if subscription.accepted_by(data):
+                subscription.accepted()
+                if type is ResourceType.CLUSTER:
+                    self._ordering.clusters_answered(now)
+                return type
+        return None
+
+    def notify(self, changes: Changes) -> bool:
+        """Note what changed in the world; true if there may be something to send."""
+        noted = [s.notify(changes[type]) for type, s in self.subscriptions.items() if type in changes]
+        return any(noted)
+
+    def poll(self, world: World, now: float) -> Response | None:
+        """The next DeltaDiscoveryResponse to send, encoded. Call until it returns None."""
+        self._ordering.wake_at = None
+        # The second look is for removals that the first found nothing left to wait for.
+        for type in (*ResourceType, ResourceType.ENDPOINTS, ResourceType.CLUSTER):
+            response = self._turn(type, world, now)
+            if response is not None:
+                return response
+        return None
+
+    def _turn(self, type: ResourceType, world: World, now: float) -> Response | None:
+        subscription = self.subscriptions.get(type)
+        if subscription is None or not (subscription.pending or subscription.departed):
+            return None
+        # What a client asks for is answered even while it owes an answer itself.
+        if subscription.awaiting and not (subscription.owed or subscription.due):
+            return None
+        if subscription.claim and self._resume(subscription, world):
+            return None
+        if not self._ordering.may_add(subscription, self.subscriptions, now):
+            return None
+        difference = subscription.difference(world, now)
+        gone = self._ordering.removable(subscription, self.subscriptions, now)
+        difference.changed.extend(subscription.kept(gone))
+        removed = list(dict.fromkeys((*gone, *difference.missing)))
+        if not (difference.changed or removed or subscription.due):
+            subscription.settled()
+            return None
+        return self._differ(subscription, difference, removed, now)
+
+    def _differ(
+        self, subscription: Subscription, difference: Difference, removed: list[str], now: float
+    ) -> Response:
+        changed = difference.changed
+        if changed and subscription.type is ResourceType.CLUSTER:
+            self._ordering.clusters_sent(changed, self.subscriptions, now)
+        elif subscription.type is ResourceType.ENDPOINTS:
+            self._ordering.endpoints_sent((*(resource.name for resource in changed), *difference.missing))
+        subscription.record(difference)
+        if removed:
+            subscription.forget(removed)
+        body = difference.whole.delta_body if difference.whole else delta_body(changed)
+        return self._respond(subscription, body, removed)
+
+    def _resume(self, subscription: Subscription, world: World) -> bool:
+        """Whether a reconnecting client has exactly the current state; if not, what it has is compared."""
+        claim, subscription.claim = subscription.claim, ""
+        current = subscription.selected(world)
+        if claim == current.versions and not subscription.owed:
+            subscription.restate(current.resources, current.fingerprint)
+            subscription.settled()
+            return True
+        if isinstance(claim, Mapping):
+            subscription.sent = {name: Claimed(version) for name, version in claim.items()}
+        return False
+
+    def _respond(self, subscription: Subscription, body: bytes, removed: list[str]) -> Response:
+        nonce = str(next(self._nonces))
+        acceptance = _REQUEST_TYPE_URLS[subscription.type] + wire.text(_RESPONSE_NONCE, nonce)
+        subscription.responded(nonce, (acceptance, b"", b""))
+        gone = b"".join([wire.text(_REMOVED, name) for name in removed])
+        data = b"".join((body, gone, _TYPE_URLS[subscription.type], wire.text(_NONCE, nonce)))
+        return Response(subscription.type, data)
+
+
+_TYPE_URLS = {type: wire.text(_TYPE_URL, type.url) for type in ResourceType}
+_REQUEST_TYPE_URLS = {type: wire.text(_REQUEST_TYPE_URL, type.url) for type in ResourceType}
+
+
+def _first(
+    type: ResourceType, names: frozenset[str], wildcard: bool, request: DeltaDiscoveryRequest
+) -> Subscription:
+    """The first request of a type on a stream says what a reconnecting client has already."""
+    legacy = type.full_state and not names and not wildcard
+    wildcard = wildcard or legacy
+    claims = request.initial_resource_versions.items()
+    has = {name: version for name, version in claims if wildcard or name in names}
+    # What it says it has is compared, not sent again for being asked for.
+    return Subscription(
+        type,
+        names,
+        wildcard,
+        owed=set(names - has.keys()),
+        rescan=True,
+        due=wildcard and not has,
+        claim=has,
+        returning=bool(has),
+    )
+
+
+def _subscribe(subscription: Subscription, names: frozenset[str], wildcard: bool) -> None:
+    """Whatever is subscribed to is sent, whether or not it was before."""
+    subscription.names |= names
+    subscription.owed |= names
+    if wildcard and not subscription.wildcard:
+        subscription.wildcard = subscription.rescan = True
+        subscription.due = True
+
+
+def _unsubscribe(subscription: Subscription, names: frozenset[str], wildcard: bool) -> None:
+    """Forget names; one that the wildcard still covers is stated again, as it is or as missing."""
+    named = names & subscription.names
+    subscription.names -= named
+    if wildcard:
+        subscription.wildcard = False
+        subscription.forget_unwanted()
+    elif subscription.wildcard:
+        subscription.owed |= named
+    else:
+        subscription.owed -= named
+        subscription.forget(named)

@@ -1,0 +1,129 @@
+"""Make before break across the types of one ADS stream (xDS: eventual consistency considerations).
+
+What is added goes clusters first: routes follow when the client has acknowledged the clusters, which
+Envoy does when they are warm. What goes away goes the other way round. Each wait is bounded, and what
+a client asks for explicitly waits for nothing but the endpoints of clusters that it was just sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from pilothouse.protocol.subscription import Subscription
+from pilothouse.resources import Resource, ResourceType
+
+WARM_S = 3.0  # for the acknowledgement of clusters
+FOLLOW_UP_S = 0.25  # from there, for the client to ask for the endpoints of new clusters
+ARRIVE_S = 0.1  # for a returning client to ask for listeners, too
+RETURN_S = 1.0  # for the acknowledgement of clusters by a returning client that has asked for routes
+RELEASE_S = WARM_S + 3.0  # for routes and listeners, which may wait themselves, to let go of what is removed
+
+FOLLOWERS = (ResourceType.LISTENER, ResourceType.ROUTES)
+
+Subscriptions = Mapping[ResourceType, Subscription]
+
+
+class Ordering:
+    """Times are seconds of a monotonic clock."""
+
+    def __init__(self) -> None:
+        self._cold: set[str] = set()  # new clusters whose endpoints have not been sent
+        self._warm_by = 0.0
+        self._followers_by = 0.0  # when a returning client will have asked for listeners and routes
+        self._held_until: dict[ResourceType, float] = {}  # whatever clusters are sent meanwhile
+        #: Clusters that a returning client was sent before it asked for endpoints, which they need anew.
+        self.warming: set[str] = set()
+        #: When to look again if nothing else happens before; None if nothing waits.
+        self.wake_at: float | None = None
+
+    def returned(self, now: float) -> None:
+        """A client is back that has clusters, and so has routes that refer to them, and will say so."""
+        self._followers_by = now + ARRIVE_S
+
+    def clusters_sent(self, resources: Collection[Resource], all: Subscriptions, now: float) -> None:
+        """Changed clusters warm until their endpoints come, changed or not, so these are sent again.
+
+        In Delta Envoy does not ask for them. To be called before the clusters are recorded as sent.
+        """
+        names = [resource.name for resource in resources]
+        clusters = all[ResourceType.CLUSTER]
+        if ResourceType.ENDPOINTS in all:
+            all[ResourceType.ENDPOINTS].again(names)
+        elif clusters.returning:
+            self.warming.update(names)
+        if ResourceType.LISTENER in all or clusters.returning:
+            if now >= self._warm_by:
+                self._cold.clear()
+            self._cold.update(name for name in names if name not in clusters.sent)
+            self._warm_by = now + WARM_S
+
+    def clusters_answered(self, now: float) -> None:
+        self._warm_by = min(self._warm_by, now + FOLLOW_UP_S)
+
+    def endpoints_sent(self, names: Iterable[str]) -> None:
+        """These clusters wait for their endpoints no more, even if there are none."""
+        if self._cold:
+            self._cold.difference_update(names)
+
+    def may_add(self, subscription: Subscription, all: Subscriptions, now: float) -> bool:
+        """Whether what is new of a type may be sent: routes only after the clusters they lead to."""
+        clusters = all.get(ResourceType.CLUSTER)
+        if subscription is clusters:
+            return self._arrived(subscription, all, now)
+        if subscription.type not in FOLLOWERS or clusters is None:
+            return True
+        asked = (subscription.due or subscription.owed) and not subscription.returning
+        until = (self._warm_by if self._cold else now) if asked else self._hold(subscription, clusters, now)
+        if now < until:
+            self._wake(until)
+            return False
+        self._held_until.pop(subscription.type, None)
+        return True
+
+    def _arrived(self, clusters: Subscription, all: Subscriptions, now: float) -> bool:
+        """Whether it is known if a returning client has routes, and so which clusters it may not lose yet."""
+        if not clusters.returning or ResourceType.LISTENER in all or now >= self._followers_by:
+            return True
+        self._wake(self._followers_by)
+        return False
+
+    def _hold(self, follower: Subscription, clusters: Subscription, now: float) -> float:
+        """How long routes or listeners wait for the clusters; not past `now` if they need not."""
+        if not (clusters.awaiting or clusters.dirty or self._cold):
+            return now
+        bound = RETURN_S if follower.returning else WARM_S
+        until = self._held_until.setdefault(follower.type, now + bound)
+        # Clusters that could not even be sent are worth the whole wait.
+        return until if clusters.dirty else min(until, self._warm_by)
+
+    def removable(self, subscription: Subscription, all: Subscriptions, now: float) -> list[str]:
+        """What is gone of a type and may be taken away: clusters only after the routes to them."""
+        departed = subscription.departed
+        if not departed or subscription.type in FOLLOWERS:
+            return sorted(departed)
+        if now < self._followers_by and not all.keys() >= set(FOLLOWERS):
+            self._wake(self._followers_by)
+            return []
+        if _released(subscription, all):
+            return sorted(departed)
+        ends = {name: since + RELEASE_S for name, since in departed.items()}
+        overdue = [name for name, end in sorted(ends.items()) if end <= now]
+        if len(overdue) < len(ends):
+            self._wake(min(end for end in ends.values() if end > now))
+        endpoints = all.get(ResourceType.ENDPOINTS)
+        if subscription.type is ResourceType.CLUSTER and endpoints is not None and not endpoints.awaiting:
+            return [name for name in overdue if name not in endpoints.departed]  # they go first, now
+        return overdue
+
+    def _wake(self, at: float) -> None:
+        self.wake_at = at if self.wake_at is None else min(at, self.wake_at)
+
+
+def _released(subscription: Subscription, all: Subscriptions) -> bool:
+    """Whether the client holds nothing any more that refers to what is gone of this type."""
+    departed, endpoints = subscription.departed.keys(), all.get(ResourceType.ENDPOINTS)
+    if subscription.type is ResourceType.CLUSTER and endpoints is not None:
+        departing = endpoints.departed.keys() | endpoints.dirty
+        if not departed.isdisjoint(departing):
+            return False
+    return not any(all[type].pending or all[type].awaiting for type in FOLLOWERS if type in all)

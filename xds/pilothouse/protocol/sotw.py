@@ -1,0 +1,244 @@
+"""State of the world: a request restates its subscription; of clusters and listeners, a response does too."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import count
+from typing import Literal, NamedTuple
+
+from pilothouse import wire
+from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
+from pilothouse.protocol.ordering import Ordering
+from pilothouse.protocol.subscription import Difference, Response, Subscription, split_wildcard
+from pilothouse.resources import Changes, Resource, ResourceType, fingerprint, sotw_body, version
+from pilothouse.world import World, no_endpoints
+
+# Field numbers of DiscoveryResponse.
+_VERSION_INFO, _TYPE_URL, _NONCE = 1, 4, 5
+
+#: Whose versions must have matched on this stream before those of another type are believed.
+_BEFORE = {ResourceType.ENDPOINTS: ResourceType.CLUSTER, ResourceType.ROUTES: ResourceType.LISTENER}
+
+
+class SotwStream:
+    """One stream of DiscoveryRequests, of one type or, with ADS, of several."""
+
+    variant: Literal["sotw"] = "sotw"
+    Request = DiscoveryRequest
+
+    def __init__(self) -> None:
+        self.subscriptions: dict[ResourceType, Subscription] = {}
+        self._ordering = Ordering()
+        self._nonces = count(1)
+        self._resumed: set[ResourceType] = set()  # the client proved that it has the current state
+
+    @property
+    def wake_at(self) -> float | None:
+        """When to poll again although nothing happened, in seconds of the clock given to `poll`."""
+        return self._ordering.wake_at
+
+    def receive(self, type: ResourceType, request: DiscoveryRequest, now: float) -> None:
+        """Take note of a request. A stale one, by its nonce, is ignored: its names come with the ACK."""
+        names = _names(DiscoveryRequest(resource_names=request.resource_names).SerializeToString())
+        subscription = self.subscriptions.get(type)
+        if subscription is None:
+            self.subscriptions[type] = _first(type, names, request.version_info)
+        elif not subscription.nonce:
+            _resubscribe(subscription, names)
+        elif request.response_nonce == subscription.nonce:
+            subscription.answered(request)
+            if type is ResourceType.CLUSTER:
+                self._ordering.clusters_answered(now)
+            _resubscribe(subscription, names)
+        elif subscription.awaiting:
+            _crossed(subscription, names)
+
+    def acknowledge(self, data: bytes, now: float) -> ResourceType | None:
+        """Take note of an encoded request without decoding it, if it is a mere ACK; its type if it is."""
+        for type, subscription in self.subscriptions.items():
+            if subscription.accepted_by(data):
+                subscription.accepted()
+                if type is ResourceType.CLUSTER:
+                    self._ordering.clusters_answered(now)
+                return type
+        return None
+
+    def notify(self, changes: Changes) -> bool:
+        """Note what changed in the world; true if there may be something to send."""
+        noted = [s.notify(changes[type]) for type, s in self.subscriptions.items() if type in changes]
+        return any(noted)
+
+    def poll(self, world: World, now: float) -> Response | None:
+        """The next DiscoveryResponse to send, encoded. Call until it returns None."""
+        self._ordering.wake_at = None
+        # The second look is for removals that the first found nothing left to wait for.
+        for type in (*ResourceType, ResourceType.ENDPOINTS, ResourceType.CLUSTER):
+            response = self._turn(type, world, now)
+            if response is not None:
+                return response
+        return None
+
+    def _turn(self, type: ResourceType, world: World, now: float) -> Response | None:
+        subscription = self.subscriptions.get(type)
+        if (
+            subscription is None
+            or subscription.awaiting
+            or not (subscription.pending or subscription.departed)
+        ):
+            return None
+        if subscription.claim and self._resume(subscription, world):
+            return None
+        if not self._ordering.may_add(subscription, self.subscriptions, now):
+            return None
+        difference = subscription.difference(world, now)
+        changed = difference.changed
+        gone = self._ordering.removable(subscription, self.subscriptions, now)
+        changed += subscription.kept(gone)
+        if type.full_state:
+            if changed or gone or subscription.due:
+                return self._whole(subscription, world, changed, gone, now)
+        else:
+            empty = self._emptied(subscription, difference.missing, gone)
+            if gone or empty:
+                subscription.forget((*gone, *empty))
+            if changed or empty:
+                return self._parts(subscription, difference, empty)
+        subscription.settled()
+        return None
+
+    def _whole(
+        self, subscription: Subscription, world: World, changed: list[Resource], gone: list[str], now: float
+    ) -> Response:
+        """A response that restates the subscription, with what is gone but may still be referred to."""
+        if changed and subscription.type is ResourceType.CLUSTER:
+            self._ordering.clusters_sent(changed, self.subscriptions, now)
+        stated, held = subscription.selected(world), subscription.sent
+        for name in gone:
+            del subscription.departed[name]
+        kept = {n: r for n in subscription.departed if isinstance(r := held[n], Resource)}
+        resources = {**stated.resources, **kept} if kept else stated.resources
+        subscription.restate(resources, stated.fingerprint + fingerprint(kept.values()))
+        return self._respond(subscription, stated.sotw_body + sotw_body(kept.values()))
+
+    def _parts(self, subscription: Subscription, difference: Difference, empty: list[str]) -> Response:
+        """A response that leaves out what the client has."""
+        if subscription.type is ResourceType.ENDPOINTS:
+            self._ordering.endpoints_sent((*(resource.name for resource in difference.changed), *empty))
+        subscription.record(difference)
+        body = difference.whole.sotw_body if difference.whole else sotw_body(difference.changed)
+        return self._respond(subscription, body + sotw_body(map(no_endpoints, empty)))
+
+    def _emptied(self, subscription: Subscription, missing: list[str], gone: list[str]) -> list[str]:
+        """The names whose endpoints are to be taken away by an empty list; absence would say nothing.
+
+        Those that are gone, so that the version of the response, which is of what still exists, is the
+        one that this client will have when it has dropped the names, and can prove when it reconnects.
+        And those that never were, if a cluster was sent that would wait for them.
+        """
+        clusters = self.subscriptions.get(ResourceType.CLUSTER)
+        if subscription.type is not ResourceType.ENDPOINTS:
+            return []
+        if clusters is None:
+            # Coming back while a cluster warms, Envoy asks for endpoints only, until it has them.
+            awaited = missing if subscription.returning else []
+        else:
+            awaited = [name for name in missing if name in clusters.sent]
+        return list(dict.fromkeys((*gone, *awaited)))
+
+    def _resume(self, subscription: Subscription, world: World) -> bool:
+        """Whether a reconnecting client has the current state already; then nothing is sent.
+
+        Versions are hashes of the content of the very set that was sent, so an equal one proves it.
+        Endpoints and routes are believed only after clusters and listeners were, and while nothing was
+        sent of these: a client that asks for endpoints may be one whose clusters are warming.
+        """
+        type, claim = subscription.type, subscription.claim
+        subscription.claim = ""
+        if type.full_state:
+            known = subscription.wildcard and not subscription.names
+        else:
+            before = _BEFORE[type]
+            known = before in self._resumed and not self.subscriptions[before].nonce
+        if not known:
+            return False
+        current = subscription.selected(world)
+        if version(current.fingerprint) != claim:
+            return False
+        subscription.restate(current.resources, current.fingerprint)
+        subscription.settled()
+        self._resumed.add(type)
+        return True
+
+    def _respond(self, subscription: Subscription, body: bytes) -> Response:
+        nonce = str(next(self._nonces))
+        # Version, type and nonce have the same field numbers in a request.
+        state = wire.text(_VERSION_INFO, version(subscription.fingerprint))
+        end = _TYPE_URLS[subscription.type] + wire.text(_NONCE, nonce)
+        subscription.responded(nonce, (state, subscription.acceptance[1], end))
+        return Response(subscription.type, state + body + end)
+
+
+_TYPE_URLS = {type: wire.text(_TYPE_URL, type.url) for type in ResourceType}
+
+
+class Names(NamedTuple):
+    """The names of a request, encoded and as they are meant."""
+
+    encoded: bytes
+    plain: frozenset[str]
+    wildcard: bool
+
+
+@lru_cache(maxsize=64)
+def _names(encoded: bytes) -> Names:
+    """Shared: a fleet asks for the same thousand names again and again."""
+    return Names(encoded, *split_wildcard(DiscoveryRequest.FromString(encoded).resource_names))
+
+
+def _first(type: ResourceType, names: Names, claim: str) -> Subscription:
+    """The first request of a type on a stream; its nonce, of an earlier stream, means nothing."""
+    legacy = type.full_state and not names.plain and not names.wildcard
+    wildcard = names.wildcard or legacy
+    return Subscription(
+        type,
+        names.plain,
+        wildcard,
+        legacy,
+        owed=set(names.plain),
+        rescan=True,
+        due=type.full_state and (wildcard or bool(claim)),
+        claim=claim,
+        returning=bool(claim),
+        acceptance=(b"", names.encoded, b""),
+    )
+
+
+def _resubscribe(subscription: Subscription, request: Names) -> None:
+    """Go from the subscription as it was to what the latest request says."""
+    names, wildcard = request.plain, request.wildcard
+    subscription.acceptance = (b"", request.encoded, b"")
+    subscription.legacy = subscription.legacy and not names and not wildcard
+    wildcard = wildcard or subscription.legacy
+    if (names, wildcard) == (subscription.names, subscription.wildcard):
+        return
+    started, ended = wildcard and not subscription.wildcard, subscription.wildcard and not wildcard
+    dropped = subscription.names - names
+    subscription.owed |= names - subscription.names
+    subscription.owed -= dropped
+    subscription.names, subscription.wildcard = names, wildcard
+    if started:
+        subscription.rescan = True
+        subscription.due = subscription.type.full_state
+    if ended:
+        subscription.forget_unwanted()
+    elif dropped and not wildcard:
+        subscription.forget(dropped)
+
+
+def _crossed(subscription: Subscription, request: Names) -> None:
+    """A request that crossed a response changes nothing, but what it leaves out the client has dropped,
+    even if the answer to the response names it again; and a name was given.
+    """
+    subscription.legacy = subscription.legacy and not request.plain and not request.wildcard
+    if not request.wildcard and not subscription.legacy:
+        subscription.owed |= subscription.sent.keys() - request.plain

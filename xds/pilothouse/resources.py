@@ -1,0 +1,138 @@
+"""Encoded xDS resources: each is encoded once, and the same bytes go to every stream that wants it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from functools import cached_property
+from types import MappingProxyType
+from typing import TypeAlias
+
+from google.protobuf.message import Message
+
+from pilothouse import rules, wire
+
+PREFIX = "type.googleapis.com/"
+_FINGERPRINT_MASK = (1 << 64) - 1
+
+
+_LABELS = {"CLUSTER": "CDS", "ENDPOINTS": "EDS", "LISTENER": "LDS", "ROUTES": "RDS"}
+
+
+class ResourceType(Enum):
+    """The types that are served, in the order in which additions are sent: what is referred to first."""
+
+    CLUSTER = PREFIX + "envoy.config.cluster.v3.Cluster"
+    ENDPOINTS = PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+    LISTENER = PREFIX + "envoy.config.listener.v3.Listener"
+    ROUTES = PREFIX + "envoy.config.route.v3.RouteConfiguration"
+
+    # Members are singletons, so identity serves; Enum's own hash is written in Python and is met
+    # several times on each push.
+    __hash__ = object.__hash__
+
+    @property
+    def url(self) -> str:
+        """The type URL, for example `type.googleapis.com/envoy.config.cluster.v3.Cluster`."""
+        return self.value
+
+    @property
+    def label(self) -> str:
+        """The short name of the type's discovery service, for people and metrics."""
+        return _LABELS[self.name]
+
+    @property
+    def full_state(self) -> bool:
+        """Whether a SotW response restates everything, so that leaving one out deletes it."""
+        return self is ResourceType.CLUSTER or self is ResourceType.LISTENER
+
+
+class Resource:
+    """One encoded resource. Equal content has an equal version, in every process.
+
+    `any` is the encoded google.protobuf.Any. The heads and the tail are what goes around it in a
+    DiscoveryResponse (`sotw_head`) and in a DeltaDiscoveryResponse, where it is wrapped in a
+    Resource with name and version (`delta_head`, `delta_tail`). `fingerprint` stands for
+    (name, version) in the version of a set.
+    """
+
+    __slots__ = ("any", "delta_head", "delta_tail", "fingerprint", "name", "sotw_head", "type", "version")
+
+    def __init__(self, type: ResourceType, name: str, data: bytes) -> None:
+        digest = hashlib.sha256(data)
+        self.type = type
+        self.name = name
+        self.version = digest.hexdigest()[:16]
+        digest.update(name.encode())
+        self.fingerprint = int.from_bytes(digest.digest()[:8], "big")
+        self.any = _ANY_HEAD[type] + wire.delimited(2, data)
+        self.sotw_head = wire.head(2, len(self.any))
+        inner = wire.text(1, self.version) + wire.head(2, len(self.any))
+        self.delta_tail = wire.text(3, name)
+        size = len(inner) + len(self.any) + len(self.delta_tail)
+        self.delta_head = wire.head(2, size) + inner
+
+    def __repr__(self) -> str:
+        return f"<{self.type.label} {self.name} {self.version}>"
+
+
+_ANY_HEAD = {type: wire.text(1, type.url) for type in ResourceType}
+
+#: What changed in a world: names by type, created, changed or gone.
+Changes: TypeAlias = Mapping[ResourceType, frozenset[str]]
+
+
+class Selection:
+    """A set of resources of one type by name, and the joined bytes of all of them."""
+
+    def __init__(self, resources: Mapping[str, Resource]) -> None:
+        self.resources = MappingProxyType(resources)  # streams share it
+
+    @cached_property
+    def fingerprint(self) -> int:
+        return fingerprint(self.resources.values())
+
+    @cached_property
+    def versions(self) -> Mapping[str, str]:
+        return {name: resource.version for name, resource in self.resources.items()}
+
+    @cached_property
+    def sotw_body(self) -> bytes:
+        return sotw_body(self.resources.values())
+
+    @cached_property
+    def delta_body(self) -> bytes:
+        return delta_body(self.resources.values())
+
+
+EMPTY = Selection({})
+
+
+def fingerprint(resources: Iterable[Resource]) -> int:
+    """Stands for a set, whatever its order; one member more or less is one addition or subtraction."""
+    return sum(resource.fingerprint for resource in resources)
+
+
+def version(fingerprint: int) -> str:
+    """The version of a set, never empty (xDS: empty means that nothing was accepted yet)."""
+    return format(fingerprint & _FINGERPRINT_MASK, "016x")
+
+
+def sotw_body(resources: Iterable[Resource]) -> bytes:
+    """The `resources` field of a DiscoveryResponse."""
+    return b"".join([part for r in resources for part in (r.sotw_head, r.any)])
+
+
+def delta_body(resources: Iterable[Resource]) -> bytes:
+    """The `resources` field of a DeltaDiscoveryResponse."""
+    return b"".join([part for r in resources for part in (r.delta_head, r.any, r.delta_tail)])
+
+
+def checked(message: Message) -> bytes:
+    """The deterministic encoding of a message that keeps its validation rules.
+
+    Raises rules.RuleViolation otherwise: Envoy would refuse the whole response that held it.
+    """
+    rules.check(message)
+    return message.SerializeToString(deterministic=True)

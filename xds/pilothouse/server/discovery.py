@@ -1,0 +1,102 @@
+"""The discovery services on grpc.aio: a session a stream, and the fan-out of changes to them.
+
+Requests and responses are bytes here, so that nothing is serialized for each stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+import grpc
+import structlog
+
+from pilothouse.audience import Dialect, Scope
+from pilothouse.catalogue import Catalogue, Change
+from pilothouse.protocol.delta import DeltaStream
+from pilothouse.protocol.sotw import SotwStream
+from pilothouse.resources import Changes, ResourceType
+from pilothouse.server.methods import SERVICES
+from pilothouse.server.session import BadRequest, Context, Session, Stream
+from pilothouse.server.tally import Tally
+from pilothouse.world import affected
+
+log = structlog.get_logger(__name__)
+
+
+class Discovery:
+    """All streams of this process."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._conversations: dict[Session, asyncio.Task[None] | None] = {}
+        self.tally = Tally()
+        self.draining = False
+
+    @property
+    def sessions(self) -> Collection[Session]:
+        """The open streams, for the admin to read."""
+        return self._conversations.keys()
+
+    def publish(self, changes: list[Change]) -> None:
+        """Wake the streams that these changes concern."""
+        seen: dict[tuple[Scope, Dialect], Changes] = {}
+        for session in list(self._conversations):
+            if session.world is None:
+                continue
+            key = session.world.audience.scope, session.world.audience.dialect
+            if key not in seen:
+                seen[key] = affected(changes, *key)
+            if seen[key]:
+                session.changed(seen[key])
+
+    def drain(self) -> None:
+        """End every stream; clients keep what they have and connect again, here or elsewhere."""
+        self.draining = True
+        for conversation in self._conversations.values():
+            if conversation is not None:
+                conversation.cancel()
+
+    def handlers(self) -> list[grpc.GenericRpcHandler]:
+        """ADS and a service for each type, State of the World and Delta."""
+        return [
+            grpc.method_handlers_generic_handler(
+                service.name,
+                {
+                    service.sotw_method: self._method(SotwStream, service.type),
+                    service.delta_method: self._method(DeltaStream, service.type),
+                },
+            )
+            for service in SERVICES
+        ]
+
+    def _method(self, variant: type[Stream], about: ResourceType | None) -> grpc.RpcMethodHandler[Any, Any]:
+        async def converse(_: object, context: Context) -> None:
+            session = Session(variant(), about, context, self._catalogue, self.tally)
+            self._conversations[session] = asyncio.current_task()
+            self.tally.streams_opened += 1
+            try:
+                await self._converse(session, context)
+            finally:
+                session.close()
+                del self._conversations[session]
+                self.tally.streams_closed += 1
+
+        return grpc.stream_stream_rpc_method_handler(converse)
+
+    async def _converse(self, session: Session, context: Context) -> None:
+        try:
+            while (data := await context.read()) is not grpc.aio.EOF:
+                session.receive(data)
+            await session.finished()
+        except BadRequest as bad:
+            self.tally.bad_requests += 1
+            log.warning("stream refused", peer=session.peer, node=session.node_id, reason=str(bad))
+            session.close()
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
+        except asyncio.CancelledError:
+            if not self.draining:
+                raise
+            context.set_code(grpc.StatusCode.UNAVAILABLE)
+            context.set_details("the control plane is stopping")

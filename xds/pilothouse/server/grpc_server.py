@@ -1,0 +1,91 @@
+"""The gRPC server around the discovery services: its address, its credentials, and the settings it needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from pilothouse.server.discovery import Discovery
+from pilothouse.server.methods import SERVICES
+
+_MEBIBYTE = 1 << 20
+_DRAIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM contents. With `client_ca`, clients must present a certificate that it signed."""
+
+    cert: bytes
+    key: bytes
+    client_ca: bytes | None = None
+
+
+class Unavailable(OSError):
+    """The address cannot be listened on."""
+
+
+@asynccontextmanager
+async def serving(
+    discovery: Discovery, address: str, tls: Tls | None, max_age_s: float
+) -> AsyncIterator[int]:
+    """Serve while the context is open; gives the port. At its end streams are ended, then the server."""
+    server = grpc.aio.server(options=_options(max_age_s))
+    server.add_generic_rpc_handlers(discovery.handlers())
+    alive = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(alive, server)
+    names = ["", *(service.name for service in SERVICES)]
+    reflection.enable_server_reflection([*names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    port = _listen(server, address, tls)
+    await server.start()
+    for name in names:
+        await alive.set(name, health_pb2.HealthCheckResponse.SERVING)
+    try:
+        yield port
+    finally:
+        await alive.enter_graceful_shutdown()
+        discovery.drain()
+        await server.stop(_DRAIN_S)
+
+
+def _listen(server: grpc.aio.Server, address: str, tls: Tls | None) -> int:
+    try:
+        if tls is None:
+            return server.add_insecure_port(address)
+        credentials = grpc.ssl_server_credentials(
+            [(tls.key, tls.cert)], tls.client_ca, require_client_auth=tls.client_ca is not None
+        )
+        return server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise Unavailable(f"cannot listen for xDS on {address}: {error}") from None
+
+
+def _options(max_age_s: float) -> list[tuple[str, int]]:
+    return [
+        # A message of a reconnecting client holds its node (61 KB) and the versions of all it has.
+        ("grpc.max_receive_message_length", 64 * _MEBIBYTE),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_concurrent_streams", 1 << 20),
+        # The defaults refuse a herd: thousands of streams that connect at once were cancelled.
+        ("grpc.server.max_pending_requests", 100_000),
+        ("grpc.server.max_pending_requests_hard_limit", 200_000),
+        # Envoy's connection_keepalive pings more often than gRPC's defence tolerates.
+        ("grpc.http2.max_ping_strikes", 0),
+        ("grpc.http2.min_ping_interval_without_data_ms", 1000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # Half-open connections: without data nothing else would notice a peer that is gone.
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 5_000),
+        ("grpc.http2.ping_timeout_ms", 5_000),
+        # Otherwise every write is followed by a ping that measures bandwidth.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.max_connection_age_ms", int(max_age_s * 1000)),
+        ("grpc.max_connection_age_grace_ms", 5_000),
+        # Two processes on one port would each hold a part of the fleet without anybody having asked for it.
+        ("grpc.so_reuseport", 0),
+    ]

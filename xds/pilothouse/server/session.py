@@ -1,0 +1,146 @@
+"""One stream: its protocol machine, the world that its client may see, and at most one write at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, TypeAlias
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+
+from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
+from pilothouse.audience import BadNode, audience
+from pilothouse.catalogue import Catalogue
+from pilothouse.protocol.delta import DeltaStream
+from pilothouse.protocol.sotw import SotwStream
+from pilothouse.resources import Changes, ResourceType
+from pilothouse.server.node import plain
+from pilothouse.server.tally import Tally
+from pilothouse.world import World
+
+log = structlog.get_logger(__name__)
+
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
+Stream: TypeAlias = DeltaStream | SotwStream
+
+_LAST_WORDS_S = 5.0
+
+_BY_URL = {type.url: type for type in ResourceType}
+
+
+class BadRequest(ValueError):
+    """A request that makes no sense; ends its stream with INVALID_ARGUMENT and this text."""
+
+
+class Session:
+    """A client's stream, from its first request on. `type` is None on ADS."""
+
+    def __init__(
+        self, stream: Stream, type: ResourceType | None, context: Context, catalogue: Catalogue, tally: Tally
+    ) -> None:
+        self.stream = stream
+        self.world: World | None = None
+        self.node_id = ""
+        self.peer = context.peer()
+        self.connected_s = time.time()
+        self._type = type
+        self._context = context
+        self._catalogue = catalogue
+        self._tally = tally
+        self._writer: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def receive(self, data: bytes) -> None:
+        """Take in one encoded request and send what it asks for. Raises BadRequest."""
+        acknowledged = self.stream.acknowledge(data, time.monotonic())
+        if acknowledged is not None:
+            self._tally.requested(acknowledged)
+            self.pump()
+            return
+        try:
+            request: Any = self.stream.Request.FromString(data)
+        except DecodeError:
+            raise BadRequest("the request is not a valid protobuf message") from None
+        if self.world is None:
+            self._meet(request)
+        type = self._about(request.type_url)
+        self._tally.requested(type)
+        if type is None:
+            return
+        if request.HasField("error_detail"):
+            self._rejected(type, request.error_detail.message)
+        self.stream.receive(type, request, time.monotonic())
+        self.pump()
+
+    def changed(self, changes: Changes) -> None:
+        """Send what of these changes the client wants."""
+        if self.stream.notify(changes):
+            self.pump()
+
+    def pump(self) -> None:
+        """Start to send, unless that goes on already or there is nothing to send."""
+        if self._writer is not None or self.world is None:
+            return
+        response = self._next(self.world)
+        if response is not None:
+            self._writer = asyncio.create_task(self._write(self.world, response))
+
+    async def finished(self) -> None:
+        """Wait, within bounds, until what the client asked for last has been sent."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer], timeout=_LAST_WORDS_S)
+
+    def close(self) -> None:
+        for pending in (self._writer, self._timer):
+            if pending is not None:
+                pending.cancel()
+
+    def _meet(self, request: DiscoveryRequest | DeltaDiscoveryRequest) -> None:
+        try:
+            said = plain(request.node)
+            self.world = World(self._catalogue, audience(said))
+        except BadNode as bad:
+            raise BadRequest(str(bad)) from None
+        self.node_id = said.id
+        log.info("stream opened", node=self.node_id, peer=self.peer, variant=self.stream.variant)
+
+    def _about(self, url: str) -> ResourceType | None:
+        """The type that a request is about; None for one that is not served, which hurts no other."""
+        if self._type is not None and url in ("", self._type.url):
+            return self._type
+        if not url:
+            raise BadRequest("type_url: is required on an aggregated stream")
+        if self._type is not None:
+            raise BadRequest(f"type_url: {url} is not served by this method")
+        return _BY_URL.get(url)
+
+    def _rejected(self, type: ResourceType, reason: str) -> None:
+        self._tally.rejected(type)
+        log.warning("rejected by client", node=self.node_id, type=type.label, reason=reason)
+
+    def _next(self, world: World) -> bytes | None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        response = self.stream.poll(world, time.monotonic())
+        if response is None:
+            if self.stream.wake_at is not None:
+                delay = max(0.0, self.stream.wake_at - time.monotonic())
+                self._timer = asyncio.get_running_loop().call_later(delay, self.pump)
+            return None
+        self._tally.pushed(response.type, self.stream.variant, len(response.data))
+        return response.data
+
+    async def _write(self, world: World, response: bytes | None) -> None:
+        """Send until there is nothing left; ends when the stream does."""
+        try:
+            while response is not None:
+                await self._context.write(response)
+                response = self._next(world)
+        except (grpc.RpcError, grpc.aio.BaseError, grpc.aio.InternalError, grpc.aio.UsageError) as gone:
+            log.debug("stream ended while writing", node=self.node_id, reason=repr(gone))
+        finally:
+            self._writer = None

@@ -1,0 +1,33 @@
+"""What has happened since the start, in plain numbers that only grow; the admin makes metrics of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal
+
+from pilothouse.resources import ResourceType
+
+Variant = Literal["sotw", "delta"]
+
+
+class Tally:
+    """Keys come from fixed sets: a client must not be able to make up new ones."""
+
+    def __init__(self) -> None:
+        self.pushes: Counter[tuple[ResourceType, Variant]] = Counter()
+        self.requests: Counter[ResourceType | None] = Counter()  # None: a type that is not served
+        self.rejects: Counter[ResourceType] = Counter()
+        self.streams_opened = 0
+        self.streams_closed = 0
+        self.bad_requests = 0
+        self.bytes_sent = 0
+
+    def requested(self, type: ResourceType | None) -> None:
+        self.requests[type] += 1
+
+    def rejected(self, type: ResourceType) -> None:
+        self.rejects[type] += 1
+
+    def pushed(self, type: ResourceType, variant: Variant, size: int) -> None:
+        self.pushes[type, variant] += 1
+        self.bytes_sent += size

@@ -1,0 +1,56 @@
+"""Where services come from: one module a backend. A source knows only its backend and its sink."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pilothouse.model import Service, ServiceName
+
+
+class Sink(Protocol):
+    """Where a source reports. Synchronous, so that no source is cancelled in mid-report."""
+
+    def replace(self, services: Iterable[Service]) -> None:
+        """Report everything: what is not in it is gone. The first call means "synced"."""
+
+    def put(self, service: Service) -> None:
+        """Report one service as it is now."""
+
+    def remove(self, name: ServiceName) -> None:
+        """Report that one service is gone; naming one that was never reported does nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something in a backend that could not be read; what it said before stays in force.
+
+    `line` and `document` count from 1 and are 0 where they are not known; `field` is a path such
+    as `spec.ports[0].port`, empty where the whole document is at fault.
+    """
+
+    file: str
+    line: int
+    document: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        document = f" document {self.document}" if self.document else ""
+        field = f" {self.field}:" if self.field else ""
+        return f"{place}:{document}{field} {self.message}"
+
+
+class Source(Protocol):
+    """A backend that is read continuously."""
+
+    name: str
+
+    async def run(self, sink: Sink) -> None:
+        """Report to the sink until cancelled. Raise on failure: only `supervise` retries."""
+
+    @property
+    def faults(self) -> Sequence[Fault]:
+        """What of the backend cannot be read right now, for people to mend."""

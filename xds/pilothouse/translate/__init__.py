@@ -1,0 +1,104 @@
+"""From services to Envoy's messages: pure functions, one module per kind of resource.
+
+A function's parameters are all that its result depends on. Only `groups` and `load_assignment` know
+endpoints; all else depends on specs, so that churn of endpoints cannot rebuild a listener or a route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from pilothouse.audience import Address
+from pilothouse.claims import Resolved
+from pilothouse.model import Locality, Service, ServiceSpec
+from pilothouse.resources import Resource, ResourceType, checked
+from pilothouse.translate.clusters import cluster
+from pilothouse.translate.endpoints import Group, groups, load_assignment
+from pilothouse.translate.listeners import egress_listener, vip_listener
+from pilothouse.translate.names import EGRESS, by_virtual_ip, cluster_name, host_ports, mesh_ports
+from pilothouse.translate.routes import NO_HOSTS, Hosts, egress_routes, vip_routes, virtual_hosts
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """One service in Envoy's terms, by resource name, every piece of it checked and encoded.
+
+    `capturing` says whether `listeners` holds those of all ports, or only of those that a client needs
+    which sends HTTP to its egress listener; `tcp_listeners` holds the latter. `vip_routes` are the
+    routes of the HTTP ones among `listeners`, which have the same names.
+    """
+
+    service: Service
+    resolved: Resolved
+    capturing: bool
+    clusters: Mapping[str, Resource]
+    groups: Mapping[str, tuple[Group, ...]]
+    listeners: Mapping[str, Resource]
+    tcp_listeners: Mapping[str, Resource]
+    vip_routes: Mapping[str, Resource]
+    hosts: Hosts
+
+    @property
+    def routes(self) -> Mapping[str, object]:
+        """What this service contributes to route configurations, by the name of these."""
+        return {EGRESS: self.hosts, **self.vip_routes} if self.hosts.own else self.vip_routes
+
+
+def translate(service: Service, resolved: Resolved, capturing: bool, before: Translated | None) -> Translated:
+    """Translate a service. What depends on its spec is taken from `before` if that has not changed.
+
+    Raises rules.RuleViolation if any piece breaks a validation rule of its descriptor.
+    """
+    spec, target = resolved.spec, resolved.target
+    found = {cluster_name(spec, port): groups(service, port) for port in mesh_ports(spec)}
+    if before is not None and before.capturing == capturing and before.resolved == resolved:
+        return replace(before, service=service, groups=found)
+    clusters = [
+        Resource(ResourceType.CLUSTER, cluster_name(spec, port), checked(cluster(spec, port)))
+        for port in mesh_ports(spec)
+    ]
+    tcp_listeners = _listeners(spec, everything=False)
+    return Translated(
+        service=service,
+        resolved=resolved,
+        capturing=capturing,
+        clusters={resource.name: resource for resource in clusters},
+        groups=found,
+        listeners=_listeners(spec, everything=True) if capturing else tcp_listeners,
+        tcp_listeners=tcp_listeners,
+        vip_routes=_vip_routes(spec) if capturing else {},
+        hosts=virtual_hosts(spec, target) if target else NO_HOSTS,
+    )
+
+
+def _listeners(spec: ServiceSpec, everything: bool) -> Mapping[str, Resource]:
+    messages = [
+        vip_listener(spec, port, vip)
+        for vip in spec.vips
+        for port in mesh_ports(spec)
+        if by_virtual_ip(port, everything)
+    ]
+    return {m.name: Resource(ResourceType.LISTENER, m.name, checked(m)) for m in messages}
+
+
+def _vip_routes(spec: ServiceSpec) -> Mapping[str, Resource]:
+    messages = [vip_routes(spec, port, vip) for vip in spec.vips for port in host_ports(spec)]
+    return {m.name: Resource(ResourceType.ROUTES, m.name, checked(m)) for m in messages}
+
+
+def assignment(name: str, groups: Sequence[Group], client: Locality) -> Resource:
+    """The endpoints of a cluster for a client at this locality; none, without groups."""
+    return Resource(ResourceType.ENDPOINTS, name, load_assignment(name, groups, client))
+
+
+@lru_cache(maxsize=1024)
+def egress(address: Address) -> Resource:
+    """The listener for HTTP by Host header."""
+    return Resource(ResourceType.LISTENER, EGRESS, checked(egress_listener(address)))
+
+
+def routes(hosts: Iterable[bytes]) -> Resource:
+    """The route configuration of the egress listener, from the virtual hosts of each service."""
+    return Resource(ResourceType.ROUTES, EGRESS, egress_routes(hosts))

@@ -1,0 +1,53 @@
+"""Cluster: how one port of a service is reached.
+
+What changes often (weights, health, drains) is never in here: a changed cluster has to warm again.
+"""
+
+from __future__ import annotations
+
+from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from pilothouse._pb.envoy.config.core.v3.config_source_pb2 import ApiVersion, ConfigSource
+from pilothouse._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+from pilothouse.model import Port, ServiceSpec
+from pilothouse.translate.names import cluster_name, stat_name
+
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_CONNECT_TIMEOUT_S = 2
+
+
+def cluster(spec: ServiceSpec, port: Port) -> Cluster:
+    """An EDS cluster whose load assignment has the same name."""
+    message = Cluster()
+    message.CopyFrom(_HTTP2_TEMPLATE if port.protocol.multiplexed else _TEMPLATE)
+    message.name = cluster_name(spec, port)
+    message.alt_stat_name = stat_name(spec, port)
+    return message
+
+
+def ads() -> ConfigSource:
+    """Over the stream that this came on; any other resource_api_version is refused by Envoy."""
+    source = ConfigSource(resource_api_version=ApiVersion.V3)
+    source.ads.SetInParent()
+    return source
+
+
+def _template(multiplexed: bool) -> Cluster:
+    message = Cluster(type=Cluster.EDS, lb_policy=Cluster.ROUND_ROBIN, ignore_health_on_host_removal=True)
+    message.eds_cluster_config.eds_config.CopyFrom(ads())
+    message.connect_timeout.seconds = _CONNECT_TIMEOUT_S
+    # Endpoints that are not ready are sent, so that Envoy sees lost capacity; with its default panic
+    # threshold of 50 % it would also send them traffic.
+    message.common_lb_config.healthy_panic_threshold.value = 0
+    # Without this Envoy ignores the weights of localities.
+    message.common_lb_config.locality_weighted_lb_config.SetInParent()
+    # The default of 3 concurrent retries for a whole cluster silently turns retries off under load.
+    message.circuit_breakers.thresholds.add().max_retries.value = 1024
+    if multiplexed:
+        options = HttpProtocolOptions()
+        options.explicit_http_config.http2_protocol_options.SetInParent()
+        message.typed_extension_protocol_options[_HTTP_OPTIONS].Pack(options)
+    return message
+
+
+_TEMPLATE = _template(multiplexed=False)
+_HTTP2_TEMPLATE = _template(multiplexed=True)

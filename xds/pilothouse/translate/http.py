@@ -1,0 +1,62 @@
+"""The HTTP connection manager, for the egress listener and for virtual IPs."""
+
+from __future__ import annotations
+
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
+
+from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route
+from pilothouse._pb.envoy.extensions.filters.http.router.v3.router_pb2 import Router
+from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as hcm,
+)
+from pilothouse._pb.envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import (
+    PreviousHostsPredicate,
+)
+
+_RETRIES = 2
+_OTHER_HOST_ATTEMPTS = 5
+
+
+def packed(message: Message) -> Any:
+    """An Any with a deterministic encoding inside."""
+    any = Any()
+    any.Pack(message, deterministic=True)
+    return any
+
+
+def connection_manager(stat_prefix: str) -> hcm.HttpConnectionManager:
+    """Without its routes, which the caller adds."""
+    manager = hcm.HttpConnectionManager(stat_prefix=stat_prefix, strip_trailing_host_dot=True)
+    manager.http_filters.add(name="envoy.filters.http.router", typed_config=packed(Router()))
+    # Envoy refuses upgrades unless told otherwise, and WebSockets are ordinary traffic of a mesh.
+    manager.upgrade_configs.add(upgrade_type="websocket")
+    # The application decides how long it waits; Envoy's default cuts streams that are idle for 5 minutes.
+    manager.stream_idle_timeout.SetInParent()
+    return manager
+
+
+def to_cluster(cluster: str) -> Route:
+    """Everything to one cluster. Retried elsewhere is only what no endpoint can have begun to serve."""
+    route = Route()
+    route.CopyFrom(_TO_CLUSTER)
+    route.route.cluster = cluster
+    return route
+
+
+def _to_cluster() -> Route:
+    route = Route()
+    route.match.prefix = "/"
+    # Envoy's default of 15 s would end slow responses and all streams.
+    route.route.timeout.SetInParent()
+    retry = route.route.retry_policy
+    retry.retry_on = "connect-failure,refused-stream,reset-before-request"
+    retry.num_retries.value = _RETRIES
+    retry.host_selection_retry_max_attempts = _OTHER_HOST_ATTEMPTS
+    retry.retry_host_predicate.add(
+        name="envoy.retry_host_predicates.previous_hosts", typed_config=packed(PreviousHostsPredicate())
+    )
+    return route
+
+
+_TO_CLUSTER = _to_cluster()

@@ -1,0 +1,65 @@
+"""What things are called in Envoy, and by which host names an application may ask for a service.
+
+A cluster's name comes from identity alone: were settings hashed into it, each change of policy would
+create a new cluster and lose its connections and statistics.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from pilothouse.model import Port, Protocol, ServiceSpec, Transport
+
+EGRESS = "egress"
+
+
+def cluster_name(spec: ServiceSpec, port: Port) -> str:
+    """For example `outbound|8080||payments.shop.svc.cluster.local`; the CLA has the same name."""
+    return f"outbound|{port.number}||{spec.hostname}"
+
+
+def stat_name(spec: ServiceSpec, port: Port) -> str:
+    """What statistics are filed under: short, and without the dots of a host name in it."""
+    return f"{spec.name.name}.{spec.name.namespace}.{port.number}"
+
+
+def listener_name(vip: str, port: Port) -> str:
+    """The listener of one port of a virtual IP, for example `10.96.0.21_8080`."""
+    return f"{vip}_{port.number}"
+
+
+def mesh_ports(spec: ServiceSpec) -> Iterator[Port]:
+    """The ports that become clusters: TCP ones, each number once (Envoy refuses duplicate names)."""
+    seen = set()
+    for port in spec.ports:
+        if port.transport is Transport.TCP and port.number not in seen and not spec.external_name:
+            seen.add(port.number)
+            yield port
+
+
+def host_ports(spec: ServiceSpec) -> list[Port]:
+    """The ports that are found by Host header. The first serves a host without a port: 80, if it exists."""
+    ports = [port for port in mesh_ports(spec) if port.protocol.by_host]
+    return sorted(ports, key=lambda port: port.number != 80)
+
+
+def hosts(spec: ServiceSpec, own_namespace: bool) -> list[str]:
+    """The host names of a service, most specific first, lower case, without ports.
+
+    A single label is a name only within its own namespace. A trailing dot is an absolute name of
+    DNS, and some clients send it.
+    """
+    name, namespace = spec.name.name, spec.name.namespace
+    short = [f"{name}.{namespace}.svc", f"{name}.{namespace}", *([name] if own_namespace else [])]
+    addresses = [f"[{vip}]" if ipaddress.ip_address(vip).version == 6 else vip for vip in spec.vips]
+    return [host.lower() for host in (spec.hostname, f"{spec.hostname}.", *short, *addresses)]
+
+
+def by_virtual_ip(port: Port, everything: bool) -> bool:
+    """Whether a port is reached through a listener on the service's virtual IP."""
+    return everything or not port.protocol.by_host
+
+
+def speaks_http(port: Port) -> bool:
+    return port.protocol in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC)

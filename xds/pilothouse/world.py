@@ -1,0 +1,84 @@
+"""What one audience may see: a lens over the catalogue, not a copy. It never shows what is out of scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pilothouse.audience import Audience, Dialect, Scope
+from pilothouse.catalogue import Catalogue, Change
+from pilothouse.resources import EMPTY, Changes, Resource, ResourceType, Selection
+from pilothouse.translate import assignment
+from pilothouse.translate.proxyless import cluster_routes
+
+
+class World:
+    """All resources of one audience. Cheap to make: what is computed is kept in the catalogue, by facet."""
+
+    def __init__(self, catalogue: Catalogue, audience: Audience) -> None:
+        self._catalogue = catalogue
+        self.audience = audience
+
+    def get(self, type: ResourceType, name: str) -> Resource | None:
+        """One resource, or None if there is none of that name for this audience."""
+        scope = self.audience.scope
+        if type is ResourceType.ENDPOINTS:
+            return self._catalogue.load_assignment(scope, self.audience.locality, name)
+        if type is ResourceType.CLUSTER:
+            return self._catalogue.cluster(scope, name)
+        if self.audience.dialect is Dialect.GRPC:
+            return self._proxyless(type, name)
+        return self.selection(type).resources.get(name)
+
+    def selection(self, type: ResourceType) -> Selection:
+        """All of one type."""
+        audience, catalogue = self.audience, self._catalogue
+        if audience.dialect is Dialect.GRPC and type in (ResourceType.LISTENER, ResourceType.ROUTES):
+            return EMPTY  # a gRPC client names each target; there is no end to what it might name
+        match type:
+            case ResourceType.CLUSTER:
+                return catalogue.clusters(audience.scope)
+            case ResourceType.ENDPOINTS:
+                return catalogue.load_assignments(audience.scope, audience.locality)
+            case ResourceType.LISTENER:
+                return catalogue.listeners(audience.scope, audience.egress, audience.capture)
+            case ResourceType.ROUTES:
+                return catalogue.routes(audience.naming, audience.capture)
+
+    def chosen(self, type: ResourceType, names: frozenset[str]) -> Selection:
+        """Those of one type that have these names; shared by all who choose the same."""
+        facet = (self.audience.locality, self.audience.naming, self.audience.dialect, names)
+        return self._catalogue.chosen(type, facet, lambda: self._choose(type, names))
+
+    def _choose(self, type: ResourceType, names: frozenset[str]) -> Selection:
+        found = ((name, self.get(type, name)) for name in sorted(names))
+        return Selection({name: resource for name, resource in found if resource is not None})
+
+    def _proxyless(self, type: ResourceType, name: str) -> Resource | None:
+        if type is ResourceType.LISTENER:
+            return self._catalogue.api_listener(self.audience.naming, name)
+        return cluster_routes(name) if self._catalogue.cluster(self.audience.scope, name) else None
+
+
+def affected(changes: Iterable[Change], scope: Scope, dialect: Dialect) -> Changes:
+    """What of these changes can be seen in a scope."""
+    seen = [_spoken(change, dialect) for change in changes if scope.sees(change.service)]
+    if len(seen) == 1:
+        return seen[0]
+    types = {type for names in seen for type in names}
+    return {type: frozenset().union(*(names.get(type, ()) for names in seen)) for type in types}
+
+
+def _spoken(change: Change, dialect: Dialect) -> Changes:
+    """The names as they are in a dialect."""
+    if dialect is Dialect.ENVOY:
+        return change.names
+    others = (ResourceType.LISTENER, ResourceType.ROUTES)
+    names = {type: found for type, found in change.names.items() if type not in others}
+    if ResourceType.CLUSTER in names:
+        names |= {ResourceType.LISTENER: change.targets, ResourceType.ROUTES: names[ResourceType.CLUSTER]}
+    return names
+
+
+def no_endpoints(name: str) -> Resource:
+    """An empty load assignment, which takes the endpoints of a cluster away: leaving it out would not."""
+    return assignment(name, (), Audience().locality)
