@@ -73,10 +73,8 @@ class Player:
                 self.change(words)
             case ">" | "&":
                 self.ask(TYPES[words[0]], words[1:])
-            case "wait":
-                self.wait(float(words[0]))
-            case "wakes":
-                self.wakes(float(words[0]))
+            case "wait" | "wakes":
+                {"wait": self.wait, "wakes": self.wakes}[verb](float(words[0]))
             case "reconnect":
                 self.reconnect()
             case _ if verb != "end":
