@@ -25,6 +25,8 @@ class DeltaStream:
     Request = DeltaDiscoveryRequest
 
     def __init__(self) -> None:
+        #: Whether a first request without names asks for everything: not of a gRPC client (gRFC A27).
+        self.legacy = True
         self.subscriptions: dict[ResourceType, Subscription] = {}
         self._ordering = Ordering()
         self._nonces = count(1)
@@ -40,7 +42,8 @@ class DeltaStream:
         dropped, ended = split_wildcard(request.resource_names_unsubscribe)
         subscription = self.subscriptions.get(type)
         if subscription is None:
-            subscription = self.subscriptions[type] = _first(type, added, started, request)
+            everything = started or (self.legacy and type.full_state and not added)
+            subscription = self.subscriptions[type] = _first(type, added, everything, request)
             added, started = frozenset(), False
             if type is ResourceType.ENDPOINTS:
                 subscription.again(self._ordering.warming)
@@ -143,8 +146,6 @@ def _first(
     type: ResourceType, names: frozenset[str], wildcard: bool, request: DeltaDiscoveryRequest
 ) -> Subscription:
     """The first request of a type on a stream says what a reconnecting client has already."""
-    legacy = type.full_state and not names and not wildcard
-    wildcard = wildcard or legacy
     claims = request.initial_resource_versions.items()
     has = {name: version for name, version in claims if wildcard or name in names}
     # What it says it has is compared, not sent again for being asked for.

@@ -27,6 +27,8 @@ class SotwStream:
     Request = DiscoveryRequest
 
     def __init__(self) -> None:
+        #: Whether a first request without names asks for everything: not of a gRPC client (gRFC A27).
+        self.legacy = True
         self.subscriptions: dict[ResourceType, Subscription] = {}
         self._ordering = Ordering()
         self._nonces = count(1)
@@ -42,7 +44,7 @@ class SotwStream:
         names = _names(DiscoveryRequest(resource_names=request.resource_names).SerializeToString())
         subscription = self.subscriptions.get(type)
         if subscription is None:
-            self.subscriptions[type] = _first(type, names, request.version_info)
+            self.subscriptions[type] = _first(type, names, request.version_info, self.legacy)
         elif not subscription.nonce:
             _resubscribe(subscription, names)
         elif request.response_nonce == subscription.nonce:
@@ -195,9 +197,9 @@ def _names(encoded: bytes) -> Names:
     return Names(encoded, *split_wildcard(DiscoveryRequest.FromString(encoded).resource_names))
 
 
-def _first(type: ResourceType, names: Names, claim: str) -> Subscription:
+def _first(type: ResourceType, names: Names, claim: str, legacy: bool) -> Subscription:
     """The first request of a type on a stream; its nonce, of an earlier stream, means nothing."""
-    legacy = type.full_state and not names.plain and not names.wildcard
+    legacy = legacy and type.full_state and not names.plain and not names.wildcard
     wildcard = names.wildcard or legacy
     return Subscription(
         type,

@@ -11,7 +11,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
-from pilothouse.audience import BadNode, audience
+from pilothouse.audience import BadNode, Dialect, audience
 from pilothouse.catalogue import Catalogue
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
@@ -104,6 +104,7 @@ class Session:
             self.world = World(self._catalogue, audience(said))
         except BadNode as bad:
             raise BadRequest(str(bad)) from None
+        self.stream.legacy = self.world.audience.dialect is Dialect.ENVOY
         self.node_id = said.id
         log.info("stream opened", node=self.node_id, peer=self.peer, variant=self.stream.variant)
 
