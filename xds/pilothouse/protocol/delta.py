@@ -182,3 +182,6 @@ def _unsubscribe(subscription: Subscription, names: frozenset[str], wildcard: bo
     else:
         subscription.owed -= named
         subscription.forget(named)
+    if isinstance(subscription.claim, Mapping):  # not looked at yet, see _resume
+        claims = subscription.claim.items()
+        subscription.claim = {name: version for name, version in claims if subscription.wants(name)}

@@ -223,6 +223,7 @@ def _resubscribe(subscription: Subscription, request: Names) -> None:
     wildcard = wildcard or subscription.legacy
     if (names, wildcard) == (subscription.names, subscription.wildcard):
         return
+    subscription.claim = ""  # was about other names
     started, ended = wildcard and not subscription.wildcard, subscription.wildcard and not wildcard
     dropped = subscription.names - names
     subscription.owed |= names - subscription.names

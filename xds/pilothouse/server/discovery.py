@@ -93,7 +93,8 @@ class Discovery:
         except BadRequest as bad:
             self.tally.bad_requests += 1
             log.warning("stream refused", peer=session.peer, node=session.node_id, reason=str(bad))
-            session.close()
+            # A write that is cancelled half-way keeps gRPC from ever sending the status.
+            await session.finished()
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
         except asyncio.CancelledError:
             if not self.draining:

@@ -27,12 +27,19 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 Stream: TypeAlias = DeltaStream | SotwStream
 
 _LAST_WORDS_S = 5.0
+_STATUS_TEXT = 500
 
 _BY_URL = {type.url: type for type in ResourceType}
 
 
 class BadRequest(ValueError):
-    """A request that makes no sense; ends its stream with INVALID_ARGUMENT and this text."""
+    """A request that makes no sense; ends its stream with INVALID_ARGUMENT and this text.
+
+    The text is cut: it may quote the client, and gRPC refuses to send a status with a long one.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text if len(text) <= _STATUS_TEXT else f"{text[:_STATUS_TEXT]}...")
 
 
 class Session:
