@@ -30,7 +30,10 @@ class Sidecar(Connection):
 
     def connect(self) -> None:
         super().connect()
-        self.heard: set[ResourceType] = set()  # on this stream
+        # The types of which the server knows what this client has: those it was sent on this stream, and in
+        # Delta what it says when it comes back.
+        known = self.client.variant == "delta" and self.client.held[CDS].texts
+        self.known: set[ResourceType] = set(ResourceType) if known else set()
         # One that warms anew uses the endpoints it has after 15 s, if it is sent none on this stream.
         self.warming &= self.cold
         for type in ResourceType:
@@ -48,10 +51,10 @@ class Sidecar(Connection):
             self._clusters(before[CDS], after)
         elif said.type is EDS:
             self._endpoints({*said.texts, *said.removed}, before[EDS].keys() - after.keys())
-        elif said.type in self.heard:
+        elif said.type in self.known:
             new = self._refers(said.type, after) - self._refers(said.type, before[said.type])
             assert new <= self.client.held[CDS].texts.keys() - self.cold, f"{said.type.label} before {new}"
-        self.heard.add(said.type)
+        self.known.add(said.type)
         return said
 
     def ready(self) -> list[ResourceType]:
@@ -91,7 +94,7 @@ class Sidecar(Connection):
     def _clusters(self, before: dict[str, str], after: dict[str, str]) -> None:
         changed = {name for name, text in after.items() if before.get(name) != text}
         gone = before.keys() - after.keys()
-        if CDS in self.heard:
+        if CDS in self.known:
             assert not gone & self._referred(), "a cluster is gone before the routes to it"
         self.warming = (self.warming | changed) - gone
         self.cold = (self.cold | (changed - before.keys())) - gone
@@ -104,7 +107,7 @@ class Sidecar(Connection):
             self.ask(EDS, after.keys() - names, names - after.keys())
 
     def _endpoints(self, stated: set[str], gone: set[str]) -> None:
-        if EDS in self.heard:
+        if EDS in self.known:
             assert not gone & self._referred(), "endpoints are gone before the routes to them"
         self.warming -= stated
         self.cold -= stated
