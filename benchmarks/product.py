@@ -1,0 +1,113 @@
+"""Pilothouse as it is measured: all of it, with services that the control port changes.
+
+Changes enter at the sink of a source or, with --manifests, in a manifest on disk; everything behind
+that is what `pilothouse serve` runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import uvloop
+from benchmarks.control import Fleet, control
+from benchmarks.manifests import manifest
+from benchmarks.world import changed, service
+
+from pilothouse import app
+from pilothouse.cli import logs
+from pilothouse.config import HostPort, Settings
+from pilothouse.sources import Fault, Sink, Source
+
+
+class BenchmarkSource:
+    """A source of as many services as are wanted, each of which can be changed."""
+
+    name = "benchmark"
+    faults: Sequence[Fault] = ()
+
+    def __init__(self, services: int, endpoints: int) -> None:
+        self._services = [service(i, endpoints) for i in range(services)]
+        self._sink: Sink  # from `run` on, before which there is no port to be asked for changes on
+
+    async def run(self, sink: Sink) -> None:
+        self._sink = sink
+        sink.replace(self._services)
+        await asyncio.Event().wait()
+
+    def change(self, number: int, sequence: int) -> None:
+        before = self._services[number]
+        self._sink.put(replace(before, endpoints=changed(before.endpoints, sequence)))
+
+
+class Manifests:
+    """The same services as manifests in a folder, one file for each."""
+
+    def __init__(self, folder: Path, services: int, endpoints: int) -> None:
+        self._folder = folder
+        self._services = [service(i, endpoints) for i in range(services)]
+        for number, each in enumerate(self._services):
+            self._file(number).write_text(manifest(each))
+
+    def change(self, number: int, sequence: int) -> None:
+        before = self._services[number]
+        draft = self._folder / f".{number}.draft"
+        draft.write_text(manifest(replace(before, endpoints=changed(before.endpoints, sequence))))
+        draft.replace(self._file(number))
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"cluster-{number:05}.yaml"
+
+
+class Measured(Fleet):
+    """What the control port is told and asked."""
+
+    def __init__(self, source: BenchmarkSource | Manifests, services: int, endpoints: int) -> None:
+        self._source = source
+        self._size = {"services": services, "endpoints": endpoints}
+        self._begun = time.perf_counter()
+        self._ready_s = 0.0
+
+    def state(self) -> Mapping[str, object]:
+        return {"pid": os.getpid(), "ready_s": self._ready_s, **self._size}
+
+    def change(self, service: int, sequence: int) -> None:
+        self._source.change(service, sequence)
+
+    def ready(self) -> None:
+        self._ready_s = time.perf_counter() - self._begun
+
+
+async def serve(services: int, endpoints: int, folder: Path, on_disk: bool) -> None:
+    """Run the product. Prints one line, the addresses of its two ports, once both serve."""
+    source = Manifests(folder, services, endpoints) if on_disk else BenchmarkSource(services, endpoints)
+    measured = Measured(source, services, endpoints)
+    control_port = await control(measured)
+    free = HostPort("127.0.0.1", 0)
+
+    def opened(xds: int, admin: int) -> None:
+        measured.ready()
+        print(f"127.0.0.1:{xds} 127.0.0.1:{control_port}", flush=True)
+
+    sources: list[Source] | None = [source] if isinstance(source, BenchmarkSource) else None
+    await app.run(Settings(manifests=(folder,), xds=free, admin=free), sources, opened)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--services", type=int, default=100)
+    parser.add_argument("--endpoints", type=int, default=10)
+    parser.add_argument("--folder", type=Path, required=True, help="an empty one, for manifests")
+    parser.add_argument("--manifests", action="store_true", help="changes are made to manifests")
+    said = parser.parse_args()
+    logs.configure("json")
+    uvloop.run(serve(said.services, said.endpoints, said.folder, said.manifests))
+
+
+if __name__ == "__main__":
+    main()
