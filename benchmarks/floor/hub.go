@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/envoyproxy/go-control-plane/pkg/cache/types"
 	"google.golang.org/grpc"
@@ -13,16 +14,23 @@ import (
 
 // hub holds what is served, encoded, and all streams.
 type hub struct {
-	mutex    sync.Mutex
 	encoding encoding
 	clusters frame
-	loads    [][]byte // by service: its load assignment as a field of a response
-	whole    frame    // all of them; empty after a change, until somebody wants it
-	streams  map[*stream]struct{}
+	// By service, its load assignment as a field of a response. Streams read them without a lock: a thousand of
+	// them in line for one would keep a change waiting.
+	loads []atomic.Pointer[[]byte]
+
+	mutex   sync.Mutex
+	whole   frame // all load assignments; empty after a change, until somebody wants it
+	streams map[*stream]struct{}
 }
 
 func newHub(world *fixture.World, delta bool) (*hub, error) {
-	h := &hub{encoding: encoding{delta}, streams: map[*stream]struct{}{}}
+	h := &hub{
+		encoding: encoding{delta},
+		loads:    make([]atomic.Pointer[[]byte], len(world.Loads)),
+		streams:  map[*stream]struct{}{},
+	}
 	var clusters [][]byte
 	for service, cluster := range world.Clusters {
 		piece, err := h.encoding.resource(clusterType, fixture.Name(service), cluster)
@@ -30,10 +38,11 @@ func newHub(world *fixture.World, delta bool) (*hub, error) {
 			return nil, err
 		}
 		clusters = append(clusters, piece)
-		if piece, err = h.encoding.resource(loadType, fixture.Name(service), world.Loads[service]); err != nil {
+		load, err := h.encoding.resource(loadType, fixture.Name(service), world.Loads[service])
+		if err != nil {
 			return nil, err
 		}
-		h.loads = append(h.loads, piece)
+		h.loads[service].Store(&load)
 	}
 	h.clusters = h.encoding.response(clusterType, clusters)
 	return h, nil
@@ -46,10 +55,11 @@ func (h *hub) change(service int, load types.Resource) error {
 		return err
 	}
 	shared := h.encoding.response(loadType, [][]byte{piece})
+	h.loads[service].Store(&piece)
 	h.mutex.Lock()
-	h.loads[service], h.whole = piece, nil
+	h.whole = nil
 	streams := slices.Collect(maps.Keys(h.streams))
-	h.mutex.Unlock() // streams lock themselves, then the hub
+	h.mutex.Unlock() // since a stream locks itself, then the hub
 	for _, stream := range streams {
 		stream.notify(service, shared)
 	}
@@ -61,18 +71,20 @@ func (h *hub) all() frame {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	if h.whole == nil {
-		h.whole = h.encoding.response(loadType, h.loads)
+		var pieces [][]byte
+		for service := range h.loads {
+			pieces = append(pieces, *h.loads[service].Load())
+		}
+		h.whole = h.encoding.response(loadType, pieces)
 	}
 	return h.whole
 }
 
 // some is a response with the load assignments of these services.
 func (h *hub) some(services map[int]struct{}) frame {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
 	var pieces [][]byte
 	for service := range services {
-		pieces = append(pieces, h.loads[service])
+		pieces = append(pieces, *h.loads[service].Load())
 	}
 	return h.encoding.response(loadType, pieces)
 }

@@ -8,7 +8,7 @@ from typing import Any
 from pilothouse.resources import Changes, ResourceType
 
 from .clients import ALL, Answer, DeltaClient, SotwClient
-from .reading import STREAMS, Reader, Said
+from .reading import STREAMS, Reader, Said, receive
 from .toy_world import CDS, EDS, ToyWorld
 
 #: More steps than any client that answers needs until nothing is under way.
@@ -56,7 +56,7 @@ class Connection:
             self.asked.add(type)
         if current:
             self.unanswered.discard(type)
-        self.stream.receive(type, request, self.now)
+        receive(self.stream, type, request, self.now)
         self.awake = True
         self.serve()
 

@@ -1,8 +1,9 @@
-"""Responses as a client reads them, and what must be true of each and every one."""
+"""Requests as a stream gets them, responses as a client reads them, and what must be true of every one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, DiscoveryResponse
 from pilothouse.protocol.delta import DeltaStream
@@ -13,6 +14,12 @@ from pilothouse.resources import ResourceType
 from .toy_world import MESSAGES, made, opened
 
 STREAMS = {"sotw": SotwStream, "delta": DeltaStream}
+
+
+def receive(stream: Any, type: ResourceType, request: Any, now: float) -> None:
+    """Give a request to a stream as a session does: encoded first, for it may be a mere ACK."""
+    if stream.acknowledge(request.SerializeToString(), now) is None:
+        stream.receive(type, request, now)
 
 
 @dataclass(frozen=True)

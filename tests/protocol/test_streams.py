@@ -136,6 +136,28 @@ def test_a_rejection_without_a_reason_is_one_too(variant: str) -> None:
 
 
 @VARIANTS
+def test_a_mere_acceptance_is_recognised_without_decoding_it(variant: str) -> None:
+    """The bytes are those that Envoy sends; whatever else a request says, it has to be decoded."""
+    world = ToyWorld()
+    world.change([(EDS, "a", "1"), (EDS, "b", "1")])
+    line = Connection(CLIENTS[variant](), world)
+    line.first(EDS, {"a", "b"})
+    ack = line.client.answer(line.client.take(line.responses[0], accept=True))
+    others = [line.client.Request(), line.client.Request.FromString(ack.SerializeToString())]
+    others[1].error_detail.message = "no"
+    others += [line.client.ask(EDS, {"c"}, set()), line.client.ask(EDS, set(), {"c", "a"})]
+    for request in others:
+        if variant == "delta":
+            request.response_nonce = ack.response_nonce
+        assert line.stream.acknowledge(request.SerializeToString(), 0.0) is None
+    assert line.stream.acknowledge(ack.SerializeToString()[:-1] + b"9", 0.0) is None
+    assert line.stream.subscriptions[EDS].awaiting
+    assert line.stream.acknowledge(ack.SerializeToString(), 0.0) is EDS
+    assert not line.stream.subscriptions[EDS].awaiting
+    assert line.stream.acknowledge(ack.SerializeToString(), 0.0) is None
+
+
+@VARIANTS
 def test_a_slow_client_costs_a_set_of_names(variant: str) -> None:
     """N-4 N-5"""
     world = ToyWorld()

@@ -25,7 +25,7 @@ from typing import Any
 
 from pilothouse.resources import ResourceType
 
-from .reading import STREAMS, Reader, Said
+from .reading import STREAMS, Reader, Said, receive
 from .toy_world import NO_ENDPOINTS, ToyWorld, made
 
 OPTIONS = ("nonce:", "version:", "has:")
@@ -149,7 +149,7 @@ class Player:
             request.response_nonce = nonces.get(options["nonce"], options["nonce"])
         if "version" in options:
             request.version_info = options["version"]
-        self.stream.receive(type, request, self.now)
+        receive(self.stream, type, request, self.now)
         self._awake = True
 
     def _state(self, request: Any, side: Side, names: list[str], flags: set[str]) -> None:

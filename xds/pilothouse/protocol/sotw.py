@@ -227,8 +227,9 @@ def _resubscribe(subscription: Subscription, request: Names) -> None:
     started, ended = wildcard and not subscription.wildcard, subscription.wildcard and not wildcard
     dropped = subscription.names - names
     subscription.owed |= names - subscription.names
-    subscription.owed -= dropped
     subscription.names, subscription.wildcard = names, wildcard
+    if not wildcard:
+        subscription.owed &= names
     if started:
         subscription.rescan = True
         subscription.due = subscription.type.full_state
@@ -245,3 +246,4 @@ def _crossed(subscription: Subscription, request: Names) -> None:
     subscription.legacy = subscription.legacy and not request.plain and not request.wildcard
     if not request.wildcard and not subscription.legacy:
         subscription.owed |= subscription.sent.keys() - request.plain
+    subscription.acceptance = (b"", b"", b"")  # the next answer has to be looked at

@@ -90,6 +90,7 @@ class Subscription:
         before, names, after = self.acceptance
         return (
             self.awaiting
+            and before != b""
             and len(data) == len(before) + len(names) + len(after)
             and data.endswith(after)
             and data.startswith(before)

@@ -79,7 +79,6 @@ class Discovery:
             try:
                 await self._converse(session, context)
             finally:
-                session.close()
                 del self._conversations[session]
                 self.tally.streams_closed += 1
 
@@ -89,14 +88,15 @@ class Discovery:
         try:
             while (data := await context.read()) is not grpc.aio.EOF:
                 session.receive(data)
-            await session.finished()
+            await session.finish()
         except BadRequest as bad:
             self.tally.bad_requests += 1
             log.warning("stream refused", peer=session.peer, node=session.node_id, reason=str(bad))
-            # A write that is cancelled half-way keeps gRPC from ever sending the status.
-            await session.finished()
+            await session.finish()
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
         except asyncio.CancelledError:
+            # The client is gone, or this was `drain`. In both cases nothing more is to be sent.
+            await session.finish()
             if not self.draining:
                 raise
             context.set_code(grpc.StatusCode.UNAVAILABLE)

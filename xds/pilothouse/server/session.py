@@ -26,7 +26,6 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 Stream: TypeAlias = DeltaStream | SotwStream
 
-_LAST_WORDS_S = 5.0
 _STATUS_TEXT = 500
 
 _BY_URL = {type.url: type for type in ResourceType}
@@ -59,6 +58,7 @@ class Session:
         self._tally = tally
         self._writer: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._finishing = False
 
     def receive(self, data: bytes) -> None:
         """Take in one encoded request and send what it asks for. Raises BadRequest."""
@@ -89,21 +89,22 @@ class Session:
 
     def pump(self) -> None:
         """Start to send, unless that goes on already or there is nothing to send."""
-        if self._writer is not None or self.world is None:
+        if self._writer is not None or self.world is None or self._finishing:
             return
         response = self._next(self.world)
         if response is not None:
             self._writer = asyncio.create_task(self._write(self.world, response))
 
-    async def finished(self) -> None:
-        """Wait, within bounds, until what the client asked for last has been sent."""
-        if self._writer is not None:
-            await asyncio.wait([self._writer], timeout=_LAST_WORDS_S)
+    async def finish(self) -> None:
+        """Begin nothing more, and wait for the write that is under way.
 
-    def close(self) -> None:
-        for pending in (self._writer, self._timer):
-            if pending is not None:
-                pending.cancel()
+        It ends with the stream at the latest. Were it cancelled, gRPC could not send the status.
+        """
+        self._finishing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
 
     def _meet(self, request: DiscoveryRequest | DeltaDiscoveryRequest) -> None:
         try:
@@ -147,7 +148,7 @@ class Session:
         try:
             while response is not None:
                 await self._context.write(response)
-                response = self._next(world)
+                response = None if self._finishing else self._next(world)
         except (grpc.RpcError, grpc.aio.BaseError, grpc.aio.InternalError, grpc.aio.UsageError) as gone:
             log.debug("stream ended while writing", node=self.node_id, reason=repr(gone))
         finally:

@@ -45,15 +45,20 @@ def host_ports(spec: ServiceSpec) -> list[Port]:
 
 
 def hosts(spec: ServiceSpec, own_namespace: bool) -> list[str]:
-    """The host names of a service, most specific first, lower case, without ports.
+    """What a Host header may say to mean a service: its names, then its virtual IPs, without ports."""
+    addresses = [f"[{vip}]" if ipaddress.ip_address(vip).version == 6 else vip for vip in spec.vips]
+    return [*host_names(spec, own_namespace), *(address.lower() for address in addresses)]
+
+
+def host_names(spec: ServiceSpec, own_namespace: bool) -> list[str]:
+    """The names of a service, most specific first, lower case.
 
     A single label is a name only within its own namespace. A trailing dot is an absolute name of
     DNS, and some clients send it.
     """
     name, namespace = spec.name.name, spec.name.namespace
     short = [f"{name}.{namespace}.svc", f"{name}.{namespace}", *([name] if own_namespace else [])]
-    addresses = [f"[{vip}]" if ipaddress.ip_address(vip).version == 6 else vip for vip in spec.vips]
-    return [host.lower() for host in (spec.hostname, f"{spec.hostname}.", *short, *addresses)]
+    return [host.lower() for host in (spec.hostname, f"{spec.hostname}.", *short)]
 
 
 def by_virtual_ip(port: Port, everything: bool) -> bool:

@@ -14,18 +14,18 @@ from pilothouse.model import Port, ServiceSpec
 from pilothouse.resources import Resource, ResourceType, checked
 from pilothouse.translate.clusters import ads
 from pilothouse.translate.http import packed
-from pilothouse.translate.names import hosts, mesh_ports
+from pilothouse.translate.names import host_names, mesh_ports
 
 
 def targets(spec: ServiceSpec) -> frozenset[str]:
     """All that a client in the service's own namespace may dial it by: `payments.shop:8080` and so on."""
-    return frozenset(f"{host}:{port.number}" for host in hosts(spec, True) for port in mesh_ports(spec))
+    return frozenset(f"{host}:{port.number}" for host in host_names(spec, True) for port in mesh_ports(spec))
 
 
 def dialled(spec: ServiceSpec, target: str, own_namespace: bool) -> Port | None:
     """The port that a target such as `payments.shop:8080` means, if it means this service."""
     host, _, number = target.lower().rpartition(":")
-    if host not in hosts(spec, own_namespace):
+    if host not in host_names(spec, own_namespace):
         return None
     return next((port for port in mesh_ports(spec) if str(port.number) == number), None)
 
