@@ -53,7 +53,7 @@ FIGURES = (
     Figure("1st half p99", ("churn", "p99_first_half_ms")),
     Figure("2nd half p99", ("churn", "p99_second_half_ms")),
     Figure("churn CPU %", ("churn", "server_cpu_pct")),
-    Figure("stalled MB", ("stalled", "memory_after_mb")),
+    Figure("stalled KB", ("stalled", "client_kb")),
 )
 
 #: How many times faster than the better peer the last client is to be reached.

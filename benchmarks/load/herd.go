@@ -80,6 +80,8 @@ func (f *fleet) resume(result *resume) error {
 // stall is what clients cost that subscribe to everything and then do not read.
 type stall struct {
 	Clients int `json:"clients"`
+	// Of the server, for each of them.
+	ClientKB float64 `json:"client_kb"`
 	// Memory of the server before they came, when they had, and after all changes were measured.
 	BeforeMB  float64 `json:"memory_before_mb"`
 	StalledMB float64 `json:"memory_stalled_mb"`
@@ -100,6 +102,7 @@ func (f *fleet) stall(result *stall) error {
 	}
 	f.server.settle(20 * time.Second)
 	result.StalledMB = f.server.memory().current
+	result.ClientKB = 1024 * (result.StalledMB - result.BeforeMB) / float64(f.options.stalled)
 	return nil
 }
 

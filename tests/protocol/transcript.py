@@ -23,6 +23,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from pilothouse.resources import ResourceType
 
 from .reading import STREAMS, Reader, Said, receive
@@ -48,7 +50,7 @@ class Player:
     def __init__(self, variant: str) -> None:
         self.variant = variant
         self.world = ToyWorld()
-        self.now = 0.0
+        self.now = 1000.0
         self.sides = {type: Side() for type in ResourceType}
         self.reconnect()
 
@@ -81,7 +83,7 @@ class Player:
                 raise ValueError(f"{verb} is no verb of a transcript")
 
     def wakes(self, seconds: float) -> None:
-        assert self.stream.wake_at == self.now + seconds, f"at {self.stream.wake_at}"
+        assert self.stream.wake_at == pytest.approx(self.now + seconds, abs=1e-6)
 
     def wait(self, seconds: float) -> None:
         self.now += seconds

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 from pilothouse.model import NOWHERE, Locality, ServiceName
 
@@ -109,15 +110,23 @@ def audience(node: Node) -> Audience:
         raise BadNode(METADATA, "must be an object")
     for key in said.keys() - _KEYS:
         raise BadNode(f"{METADATA}.{key}", f"is not known; known are {', '.join(sorted(_KEYS))}")
-    return Audience(
-        namespace=_namespace(node, said),
-        node=_string(said, "node"),
-        locality=node.locality,
-        scope=Scope(_dependencies(said)),
-        egress=_egress(said),
-        capture=_capture(said),
-        dialect=Dialect.GRPC if node.user_agent.lower().startswith("grpc") else Dialect.ENVOY,
+    return _shared(
+        Audience(
+            namespace=_namespace(node, said),
+            node=_string(said, "node"),
+            locality=node.locality,
+            scope=Scope(_dependencies(said)),
+            egress=_egress(said),
+            capture=_capture(said),
+            dialect=Dialect.GRPC if node.user_agent.lower().startswith("grpc") else Dialect.ENVOY,
+        )
     )
+
+
+@lru_cache(maxsize=1 << 12)
+def _shared(audience: Audience) -> Audience:
+    """One object for equal audiences: a change is looked at once for all of them."""
+    return audience
 
 
 def _string(said: Mapping[str, object], key: str) -> str:

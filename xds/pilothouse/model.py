@@ -59,8 +59,7 @@ class State(Enum):
     TERMINATING = "terminating"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Locality:
+class Locality(NamedTuple):
     """Where something runs. An empty string means: not known."""
 
     region: str = ""

@@ -9,7 +9,16 @@ from typing import Literal
 from pilothouse import wire
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 from pilothouse.protocol.ordering import Ordering
-from pilothouse.protocol.subscription import Claimed, Difference, Response, Subscription, split_wildcard
+from pilothouse.protocol.subscription import (
+    TURNS,
+    Claimed,
+    Difference,
+    Response,
+    Subscription,
+    notify,
+    split_wildcard,
+    stirring,
+)
 from pilothouse.resources import Changes, ResourceType, delta_body
 from pilothouse.world import World
 
@@ -70,14 +79,12 @@ class DeltaStream:
 
     def notify(self, changes: Changes) -> bool:
         """Note what changed in the world; true if there may be something to send."""
-        noted = [s.notify(changes[type]) for type, s in self.subscriptions.items() if type in changes]
-        return any(noted)
+        return notify(self.subscriptions, changes)
 
     def poll(self, world: World, now: float) -> Response | None:
         """The next DeltaDiscoveryResponse to send, encoded. Call until it returns None."""
         self._ordering.wake_at = None
-        # The second look is for removals that the first found nothing left to wait for.
-        for type in (*ResourceType, ResourceType.ENDPOINTS, ResourceType.CLUSTER):
+        for type in TURNS if stirring(self.subscriptions) else ():
             response = self._turn(type, world, now)
             if response is not None:
                 return response

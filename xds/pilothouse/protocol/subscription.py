@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
-from pilothouse.resources import Resource, ResourceType, Selection
+from pilothouse.resources import Changes, Resource, ResourceType, Selection
 from pilothouse.world import World
 
 WILDCARD = "*"
+
+#: The order in which types are looked at. The second look is for removals that the first found
+#: nothing left to wait for.
+TURNS = (*ResourceType, ResourceType.ENDPOINTS, ResourceType.CLUSTER)
 
 
 class Claimed(NamedTuple):
@@ -68,7 +72,7 @@ class Subscription:
 
     @property
     def pending(self) -> bool:
-        """Whether there may be something to send."""
+        """Whether there may be something to send, apart from what is gone."""
         return bool(self.dirty or self.rescan or self.owed or self.due)
 
     def notify(self, names: frozenset[str]) -> bool:
@@ -189,3 +193,19 @@ def split_wildcard(names: Iterable[str]) -> tuple[frozenset[str], bool]:
     """The plain names, and whether '*' was among them."""
     plain = frozenset(names)
     return (plain - {WILDCARD}, True) if WILDCARD in plain else (plain, False)
+
+
+def notify(subscriptions: Mapping[ResourceType, Subscription], changes: Changes) -> bool:
+    """Note what changed in the world; true if there may be something to send."""
+    sendable = False
+    for type, names in changes.items():
+        subscription = subscriptions.get(type)
+        # Each has to be told, whatever came before it.
+        if subscription is not None and subscription.notify(names):
+            sendable = True
+    return sendable
+
+
+def stirring(subscriptions: Mapping[ResourceType, Subscription]) -> bool:
+    """Whether any may have something to send: most polls, after a write and after an ACK, find none."""
+    return any(s.dirty or s.departed or s.owed or s.due or s.rescan for s in subscriptions.values())

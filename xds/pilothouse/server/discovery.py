@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import structlog
 
-from pilothouse.audience import Dialect, Scope
+from pilothouse.audience import Audience
 from pilothouse.catalogue import Catalogue, Change
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
@@ -41,15 +41,20 @@ class Discovery:
 
     def publish(self, changes: list[Change]) -> None:
         """Wake the streams that these changes concern."""
-        seen: dict[tuple[Scope, Dialect], Changes] = {}
+        seen: dict[Audience, Changes] = {}
+        last: Audience | None = None
+        concerned: Changes = {}
         for session in list(self._conversations):
             if session.world is None:
                 continue
-            key = session.world.audience.scope, session.world.audience.dialect
-            if key not in seen:
-                seen[key] = affected(changes, *key)
-            if seen[key]:
-                session.changed(seen[key])
+            # Equal audiences are one object, and most sessions come with one that has just been seen.
+            if session.world.audience is not last:
+                last = session.world.audience
+                if last not in seen:
+                    seen[last] = affected(changes, last.scope, last.dialect)
+                concerned = seen[last]
+            if concerned:
+                session.changed(concerned)
 
     def drain(self) -> None:
         """End every stream; clients keep what they have and connect again, here or elsewhere."""
