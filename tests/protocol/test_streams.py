@@ -34,6 +34,10 @@ class CountingWorld(ToyWorld):
         self.looks[f"all {type.label}"] += 1
         return super().selection(type)
 
+    def chosen(self, type: ResourceType, names: frozenset[str]) -> Selection:
+        self.looks[f"some {type.label}"] += 1
+        return super().chosen(type, names)
+
 
 def connected(variant: str, world: ToyWorld, names: dict = EVERYTHING) -> Connection:
     """A client that was sent everything and has acknowledged it."""
@@ -120,8 +124,10 @@ def test_a_rejection_is_remembered_until_a_response_is_accepted(variant: str) ->
     player.play("> EDS +b\n delta: < EDS -b")
     assert subscription.error == "no", "a request that adds a name takes nothing back"
     player.play("delta: > EDS ack\n world EDS a=2\n < EDS a=2")
-    player.play("> EDS ack")
+    player.play("> EDS ack +c\n delta: < EDS -c")
     assert subscription.error == ""
+    player.play("delta: > EDS ack\n > EDS nack")
+    assert subscription.error == "no", "a second thought"
 
 
 @VARIANTS
@@ -201,8 +207,24 @@ def test_a_change_costs_a_look_at_what_changed(variant: str) -> None:
     line.settle()
     assert world.looks == {"CDS": 1, "EDS": 1} | ({"all CDS": 1} if variant == "sotw" else {})
     world.looks.clear()
-    line.changed({RDS: frozenset({"other"})})
-    assert world.looks == {}
+    assert not line.stream.notify({RDS: frozenset({"other"})}), "nothing that is worth a look"
+    assert line.stream.notify({RDS: frozenset({"other", "r"})})
+
+
+@VARIANTS
+def test_clients_that_connect_cost_a_look_at_what_they_share(variant: str) -> None:
+    world = CountingWorld()
+    world.change([(type, name, "1") for type, names in EVERYTHING.items() for name in names or "a"])
+    one, other = connected(variant, world), connected(variant, world)
+    assert not world.looks.keys() & {type.label for type in ResourceType}
+    for type in ResourceType:
+        assert one.stream.subscriptions[type].sent is other.stream.subscriptions[type].sent
+    one.connect()
+    for type in ResourceType:
+        one.first(type)
+    one.settle()
+    assert one.nonces == {}, "nothing that it does not have"
+    assert not world.looks.keys() & {type.label for type in ResourceType}
 
 
 @pytest.mark.parametrize("Stream", [SotwStream, DeltaStream])

@@ -58,6 +58,7 @@ class ToyWorld:
     def __init__(self) -> None:
         self.texts: dict[ResourceType, dict[str, str]] = {type: {} for type in ResourceType}
         self._selections: dict[ResourceType, Selection] = {}
+        self._chosen: dict[tuple[ResourceType, frozenset[str]], Selection] = {}
 
     def change(self, wanted: Iterable[tuple[ResourceType, str, str | None]]) -> Changes:
         """Set texts, or remove resources by None, all at once; returns what is different now."""
@@ -71,6 +72,7 @@ class ToyWorld:
             else:
                 held[name] = text
             self._selections.pop(type, None)
+            self._chosen.clear()
         return {type: frozenset(names) for type, names in changed.items()}
 
     def get(self, type: ResourceType, name: str) -> Resource | None:
@@ -84,5 +86,9 @@ class ToyWorld:
         return self._selections[type]
 
     def chosen(self, type: ResourceType, names: frozenset[str]) -> Selection:
-        held = self.selection(type).resources
-        return Selection({name: held[name] for name in sorted(names) if name in held})
+        if (type, names) not in self._chosen:
+            held = {name: self.texts[type][name] for name in sorted(names) if name in self.texts[type]}
+            self._chosen[type, names] = Selection(
+                {name: made(type, name, text) for name, text in held.items()}
+            )
+        return self._chosen[type, names]

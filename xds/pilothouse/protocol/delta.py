@@ -15,6 +15,7 @@ from pilothouse.protocol.subscription import (
     Difference,
     Response,
     Subscription,
+    named,
     notify,
     split_wildcard,
     stirring,
@@ -47,7 +48,9 @@ class DeltaStream:
 
     def receive(self, type: ResourceType, request: DeltaDiscoveryRequest, now: float) -> None:
         """Take note of a request. Its nonce matters to an ACK only: subscriptions count in any case."""
-        added, started = split_wildcard(request.resource_names_subscribe)
+        _, added, started = named(
+            DeltaDiscoveryRequest(resource_names_subscribe=request.resource_names_subscribe)
+        )
         dropped, ended = split_wildcard(request.resource_names_unsubscribe)
         subscription = self.subscriptions.get(type)
         if subscription is None:

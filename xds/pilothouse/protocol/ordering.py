@@ -89,7 +89,7 @@ class Ordering:
 
     def _hold(self, follower: Subscription, clusters: Subscription, now: float) -> float:
         """How long routes or listeners wait for the clusters; not past `now` if they need not."""
-        if not (clusters.awaiting or clusters.dirty or self._cold):
+        if not (clusters.awaiting or self._cold):
             return now
         bound = RETURN_S if follower.returning else WARM_S
         until = self._held_until.setdefault(follower.type, now + bound)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import count
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pilothouse import wire
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
@@ -12,10 +11,11 @@ from pilothouse.protocol.ordering import Ordering
 from pilothouse.protocol.subscription import (
     TURNS,
     Difference,
+    Names,
     Response,
     Subscription,
+    named,
     notify,
-    split_wildcard,
     stirring,
 )
 from pilothouse.resources import Changes, Resource, ResourceType, fingerprint, sotw_body, version
@@ -49,7 +49,7 @@ class SotwStream:
 
     def receive(self, type: ResourceType, request: DiscoveryRequest, now: float) -> None:
         """Take note of a request. A stale one, by its nonce, is ignored: its names come with the ACK."""
-        names = _names(DiscoveryRequest(resource_names=request.resource_names).SerializeToString())
+        names = named(DiscoveryRequest(resource_names=request.resource_names))
         subscription = self.subscriptions.get(type)
         if subscription is None:
             self.subscriptions[type] = _first(type, names, request.version_info, self.legacy)
@@ -187,20 +187,6 @@ class SotwStream:
 
 
 _TYPE_URLS = {type: wire.text(_TYPE_URL, type.url) for type in ResourceType}
-
-
-class Names(NamedTuple):
-    """The names of a request, encoded and as they are meant."""
-
-    encoded: bytes
-    plain: frozenset[str]
-    wildcard: bool
-
-
-@lru_cache(maxsize=64)
-def _names(encoded: bytes) -> Names:
-    """Shared: a fleet asks for the same thousand names again and again."""
-    return Names(encoded, *split_wildcard(DiscoveryRequest.FromString(encoded).resource_names))
 
 
 def _first(type: ResourceType, names: Names, claim: str, legacy: bool) -> Subscription:

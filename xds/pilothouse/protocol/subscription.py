@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
@@ -94,7 +95,6 @@ class Subscription:
         before, names, after = self.acceptance
         return (
             self.awaiting
-            and before != b""
             and len(data) == len(before) + len(names) + len(after)
             and data.endswith(after)
             and data.startswith(before)
@@ -107,7 +107,7 @@ class Subscription:
 
     def difference(self, world: World, now: float) -> Difference:
         """What to send now. Costs as much as what changed, unless the subscription did."""
-        if self.rescan and not self.sent and not self.departed and self.names >= self.owed:
+        if self.rescan and not self.sent:
             whole = self.selected(world)
             return Difference([*whole.resources.values()], sorted(self.owed - whole.resources.keys()), whole)
         difference = Difference([], [])
@@ -187,6 +187,28 @@ class Subscription:
         if not isinstance(self.sent, dict):
             self.sent = dict(self.sent)
         return self.sent
+
+
+class Names(NamedTuple):
+    """The names of a request, encoded and as they are meant."""
+
+    encoded: bytes
+    plain: frozenset[str]
+    wildcard: bool
+
+
+def named(names: DiscoveryRequest | DeltaDiscoveryRequest) -> Names:
+    """Of a message that holds the names of a request and nothing else."""
+    return _shared(names.SerializeToString())
+
+
+@lru_cache(maxsize=64)
+def _shared(encoded: bytes) -> Names:
+    """A fleet asks for the same thousand names again and again.
+
+    Both variants have them in the same field, `resource_names` and `resource_names_subscribe`.
+    """
+    return Names(encoded, *split_wildcard(DiscoveryRequest.FromString(encoded).resource_names))
 
 
 def split_wildcard(names: Iterable[str]) -> tuple[frozenset[str], bool]:
