@@ -35,13 +35,13 @@ class Conversation(RuleBasedStateMachine):
     def the_world_changes(self, changes: Changed) -> None:
         self.line.changed(self.world.change(changes))
 
-    @initialize(changes=CHANGES, usual=st.booleans())
-    def it_begins(self, changes: Changed, usual: bool) -> None:
-        """Half of the clients begin like Envoy, the others in any way."""
+    @initialize(changes=CHANGES, everything=st.sampled_from([None, frozenset(), frozenset("*al")]))
+    def it_begins(self, changes: Changed, everything: frozenset[str] | None) -> None:
+        """Clients begin like Envoy, like Envoy with names on demand, or in any way."""
         self.world.change(changes)
-        if usual:
+        if everything is not None:
             for type in NAMES:
-                self.line.first(type, set() if type.full_state else set(NAMES[type]))
+                self.line.first(type, everything if type.full_state else set(NAMES[type]))
             self.line.settle()
 
     @rule(asked=ASKED)

@@ -235,6 +235,20 @@ def test_a_stream_that_was_asked_nothing_says_nothing(Stream: type) -> None:
     assert stream.wake_at is None
 
 
+@VARIANTS
+def test_to_a_client_that_knows_no_legacy_wildcard_no_names_are_nothing(variant: str) -> None:
+    """N-17"""
+    world = ToyWorld()
+    world.change([(CDS, "a", "1"), (CDS, "b", "1")])
+    line = Connection(CLIENTS[variant](), world)
+    line.stream.legacy = False
+    line.send(CDS, line.client.Request())
+    line.changed(world.change([(CDS, "a", "2")]))
+    assert not line.responses
+    line.first(CDS, {"a"})
+    assert line.deliver().texts == {"a": "2"}
+
+
 def test_a_claim_counts_only_while_the_stream_has_said_nothing() -> None:
     """S-RECONN-NEW: of two requests before a response, the version belongs to the names of the last."""
     world = ToyWorld()
