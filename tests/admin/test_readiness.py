@@ -11,7 +11,7 @@ from pilothouse.admin.status import FaultStatus, Quarantine, SourceStatus, Statu
 FAULT = FaultStatus("shop.yaml", 7, 2, "spec.ports[0].port", "must be in 1..65535")
 REPORTED = SourceStatus("files", synced=True, services=2, last_report_s=1.0)
 CALM = Status(version="1", started_at=0.0, sources=(REPORTED,))
-KEPT = "1 fault in what it reads, the last good state stays in force"
+KEPT = "1 fault in what it reads, what that said before stays in force"
 
 TABLE = {
     "every source has reported": (CALM, [], []),
@@ -48,7 +48,7 @@ TABLE = {
     "several faults": (
         replace(CALM, sources=(replace(REPORTED, faults=(FAULT, FAULT)),)),
         [],
-        ["source files: 2 faults in what it reads, the last good state stays in force"],
+        ["source files: 2 faults in what it reads, what that said before stays in force"],
     ),
     "a quarantined service": (
         replace(CALM, quarantined=(Quarantine("shop/cart", "Cluster.name: too short", 1.0),)),

@@ -62,4 +62,4 @@ def _complaints(source: SourceStatus) -> Iterator[str]:
         yield f"failed and is being retried{kept}: {source.error or 'no error text'}"
     if source.faults:
         count = f"{len(source.faults)} fault" + "s" * (len(source.faults) > 1)
-        yield f"{count} in what it reads, the last good state stays in force"
+        yield f"{count} in what it reads, what that said before stays in force"
