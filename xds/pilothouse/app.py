@@ -42,6 +42,7 @@ async def run(
     if sources is None:
         sources = [FilesSource(settings.manifests, settings.cluster_domain)]
     states = [SourceState(source) for source in sources]
+    gc.disable()  # until everything is loaded: none of it is garbage, and it would be searched in vain
     registry, catalogue = Registry([source.name for source in sources]), Catalogue()
     discovery = Discovery(catalogue)
     started_s = time.time()
@@ -52,8 +53,10 @@ async def run(
         status = admin(lambda: observe(started_s, states, registry, catalogue, discovery))
         async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
             if await _synced(registry, stopping):
-                running.append(tasks.create_task(publish(registry, catalogue, discovery)))
+                if registry.services:
+                    await publish_next(registry, catalogue, discovery)
                 _settle_memory()
+                running.append(tasks.create_task(publish(registry, catalogue, discovery)))
                 age_s = settings.max_connection_age_s
                 async with serving_discovery(discovery, str(settings.xds), _tls(settings), age_s) as xds_port:
                     log.info(
@@ -87,17 +90,22 @@ async def supervise(state: SourceState, sink: Sink) -> None:
 
 
 async def publish(registry: Registry, catalogue: Catalogue, discovery: Discovery) -> None:
-    """Carry changes from the registry to the streams; what changes meanwhile is taken together."""
+    """Carry changes from the registry to the streams for ever."""
     while True:
-        names = await registry.changed.take()
-        before = set(catalogue.quarantined)
-        discovery.publish(catalogue.apply(sorted(names), registry.services))
-        for name in catalogue.quarantined.keys() - before:
-            log.error(
-                "service quarantined, its last good version stays",
-                service=str(name),
-                reason=catalogue.quarantined[name].reason,
-            )
+        await publish_next(registry, catalogue, discovery)
+
+
+async def publish_next(registry: Registry, catalogue: Catalogue, discovery: Discovery) -> None:
+    """Wait for a change, and carry it over; what changed meanwhile is taken together."""
+    names = await registry.changed.take()
+    before = set(catalogue.quarantined)
+    discovery.publish(catalogue.apply(sorted(names), registry.services))
+    for name in sorted(catalogue.quarantined.keys() - before):
+        log.error(
+            "service quarantined, its last good version stays",
+            service=str(name),
+            reason=catalogue.quarantined[name].reason,
+        )
 
 
 async def _synced(registry: Registry, stopping: asyncio.Event) -> bool:
@@ -128,6 +136,7 @@ def _settle_memory() -> None:
     """What was loaded stays: the collector need not look at it again, nor often at anything."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(50_000, 50, 100)
 
 

@@ -93,6 +93,7 @@ class Discovery:
         try:
             while (data := await context.read()) is not grpc.aio.EOF:
                 session.receive(data)
+                del data  # it may be large, and the next read may take hours
             await session.finish()
         except BadRequest as bad:
             self.tally.bad_requests += 1

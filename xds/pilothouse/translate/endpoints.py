@@ -26,6 +26,9 @@ _LOCALITIES, _LB_ENDPOINTS, _ENDPOINT, _ENDPOINT_ADDRESS, _SOCKET_ADDRESS, _ADDR
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 
+# Looked up once: protobuf's enum wrappers search for each name anew.
+_HEALTHY, _UNHEALTHY = HealthStatus.HEALTHY, HealthStatus.UNHEALTHY
+
 #: Of two endpoints with one address, the one in the better state counts (translation: slices in mid-move).
 _RANK = {State.READY: 0, State.NOT_READY: 1, State.TERMINATING_SERVING: 2, State.TERMINATING: 3}
 
@@ -53,9 +56,9 @@ def groups(service: Service, port: Port) -> tuple[Group, ...]:
     collected: dict[Locality, tuple[list[bytes], list[int]]] = {}
     for address, number, endpoint in placed:
         if endpoint.state is serving:
-            health = HealthStatus.HEALTHY
+            health = _HEALTHY
         elif endpoint.state is State.NOT_READY:
-            health = HealthStatus.UNHEALTHY
+            health = _UNHEALTHY
         else:
             continue
         pieces, weights = collected.setdefault(endpoint.locality, ([], []))

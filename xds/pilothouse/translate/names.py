@@ -6,7 +6,6 @@ create a new cluster and lose its connections and statistics.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from pilothouse.model import Port, Protocol, ServiceSpec, Transport
@@ -46,7 +45,7 @@ def host_ports(spec: ServiceSpec) -> list[Port]:
 
 def hosts(spec: ServiceSpec, own_namespace: bool) -> list[str]:
     """What a Host header may say to mean a service: its names, then its virtual IPs, without ports."""
-    addresses = [f"[{vip}]" if ipaddress.ip_address(vip).version == 6 else vip for vip in spec.vips]
+    addresses = [f"[{vip}]" if ":" in vip else vip for vip in spec.vips]
     return [*host_names(spec, own_namespace), *(address.lower() for address in addresses)]
 
 
