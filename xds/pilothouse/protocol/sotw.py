@@ -107,8 +107,8 @@ class SotwStream:
                 return self._whole(subscription, world, changed, gone, now)
         else:
             empty = self._emptied(subscription, difference.missing, gone)
-            if gone or empty:
-                subscription.forget((*gone, *empty))
+            if gone:
+                subscription.forget(gone)
             if changed or empty:
                 return self._parts(subscription, difference, empty)
         subscription.settled()
@@ -216,19 +216,13 @@ def _resubscribe(subscription: Subscription, request: Names) -> None:
     if (names, wildcard) == (subscription.names, subscription.wildcard):
         return
     subscription.claim = ""  # was about other names
-    started, ended = wildcard and not subscription.wildcard, subscription.wildcard and not wildcard
-    dropped = subscription.names - names
+    started = wildcard and not subscription.wildcard
     subscription.owed |= names - subscription.names
     subscription.names, subscription.wildcard = names, wildcard
-    if not wildcard:
-        subscription.owed &= names
+    subscription.forget_unwanted()
     if started:
         subscription.rescan = True
         subscription.due = subscription.type.full_state
-    if ended:
-        subscription.forget_unwanted()
-    elif dropped and not wildcard:
-        subscription.forget(dropped)
 
 
 def _crossed(subscription: Subscription, request: Names) -> None:

@@ -172,8 +172,12 @@ class Subscription:
             self.departed.pop(name, None)
 
     def forget_unwanted(self) -> None:
-        self.forget([name for name in self.sent if not self.wants(name)])
-        self.owed = {name for name in self.owed if self.wants(name)}
+        if self.wildcard:
+            return
+        unwanted = self.sent.keys() - self.names
+        if unwanted:
+            self.forget(unwanted)
+        self.owed &= self.names
 
     def restate(self, resources: Mapping[str, Resource], fingerprint: int) -> None:
         """Exactly these were sent; the mapping is shared."""
