@@ -15,6 +15,8 @@ from pilothouse import rules, wire
 
 PREFIX = "type.googleapis.com/"
 _FINGERPRINT_MASK = (1 << 64) - 1
+#: In characters, of the version of a set.
+VERSION_SIZE = 16
 
 
 _LABELS = {"CLUSTER": "CDS", "ENDPOINTS": "EDS", "LISTENER": "LDS", "ROUTES": "RDS"}
@@ -116,7 +118,7 @@ def fingerprint(resources: Iterable[Resource]) -> int:
 
 def version(fingerprint: int) -> str:
     """The version of a set, never empty (xDS: empty means that nothing was accepted yet)."""
-    return format(fingerprint & _FINGERPRINT_MASK, "016x")
+    return f"{fingerprint & _FINGERPRINT_MASK:0{VERSION_SIZE}x}"
 
 
 def sotw_body(resources: Iterable[Resource]) -> bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import count
+from functools import lru_cache
+from itertools import chain, count
 from typing import Literal
 
 from pilothouse import wire
@@ -18,7 +19,6 @@ from pilothouse.protocol.subscription import (
     named,
     notify,
     split_wildcard,
-    stirring,
 )
 from pilothouse.resources import Changes, ResourceType, delta_body
 from pilothouse.world import World
@@ -87,16 +87,15 @@ class DeltaStream:
     def poll(self, world: World, now: float) -> Response | None:
         """The next DeltaDiscoveryResponse to send, encoded. Call until it returns None."""
         self._ordering.wake_at = None
-        for type in TURNS if stirring(self.subscriptions) else ():
-            response = self._turn(type, world, now)
-            if response is not None:
-                return response
+        for type in TURNS:  # most polls, after a write and after an ACK, find nothing
+            subscription = self.subscriptions.get(type)
+            if subscription is not None and subscription.stirring:
+                response = self._turn(subscription, world, now)
+                if response is not None:
+                    return response
         return None
 
-    def _turn(self, type: ResourceType, world: World, now: float) -> Response | None:
-        subscription = self.subscriptions.get(type)
-        if subscription is None or not (subscription.pending or subscription.departed):
-            return None
+    def _turn(self, subscription: Subscription, world: World, now: float) -> Response | None:
         # What a client asks for is answered even while it owes an answer itself.
         if subscription.awaiting and not (subscription.owed or subscription.due):
             return None
@@ -107,7 +106,7 @@ class DeltaStream:
         difference = subscription.difference(world, now)
         gone = self._ordering.removable(subscription, self.subscriptions, now)
         difference.changed.extend(subscription.kept(gone))
-        removed = list(dict.fromkeys((*gone, *difference.missing)))
+        removed = list(dict.fromkeys((*gone, *difference.missing))) if gone else difference.missing
         if not (difference.changed or removed or subscription.due):
             subscription.settled()
             return None
@@ -120,7 +119,7 @@ class DeltaStream:
         if changed and subscription.type is ResourceType.CLUSTER:
             self._ordering.clusters_sent(changed, self.subscriptions, now)
         elif subscription.type is ResourceType.ENDPOINTS:
-            self._ordering.endpoints_sent((*(resource.name for resource in changed), *difference.missing))
+            self._ordering.endpoints_sent(chain((resource.name for resource in changed), difference.missing))
         subscription.record(difference)
         if removed:
             subscription.forget(removed)
@@ -140,16 +139,18 @@ class DeltaStream:
         return False
 
     def _respond(self, subscription: Subscription, body: bytes, removed: list[str]) -> Response:
-        nonce = str(next(self._nonces))
-        acceptance = _REQUEST_TYPE_URLS[subscription.type] + wire.text(_RESPONSE_NONCE, nonce)
+        nonce, end, acceptance = _ending(subscription.type, next(self._nonces))
         subscription.responded(nonce, (acceptance, b"", b""))
-        gone = b"".join([wire.text(_REMOVED, name) for name in removed])
-        data = b"".join((body, gone, _TYPE_URLS[subscription.type], wire.text(_NONCE, nonce)))
-        return Response(subscription.type, data)
+        gone = b"".join([wire.text(_REMOVED, name) for name in removed]) if removed else b""
+        return Response(subscription.type, b"".join((body, gone, end)))
 
 
-_TYPE_URLS = {type: wire.text(_TYPE_URL, type.url) for type in ResourceType}
-_REQUEST_TYPE_URLS = {type: wire.text(_REQUEST_TYPE_URL, type.url) for type in ResourceType}
+@lru_cache(maxsize=1 << 12)
+def _ending(type: ResourceType, number: int) -> tuple[str, bytes, bytes]:
+    """A nonce, the end of a response that has it, and the whole of a request that accepts it."""
+    nonce = str(number)
+    end = wire.text(_TYPE_URL, type.url) + wire.text(_NONCE, nonce)
+    return nonce, end, wire.text(_REQUEST_TYPE_URL, type.url) + wire.text(_RESPONSE_NONCE, nonce)
 
 
 def _first(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import count
+from functools import lru_cache
+from itertools import chain, count
 from typing import Literal
 
 from pilothouse import wire
@@ -16,9 +17,16 @@ from pilothouse.protocol.subscription import (
     Subscription,
     named,
     notify,
-    stirring,
 )
-from pilothouse.resources import Changes, Resource, ResourceType, fingerprint, sotw_body, version
+from pilothouse.resources import (
+    VERSION_SIZE,
+    Changes,
+    Resource,
+    ResourceType,
+    fingerprint,
+    sotw_body,
+    version,
+)
 from pilothouse.world import World, no_endpoints
 
 # Field numbers of DiscoveryResponse.
@@ -80,19 +88,16 @@ class SotwStream:
     def poll(self, world: World, now: float) -> Response | None:
         """The next DiscoveryResponse to send, encoded. Call until it returns None."""
         self._ordering.wake_at = None
-        for type in TURNS if stirring(self.subscriptions) else ():
-            response = self._turn(type, world, now)
-            if response is not None:
-                return response
+        for type in TURNS:  # most polls, after a write and after an ACK, find nothing
+            subscription = self.subscriptions.get(type)
+            if subscription is not None and subscription.stirring:
+                response = self._turn(subscription, world, now)
+                if response is not None:
+                    return response
         return None
 
-    def _turn(self, type: ResourceType, world: World, now: float) -> Response | None:
-        subscription = self.subscriptions.get(type)
-        if (
-            subscription is None
-            or subscription.awaiting
-            or not (subscription.pending or subscription.departed)
-        ):
+    def _turn(self, subscription: Subscription, world: World, now: float) -> Response | None:
+        if subscription.awaiting:
             return None
         if subscription.claim and self._resume(subscription, world):
             return None
@@ -102,7 +107,7 @@ class SotwStream:
         changed = difference.changed
         gone = self._ordering.removable(subscription, self.subscriptions, now)
         changed += subscription.kept(gone)
-        if type.full_state:
+        if subscription.type.full_state:
             if changed or gone or subscription.due:
                 return self._whole(subscription, world, changed, gone, now)
         else:
@@ -131,10 +136,12 @@ class SotwStream:
     def _parts(self, subscription: Subscription, difference: Difference, empty: list[str]) -> Response:
         """A response that leaves out what the client has."""
         if subscription.type is ResourceType.ENDPOINTS:
-            self._ordering.endpoints_sent((*(resource.name for resource in difference.changed), *empty))
+            self._ordering.endpoints_sent(chain((resource.name for resource in difference.changed), empty))
         subscription.record(difference)
         body = difference.whole.sotw_body if difference.whole else sotw_body(difference.changed)
-        return self._respond(subscription, body + sotw_body(map(no_endpoints, empty)))
+        if empty:
+            body += sotw_body(map(no_endpoints, empty))
+        return self._respond(subscription, body)
 
     def _emptied(self, subscription: Subscription, missing: list[str], gone: list[str]) -> list[str]:
         """The names whose endpoints are to be taken away by an empty list; absence would say nothing.
@@ -178,15 +185,21 @@ class SotwStream:
         return True
 
     def _respond(self, subscription: Subscription, body: bytes) -> Response:
-        nonce = str(next(self._nonces))
         # Version, type and nonce have the same field numbers in a request.
-        state = wire.text(_VERSION_INFO, version(subscription.fingerprint))
-        end = _TYPE_URLS[subscription.type] + wire.text(_NONCE, nonce)
+        nonce, end = _ending(subscription.type, next(self._nonces))
+        state = _VERSION_HEAD + version(subscription.fingerprint).encode()
         subscription.responded(nonce, (state, subscription.acceptance[1], end))
         return Response(subscription.type, state + body + end)
 
 
-_TYPE_URLS = {type: wire.text(_TYPE_URL, type.url) for type in ResourceType}
+_VERSION_HEAD = wire.head(_VERSION_INFO, VERSION_SIZE)
+
+
+@lru_cache(maxsize=1 << 12)
+def _ending(type: ResourceType, number: int) -> tuple[str, bytes]:
+    """A nonce, and the end of a response that has it and of a request that answers it."""
+    nonce = str(number)
+    return nonce, wire.text(_TYPE_URL, type.url) + wire.text(_NONCE, nonce)
 
 
 def _first(type: ResourceType, names: Names, claim: str, legacy: bool) -> Subscription:

@@ -76,11 +76,18 @@ class Subscription:
         """Whether there may be something to send, apart from what is gone."""
         return bool(self.dirty or self.rescan or self.owed or self.due)
 
+    @property
+    def stirring(self) -> bool:
+        """Whether there may be something to send."""
+        return bool(self.dirty or self.owed or self.departed or self.rescan or self.due)
+
     def notify(self, names: frozenset[str]) -> bool:
         """Note what changed in the world; true if it can be sent now."""
         wanted = names if self.wildcard else names & self.names
+        if not wanted:
+            return False
         self.dirty |= wanted
-        return bool(wanted) and not self.awaiting
+        return not self.awaiting
 
     def answered(self, request: DiscoveryRequest | DeltaDiscoveryRequest) -> None:
         """The client accepted the last response, or rejected it: a state, not a failure."""
@@ -112,7 +119,7 @@ class Subscription:
             return Difference([*whole.resources.values()], sorted(self.owed - whole.resources.keys()), whole)
         difference = Difference([], [])
         for name in self._suspects(world):
-            resource = world.get(self.type, name) if self.wants(name) else None
+            resource = world.get(self.type, name) if self.wildcard or name in self.names else None
             held = self.sent.get(name)
             if resource is not None:
                 self.departed.pop(name, None)
@@ -230,8 +237,3 @@ def notify(subscriptions: Mapping[ResourceType, Subscription], changes: Changes)
         if subscription is not None and subscription.notify(names):
             sendable = True
     return sendable
-
-
-def stirring(subscriptions: Mapping[ResourceType, Subscription]) -> bool:
-    """Whether any may have something to send: most polls, after a write and after an ACK, find none."""
-    return any(s.dirty or s.departed or s.owed or s.due or s.rescan for s in subscriptions.values())
