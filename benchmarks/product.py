@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,8 @@ from benchmarks.manifests import manifest
 from benchmarks.world import changed, service
 
 from pilothouse import app
-from pilothouse.cli import logs
+from pilothouse.cli import logs, workers
+from pilothouse.cli.workers import reserved
 from pilothouse.config import HostPort, Settings
 from pilothouse.sources import Fault, Sink, Source
 
@@ -67,14 +69,17 @@ class Manifests:
 class Measured(Fleet):
     """What the control port is told and asked."""
 
-    def __init__(self, source: BenchmarkSource | Manifests, services: int, endpoints: int) -> None:
+    def __init__(
+        self, source: BenchmarkSource | Manifests | Spread, services: int, endpoints: int, pid: int
+    ) -> None:
         self._source = source
         self._size = {"services": services, "endpoints": endpoints}
+        self._pid = pid  # whose children count as well
         self._begun = time.perf_counter()
         self._ready_s = 0.0
 
     def state(self) -> Mapping[str, object]:
-        return {"pid": os.getpid(), "ready_s": self._ready_s, **self._size}
+        return {"pid": self._pid, "ready_s": self._ready_s, **self._size}
 
     def change(self, service: int, sequence: int) -> None:
         self._source.change(service, sequence)
@@ -83,10 +88,10 @@ class Measured(Fleet):
         self._ready_s = time.perf_counter() - self._begun
 
 
-async def serve(services: int, endpoints: int, folder: Path, on_disk: bool) -> None:
+async def serve(services: int, endpoints: int, folder: Path, on_disk: bool) -> int:
     """Run the product. Prints one line, the addresses of its two ports, once both serve."""
     source = Manifests(folder, services, endpoints) if on_disk else BenchmarkSource(services, endpoints)
-    measured = Measured(source, services, endpoints)
+    measured = Measured(source, services, endpoints, os.getpid())
     control_port = await control(measured)
     free = HostPort("127.0.0.1", 0)
 
@@ -96,6 +101,62 @@ async def serve(services: int, endpoints: int, folder: Path, on_disk: bool) -> N
 
     sources: list[Source] | None = [source] if isinstance(source, BenchmarkSource) else None
     await app.run(Settings(manifests=(folder,), xds=free, admin=free), sources, opened)
+    return 0
+
+
+class Relayed(BenchmarkSource):
+    """The source of a worker, which is told of changes on a pipe: a line for each, service and sequence."""
+
+    def __init__(self, services: int, endpoints: int, told: int) -> None:
+        super().__init__(services, endpoints)
+        self._told = told
+
+    async def run(self, sink: Sink) -> None:
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(self._told, "rb"))
+        self._sink = sink
+        sink.replace(self._services)
+        while line := await reader.readline():
+            number, sequence = map(int, line.split())
+            self.change(number, sequence)
+
+
+class Spread:
+    """Changes are told to each of the workers."""
+
+    def __init__(self, pipes: Sequence[tuple[int, int]]) -> None:
+        self._pipes = pipes
+
+    def change(self, number: int, sequence: int) -> None:
+        for _, tell in self._pipes:
+            os.write(tell, b"%d %d\n" % (number, sequence))
+
+
+def serve_by_workers(count: int, services: int, endpoints: int, folder: Path) -> int:
+    """Run workers as `pilothouse serve --workers` does, and the control port in one more process."""
+    pipes, (ready, opened) = [os.pipe() for _ in range(count)], os.pipe()
+    with reserved(HostPort("127.0.0.1", 0)) as xds:
+        settings = Settings(manifests=(folder,), xds=xds, admin=HostPort("127.0.0.1", 0), workers=count)
+
+        async def control_port() -> int:
+            measured = Measured(Spread(pipes), services, endpoints, os.getppid())
+            port = await control(measured)
+            for _ in range(count):
+                await asyncio.to_thread(os.read, ready, 1)
+            measured.ready()
+            print(f"{xds} 127.0.0.1:{port}", flush=True)
+            await asyncio.Event().wait()
+            return 0
+
+        async def worker(index: int) -> int:
+            source = Relayed(services, endpoints, pipes[index][0])
+            await app.run(settings, [source], lambda xds, admin: bool(os.write(opened, b".")))
+            return 0
+
+        return workers.run(
+            count + 1, lambda index: uvloop.run(worker(index) if index < count else control_port())
+        )
 
 
 def main() -> None:
@@ -104,8 +165,11 @@ def main() -> None:
     parser.add_argument("--endpoints", type=int, default=10)
     parser.add_argument("--folder", type=Path, required=True, help="an empty one, for manifests")
     parser.add_argument("--manifests", action="store_true", help="changes are made to manifests")
+    parser.add_argument("--workers", type=int, default=1, help="processes on one port")
     said = parser.parse_args()
     logs.configure("json")
+    if said.workers > 1:
+        sys.exit(serve_by_workers(said.workers, said.services, said.endpoints, said.folder))
     uvloop.run(serve(said.services, said.endpoints, said.folder, said.manifests))
 
 

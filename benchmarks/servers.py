@@ -23,9 +23,10 @@ _START_S, _STOP_S = 60.0, 10.0
 
 PRODUCT = "pilothouse"
 MANIFESTS = "pilothouse, manifests"
+WORKERS = "pilothouse, 2 workers"
 FLOOR = "floor"
 PEERS = ("go-control-plane snapshot", "go-control-plane linear")
-ALL = (PRODUCT, *PEERS, MANIFESTS, FLOOR)
+ALL = (PRODUCT, *PEERS, MANIFESTS, WORKERS, FLOOR)
 LOAD, PEER, _FLOOR = _BUILT / "load", _BUILT / "go-control-plane", _BUILT / "floor"
 _SOURCES = {LOAD: "load", PEER: "peers/go-control-plane", _FLOOR: "floor"}
 
@@ -106,9 +107,9 @@ def allow_many_connections() -> None:
 
 def _command(server: str, case: Case, manifests: Path) -> list[str]:
     size = [f"--services={case.services}", f"--endpoints={case.endpoints}"]
-    if server in (PRODUCT, MANIFESTS):
-        on_disk = ["--manifests"] if server == MANIFESTS else []
-        return [sys.executable, "-m", "benchmarks.product", f"--folder={manifests}", *on_disk, *size]
+    how = {PRODUCT: [], MANIFESTS: ["--manifests"], WORKERS: ["--workers=2"]}
+    if server in how:
+        return [sys.executable, "-m", "benchmarks.product", f"--folder={manifests}", *how[server], *size]
     if server == FLOOR:
         return [str(_FLOOR), f"--variant={case.variant}", *size]
     return [str(PEER), f"--cache={server.split()[-1]}", *size]

@@ -90,6 +90,7 @@ EVERYTHING = {
     "log_format": "json",
     "cluster_domain": "mesh.test",
     "max_connection_age_s": "1.5",
+    "workers": "2",
 }
 
 

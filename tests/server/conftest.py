@@ -15,7 +15,7 @@ from pilothouse.catalogue import Catalogue
 from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec
 from pilothouse.resources import ResourceType
 from pilothouse.server.discovery import Discovery
-from pilothouse.server.grpc_server import serving
+from pilothouse.server.grpc_server import Terms, serving
 
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/"
 WITHIN_S = 10.0
@@ -85,7 +85,7 @@ class Server:
     async def start(self, cleanup: AsyncExitStack, tls: Any = None, address: str = "127.0.0.1:0") -> None:
         self._cleanup = cleanup
         self.serving = await cleanup.enter_async_context(AsyncExitStack())
-        self.port = await self.serving.enter_async_context(serving(self.discovery, address, tls, 3600))
+        self.port = await self.serving.enter_async_context(serving(self.discovery, address, Terms(tls)))
         self.channel = await self.connect()
 
     async def stop(self) -> None:

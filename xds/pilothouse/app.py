@@ -18,7 +18,7 @@ from pilothouse.config import Settings
 from pilothouse.observe import SourceState, observe
 from pilothouse.registry import Registry
 from pilothouse.server.discovery import Discovery
-from pilothouse.server.grpc_server import Tls
+from pilothouse.server.grpc_server import Terms, Tls
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.sources import Sink, Source
 from pilothouse.sources.files import FilesSource
@@ -57,8 +57,8 @@ async def run(
                     await publish_next(registry, catalogue, discovery)
                 _settle_memory()
                 running.append(tasks.create_task(publish(registry, catalogue, discovery)))
-                age_s = settings.max_connection_age_s
-                async with serving_discovery(discovery, str(settings.xds), _tls(settings), age_s) as xds_port:
+                terms = Terms(_tls(settings), settings.max_connection_age_s, shared=settings.workers > 1)
+                async with serving_discovery(discovery, str(settings.xds), terms) as xds_port:
                     log.info(
                         "serving",
                         xds=f"{settings.xds.host}:{xds_port}",

@@ -63,6 +63,10 @@ class HostPort:
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    def plus(self, offset: int) -> HostPort:
+        """The port that many further on; any free one stays any free one."""
+        return HostPort(self.host, self.port + offset) if self.port else self
+
 
 def _host_port(value: object) -> HostPort:
     return value if isinstance(value, HostPort) else HostPort.parse(str(value))
@@ -104,6 +108,7 @@ class Settings(BaseModel):
     connection below it, lives `max_connection_age_s` seconds: then the sidecar comes back on a new
     one and is sent nothing that it has. Without an end, streams would never spread over replicas
     that start later, and an open connection would keep a client certificate that was renewed.
+    `workers` are processes that share the xDS port; each has an admin port, the first of them `admin`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -118,6 +123,7 @@ class Settings(BaseModel):
     cluster_domain: Annotated[str, AfterValidator(_domain)] = "cluster.local"
     # gRPC takes milliseconds in 32 bits.
     max_connection_age_s: float = Field(default=1800, gt=0, le=2_000_000, allow_inf_nan=False)
+    workers: int = Field(default=1, ge=1, le=64)
 
     @field_validator("tls_key")
     @classmethod

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Coroutine
 from typing import Annotated
 
 import typer
 
-from pilothouse.config import ConfigError, load
+from pilothouse.cli.workers import MISCONFIGURED, reserved, run
+from pilothouse.config import ConfigError, Settings, load
 
 Manifests = Annotated[
     list[str] | None, typer.Option(metavar="PATH", help="Folder or file of manifests; repeatable.")
@@ -34,6 +36,9 @@ Domain = Annotated[
 Age = Annotated[
     str | None, typer.Option(metavar="SECONDS", help="When a stream has to start anew.  [default: 1800]")
 ]
+Workers = Annotated[
+    str | None, typer.Option(metavar="COUNT", help="Processes that share the xDS port.  [default: 1]")
+]
 Config = Annotated[str | None, typer.Option(metavar="FILE", help="YAML file of these settings.")]
 
 
@@ -49,6 +54,7 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     log_format: LogFormat = None,
     cluster_domain: Domain = None,
     max_connection_age_s: Age = None,
+    workers: Workers = None,
     config: Config = None,
 ) -> None:
     """Run the control plane until SIGTERM or SIGINT.
@@ -57,7 +63,29 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     """
     # The parameters above are there for typer, which collects them here by the names of the settings.
     settings = load(context.params, os.environ)
-    # Not at the top: gRPC and Envoy's messages take a second to import, which a wrong flag need not wait for.
+    if settings.workers == 1:
+        _serve(settings)
+        return
+    with reserved(settings.xds) as port:
+        replicas = [
+            settings.model_copy(update={"xds": port, "admin": settings.admin.plus(index)})
+            for index in range(settings.workers)
+        ]
+        raise typer.Exit(run(settings.workers, lambda index: _replica(replicas[index])))
+
+
+def _replica(settings: Settings) -> int:
+    try:
+        _serve(settings)
+    except ConfigError as error:
+        print(f"pilothouse: {error}", file=sys.stderr)
+        return MISCONFIGURED
+    return 0
+
+
+def _serve(settings: Settings) -> None:
+    # Not at the top: gRPC and Envoy's messages take a second to import, which a wrong flag need not wait for,
+    # and gRPC survives no fork.
     from pilothouse import app
     from pilothouse.cli import logs
 

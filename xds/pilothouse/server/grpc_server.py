@@ -26,22 +26,29 @@ class Tls:
     client_ca: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which connections are served: encrypted or not, for how many seconds, on a port that is shared."""
+
+    tls: Tls | None = None
+    max_age_s: float = 1800.0
+    shared: bool = False
+
+
 class Unavailable(OSError):
     """The address cannot be listened on."""
 
 
 @asynccontextmanager
-async def serving(
-    discovery: Discovery, address: str, tls: Tls | None, max_age_s: float
-) -> AsyncIterator[int]:
+async def serving(discovery: Discovery, address: str, terms: Terms) -> AsyncIterator[int]:
     """Serve while the context is open; gives the port. At its end streams are ended, then the server."""
-    server = grpc.aio.server(options=_options(max_age_s))
+    server = grpc.aio.server(options=_options(terms))
     server.add_generic_rpc_handlers(discovery.handlers())
     alive = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(alive, server)
     names = ["", *(service.name for service in SERVICES)]
     reflection.enable_server_reflection([*names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    port = _listen(server, address, tls)
+    port = _listen(server, address, terms.tls)
     await server.start()
     for name in names:
         await alive.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -65,7 +72,7 @@ def _listen(server: grpc.aio.Server, address: str, tls: Tls | None) -> int:
         raise Unavailable(f"cannot listen for xDS on {address}: {error}") from None
 
 
-def _options(max_age_s: float) -> list[tuple[str, int]]:
+def _options(terms: Terms) -> list[tuple[str, int]]:
     return [
         # A message of a reconnecting client holds its node (61 KB) and the versions of all it has.
         ("grpc.max_receive_message_length", 64 * _MEBIBYTE),
@@ -84,8 +91,9 @@ def _options(max_age_s: float) -> list[tuple[str, int]]:
         ("grpc.http2.ping_timeout_ms", 5_000),
         # Otherwise every write is followed by a ping that measures bandwidth.
         ("grpc.http2.bdp_probe", 0),
-        ("grpc.max_connection_age_ms", int(max_age_s * 1000)),
+        ("grpc.max_connection_age_ms", int(terms.max_age_s * 1000)),
         ("grpc.max_connection_age_grace_ms", 5_000),
-        # Two processes on one port would each hold a part of the fleet without anybody having asked for it.
-        ("grpc.so_reuseport", 0),
+        # Two processes on one port would each hold a part of the fleet without anybody having asked for it,
+        # unless they are workers of one.
+        ("grpc.so_reuseport", int(terms.shared)),
     ]
