@@ -1,10 +1,11 @@
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
+N ?= 200
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test envoy-test packaging-test bench check format clean
+.PHONY: help demo test envoy-test packaging-test bench fleet check format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s%s\n", $$1, $$2 }' Makefile
@@ -23,6 +24,9 @@ packaging-test: $(INSTALLED) ## build the distributions and import them beside o
 
 bench: $(INSTALLED) ## beside go-control-plane, on this machine; needs Go (ARGS="--quick", "--help")
 	$(BIN)/python -m benchmarks.run $(ARGS)
+
+fleet: $(INSTALLED) ## N real Envoys, changes and restarts (N=200; ARGS="--rounds 20")
+	$(BIN)/python -m benchmarks.fleet $(N) $(ARGS)
 
 check: $(INSTALLED) ## what must pass before a change lands
 	$(BIN)/ruff format --check .

@@ -35,6 +35,8 @@ class Activity:
 class ControlPlane:
     """One that runs in a process of its own, on the same ports whenever it is started."""
 
+    name = _NAME
+
     def __init__(self, processes: Processes, manifests: Path, xds: int, admin: int) -> None:
         self.xds = xds
         self._admin = admin
@@ -51,6 +53,10 @@ class ControlPlane:
         """End it as a crash would."""
         self._processes.kill(_NAME)
 
+    def stop(self) -> None:
+        """End it as an upgrade would."""
+        self._processes.stop(_NAME)
+
     async def heard_of(self, sidecars: int, within_s: float) -> bool:
         """Whether so many sidecars connect and ask for everything within this time."""
 
@@ -61,7 +67,7 @@ class ControlPlane:
 
     async def activity(self) -> Activity:
         families = {
-            family.name: family for family in text_string_to_metric_families(await self._page("/metrics"))
+            family.name: family for family in text_string_to_metric_families(await self.page("/metrics"))
         }
         requests: Counter[str] = Counter()
         for sample in families["pilothouse_requests"].samples:
@@ -75,12 +81,13 @@ class ControlPlane:
     async def _ready(self) -> bool:
         self._processes.require()
         try:
-            await self._page("/readyz")
+            await self.page("/readyz")
         except Unavailable:
             return False
         return True
 
-    async def _page(self, path: str) -> str:
+    async def page(self, path: str) -> str:
+        """What its admin port answers. Raises Unavailable."""
         connection = Connection("127.0.0.1", self._admin)
         try:
             answer = await connection.get("localhost", path)

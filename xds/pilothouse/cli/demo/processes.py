@@ -51,6 +51,14 @@ class Processes:
         self._children[name].kill()
         self._children.pop(name).wait()
 
+    def stop(self, name: str) -> None:
+        """End one as a service manager would, and return when it is gone."""
+        self._children[name].terminate()
+        self._children.pop(name).wait()
+
+    def pid(self, name: str) -> int:
+        return self._children[name].pid
+
     def require(self) -> None:
         """Raise Unavailable if one has ended by itself."""
         for name, child in self._children.items():
