@@ -20,14 +20,14 @@ def metrics(streams: int = 2, requests: int = 2, awaiting: int = 0) -> str:
     lines = [
         "# TYPE pilothouse_streams gauge",
         f'pilothouse_streams{{variant="delta"}} {streams}',
-        "# TYPE pilothouse_requests counter",
+        "# TYPE pilothouse_requests_total counter",
         *(f'pilothouse_requests_total{{type="{type}"}} {requests}' for type in _TYPES),
-        "# TYPE pilothouse_pushes counter",
+        "# TYPE pilothouse_pushes_total counter",
         'pilothouse_pushes_total{type="EDS",variant="delta"} 5',
         'pilothouse_pushes_total{type="EDS",variant="sotw"} 3',
         "# TYPE pilothouse_subscriptions_awaiting_ack gauge",
         f'pilothouse_subscriptions_awaiting_ack{{type="EDS"}} {awaiting}',
-        "# TYPE pilothouse_rejects counter",
+        "# TYPE pilothouse_rejects_total counter",
         'pilothouse_rejects_total{type="CDS"} 1',
     ]
     return "\n".join(lines) + "\n"

@@ -27,7 +27,7 @@ class Connection:
     def connect(self) -> None:
         """A new stream; what was under way is lost."""
         self.stream: Any = STREAMS[self.client.variant]()
-        self.reader = Reader(self.client.variant)
+        self.reader = Reader(self.client.variant, self.world.opened)
         self.responses: deque[Said] = deque()
         self.answers: deque[Answer] = deque()
         self.awake = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +10,9 @@ from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscove
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
 from pilothouse.protocol.subscription import Response
-from pilothouse.resources import ResourceType
+from pilothouse.resources import Resource, ResourceType
 
-from .toy_world import MESSAGES, made, opened
+from .toy_world import MESSAGES
 
 STREAMS = {"sotw": SotwStream, "delta": DeltaStream}
 
@@ -20,6 +21,10 @@ def receive(stream: Any, type: ResourceType, request: Any, now: float) -> None:
     """Give a request to a stream as a session does: encoded first, for it may be a mere ACK."""
     if stream.acknowledge(request.SerializeToString(), now) is None:
         stream.receive(type, request, now)
+
+
+Opened = Callable[[ResourceType, Any], tuple[str, str]]
+"""The name of a resource, and what stands for its content."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,8 @@ class Said:
 class Reader:
     """Decodes the responses of one stream, and asserts the rules that hold for every one of them."""
 
-    def __init__(self, variant: str) -> None:
+    def __init__(self, variant: str, opened: Opened) -> None:
+        self._opened = opened
         self._read = self._sotw if variant == "sotw" else self._delta
         self._nonces: set[str] = set()
 
@@ -56,7 +62,7 @@ class Reader:
         assert message.version_info, "G-VERSION: empty means that nothing was accepted yet"
         said = Said(response.type, message.nonce, message.version_info)
         for each in message.resources:
-            name, text = _inside(response.type, each)
+            name, text = self._inside(response.type, each)
             assert name not in said.texts, "G-DUP: a name is sent twice"
             said.texts[name] = text
         return said
@@ -66,17 +72,16 @@ class Reader:
         assert message.type_url == response.type.url, "G-TYPE: the type URL of the response"
         said = Said(response.type, message.nonce, removed=tuple(message.removed_resources))
         for each in message.resources:
-            name, text = _inside(response.type, each.resource)
+            name, text = self._inside(response.type, each.resource)
             assert name == each.name, "G-NAME: the name beside the resource is not the one in it"
             assert name not in said.texts, "G-DUP: a name is sent twice"
-            assert each.version == made(response.type, name, text).version, "D-RESVERSION"
+            assert each.version == Resource(response.type, name, each.resource.value).version, "D-RESVERSION"
             assert not each.HasField("ttl"), "G-TTL: nobody asked for a time to live"
             said.texts[name], said.versions[name] = text, each.version
         return said
 
-
-def _inside(type: ResourceType, wrapped: object) -> tuple[str, str]:
-    message = MESSAGES[type]()
-    # A google.protobuf.Any says what it holds, so this also refuses a wrapper that nobody asked for (G-WRAP).
-    assert wrapped.Unpack(message), f"G-TYPE: {wrapped.type_url} in a response of {type.label}"  # type: ignore[attr-defined]
-    return opened(type, message)
+    def _inside(self, type: ResourceType, wrapped: Any) -> tuple[str, str]:
+        message = MESSAGES[type]()
+        # An Any says what it holds, so this also refuses a wrapper that nobody asked for (G-WRAP).
+        assert wrapped.Unpack(message), f"G-TYPE: {wrapped.type_url} in a response of {type.label}"
+        return self._opened(type, message)

@@ -55,6 +55,8 @@ def opened(type: ResourceType, message: Any) -> tuple[str, str]:
 class ToyWorld:
     """As much of pilothouse.world.World as a stream asks for."""
 
+    opened = staticmethod(opened)
+
     def __init__(self) -> None:
         self.texts: dict[ResourceType, dict[str, str]] = {type: {} for type in ResourceType}
         self._selections: dict[ResourceType, Selection] = {}

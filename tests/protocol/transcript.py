@@ -28,7 +28,7 @@ import pytest
 from pilothouse.resources import ResourceType
 
 from .reading import STREAMS, Reader, Said, receive
-from .toy_world import NO_ENDPOINTS, ToyWorld, made
+from .toy_world import NO_ENDPOINTS, ToyWorld, made, opened
 
 OPTIONS = ("nonce:", "version:", "has:")
 TYPES = {type.label: type for type in ResourceType}
@@ -92,7 +92,7 @@ class Player:
 
     def reconnect(self) -> None:
         self.stream: Any = STREAMS[self.variant]()
-        self.reader = Reader(self.variant)
+        self.reader = Reader(self.variant, opened)
         self._awake = False
         for side in self.sides.values():
             side.nonces.append("")

@@ -1,0 +1,123 @@
+"""A control plane without I/O: the registry, the catalogue, and clients on the real stream machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from google.protobuf.any_pb2 import Any as Packed
+
+from pilothouse.audience import Audience, Dialect
+from pilothouse.catalogue import Catalogue, Change
+from pilothouse.model import Service, ServiceName
+from pilothouse.registry import Registry
+from pilothouse.resources import ResourceType
+from pilothouse.world import World, affected
+
+from ..protocol.clients import CLIENTS
+from ..protocol.connection import Connection
+from ..protocol.toy_world import CDS, EDS, LDS, MESSAGES, NO_ENDPOINTS, RDS
+from .towns import CLUSTERS, LISTENERS, SOURCES
+from .towns import NAMES as SERVICES
+
+NAMES: Mapping[ResourceType, tuple[str, ...]] = {
+    CDS: CLUSTERS,
+    EDS: CLUSTERS,
+    LDS: LISTENERS,
+    RDS: (*LISTENERS, *CLUSTERS),
+}
+
+
+class Plane:
+    """What one process holds, and nothing that outlives it."""
+
+    def __init__(self) -> None:
+        self.registry = Registry(SOURCES)
+        self.catalogue = Catalogue()
+        self.shards = {source: self.registry.shard(source) for source in SOURCES}
+
+    def publish(self) -> list[Change]:
+        """Carry over what the registry says has changed."""
+        self.registry.changed.mark(
+            [SERVICES[0]]
+        )  # to look at it once more changes nothing, and nothing waits
+        try:
+            self.registry.changed.take().send(None)
+        except StopIteration as taken:
+            return self.catalogue.apply(sorted(taken.value), self.registry.services)
+        raise AssertionError("what was marked is not taken")
+
+
+def opened(type: ResourceType, message: Any) -> tuple[str, str]:
+    """The name of a resource, and all of it as text; of a load assignment without endpoints, none."""
+    text = message.SerializeToString(deterministic=True).hex()
+    if type is EDS:
+        return message.cluster_name, text if message.endpoints else NO_ENDPOINTS
+    return message.name, text
+
+
+class View(World):
+    """The world of one audience, and what a client of it should hold according to a fresh translation."""
+
+    opened = staticmethod(opened)
+
+    def __init__(self, plane: Plane, audience: Audience) -> None:
+        super().__init__(plane.catalogue, audience)
+        self.texts: Mapping[ResourceType, Mapping[str, str]] = {}
+
+    def expect(self, services: Mapping[ServiceName, Service], said_empty: bool) -> None:
+        """Translate these services from nothing. An empty list counts if the client can be told."""
+        catalogue = Catalogue()
+        catalogue.apply(sorted(services), services)
+        fresh = World(catalogue, self.audience)
+        found = {type: dict(_found(fresh, type)) for type in ResourceType}
+        if not said_empty:
+            found[EDS] = {name: text for name, text in found[EDS].items() if text != NO_ENDPOINTS}
+        self.texts = found
+
+
+def _found(world: World, type: ResourceType) -> Iterable[tuple[str, str]]:
+    there = {*NAMES[type], *world.selection(type).resources}
+    for resource in (world.get(type, name) for name in sorted(there)):
+        if resource is not None:
+            # The Any of a resource is its type URL and then its bytes.
+            message = MESSAGES[type]()
+            assert _any(resource.any).Unpack(message)
+            yield opened(type, message)
+
+
+def _any(data: bytes) -> Any:
+    return Packed.FromString(data)
+
+
+class Line(Connection):
+    """A client of one audience on a stream."""
+
+    def __init__(self, variant: str, plane: Plane, audience: Audience) -> None:
+        super().__init__(CLIENTS[variant](), View(plane, audience))  # type: ignore[arg-type]
+
+    def connect(self) -> None:
+        super().connect()
+        self.stream.legacy = self.world.audience.dialect is Dialect.ENVOY  # type: ignore[attr-defined]
+
+    def told_of(self, changes: list[Change]) -> None:
+        audience = self.world.audience  # type: ignore[attr-defined]
+        self.changed(affected(changes, audience.scope, audience.dialect))
+
+    def moved(self, plane: Plane) -> None:
+        """The process that served it is gone, and another one takes its place."""
+        self.world = View(plane, self.world.audience)  # type: ignore[attr-defined,assignment]
+        self.resume()
+
+    def resume(self) -> None:
+        """Come back with what it holds."""
+        self.connect()
+        for type, held in self.client.held.items():
+            if held.names:
+                self.first(type)
+
+    def differs(self, services: Mapping[ServiceName, Service]) -> object:
+        """Where it is not what a new translation of these services says, once it has come to rest."""
+        self.settle()
+        self.world.expect(services, self.client.variant == "delta")  # type: ignore[attr-defined]
+        return self.client.lacks(self.world)

@@ -1,0 +1,98 @@
+"""Registries to draw from, small enough that names, addresses and claims meet often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hypothesis import strategies as st
+
+from pilothouse.audience import Address, Audience, Capture, Dialect, Scope
+from pilothouse.model import (
+    Endpoint,
+    Locality,
+    Port,
+    Protocol,
+    Service,
+    ServiceName,
+    ServiceSpec,
+    State,
+    ordered,
+)
+
+NAMES = (
+    ServiceName("shop", "payments"),
+    ServiceName("shop", "carts"),
+    ServiceName("data", "payments"),
+    ServiceName("data", "store"),
+)
+SOURCES = ("near", "far")
+_VIPS = ("10.96.0.1", "10.96.0.2")
+_HTTP, _TCP, _GRPC = Port("http", 80), Port("tcp", 5432, Protocol.TCP), Port("grpc", 9000, Protocol.GRPC)
+
+
+def _host(name: ServiceName) -> str:
+    return f"{name.name}.{name.namespace}.svc.cluster.local"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A service of any name."""
+
+    ports: tuple[Port, ...] = ()
+    vips: tuple[str, ...] = ()
+    headless: bool = False
+    external: str = ""
+    created: str = ""
+    endpoints: tuple[Endpoint, ...] = ()
+    poisoned: bool = False  # breaks a validation rule, so that the last good version stays in force
+
+    def named(self, name: ServiceName) -> Service:
+        # No header may hold a line feed, so no virtual host may.
+        host = _host(name) + "\n" if self.poisoned else _host(name)
+        spec = ServiceSpec(name, host, self.ports, self.vips, self.headless, self.external, self.created)
+        return Service(spec, self.endpoints)
+
+
+_ENDPOINTS = st.builds(
+    Endpoint,
+    st.sampled_from(["10.0.0.1", "10.0.0.2", "10.0.0.3"]),
+    st.just((("http", 8080), ("tcp", 5432), ("grpc", 9000))),
+    st.sampled_from(State),
+    st.sampled_from([0, 1, 5]),
+    st.sampled_from([Locality(), Locality("eu", "a"), Locality("eu", "b"), Locality("us", "a")]),
+)
+_KINDS = st.sampled_from(
+    [
+        Draft(ports=(_HTTP,), vips=_VIPS[:1]),
+        Draft(ports=(_HTTP, _TCP), vips=_VIPS[:1], created="2020-01-01T00:00:00Z"),
+        Draft(ports=(_TCP,), vips=_VIPS),
+        Draft(ports=(_GRPC, _HTTP), vips=_VIPS[1:], created="2021-01-01T00:00:00Z"),
+        Draft(ports=(_HTTP,), headless=True),
+        Draft(ports=(_HTTP,), vips=_VIPS[1:], poisoned=True),
+        *(Draft(external=_host(name)) for name in NAMES),
+        Draft(external="example.com"),
+    ]
+)
+DRAFTS = st.builds(
+    lambda kind, endpoints: kind if kind.external else replace(kind, endpoints=ordered(endpoints)),
+    _KINDS,
+    st.lists(_ENDPOINTS, max_size=3),
+)
+
+AUDIENCES = (
+    Audience(namespace="shop", locality=Locality("eu", "a")),
+    Audience(namespace="shop", locality=Locality("us", "a"), capture=Capture.VIP),
+    Audience(namespace="data", locality=Locality("eu", "a"), scope=Scope(frozenset({NAMES[3]}))),
+    Audience(namespace="data", scope=Scope(frozenset({ServiceName("shop", "*")})), capture=Capture.VIP),
+    Audience(egress=Address("127.0.0.1", 9999)),
+    Audience(namespace="shop", locality=Locality("eu", "b"), dialect=Dialect.GRPC),
+)
+
+#: All that there can be to ask for by name, and more.
+CLUSTERS = tuple(f"outbound|{port.number}||{_host(name)}" for name in NAMES for port in (_HTTP, _TCP, _GRPC))
+LISTENERS = (
+    "egress",
+    *(f"{vip}_{port.number}" for vip in _VIPS for port in (_HTTP, _TCP, _GRPC)),
+    *(f"{name.name}.{name.namespace}:{_HTTP.number}" for name in NAMES),
+    f"{NAMES[0].name}:{_GRPC.number}",
+)
