@@ -2,10 +2,11 @@
 
 PYTHON ?= python3
 N ?= 200
+SECONDS ?= 3600
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test envoy-test packaging-test bench fleet check format clean
+.PHONY: help demo test envoy-test packaging-test bench fleet oracle check format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s%s\n", $$1, $$2 }' Makefile
@@ -27,6 +28,10 @@ bench: $(INSTALLED) ## beside go-control-plane, on this machine; needs Go (ARGS=
 
 fleet: $(INSTALLED) ## N real Envoys, changes and restarts (N=200; ARGS="--rounds 20")
 	$(BIN)/python -m benchmarks.fleet $(N) $(ARGS)
+
+oracle: $(INSTALLED) ## search for a client that differs from a fresh translation, with new seeds (SECONDS=3600)
+	end=$$(($$(date +%s) + $(SECONDS))); while [ $$(date +%s) -lt $$end ]; do \
+	    HYPOTHESIS_PROFILE=long $(BIN)/pytest -q --timeout=0 --hypothesis-show-statistics tests/oracle $(ARGS) || exit 1; done
 
 check: $(INSTALLED) ## what must pass before a change lands
 	$(BIN)/ruff format --check .

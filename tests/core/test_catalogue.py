@@ -51,6 +51,20 @@ def test_a_removed_service_takes_everything_along(
     assert town.catalogue.clusters(EVERYTHING).resources == {}
 
 
+def test_the_last_good_version_of_an_alias_leads_nowhere_when_its_target_is_gone(
+    town: Any, make_service: Make
+) -> None:
+    host = "payments.shop.svc.cluster.local"
+    alias = make_service("shop/carts", ports=(), external_name=host)
+    town.put(make_service("shop/payments", "10.0.0.1"), alias)
+    town.put(make_service("shop/carts", "10.0.0.2", ports=POISON, vips=("10.96.0.1",)))
+    before = town.catalogue.routes(Naming("shop", EVERYTHING), Capture.PROXY).resources["egress"].any
+    assert b"carts" in before
+    town.remove(ServiceName("shop", "payments"))
+    after = town.catalogue.routes(Naming("shop", EVERYTHING), Capture.PROXY).resources["egress"].any
+    assert b"carts" not in after
+
+
 def test_one_bad_service_is_quarantined_and_the_others_flow(town: Any, make_service: Make) -> None:
     good, bad = (
         make_service("shop/carts", "10.0.0.2"),

@@ -16,6 +16,7 @@ from pilothouse.world import World, affected
 
 from ..protocol.clients import CLIENTS
 from ..protocol.connection import Connection
+from ..protocol.reading import Said
 from ..protocol.toy_world import CDS, EDS, LDS, MESSAGES, NO_ENDPOINTS, RDS
 from .towns import CLUSTERS, LISTENERS, SOURCES
 from .towns import NAMES as SERVICES
@@ -115,6 +116,12 @@ class Line(Connection):
         for type, held in self.client.held.items():
             if held.names:
                 self.first(type)
+
+    @property
+    def sent_again(self) -> list[Said]:
+        """What is under way to it, which has everything. A gRPC client cannot prove that in SotW."""
+        proves = self.stream.legacy or self.client.variant == "delta"
+        return [said for said in self.responses if said.texts and proves]
 
     def differs(self, services: Mapping[ServiceName, Service]) -> object:
         """Where it is not what a new translation of these services says, once it has come to rest."""

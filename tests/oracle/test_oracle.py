@@ -15,6 +15,7 @@ from hypothesis.stateful import (
 )
 
 from pilothouse.model import Service, ServiceName
+from pilothouse.protocol.ordering import RELEASE_S
 from pilothouse.resources import ResourceType
 
 from ..protocol.clients import CLIENTS
@@ -39,6 +40,7 @@ class Mesh(RuleBasedStateMachine):
         self.said: dict[str, dict[ServiceName, Draft]] = {source: {} for source in SOURCES}
         self.admitted: dict[ServiceName, Service] = {}
         self.lines: list[Line] = []
+        self.swayed: set[Line] = set()  # that did not ask for everything and accept it
 
     @initialize(audiences=st.lists(st.sampled_from(AUDIENCES), min_size=1, max_size=2))
     def clients_come(self, audiences: list) -> None:
@@ -70,6 +72,7 @@ class Mesh(RuleBasedStateMachine):
     @rule(which=st.integers(0, 3), asked=_ASKED, dropped=st.booleans())
     def a_client_changes_its_mind(self, which: int, asked: tuple, dropped: bool) -> None:
         line, (type, names) = self._line(which), asked
+        self.swayed.add(line)
         if not line.client.held[type].begun:
             if names:
                 line.first(type, names)
@@ -83,6 +86,8 @@ class Mesh(RuleBasedStateMachine):
         line = self._line(which)
         if line.responses:
             line.deliver(accept > 0)
+            if not accept:
+                self.swayed.add(line)
 
     @rule(which=st.integers(0, 3))
     def an_answer_arrives(self, which: int) -> None:
@@ -101,6 +106,22 @@ class Mesh(RuleBasedStateMachine):
     @rule(which=st.integers(0, 3))
     def a_client_comes_back(self, which: int) -> None:
         self._line(which).resume()
+
+    @rule(fresh=st.booleans())
+    def all_clients_come_back_at_once(self, fresh: bool) -> None:
+        """Those that begin anew share what they ask for; those that have everything are sent nothing."""
+        self.everything_settles()
+        for line in self.lines:
+            if fresh:
+                line.client = CLIENTS[line.client.variant]()
+                line.connect()
+                self._ask_for_everything(line)
+                self.swayed.discard(line)
+            else:
+                line.resume()
+        for line in self.lines if not fresh else ():
+            line.wait(RELEASE_S)
+            assert line in self.swayed or not line.sent_again, line.world.audience
 
     @rule()
     def the_control_plane_starts_anew(self) -> None:

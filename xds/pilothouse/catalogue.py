@@ -174,6 +174,10 @@ class Catalogue:
             new = translate(service, self._claims.resolve(service.spec), self._capturing, old)
         except ValueError as violation:  # of a rule, or of what no message can hold at all
             self._quarantine(name, violation)
+            if old is not None:  # which stays, but not with what others have taken from it meanwhile
+                self._own(
+                    old, translate(old.service, self._claims.resolve(old.service.spec), old.capturing, old)
+                )
             return ()
         self.quarantined.pop(name, None)
         self._own(old, new)
