@@ -160,7 +160,9 @@ class SotwClient(Client):
     def _left(self, type: ResourceType, name: str) -> bool:
         carried = name in self.held[type].carried
         clusters = self.held[CDS]
-        return type is RDS or (type is EDS and carried and not (clusters.begun and name in clusters.texts))
+        # A cluster that it has only because it refused to lose it is none that the server knows of.
+        known = clusters.begun and name in clusters.texts and name not in clusters.refused
+        return type is RDS or (type is EDS and carried and not known)
 
 
 class DeltaClient(Client):

@@ -5,6 +5,8 @@ Field numbers come from the .proto files of Envoy; see https://protobuf.dev/prog
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 
 def varint(value: int) -> bytes:
     """A non-negative integer in base 128, the least significant group first."""
@@ -18,6 +20,7 @@ def varint(value: int) -> bytes:
     return bytes(groups)
 
 
+@lru_cache(maxsize=1 << 14)  # most pieces are small, and of a few sizes
 def head(field: int, size: int) -> bytes:
     """What goes before the `size` bytes of a string, bytes or message field."""
     return varint(field << 3 | 2) + varint(size)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
-from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route
+from pilothouse import wire
+from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route, RouteAction
 from pilothouse._pb.envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm,
@@ -13,7 +16,10 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
 from pilothouse._pb.envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import (
     PreviousHostsPredicate,
 )
+from pilothouse.resources import checked
 
+# Field numbers: Route.route, RouteAction.cluster; both come first but for what is matched.
+_ACTION, _CLUSTER = 2, 1
 _RETRIES = 2
 _OTHER_HOST_ATTEMPTS = 5
 
@@ -34,6 +40,24 @@ def connection_manager(stat_prefix: str) -> hcm.HttpConnectionManager:
     # The application decides how long it waits; Envoy's default cuts streams that are idle for 5 minutes.
     manager.stream_idle_timeout.SetInParent()
     return manager
+
+
+@lru_cache(maxsize=1)
+def _around_cluster() -> tuple[bytes, bytes]:
+    """What `to_cluster` says beside the name of the cluster: before the action, and in it."""
+    route = to_cluster("any")
+    checked(route)
+    action = RouteAction()
+    action.CopyFrom(route.route)
+    action.ClearField("cluster")
+    route.ClearField("route")
+    return route.SerializeToString(deterministic=True), action.SerializeToString(deterministic=True)
+
+
+def encoded_to_cluster(cluster: str) -> bytes:
+    """The encoding of `to_cluster`, of which only the name differs from service to service."""
+    match, rest = _around_cluster()
+    return match + wire.delimited(_ACTION, wire.text(_CLUSTER, cluster) + rest)
 
 
 def to_cluster(cluster: str) -> Route:

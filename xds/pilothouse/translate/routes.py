@@ -13,7 +13,7 @@ from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import VirtualHos
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.model import Port, ServiceSpec
 from pilothouse.resources import checked
-from pilothouse.translate.http import to_cluster
+from pilothouse.translate.http import encoded_to_cluster, to_cluster
 from pilothouse.translate.names import EGRESS, cluster_name, host_ports, hosts, listener_name
 
 # Field numbers: RouteConfiguration.virtual_hosts; VirtualHost.name, .domains, .routes.
@@ -46,7 +46,7 @@ def virtual_hosts(names: ServiceSpec, target: ServiceSpec) -> Hosts:
         checked(VirtualHost(name=name, domains=[domain for _, domain in domains]))
         ends = (
             wire.text(_NAME, name),
-            wire.delimited(_ROUTES, checked(to_cluster(cluster_name(target, port)))),
+            wire.delimited(_ROUTES, encoded_to_cluster(cluster_name(target, port))),
         )
         for pieces, included in zip(encoded, (own, other), strict=True):
             chosen = [wire.text(_DOMAINS, domain) for host, domain in domains if host in included]
