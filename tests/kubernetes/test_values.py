@@ -22,7 +22,8 @@ from pilothouse.kubernetes.values import Lines, TextError, load
     ids=["open lists", "lists", "mappings", "block lists", "open json", "json", "block mappings"],
 )
 def test_deep_nesting_is_refused(text):
-    with pytest.raises(TextError, match="is nested deeper than 100 levels"):
+    # From PyYAML 6.0.4 on, the parser has a limit of its own for flow collections.
+    with pytest.raises(TextError, match="is nested deeper than 100 levels|exceeded maximum nesting depth"):
         load(text)
     assert Lines(text).of(0, ("a",)) == 0
 
@@ -51,14 +52,19 @@ def test_aliases_that_do_not_are_welcome():
     [(2, "merges too much"), (16, "merges too much"), (17, "merges too many mappings")],
 )
 @pytest.mark.parametrize("listed", [True, False])
-def test_merges_that_multiply_are_refused(width, message, listed):
+def test_merges_that_multiply_are_refused_or_merged_once(width, message, listed):
     lines = ["l0: &l0 {x: 1}"]
     for level in range(1, 40):
         alias = f"*l{level - 1}"
         merges = f"<<: [{', '.join([alias] * width)}]" if listed else ", ".join([f"<<: {alias}"] * width)
         lines.append(f"l{level}: &l{level} {{{merges}}}")
-    with pytest.raises(TextError, match=message):
-        load("\n".join(lines))
+    try:
+        documents = load("\n".join(lines))
+    except TextError as refused:
+        assert message in refused.message
+    else:  # from PyYAML 6.0.4 on, what is merged twice is merged once
+        assert width <= 16
+        assert documents == [{f"l{level}": {"x": 1} for level in range(40)}]
 
 
 @pytest.mark.parametrize("text", ["&a [*a]", "&a {b: *a}", "? &a [*a]\n: 1", "&a {*a : 1}"])

@@ -137,15 +137,13 @@ def _canonical(address: str) -> str | None:
 @lru_cache(maxsize=1 << 18)
 def _lb_endpoint(address: str, port: int, weight: int, health: HealthStatus) -> bytes:
     """The encoded field of a LocalityLbEndpoints that holds one endpoint."""
-    number, rest = _around_address(port, weight, health)
-    socket = wire.delimited(_SOCKET_ADDRESS, wire.text(_ADDRESS, address) + number)
-    endpoint = wire.delimited(_ENDPOINT, wire.delimited(_ENDPOINT_ADDRESS, socket))
-    return wire.delimited(_LB_ENDPOINTS, endpoint + rest)
+    before, after = _around_address(len(address), port, weight, health)
+    return before + address.encode() + after
 
 
 @lru_cache(maxsize=1 << 16)
-def _around_address(port: int, weight: int, health: HealthStatus) -> tuple[bytes, bytes]:
-    """What of an LbEndpoint is not its address, checked with one: of SocketAddress, and the rest."""
+def _around_address(size: int, port: int, weight: int, health: HealthStatus) -> tuple[bytes, bytes]:
+    """What goes before and after an address of that many characters, checked with one."""
     message = LbEndpoint(health_status=health)
     socket = message.endpoint.address.socket_address
     socket.address = "0.0.0.0"
@@ -155,7 +153,12 @@ def _around_address(port: int, weight: int, health: HealthStatus) -> tuple[bytes
     socket.ClearField("address")
     number = socket.SerializeToString(deterministic=True)
     message.ClearField("endpoint")
-    return number, message.SerializeToString(deterministic=True)
+    rest = message.SerializeToString(deterministic=True)
+    place = bytes(size)  # no head of a field holds a zero, so the first zeros are these
+    located = wire.delimited(_SOCKET_ADDRESS, wire.delimited(_ADDRESS, place) + number)
+    endpoint = wire.delimited(_ENDPOINT, wire.delimited(_ENDPOINT_ADDRESS, located))
+    before, _, after = wire.delimited(_LB_ENDPOINTS, endpoint + rest).partition(place)
+    return before, after
 
 
 @lru_cache(maxsize=1 << 16)
