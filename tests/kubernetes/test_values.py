@@ -23,7 +23,7 @@ from pilothouse.kubernetes.values import Lines, TextError, load
 )
 def test_deep_nesting_is_refused(text):
     # From PyYAML 6.0.4 on, the parser has a limit of its own for flow collections.
-    with pytest.raises(TextError, match="is nested deeper than 100 levels|exceeded maximum nesting depth"):
+    with pytest.raises(TextError, match=r"is nested deeper than 100 levels|exceeded maximum nesting depth"):
         load(text)
     assert Lines(text).of(0, ("a",)) == 0
 
@@ -58,13 +58,16 @@ def test_merges_that_multiply_are_refused_or_merged_once(width, message, listed)
         alias = f"*l{level - 1}"
         merges = f"<<: [{', '.join([alias] * width)}]" if listed else ", ".join([f"<<: {alias}"] * width)
         lines.append(f"l{level}: &l{level} {{{merges}}}")
+    # From PyYAML 6.0.4 on, what is merged twice is merged once.
+    once = [{f"l{level}": {"x": 1} for level in range(40)}] if width <= 16 else None
+    assert _outcome("\n".join(lines)) in (message, once)
+
+
+def _outcome(text):
     try:
-        documents = load("\n".join(lines))
+        return load(text)
     except TextError as refused:
-        assert message in refused.message
-    else:  # from PyYAML 6.0.4 on, what is merged twice is merged once
-        assert width <= 16
-        assert documents == [{f"l{level}": {"x": 1} for level in range(40)}]
+        return refused.message
 
 
 @pytest.mark.parametrize("text", ["&a [*a]", "&a {b: *a}", "? &a [*a]\n: 1", "&a {*a : 1}"])
