@@ -134,7 +134,6 @@ def _stop_on_signals() -> asyncio.Event:
 
 def _settle_memory() -> None:
     """What was loaded stays: the collector need not look at it again, nor often at anything."""
-    gc.collect()
     gc.freeze()
     gc.enable()
     gc.set_threshold(50_000, 50, 100)
