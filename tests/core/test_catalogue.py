@@ -65,6 +65,19 @@ def test_the_last_good_version_of_an_alias_leads_nowhere_when_its_target_is_gone
     assert b"carts" not in after
 
 
+def test_a_service_that_breaks_a_rule_only_when_it_inherits_a_virtual_ip_is_quarantined(
+    town: Any, make_service: Make
+) -> None:
+    vip = ("10.96.0.1",)
+    new = make_service("shop/new", "10.0.0.2", ports=POISON, vips=vip, created="2025-01-01T00:00:00Z")
+    town.put(make_service("shop/old", "10.0.0.1", vips=vip, created="2024-01-01T00:00:00Z"))
+    town.put(new)
+    assert new.name not in town.catalogue.quarantined
+    town.remove(ServiceName("shop", "old"))
+    assert new.name in town.catalogue.quarantined
+    assert any("new.shop" in name for name in town.catalogue.clusters(EVERYTHING).resources)
+
+
 def test_one_bad_service_is_quarantined_and_the_others_flow(town: Any, make_service: Make) -> None:
     good, bad = (
         make_service("shop/carts", "10.0.0.2"),

@@ -175,9 +175,7 @@ class Catalogue:
         except ValueError as violation:  # of a rule, or of what no message can hold at all
             self._quarantine(name, violation)
             if old is not None:  # which stays, but not with what others have taken from it meanwhile
-                self._own(
-                    old, translate(old.service, self._claims.resolve(old.service.spec), old.capturing, old)
-                )
+                self._renew(old)
             return ()
         self.quarantined.pop(name, None)
         self._own(old, new)
@@ -196,10 +194,15 @@ class Catalogue:
             return
         self._capturing = True
         for old in list(self._translated.values()):
-            try:
-                self._own(old, translate(old.service, old.resolved, self._capturing, old))
-            except ValueError as violation:
-                self._quarantine(old.service.name, violation)
+            self._renew(old)
+
+    def _renew(self, old: Translated) -> None:
+        """Translate once more what is in force. It stays as it is if it now breaks a rule."""
+        resolved = self._claims.resolve(old.service.spec)
+        try:
+            self._own(old, translate(old.service, resolved, self._capturing, old))
+        except ValueError as violation:
+            self._quarantine(old.service.name, violation)
 
     def _own(self, old: Translated | None, new: Translated | None) -> None:
         for name in old.clusters if old else ():
