@@ -109,10 +109,11 @@ async def test_a_client_that_does_not_read_does_not_keep_the_server_from_stoppin
     lazy = ads()
     await lazy.ask(CLUSTER)
     await asyncio.wait_for(server.stop(), 30)
-    # It may read what was under way, and then how it ended.
+    # It may read what was under way, and then how it ended: by the status, if there was room to send one
+    # behind that, or by the end of the connection, which gRPC reports as either.
     with suppress(grpc.RpcError):
         await lazy.read()
-    assert (await lazy.ended())[0] is grpc.StatusCode.UNAVAILABLE
+    assert (await lazy.ended())[0] in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
 async def test_a_client_that_comes_back_with_a_cluster_that_is_gone_need_not_wait_for_it(server, ads) -> None:
