@@ -5,6 +5,8 @@ Over the real registry, catalogue, world and stream machines, State of the World
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -14,6 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from pilothouse.audience import Audience
 from pilothouse.model import Service, ServiceName
 from pilothouse.protocol.ordering import RELEASE_S
 from pilothouse.resources import ResourceType
@@ -23,12 +26,14 @@ from ..protocol.connection import MANY
 from ..protocol.profile import PROFILE
 from ..protocol.toy_world import CDS, LDS
 from .plane import NAMES, Line, Plane
-from .towns import AUDIENCES, DRAFTS, SOURCES, Draft
+from .towns import AUDIENCES, DRAFTS, SOURCES, TWINS, Draft
 from .towns import NAMES as SERVICES
 
 _ASKED = st.sampled_from(ResourceType).flatmap(
     lambda type: st.tuples(st.just(type), st.sets(st.sampled_from(NAMES[type]), max_size=3))
 )
+
+_REPORTS = st.dictionaries(st.sampled_from(SERVICES), DRAFTS, max_size=3)
 
 
 class Mesh(RuleBasedStateMachine):
@@ -40,12 +45,17 @@ class Mesh(RuleBasedStateMachine):
         self.said: dict[str, dict[ServiceName, Draft]] = {source: {} for source in SOURCES}
         self.admitted: dict[ServiceName, Service] = {}
         self.lines: list[Line] = []
+        self.wild = True  # whether Envoys ask for all clusters and listeners, or name them
         self.swayed: set[Line] = set()  # that did not ask for everything and accept it
 
-    @initialize(audiences=st.lists(st.sampled_from(AUDIENCES), min_size=1, max_size=2))
-    def clients_come(self, audiences: list) -> None:
-        for audience in audiences:
-            self.lines += [Line(variant, self.plane, audience) for variant in CLIENTS]
+    @initialize(
+        audience=st.sampled_from(AUDIENCES), twin=st.sampled_from(TWINS), wild=st.booleans(), drafts=_REPORTS
+    )
+    def clients_come(self, audience: Audience, twin: dict, wild: bool, drafts: dict) -> None:
+        self.a_source_reports_everything(SOURCES[0], drafts)
+        self.wild = wild
+        for served in (audience, replace(audience, **twin)):
+            self.lines += [Line(variant, self.plane, served) for variant in CLIENTS]
         for line in self.lines:
             self._ask_for_everything(line)
 
@@ -61,9 +71,7 @@ class Mesh(RuleBasedStateMachine):
         self.plane.shards[source].remove(name)
         self._publish()
 
-    @rule(
-        source=st.sampled_from(SOURCES), drafts=st.dictionaries(st.sampled_from(SERVICES), DRAFTS, max_size=3)
-    )
+    @rule(source=st.sampled_from(SOURCES), drafts=_REPORTS)
     def a_source_reports_everything(self, source: str, drafts: dict) -> None:
         self.said[source] = dict(drafts)
         self.plane.shards[source].replace([draft.named(name) for name, draft in drafts.items()])
@@ -121,7 +129,8 @@ class Mesh(RuleBasedStateMachine):
                 line.resume()
         for line in self.lines if not fresh else ():
             line.wait(RELEASE_S)
-            assert line in self.swayed or not line.sent_again, line.world.audience
+            proves = self.wild or line.client.variant == "delta"  # decision 0005
+            assert line in self.swayed or not proves or not line.sent_again, line.world.audience
 
     @rule()
     def the_control_plane_starts_anew(self) -> None:
@@ -149,8 +158,8 @@ class Mesh(RuleBasedStateMachine):
     def _ask_for_everything(self, line: Line) -> None:
         """As Envoy does, which has no wildcard for endpoints and routes; a gRPC client has none at all."""
         for type in ResourceType:
-            envoy = line.stream.legacy and type in (CDS, LDS)
-            line.first(type, frozenset() if envoy else frozenset(NAMES[type]))
+            wild = self.wild and line.stream.legacy and type in (CDS, LDS)
+            line.first(type, frozenset() if wild else frozenset(NAMES[type]))
 
     def _publish(self) -> None:
         changes = self.plane.publish()

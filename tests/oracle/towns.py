@@ -88,6 +88,17 @@ AUDIENCES = (
     Audience(namespace="shop", locality=Locality("eu", "b"), dialect=Dialect.GRPC),
 )
 
+#: What two clients may differ in, and in nothing else: neither may get what is the other's.
+TWINS = (
+    {"namespace": "data"},
+    {"locality": Locality("us", "a")},
+    {"scope": Scope(frozenset({ServiceName("data", "*")}))},
+    {"egress": Address("127.0.0.1", 9998)},
+    {"capture": Capture.VIP},
+    {"capture": Capture.PROXY},
+    {"dialect": Dialect.GRPC},
+)
+
 #: All that there can be to ask for by name, and more.
 CLUSTERS = tuple(f"outbound|{port.number}||{_host(name)}" for name in NAMES for port in (_HTTP, _TCP, _GRPC))
 LISTENERS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from pilothouse.audience import Audience, Dialect, Scope
 from pilothouse.catalogue import Catalogue, Change
@@ -17,6 +18,8 @@ class World:
     def __init__(self, catalogue: Catalogue, audience: Audience) -> None:
         self._catalogue = catalogue
         self.audience = audience
+        # Nothing that is served depends on the node itself.
+        self._facet = replace(audience, node="")
 
     def get(self, type: ResourceType, name: str) -> Resource | None:
         """One resource, or None if there is none of that name for this audience."""
@@ -46,8 +49,7 @@ class World:
 
     def chosen(self, type: ResourceType, names: frozenset[str]) -> Selection:
         """Those of one type that have these names; shared by all who choose the same."""
-        facet = (self.audience.locality, self.audience.naming, self.audience.dialect, names)
-        return self._catalogue.chosen(type, facet, lambda: self._choose(type, names))
+        return self._catalogue.chosen(type, (self._facet, names), lambda: self._choose(type, names))
 
     def _choose(self, type: ResourceType, names: frozenset[str]) -> Selection:
         found = ((name, self.get(type, name)) for name in sorted(names))
