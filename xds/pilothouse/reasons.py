@@ -1,0 +1,37 @@
+"""Why something is not routed: one list of codes for endpoints, ports, services, routes and documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
+
+
+class Reason(Enum):
+    """Why something that a registry says is not at a sidecar. The value is the code that people see."""
+
+    NOT_READY = "not-ready"
+    TERMINATING = "terminating"
+    MAINTENANCE = "maintenance"  # weight 0
+    INVALID_ADDRESS = "invalid-address"
+    INVALID_PORT = "invalid-port"
+    PORT_NAME_MISMATCH = "port-name-mismatch"
+    DUPLICATE_LOSER = "duplicate-loser"
+    UNSUPPORTED_TRANSPORT = "unsupported-transport"
+    QUARANTINED = "quarantined"
+
+
+class Omission(NamedTuple):
+    """One thing that is left out: `what` names it within its service or file, `why` says more."""
+
+    reason: Reason
+    what: str
+    why: str = ""
+
+
+#: Told of each thing that is left out, in passing, by the code that leaves it out.
+Omit = Callable[[Omission], None]
+
+
+def unsaid(omission: Omission) -> None:
+    """For when nobody asks, which is nearly always."""
