@@ -147,7 +147,9 @@ def test_an_alias_is_routed_to_its_target_and_follows_it(
     routes = town.catalogue.routes(Naming("shop", EVERYTHING), Capture.PROXY).resources["egress"]
     assert routes.any.count(b"outbound|8080||blue") == 2
     changes = town.put(make_service("shop/web", ports=(), external_name="green.shop.svc.cluster.local"))
-    assert names_by_type(changes) == {"RDS": {"egress"}}
+    # Who sees the alias alone loses the one cluster and gains the other.
+    clusters = {f"outbound|8080||{name}.shop.svc.cluster.local" for name in ("blue", "green")}
+    assert names_by_type(changes) == {"CDS": clusters, "EDS": clusters, "RDS": {"egress"}}
     routes = town.catalogue.routes(Naming("shop", EVERYTHING), Capture.PROXY).resources["egress"]
     assert routes.any.count(b"outbound|8080||blue") == 1
 
@@ -193,3 +195,33 @@ def test_a_service_that_others_do_not_touch_is_not_encoded_again(town: Any, make
     town.put(make_service("shop/carts", "10.0.0.2"))
     assert town.catalogue.cluster(EVERYTHING, PAYMENTS) is cluster
     assert town.catalogue.load_assignment(EVERYTHING, Locality("r1"), PAYMENTS) is endpoints
+
+
+def test_who_depends_on_an_alias_alone_gets_the_cluster_that_it_leads_to(
+    town: Any, make_service: Make
+) -> None:
+    target = "payments.shop.svc.cluster.local"
+    only_alias = Scope(frozenset({ServiceName("shop", "web")}))
+    town.put(make_service("shop/payments", "10.0.0.1"))
+    came = town.put(make_service("shop/web", ports=(), external_name=target))
+    assert affected(came, only_alias, Dialect.ENVOY)[ResourceType.CLUSTER] == {PAYMENTS}
+    assert town.catalogue.clusters(only_alias).resources.keys() == {PAYMENTS}
+    assert town.catalogue.load_assignment(only_alias, Locality(), PAYMENTS)
+
+    changed = town.put(make_service("shop/payments", "10.0.0.2"))
+    assert affected(changed, only_alias, Dialect.ENVOY) == {ResourceType.ENDPOINTS: {PAYMENTS}}
+
+    went = town.remove(ServiceName("shop", "web"))
+    assert affected(went, only_alias, Dialect.ENVOY)[ResourceType.CLUSTER] == {PAYMENTS}
+    assert not town.catalogue.clusters(only_alias).resources
+    assert town.catalogue.load_assignment(only_alias, Locality(), PAYMENTS) is None
+
+
+def test_who_depends_on_an_alias_alone_is_not_told_the_names_of_its_target(
+    town: Any, make_service: Make
+) -> None:
+    port = Port("t", 5432, Protocol.TCP)
+    town.put(make_service("shop/web", ports=(), external_name="payments.shop.svc.cluster.local"))
+    changes = town.put(make_service("shop/payments", ports=(Port("http", 8080), port), vips=("10.96.0.1",)))
+    only_alias = Scope(frozenset({ServiceName("shop", "web")}))
+    assert ResourceType.LISTENER not in affected(changes, only_alias, Dialect.ENVOY)

@@ -8,13 +8,13 @@ others flow. Envoy rejects a whole response for one bad resource.
 from __future__ import annotations
 
 import time
-from bisect import bisect_left, insort
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pilothouse.audience import Address, Capture, Naming, Scope
 from pilothouse.claims import Claims
+from pilothouse.directory import Directory
 from pilothouse.model import Locality, Service, ServiceName
 from pilothouse.resources import Changes, Resource, ResourceType, Selection
 from pilothouse.translate import Translated, assignment, egress, routes, translate
@@ -29,11 +29,16 @@ _CHOICES = 32  # enough for a herd that reconnects and asks for the same
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one service's change did: the names that were created, changed or gone, by type."""
+    """What one service's change did: the names that were created, changed or gone, by type.
+
+    `targets` are what gRPC clients may dial, if they come or go. Who sees one of `leading`, whose names
+    lead to this service, is concerned by its clusters and endpoints.
+    """
 
     service: ServiceName
     names: Changes
-    targets: frozenset[str] = frozenset()  # that gRPC clients may dial, if they come or go
+    targets: frozenset[str] = frozenset()
+    leading: frozenset[ServiceName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +53,7 @@ class Catalogue:
     """The translated services. Pure: time, tasks and logs are the caller's."""
 
     def __init__(self) -> None:
-        self._translated: dict[ServiceName, Translated] = {}
-        self._order: list[ServiceName] = []  # sorted
-        self._owners: dict[str, Translated] = {}  # by cluster name
+        self._directory = Directory()
         self._claims = Claims()
         self._capturing = False  # whether some client takes HTTP, too, at virtual IPs
         self._assignments: defaultdict[str, dict[Locality, Resource]] = defaultdict(dict)
@@ -61,10 +64,11 @@ class Catalogue:
 
     def counts(self) -> Mapping[ResourceType, int]:
         """How many resources there are, for a client that may see all."""
-        listeners = sum(len(translated.listeners) for translated in self._translated.values())
+        listeners = sum(len(translated.listeners) for translated in self._directory.all())
+        clusters = self._directory.cluster_count
         return {
-            ResourceType.CLUSTER: len(self._owners),
-            ResourceType.ENDPOINTS: len(self._owners),
+            ResourceType.CLUSTER: clusters,
+            ResourceType.ENDPOINTS: clusters,
             ResourceType.LISTENER: listeners + 1,
             ResourceType.ROUTES: 1,
         }
@@ -75,11 +79,10 @@ class Catalogue:
         todo = deque(names)
         while todo:
             name = todo.popleft()
-            before.setdefault(name, self._translated.get(name))
+            before.setdefault(name, self._directory.get(name))
             # A service may take a virtual IP or a target from others, which then change as well.
             todo.extend(self._admit(name, services.get(name)))
-        changes = [_change(name, old, self._translated.get(name)) for name, old in before.items()]
-        changes = [change for change in changes if change.names]
+        changes = [change for change in (self._change(name, before) for name in before) if change.names]
         for change in changes:
             self._forget(change)
         if changes:
@@ -87,13 +90,13 @@ class Catalogue:
         return changes
 
     def cluster(self, scope: Scope, name: str) -> Resource | None:
-        owner = self._owners.get(name)
-        return owner.clusters[name] if owner is not None and scope.sees(owner.service.name) else None
+        owner = self._directory.owner(scope, name)
+        return owner.clusters[name] if owner is not None else None
 
     def load_assignment(self, scope: Scope, client: Locality, name: str) -> Resource | None:
         """The endpoints of a cluster in scope, as a client at this locality should see them."""
-        owner = self._owners.get(name)
-        if owner is None or not scope.sees(owner.service.name):
+        owner = self._directory.owner(scope, name)
+        if owner is None:
             return None
         held = self._assignments[name]
         if client not in held:
@@ -104,7 +107,7 @@ class Catalogue:
 
     def clusters(self, scope: Scope) -> Selection:
         def build() -> Selection:
-            return Selection({n: r for t in self._visible(scope) for n, r in t.clusters.items()})
+            return Selection({n: r for t in self._directory.reachable(scope) for n, r in t.clusters.items()})
 
         return self._remember(ResourceType.CLUSTER, scope, None, build)
 
@@ -118,7 +121,7 @@ class Catalogue:
 
         def build() -> Selection:
             found = {egress(address).name: egress(address)}
-            for translated in self._visible(scope):
+            for translated in self._directory.visible(scope):
                 found |= translated.listeners if capture is Capture.VIP else translated.tcp_listeners
             return Selection(found)
 
@@ -129,7 +132,7 @@ class Catalogue:
             self._capture()
 
         def build() -> Selection:
-            seen = list(self._visible(naming.scope))
+            seen = list(self._directory.visible(naming.scope))
             inside = [translated.service.name.namespace == naming.namespace for translated in seen]
             hosts = [t.hosts.own if own else t.hosts.other for t, own in zip(seen, inside, strict=True)]
             found = {EGRESS: routes(hosts)}
@@ -154,7 +157,7 @@ class Catalogue:
         """The listener for what a gRPC client dials, such as `payments.shop:8080`."""
         labels = target.lower().rpartition(":")[0].split(".")
         name = ServiceName(labels[1] if len(labels) > 1 else naming.namespace, labels[0])
-        owner = self._translated.get(name)
+        owner = self._directory.get(name)
         if owner is None or not naming.scope.sees(name):
             return None
         spec = owner.resolved.spec
@@ -163,12 +166,12 @@ class Catalogue:
 
     def _admit(self, name: ServiceName, service: Service | None) -> Iterable[ServiceName]:
         """Take over one service; returns the others that this touches."""
-        old = self._translated.get(name)
+        old = self._directory.get(name)
         if service is None:
             self.quarantined.pop(name, None)
             if old is None:
                 return ()
-            self._own(old, None)
+            self._directory.put(old, None)
             return self._claims.release(old.service.spec)
         try:
             new = translate(service, self._claims.resolve(service.spec), self._capturing, old)
@@ -178,7 +181,7 @@ class Catalogue:
                 self._renew(old)
             return ()
         self.quarantined.pop(name, None)
-        self._own(old, new)
+        self._directory.put(old, new)
         if old is None:
             return self._claims.stake(service.spec)
         if old.service.spec == service.spec:
@@ -193,43 +196,32 @@ class Catalogue:
         if self._capturing:
             return
         self._capturing = True
-        for old in list(self._translated.values()):
+        for old in self._directory.all():
             self._renew(old)
 
     def _renew(self, old: Translated) -> None:
         """Translate once more what is in force. It stays as it is if it now breaks a rule."""
         resolved = self._claims.resolve(old.service.spec)
         try:
-            self._own(old, translate(old.service, resolved, self._capturing, old))
+            self._directory.put(old, translate(old.service, resolved, self._capturing, old))
         except ValueError as violation:
             self._quarantine(old.service.name, violation)
 
-    def _own(self, old: Translated | None, new: Translated | None) -> None:
-        for name in old.clusters if old else ():
-            del self._owners[name]
-        for name in new.clusters if new else ():
-            self._owners[name] = new  # type: ignore[assignment]
-        if new is not None:
-            if old is None:
-                insort(self._order, new.service.name)
-            self._translated[new.service.name] = new
-        elif old is not None:
-            del self._order[bisect_left(self._order, old.service.name)]
-            del self._translated[old.service.name]
-
-    def _visible(self, scope: Scope) -> Iterator[Translated]:
-        """The services in scope by name, without a look at the others."""
-        if scope.dependencies is None:
-            return (self._translated[name] for name in self._order)
-        names = {name for wanted in scope.dependencies for name in self._matching(wanted)}
-        return (self._translated[name] for name in sorted(names))
-
-    def _matching(self, wanted: ServiceName) -> Iterable[ServiceName]:
-        if wanted.name != "*":
-            return (wanted,) if wanted in self._translated else ()
-        first = bisect_left(self._order, ServiceName(wanted.namespace, ""))
-        last = bisect_left(self._order, ServiceName(wanted.namespace + "\0", ""))
-        return self._order[first:last]
+    def _change(self, name: ServiceName, before: Mapping[ServiceName, Translated | None]) -> Change:
+        """What has become of a service, and of the clusters that its names lead to, since `before`."""
+        old, new = before[name], self._directory.get(name)
+        names = _difference(old, new)
+        told = frozenset[str]()
+        if ResourceType.CLUSTER in names:
+            told = told.union(*(targets(version.resolved.spec) for version in (old, new) if version))
+        moved = (old.leads_to if old else frozenset()) ^ (new.leads_to if new else frozenset())
+        if moved:
+            versions = (version for to in moved for version in (before.get(to), self._directory.get(to)))
+            clusters = frozenset(cluster for version in versions if version for cluster in version.clusters)
+            names = {**names}
+            for type in (ResourceType.CLUSTER, ResourceType.ENDPOINTS):
+                names[type] = names.get(type, frozenset()) | clusters
+        return Change(name, names, told, frozenset(self._directory.leading_to(name)))
 
     def _remember(
         self, type: ResourceType, scope: Scope, facet: object, build: Callable[[], Selection]
@@ -248,15 +240,13 @@ class Catalogue:
             self._assignments.pop(name, None)
         stale = change.names.keys() - {ResourceType.ENDPOINTS}
         if stale:
-            for key in [k for k in self._memo if k[0] in stale and k[1].sees(change.service)]:
+            for key in [k for k in self._memo if k[0] in stale and concerns(change, k[1])]:
                 del self._memo[key]
 
 
-def _change(name: ServiceName, old: Translated | None, new: Translated | None) -> Change:
-    names = _difference(old, new)
-    if ResourceType.CLUSTER not in names:
-        return Change(name, names)
-    return Change(name, names, frozenset().union(*(targets(t.resolved.spec) for t in (old, new) if t)))
+def concerns(change: Change, scope: Scope) -> bool:
+    """Whether anything of a change can be seen in a scope."""
+    return scope.sees(change.service) or any(map(scope.sees, change.leading))
 
 
 def _difference(old: Translated | None, new: Translated | None) -> Changes:

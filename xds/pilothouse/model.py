@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from pilothouse.reasons import Omission
+
 
 class ServiceName(NamedTuple):
     """What a service is called inside its cluster; `str()` gives `namespace/name`."""
@@ -121,11 +123,13 @@ class ServiceSpec:
 class Service:
     """What a service is, and where it runs right now. The endpoints change often.
 
-    `endpoints` is sorted (see `service`), so that equal sets are equal values.
+    `endpoints` is sorted (see `ordered`), so that equal sets are equal values. `left_out` is what of its
+    objects is not in here.
     """
 
     spec: ServiceSpec
     endpoints: tuple[Endpoint, ...] = ()
+    left_out: tuple[Omission, ...] = ()
 
     @property
     def name(self) -> ServiceName:

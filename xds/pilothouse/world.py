@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pilothouse.audience import Audience, Dialect, Scope
-from pilothouse.catalogue import Catalogue, Change
+from pilothouse.catalogue import Catalogue, Change, concerns
 from pilothouse.resources import EMPTY, Changes, Resource, ResourceType, Selection
 from pilothouse.translate import assignment
 from pilothouse.translate.proxyless import cluster_routes
@@ -63,11 +63,21 @@ class World:
 
 def affected(changes: Iterable[Change], scope: Scope, dialect: Dialect) -> Changes:
     """What of these changes can be seen in a scope."""
-    seen = [_spoken(change, dialect) for change in changes if scope.sees(change.service)]
+    seen = [
+        _spoken(change if scope.sees(change.service) else _led_to(change), dialect)
+        for change in changes
+        if concerns(change, scope)
+    ]
     if len(seen) == 1:
         return seen[0]
     types = {type for names in seen for type in names}
     return {type: frozenset().union(*(names.get(type, ()) for names in seen)) for type in types}
+
+
+def _led_to(change: Change) -> Change:
+    """What of a change is seen by who sees only a service that leads there."""
+    types = (ResourceType.CLUSTER, ResourceType.ENDPOINTS)
+    return Change(change.service, {type: names for type, names in change.names.items() if type in types})
 
 
 def _spoken(change: Change, dialect: Dialect) -> Changes:

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from pilothouse.audience import Address
 from pilothouse.claims import Resolved
-from pilothouse.model import Locality, Service, ServiceSpec
+from pilothouse.model import Locality, Service, ServiceName, ServiceSpec
 from pilothouse.resources import Resource, ResourceType, checked
 from pilothouse.translate.clusters import cluster
 from pilothouse.translate.endpoints import Group, groups, load_assignment
@@ -39,6 +39,14 @@ class Translated:
     tcp_listeners: Mapping[str, Resource]
     vip_routes: Mapping[str, Resource]
     hosts: Hosts
+
+    @property
+    def leads_to(self) -> frozenset[ServiceName]:
+        """The other services whose clusters its names lead to."""
+        target = self.resolved.target
+        if target is None or target.name == self.service.name:
+            return frozenset()
+        return frozenset({target.name})
 
     @property
     def routes(self) -> Mapping[str, object]:
