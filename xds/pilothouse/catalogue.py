@@ -16,9 +16,11 @@ from pilothouse.audience import Address, Capture, Naming, Scope
 from pilothouse.claims import Claims
 from pilothouse.directory import Directory
 from pilothouse.model import Locality, Service, ServiceName
+from pilothouse.reasons import Omission, Reason
 from pilothouse.resources import Changes, Resource, ResourceType, Selection
 from pilothouse.translate import Translated, assignment, egress, routes, translate
 from pilothouse.translate.names import EGRESS, cluster_name
+from pilothouse.translate.omissions import report_omissions
 from pilothouse.translate.proxyless import api_listener, dialled, targets
 
 # Facets come from what clients say of themselves, so what is cached for them has a limit.
@@ -163,6 +165,15 @@ class Catalogue:
         spec = owner.resolved.spec
         port = dialled(spec, target, name.namespace == naming.namespace)
         return api_listener(target, cluster_name(spec, port)) if port else None
+
+    def omissions(self, service: Service) -> tuple[Omission, ...]:
+        """What of a service, as a registry has it, is not at the sidecars, and why; each thing once."""
+        found: dict[Omission, None] = {}
+        held = self.quarantined.get(service.name)
+        if held is not None:
+            found[Omission(Reason.QUARANTINED, str(service.name), held.reason)] = None
+        report_omissions(service, lambda omission: found.setdefault(omission))
+        return tuple(found)
 
     def _admit(self, name: ServiceName, service: Service | None) -> Iterable[ServiceName]:
         """Take over one service; returns the others that this touches."""

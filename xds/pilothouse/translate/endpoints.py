@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,6 +17,7 @@ from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_components_pb2 import LbEndpoint, LocalityLbEndpoints
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.model import NOWHERE, Endpoint, Locality, Port, Service, State
+from pilothouse.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.resources import checked
 
 # Field numbers: ClusterLoadAssignment.endpoints, LocalityLbEndpoints.lb_endpoints, LbEndpoint.endpoint,
@@ -42,14 +43,14 @@ class Group:
     weight: int
 
 
-def groups(service: Service, port: Port) -> tuple[Group, ...]:
+def groups(service: Service, port: Port, omit: Omit = unsaid) -> tuple[Group, ...]:
     """What may be sent for one port, by locality, in order. Raises rules.RuleViolation.
 
     Ready endpoints are HEALTHY, those not ready UNHEALTHY so that the lost capacity shows. Terminating
     ones are left out, or every rollout would look like an outage to the locality's health; but if
     nothing is ready, those that still serve do (KEP-1669), and must then be HEALTHY for Envoy.
     """
-    placed = _distinct(service.endpoints, port)
+    placed = _distinct(service.endpoints, port, omit)
     serving = State.READY
     if not any(endpoint.state is State.READY for _, _, endpoint in placed):
         serving = State.TERMINATING_SERVING
@@ -59,7 +60,9 @@ def groups(service: Service, port: Port) -> tuple[Group, ...]:
             health = _HEALTHY
         elif endpoint.state is State.NOT_READY:
             health = _UNHEALTHY
+            omit(Omission(Reason.NOT_READY, _written(address, number)))
         else:
+            omit(Omission(Reason.TERMINATING, _written(address, number), endpoint.state.value))
             continue
         pieces, weights = collected.setdefault(endpoint.locality, ([], []))
         pieces.append(_lb_endpoint(address, number, endpoint.weight, health))
@@ -98,28 +101,42 @@ def distance(client: Locality, endpoint: Locality) -> int:
     return 0 if client.sub_zone in ("", endpoint.sub_zone) else 1
 
 
-def _distinct(endpoints: Iterable[Endpoint], port: Port) -> list[tuple[str, int, Endpoint]]:
+def _distinct(endpoints: Iterable[Endpoint], port: Port, omit: Omit) -> list[tuple[str, int, Endpoint]]:
     """The endpoints in service at this port, with canonical address and number; each pair once."""
     found: dict[tuple[str, int], Endpoint] = {}
     for endpoint in endpoints:
         address = _canonical(endpoint.address)
         if address is None or endpoint.weight == 0:
+            reason = Reason.INVALID_ADDRESS if address is None else Reason.MAINTENANCE
+            omit(Omission(reason, endpoint.address))
             continue
-        for number in _numbers(endpoint, port):
-            held = found.get((address, number))
-            if held is None or _RANK[endpoint.state] < _RANK[held.state]:
-                found[address, number] = endpoint
+        number = _number(endpoint, port, omit)
+        if number is None:
+            continue
+        held = found.get((address, number))
+        if held is None or _RANK[endpoint.state] < _RANK[held.state]:
+            found[address, number] = endpoint
+        if held is not None:
+            omit(Omission(Reason.DUPLICATE_LOSER, _written(address, number)))
     return [(address, number, endpoint) for (address, number), endpoint in found.items()]
 
 
-def _numbers(endpoint: Endpoint, port: Port) -> Iterator[int]:
-    """The number of a service port at an endpoint, joined by the port's name; at most one."""
+def _number(endpoint: Endpoint, port: Port, omit: Omit) -> int | None:
+    """The number of a service port at an endpoint, joined by the port's name."""
     for name, number in endpoint.ports:
         if name == port.name:
             actual = port.target if number is None else number
             if actual is not None and 0 < actual < 65536:
-                yield actual
-            return
+                return actual
+            why = "has no number" if actual is None else f"is {actual}"
+            omit(Omission(Reason.INVALID_PORT, endpoint.address, f"port {port.name!r} {why}"))
+            return None
+    omit(Omission(Reason.PORT_NAME_MISMATCH, endpoint.address, f"no port {port.name!r}"))
+    return None
+
+
+def _written(address: str, number: int) -> str:
+    return f"[{address}]:{number}" if ":" in address else f"{address}:{number}"
 
 
 @lru_cache(maxsize=1 << 18)

@@ -1,0 +1,64 @@
+"""Whatever is left out has a reason, and what is not left out has none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pilothouse.model import Endpoint, Port, Protocol, Service, ServiceName, ServiceSpec, State, Transport
+from pilothouse.reasons import Omission, Reason
+
+HTTP = Port("http", 8080)
+ONE = Endpoint("10.0.0.1", (("http", 8080),))
+
+
+def service(*endpoints: Endpoint, ports: tuple[Port, ...] = (HTTP,)) -> Service:
+    spec = ServiceSpec(ServiceName("shop", "payments"), "payments.shop.svc.cluster.local", ports)
+    return Service(spec, (ONE, *endpoints))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "reason"),
+    [
+        ({"state": State.NOT_READY}, Omission(Reason.NOT_READY, "10.0.0.2:8080")),
+        ({"state": State.TERMINATING}, Omission(Reason.TERMINATING, "10.0.0.2:8080", "terminating")),
+        (
+            {"state": State.TERMINATING_SERVING},
+            Omission(Reason.TERMINATING, "10.0.0.2:8080", "terminating, serving"),
+        ),
+        ({"weight": 0}, Omission(Reason.MAINTENANCE, "10.0.0.2")),
+        ({"address": "db.example.com"}, Omission(Reason.INVALID_ADDRESS, "db.example.com")),
+        ({"ports": (("http", 0),)}, Omission(Reason.INVALID_PORT, "10.0.0.2", "port 'http' is 0")),
+        ({"ports": (("web", 80),)}, Omission(Reason.PORT_NAME_MISMATCH, "10.0.0.2", "no port 'http'")),
+        ({"address": "10.0.0.1"}, Omission(Reason.DUPLICATE_LOSER, "10.0.0.1:8080")),
+    ],
+)
+def test_an_endpoint_that_gets_no_requests_has_a_reason(town: Any, endpoint: dict, reason: Omission) -> None:
+    other = replace(ONE, **{"address": "10.0.0.2", **endpoint})
+    assert town.catalogue.omissions(service(other)) == (reason,)
+
+
+def test_a_port_that_is_not_tcp_has_a_reason(town: Any) -> None:
+    udp = Port("dns", 53, Protocol.TCP, Transport.UDP)
+    assert town.catalogue.omissions(service(ports=(HTTP, udp))) == (
+        Omission(Reason.UNSUPPORTED_TRANSPORT, "port dns", "UDP"),
+    )
+
+
+def test_a_service_that_is_quarantined_has_a_reason(town: Any) -> None:
+    broken = service(ports=(HTTP, Port("bad", 70_000, Protocol.TCP)))
+    broken = replace(broken, spec=replace(broken.spec, vips=("10.96.0.1",)))
+    town.put(broken)
+    reasons = {omission.reason for omission in town.catalogue.omissions(broken)}
+    assert Reason.QUARANTINED in reasons
+
+
+def test_what_was_left_out_when_objects_were_read_is_told_too(town: Any) -> None:
+    said = Omission(Reason.INVALID_ADDRESS, "slice payments-1")
+    assert town.catalogue.omissions(replace(service(), left_out=(said,))) == (said,)
+
+
+def test_nothing_is_said_of_a_service_that_is_served_whole(town: Any) -> None:
+    assert town.catalogue.omissions(service()) == ()
