@@ -6,7 +6,9 @@ import asyncio
 
 import grpc
 
+from .manifests import Service
 from .scene import Scene, everywhere
+from .stream import node
 from .topics import CDS, EDS, LDS, RDS
 
 ads = everywhere(CDS, transports=["ads"])
@@ -215,3 +217,43 @@ async def test_A_a_request_about_another_type_is_an_invalid_argument(here: Scene
     talk = here.dial()
     await talk.ask("a", type_url=RDS.url)
     assert await talk.stream.status() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@everywhere(EDS)
+async def test_N_8_a_service_that_loses_all_its_endpoints_is_an_empty_list(here: Scene) -> None:
+    await here.save(a=1, b=1)
+    talk = here.dial()
+    await talk.ask("a", "b")
+    await talk.taken(a=1, b=1)
+    here.namespace.save("a", Service(addresses=()))
+    said = await talk.hear()
+    assert {name: len(message.endpoints) for name, message in said.messages.items()} == {talk.naming("a"): 0}
+    assert not said.removed  # the cluster is still there
+    await talk.ack()
+    await here.save(a=1)
+    await talk.taken(a=1)
+
+
+@everywhere(EDS)
+async def test_N_18_of_two_nodes_on_a_stream_the_first_one_counts(here: Scene) -> None:
+    await here.save(a=1)
+    talk = here.dial()
+    await talk.ask("a")
+    await talk.taken(a=1)
+    other = node(id="another", namespace="nowhere", dependencies=[])
+    await talk.ask(*(["a"] if here.variant == "sotw" else []), response_nonce=talk.last.nonce, node=other)
+    await here.save(a=2)
+    await talk.taken(a=2)
+
+
+@everywhere(CDS, transports=["ads"])
+async def test_N_19_methods_of_version_2_do_not_exist_and_its_types_are_not_served(here: Scene) -> None:
+    await here.save(a=1)
+    method = f"{here.variant.replace('sotw', 'stream').capitalize()}AggregatedResources"
+    old = here.channel.stream_stream(f"/envoy.service.discovery.v2.AggregatedDiscoveryService/{method}")()
+    assert await old.code() is grpc.StatusCode.UNIMPLEMENTED
+    talk = here.dial()
+    await talk.stream.send(type_url="type.googleapis.com/envoy.api.v2.Cluster", node=here.node)
+    await talk.stream.quiet()
+    await talk.ask("a")
+    await talk.taken(a=1)
