@@ -5,7 +5,8 @@ from textwrap import dedent
 
 import pytest
 
-from pilothouse.kubernetes.documents import Contents, Place, Remark, read
+from pilothouse.kubernetes.documents import Contents, Ignored, Place, Remark, read
+from pilothouse.reasons import Omission, Reason
 
 SERVICE = """\
 apiVersion: v1
@@ -59,7 +60,9 @@ def test_a_separator_inside_of_a_longer_word_or_indented_is_none():
         ---text: 1
         metadata: {name: a}
         """)
-    assert read(text.encode()).ignored == (Remark(Place(1, 1), "kind ConfigMap of v1"),)
+    assert read(text.encode()).ignored == (
+        Ignored(Place(1, 1), Omission(Reason.UNSUPPORTED_KIND, "ConfigMap of v1")),
+    )
 
 
 def test_directives_and_a_byte_order_mark_are_understood():
@@ -111,7 +114,9 @@ def test_a_list_is_its_items():
     contents = read(text.encode())
     assert names(contents) == ["a", "b"]
     assert places(contents) == [Place(1, 1, "items[0]"), Place(1, 1, "items[2]")]
-    assert contents.ignored == (Remark(Place(1, 1, "items[1]"), "kind Deployment of apps/v1"),)
+    assert contents.ignored == (
+        Ignored(Place(1, 1, "items[1]"), Omission(Reason.UNSUPPORTED_KIND, "Deployment of apps/v1")),
+    )
 
 
 def test_every_fault_of_a_list_is_named_with_its_item():

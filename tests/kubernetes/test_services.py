@@ -36,7 +36,7 @@ def test_a_service_keeps_what_routing_needs(parsed):
         created="2026-01-02T03:04:05Z",
     )
     assert found.object.key == Key("Service", "shop", "payments")
-    assert (found.ignored, found.warnings) == ("", ())
+    assert (found.ignored, found.warnings) == (None, ())
 
 
 def test_the_default_namespace_is_called_default(parsed):

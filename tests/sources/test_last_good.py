@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.kubernetes.documents import Contents, Place, Remark, read
+from pilothouse.reasons import Omission, Reason
+from pilothouse.sources import LeftOut
 from pilothouse.sources.files.disk import Look, Manifest
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
 
@@ -185,3 +187,10 @@ def test_a_warning_keeps_nothing_back(last_good):
     last_good.take_in(Look({"n.yaml": Manifest(text, Contents(read(text).declared, (), (warning,)))}), 0)
     assert last_good.complete
     assert [str(fault) for fault in last_good.faults] == ["n.yaml:3: document 1 metadata: is odd"]
+
+
+def test_documents_that_play_no_part_are_told_with_their_place_and_reason(last_good, found):
+    other = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"
+    last_good.take_in(found(f=other + other, e={"a": []}), 0)
+    omission = Omission(Reason.UNSUPPORTED_KIND, "ConfigMap of v1")
+    assert [*last_good.left_out] == [LeftOut("f.yaml", 2, 1, omission), LeftOut("f.yaml", 6, 2, omission)]

@@ -19,6 +19,10 @@ class Reason(Enum):
     DUPLICATE_LOSER = "duplicate-loser"
     UNSUPPORTED_TRANSPORT = "unsupported-transport"
     QUARANTINED = "quarantined"
+    UNSUPPORTED_KIND = "unsupported-kind"
+    UNSUPPORTED_ADDRESSES = "unsupported-addresses"
+    IMPORTED = "imported"
+    NO_OWNER = "no-owner"
 
 
 class Omission(NamedTuple):

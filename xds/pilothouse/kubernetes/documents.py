@@ -16,6 +16,7 @@ from pilothouse.kubernetes.fields import FieldError, Fields, written
 from pilothouse.kubernetes.objects import Object
 from pilothouse.kubernetes.parse import parse
 from pilothouse.kubernetes.values import Lines, TextError, load
+from pilothouse.reasons import Omission
 
 # A line that begins so ends a document wherever it stands, be it inside a quoted text (YAML 1.2, 9.1.2).
 _SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
@@ -38,6 +39,13 @@ class Remark(NamedTuple):
     message: str
 
 
+class Ignored(NamedTuple):
+    """A document that plays no part in routing, and why."""
+
+    place: Place
+    omission: Omission
+
+
 class Declared(NamedTuple):
     """An object, and where it is declared."""
 
@@ -49,14 +57,13 @@ class Declared(NamedTuple):
 class Contents:
     """What a text says. Nothing of a text with `errors` is to be believed; `warnings` do no harm.
 
-    `ignored` are documents that play no part in routing, with the reason. `pieces` are for the
-    next `read`: the text's documents by their hash, each with places of its own.
+    `pieces` are for the next `read`: the text's documents by their hash, each with places of its own.
     """
 
     declared: tuple[Declared, ...] = ()
     errors: tuple[Remark, ...] = ()
     warnings: tuple[Remark, ...] = ()
-    ignored: tuple[Remark, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
     documents: int = 0
     pieces: Mapping[bytes, Contents] = field(default_factory=dict, compare=False, repr=False)
 
@@ -118,7 +125,7 @@ def _read_document(number: int, document: object, lines: Lines) -> Contents:
         return Contents(
             declared=(Declared(parsed.object, place),) if parsed.object else (),
             warnings=tuple(remark(warning) for warning in parsed.warnings),
-            ignored=(Remark(place, parsed.ignored),) if parsed.ignored else (),
+            ignored=(Ignored(place, parsed.ignored),) if parsed.ignored else (),
         )
 
     try:
@@ -151,7 +158,7 @@ def _joined(
         tuple(declared for part in parts for declared in part.declared),
         tuple(remark for part in parts for remark in part.errors),
         tuple(remark for part in parts for remark in part.warnings),
-        tuple(remark for part in parts for remark in part.ignored),
+        tuple(ignored for part in parts for ignored in part.ignored),
         documents,
         pieces or {},
     )
@@ -170,5 +177,5 @@ def _moved(said: Contents, lines: int, documents: int) -> Contents:
         tuple(Declared(found, moved(place)) for found, place in said.declared),
         all_moved(said.errors),
         all_moved(said.warnings),
-        all_moved(said.ignored),
+        tuple(Ignored(moved(place), omission) for place, omission in said.ignored),
     )

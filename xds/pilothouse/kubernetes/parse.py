@@ -15,6 +15,7 @@ from pilothouse.kubernetes.objects import Node, Object, Pod
 from pilothouse.kubernetes.services import service
 from pilothouse.kubernetes.slices import endpoint_slice
 from pilothouse.model import Locality
+from pilothouse.reasons import Omission, Reason
 
 # In order of precedence; the beta labels are from before Kubernetes 1.17.
 _REGION = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
@@ -24,14 +25,14 @@ _SUB_ZONE = ("topology.pilothouse.dev/subzone", "topology.istio.io/subzone")
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What became of one document: an object, or the reason why it plays no part in routing.
+    """What became of one document: an object, or why it plays no part in routing.
 
     `warnings` name what was read as if it were absent. Whoever holds an older version of an object
     that is `ignored` now has to let go of it.
     """
 
     object: Object | None = None
-    ignored: str = ""
+    ignored: Omission | None = None
     warnings: tuple[FieldError, ...] = ()
 
 
@@ -43,10 +44,10 @@ def parse(document: Fields) -> Parsed:
         if version in _OUR_VERSIONS:
             # Every object of these versions has a name. A half-written `kind: Serv` has none yet.
             document.at("metadata").required("name")
-        return Parsed(ignored=f"kind {kind} of {version}")
+        return Parsed(ignored=Omission(Reason.UNSUPPORTED_KIND, f"{kind} of {version}"))
     warnings: list[FieldError] = []
     found = read(document, warnings.append)
-    if isinstance(found, str):
+    if isinstance(found, Omission):
         return Parsed(ignored=found)
     return Parsed(found, warnings=tuple(warnings))
 
@@ -68,7 +69,7 @@ def _first(labels: Mapping[str, str], names: tuple[str, ...]) -> str:
     return next((labels[name] for name in names if labels.get(name)), "")
 
 
-_READERS: dict[tuple[str, str], Callable[[Fields, overrides.Warn], Object | str]] = {
+_READERS: dict[tuple[str, str], Callable[[Fields, overrides.Warn], Object | Omission]] = {
     ("v1", "Service"): service,
     ("v1", "Node"): _node,
     ("v1", "Pod"): _pod,

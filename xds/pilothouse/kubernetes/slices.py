@@ -6,13 +6,14 @@ from pilothouse.kubernetes import metadata, overrides
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key
 from pilothouse.model import State
+from pilothouse.reasons import Omission, Reason
 
 _SERVICE = "kubernetes.io/service-name"
 _IMPORTED = "multicluster.kubernetes.io/service-name"
 _ZONE = "topology.kubernetes.io/zone"
 
 
-def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | str:
+def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | Omission:
     """Read a slice, or tell why it plays no part. Raises FieldError where the API server would refuse it."""
     meta = metadata.namespaced(document)
     # Required by the API, be it null: a half-written file must not pass for a service without endpoints.
@@ -32,10 +33,10 @@ def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | st
         meta.created,
     )
     if _IMPORTED in document.at("metadata").labels("labels"):
-        return "its endpoints are imported from other clusters (KEP-1645)"
+        return Omission(Reason.IMPORTED, str(found.key))
     if family == "FQDN":
-        return "addressType FQDN: endpoints are routed to by IP address"
-    return found if found.owner else f"no Service owns it: it has no label {_SERVICE}"
+        return Omission(Reason.UNSUPPORTED_ADDRESSES, str(found.key), "addressType FQDN")
+    return found if found.owner else Omission(Reason.NO_OWNER, str(found.key), f"has no label {_SERVICE}")
 
 
 def state(ready: bool | None, serving: bool | None, terminating: bool | None) -> State:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pilothouse.model import Service, ServiceName
+from pilothouse.reasons import Omission
 
 
 class Sink(Protocol):
@@ -41,6 +42,16 @@ class Fault:
         document = f" document {self.document}" if self.document else ""
         field = f" {self.field}:" if self.field else ""
         return f"{place}:{document}{field} {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A document of a backend that plays no part in routing. `line` and `document` count from 1."""
+
+    file: str
+    line: int
+    document: int
+    omission: Omission
 
 
 class Source(Protocol):

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from pilothouse.model import ServiceName
-from pilothouse.sources import Fault, Sink
+from pilothouse.sources import Fault, LeftOut, Sink
 from pilothouse.sources.files.disk import Look, look
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
 from pilothouse.sources.files.watch import Watch
@@ -52,6 +52,11 @@ class FilesSource:
     @property
     def faults(self) -> Sequence[Fault]:
         return self._last_good.faults
+
+    @property
+    def left_out(self) -> Sequence[LeftOut]:
+        """The documents that play no part in routing, by place."""
+        return tuple(self._last_good.left_out)
 
     async def run(self, sink: Sink) -> None:
         await self._look()

@@ -8,7 +8,7 @@ from pilothouse.kubernetes.documents import Remark
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
 from pilothouse.model import Service, ServiceName
-from pilothouse.sources import Fault
+from pilothouse.sources import Fault, LeftOut
 from pilothouse.sources.files.disk import Look, Manifest
 
 # For how long something has to be missing or broken until it is. Editors save by taking a file away
@@ -61,6 +61,13 @@ class LastGood:
     def services(self) -> list[Service]:
         found = (self.service(name) for name in sorted(self._cluster.names))
         return [service for service in found if service]
+
+    @property
+    def left_out(self) -> Iterator[LeftOut]:
+        """The documents that play no part in routing, in the order of files and lines."""
+        for path, manifest in sorted(self._look.files.items()):
+            for place, omission in manifest.contents.ignored:
+                yield LeftOut(path, place.line, place.document, omission)
 
     def service(self, name: ServiceName) -> Service | None:
         return self._cluster.service(name)
