@@ -90,6 +90,7 @@ EVERYTHING = {
     "log_format": "json",
     "cluster_domain": "mesh.test",
     "max_connection_age_s": "1.5",
+    "flap_damping": "true",
     "workers": "2",
 }
 
@@ -103,6 +104,7 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert (flags.xds, flags.admin) == (HostPort("::1", 1), HostPort("0.0.0.0", 0))
     assert (flags.tls_key, flags.client_ca) == (Path("tls.key"), Path("ca.crt"))
     assert (flags.log_format, flags.cluster_domain, flags.max_connection_age_s) == ("json", "mesh.test", 1.5)
+    assert flags.flap_damping
 
 
 def test_every_setting_is_a_flag_of_serve() -> None:

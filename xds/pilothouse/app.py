@@ -15,6 +15,7 @@ from pilothouse.admin.http import admin
 from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.catalogue import Catalogue
 from pilothouse.config import Settings
+from pilothouse.damping import Damping
 from pilothouse.observe import SourceState, observe
 from pilothouse.registry import Registry
 from pilothouse.server.discovery import Discovery
@@ -43,7 +44,8 @@ async def run(
         sources = [FilesSource(settings.manifests, settings.cluster_domain)]
     states = [SourceState(source) for source in sources]
     gc.disable()  # until everything is loaded: none of it is garbage, and it would be searched in vain
-    registry, catalogue = Registry([source.name for source in sources]), Catalogue()
+    damping = Damping() if settings.flap_damping else None
+    registry, catalogue = Registry([source.name for source in sources], damping=damping), Catalogue()
     discovery = Discovery(catalogue)
     started_s = time.time()
     stopping = _stop_on_signals()

@@ -108,6 +108,7 @@ class Settings(BaseModel):
     connection below it, lives `max_connection_age_s` seconds: then the sidecar comes back on a new
     one and is sent nothing that it has. Without an end, streams would never spread over replicas
     that start later, and an open connection would keep a client certificate that was renewed.
+    With `flap_damping` an endpoint whose readiness keeps changing waits before it is called again.
     `workers` are processes that share the xDS port; each has an admin port, the first of them `admin`.
     """
 
@@ -123,6 +124,7 @@ class Settings(BaseModel):
     cluster_domain: Annotated[str, AfterValidator(_domain)] = "cluster.local"
     # gRPC takes milliseconds in 32 bits.
     max_connection_age_s: float = Field(default=1800, gt=0, le=2_000_000, allow_inf_nan=False)
+    flap_damping: bool = False
     workers: int = Field(default=1, ge=1, le=64)
 
     @field_validator("tls_key")

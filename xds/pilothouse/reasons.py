@@ -18,6 +18,7 @@ class Reason(Enum):
     PORT_NAME_MISMATCH = "port-name-mismatch"
     DUPLICATE_LOSER = "duplicate-loser"
     UNSUPPORTED_TRANSPORT = "unsupported-transport"
+    DAMPED = "damped"
     QUARANTINED = "quarantined"
     UNSUPPORTED_KIND = "unsupported-kind"
     UNSUPPORTED_ADDRESSES = "unsupported-addresses"

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from pilothouse.damping import Damping
 from pilothouse.dirty import DirtySet
 from pilothouse.guard import Guard, believe
 from pilothouse.model import Service, ServiceName
@@ -18,11 +19,14 @@ class Registry:
     Endpoints are not united across sources, because two registries rarely mean the same by health.
     """
 
-    def __init__(self, sources: Sequence[str], guard: Guard = believe) -> None:
+    def __init__(
+        self, sources: Sequence[str], guard: Guard = believe, damping: Damping | None = None
+    ) -> None:
         self._shards: dict[str, dict[ServiceName, Service]] = {source: {} for source in sources}
         self._unsynced = set(sources)
         self._synced = asyncio.Event()
         self._guard = guard
+        self._damping = damping
         self._services: dict[ServiceName, Service] = {}
         #: Services that were created, changed or removed since the last `take`.
         self.changed: DirtySet[ServiceName] = DirtySet()
@@ -72,6 +76,8 @@ class Registry:
         changed = []
         for name in names:
             merged = next((shard[name] for shard in self._shards.values() if name in shard), None)
+            if self._damping is not None:
+                merged = self._damped(self._damping, name, merged)
             if merged == self._services.get(name):
                 continue
             changed.append(name)
@@ -80,6 +86,16 @@ class Registry:
             else:
                 self._services[name] = merged
         self.changed.mark(changed)
+
+    def _damped(self, damping: Damping, name: ServiceName, merged: Service | None) -> Service | None:
+        if merged is None:
+            damping.forget(name)
+            return None
+        loop = asyncio.get_running_loop()
+        found, again = damping.damped(merged, loop.time())
+        if again is not None:
+            loop.call_at(again, self._merge, [name])
+        return found
 
 
 class Shard:

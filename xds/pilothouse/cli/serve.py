@@ -36,6 +36,10 @@ Domain = Annotated[
 Age = Annotated[
     str | None, typer.Option(metavar="SECONDS", help="When a stream has to start anew.  [default: 1800]")
 ]
+Damping = Annotated[
+    bool | None,
+    typer.Option("--flap-damping", help="What is ready and not in turn has to wait."),
+]
 Workers = Annotated[
     str | None, typer.Option(metavar="COUNT", help="Processes that share the xDS port.  [default: 1]")
 ]
@@ -54,6 +58,7 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     log_format: LogFormat = None,
     cluster_domain: Domain = None,
     max_connection_age_s: Age = None,
+    flap_damping: Damping = None,
     workers: Workers = None,
     config: Config = None,
 ) -> None:

@@ -1,0 +1,86 @@
+"""Flap damping: an endpoint whose readiness keeps changing waits before it is called again.
+
+Only re-admission is damped. That an endpoint is not ready counts at once, and so does that it is gone;
+and the last ready endpoint of a service is never held, since a doubtful answer is better than none.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+from pilothouse.model import Endpoint, Service, ServiceName, State
+from pilothouse.reasons import Omission, Reason
+
+WINDOW_S = 60.0
+FLIPS = 4  # so many changes of readiness within the window are nothing unusual
+HOLD_S = 30.0
+
+# What runs at an address: several things may share one (hostNetwork).
+_Key = tuple[str, tuple[tuple[str, int | None], ...]]
+
+
+@dataclass(slots=True)
+class _Endpoints:
+    """What is remembered of a service: nearly always nothing."""
+
+    unready: frozenset[_Key] = frozenset()
+    flips: dict[_Key, deque[float]] = field(default_factory=dict)
+
+
+class Damping:
+    """Times are seconds of a monotonic clock. Pure: whoever asks comes back when he is told to."""
+
+    def __init__(self) -> None:
+        self._services: dict[ServiceName, _Endpoints] = {}
+
+    def damped(self, service: Service, now: float) -> tuple[Service, float | None]:
+        """The service with what flaps held back, and when to ask again if nothing changes before."""
+        unready = frozenset(_key(e) for e in service.endpoints if e.state is State.NOT_READY)
+        known = self._services.get(service.name)
+        if known is None:
+            if not unready:
+                return service, None
+            known = self._services[service.name] = _Endpoints(unready)
+        self._note(known, service, unready, now)
+        if not known.unready and not known.flips:
+            del self._services[service.name]
+            return service, None
+        return self._held(known, service, now)
+
+    def forget(self, name: ServiceName) -> None:
+        """The service is gone."""
+        self._services.pop(name, None)
+
+    def _note(self, known: _Endpoints, service: Service, unready: frozenset[_Key], now: float) -> None:
+        present = {_key(endpoint) for endpoint in service.endpoints}
+        for key in (known.unready ^ unready) & present:
+            known.flips.setdefault(key, deque()).append(now)
+        known.unready = unready
+        for key, flips in [*known.flips.items()]:
+            while flips and flips[0] <= now - WINDOW_S:
+                flips.popleft()
+            if not flips or key not in present:
+                del known.flips[key]
+
+    def _held(self, known: _Endpoints, service: Service, now: float) -> tuple[Service, float | None]:
+        until = {
+            key: flips[-1] + HOLD_S
+            for key, flips in known.flips.items()
+            if len(flips) > FLIPS and key not in known.unready and flips[-1] + HOLD_S > now
+        }
+        if not until or not any(e.state is State.READY and _key(e) not in until for e in service.endpoints):
+            return service, None
+        held = [endpoint for endpoint in service.endpoints if _key(endpoint) in until]
+        endpoints = tuple(
+            replace(endpoint, state=State.NOT_READY) if _key(endpoint) in until else endpoint
+            for endpoint in service.endpoints
+        )
+        why = f"more than {FLIPS} changes of readiness within {WINDOW_S:.0f} s"
+        omissions = tuple(Omission(Reason.DAMPED, endpoint.address, why) for endpoint in held)
+        left_out = service.left_out + omissions
+        return replace(service, endpoints=endpoints, left_out=left_out), min(until.values())
+
+
+def _key(endpoint: Endpoint) -> _Key:
+    return endpoint.address, endpoint.ports
