@@ -41,7 +41,7 @@ class Damping:
         if known is None:
             if not unready:
                 return service, None
-            known = self._services[service.name] = _Endpoints(unready)
+            known = self._services[service.name] = _Endpoints()
         self._note(known, service, unready, now)
         if not known.unready and not known.flips:
             del self._services[service.name]
