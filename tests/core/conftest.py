@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from pilothouse.catalogue import Catalogue, Change
+from pilothouse.catalogue import Catalogue
+from pilothouse.changes import Change
 from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec
 
 

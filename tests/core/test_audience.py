@@ -1,7 +1,7 @@
 import pytest
 
-from pilothouse.audience import Address, Audience, BadNode, Capture, Node, Scope, audience
-from pilothouse.model import Locality, ServiceName
+from pilothouse.audience import Address, Audience, BadNode, Capture, Node, audience
+from pilothouse.model import Exposed, Locality, ServiceName
 
 
 def metadata(**said: object) -> Node:
@@ -24,7 +24,7 @@ def test_everything_that_a_node_says_is_taken_over() -> None:
         namespace="web",
         node="n1",
         locality=Locality("r1", "z1"),
-        scope=Scope(frozenset({ServiceName("shop", "payments"), ServiceName("data", "*")})),
+        dependencies=frozenset({ServiceName("shop", "payments"), ServiceName("data", "*")}),
         egress=Address("127.0.0.2", 15002),
         capture=Capture.VIP,
     )
@@ -80,13 +80,13 @@ def test_the_namespace_is_stated_or_follows_a_convention_and_is_never_guessed(
 
 def test_no_dependencies_is_not_the_same_as_not_saying() -> None:
     payments = ServiceName("shop", "payments")
-    assert audience(metadata()).scope.sees(payments)
-    assert not audience(metadata(dependencies=[])).scope.sees(payments)
+    assert audience(metadata()).scope.sees(Exposed(payments))
+    assert not audience(metadata(dependencies=[])).scope.sees(Exposed(payments))
 
 
 def test_a_dependency_on_a_namespace_covers_all_of_it_and_no_other() -> None:
     scope = audience(metadata(dependencies=["data/*", "shop/payments"])).scope
-    assert scope.sees(ServiceName("data", "ledger"))
-    assert scope.sees(ServiceName("shop", "payments"))
-    assert not scope.sees(ServiceName("shop", "carts"))
-    assert not scope.sees(ServiceName("data-2", "ledger"))
+    assert scope.sees(Exposed(ServiceName("data", "ledger")))
+    assert scope.sees(Exposed(ServiceName("shop", "payments")))
+    assert not scope.sees(Exposed(ServiceName("shop", "carts")))
+    assert not scope.sees(Exposed(ServiceName("data-2", "ledger")))

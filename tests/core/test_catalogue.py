@@ -1,16 +1,17 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pilothouse.audience import Address, Audience, Capture, Dialect, Naming, Scope
-from pilothouse.catalogue import Change
+from pilothouse.audience import Address, Audience, Capture, Dialect, Scope
+from pilothouse.changes import Change, affected
 from pilothouse.model import Locality, Port, Protocol, Service, ServiceName
 from pilothouse.resources import ResourceType
-from pilothouse.world import World, affected
+from pilothouse.world import World
 
 Make = Callable[..., Service]
 ByType = Callable[[list[Change]], Mapping[str, set[str]]]
 PAYMENTS = "outbound|8080||payments.shop.svc.cluster.local"
 EVERYTHING = Scope()
+SHOP = Scope(namespace="shop")
 POISON = (Port("http", 8080), Port("bad", 70_000, Protocol.TCP))
 
 
@@ -58,10 +59,10 @@ def test_the_last_good_version_of_an_alias_leads_nowhere_when_its_target_is_gone
     alias = make_service("shop/carts", ports=(), external_name=host)
     town.put(make_service("shop/payments", "10.0.0.1"), alias)
     town.put(make_service("shop/carts", "10.0.0.2", ports=POISON, vips=("10.96.0.1",)))
-    before = town.catalogue.routes(Naming("shop", EVERYTHING), Capture.PROXY).resources["egress"].any
+    before = town.catalogue.routes(SHOP, Capture.PROXY).resources["egress"].any
     assert b"carts" in before
     town.remove(ServiceName("shop", "payments"))
-    after = town.catalogue.routes(Naming("shop", EVERYTHING), Capture.PROXY).resources["egress"].any
+    after = town.catalogue.routes(SHOP, Capture.PROXY).resources["egress"].any
     assert b"carts" not in after
 
 
@@ -84,7 +85,7 @@ def test_one_bad_service_is_quarantined_and_the_others_flow(town: Any, make_serv
         make_service("shop/bad", "10.0.0.1", ports=POISON, vips=("10.96.0.1",)),
     )
     changes = town.put(bad, good)
-    assert [change.service for change in changes] == [good.name]
+    assert [change.service.name for change in changes] == [good.name]
     assert list(town.catalogue.quarantined) == [bad.name]
     assert "port_value" in town.catalogue.quarantined[bad.name].reason
 
@@ -144,19 +145,19 @@ def test_an_alias_is_routed_to_its_target_and_follows_it(
         make_service("shop/green"),
         make_service("shop/web", ports=(), external_name="blue.shop.svc.cluster.local"),
     )
-    routes = town.catalogue.routes(Naming("shop", EVERYTHING), Capture.PROXY).resources["egress"]
+    routes = town.catalogue.routes(SHOP, Capture.PROXY).resources["egress"]
     assert routes.any.count(b"outbound|8080||blue") == 2
     changes = town.put(make_service("shop/web", ports=(), external_name="green.shop.svc.cluster.local"))
     # Who sees the alias alone loses the one cluster and gains the other.
     clusters = {f"outbound|8080||{name}.shop.svc.cluster.local" for name in ("blue", "green")}
     assert names_by_type(changes) == {"CDS": clusters, "EDS": clusters, "RDS": {"egress"}}
-    routes = town.catalogue.routes(Naming("shop", EVERYTHING), Capture.PROXY).resources["egress"]
+    routes = town.catalogue.routes(SHOP, Capture.PROXY).resources["egress"]
     assert routes.any.count(b"outbound|8080||blue") == 1
 
 
 def test_nothing_is_shown_that_is_out_of_scope(town: Any, make_service: Make) -> None:
     town.put(make_service("shop/payments", "10.0.0.1"), make_service("data/ledger", "10.0.0.2"))
-    world = World(town.catalogue, Audience(scope=Scope(frozenset({ServiceName("data", "*")}))))
+    world = World(town.catalogue, Audience(dependencies=frozenset({ServiceName("data", "*")})))
     assert world.get(ResourceType.ENDPOINTS, PAYMENTS) is None
     assert world.get(ResourceType.CLUSTER, PAYMENTS) is None
     assert list(world.selection(ResourceType.CLUSTER).resources) == [
@@ -225,3 +226,62 @@ def test_who_depends_on_an_alias_alone_is_not_told_the_names_of_its_target(
     changes = town.put(make_service("shop/payments", ports=(Port("http", 8080), port), vips=("10.96.0.1",)))
     only_alias = Scope(frozenset({ServiceName("shop", "web")}))
     assert ResourceType.LISTENER not in affected(changes, only_alias, Dialect.ENVOY)
+
+
+def scope_of(namespace: str) -> Scope:
+    return Scope(namespace=namespace)
+
+
+def everything(town: Any, scope: Scope) -> tuple[set[str], bool, set[str], bool]:
+    """Of a scope: its clusters, whether it has the endpoints, its listeners, whether it has the host."""
+    catalogue = town.catalogue
+    return (
+        set(catalogue.clusters(scope).resources),
+        catalogue.load_assignment(scope, Locality(), PAYMENTS) is not None,
+        set(catalogue.listeners(scope, Address("127.0.0.1", 1), Capture.PROXY).resources) - {"egress"},
+        b"payments.shop" in catalogue.routes(scope, Capture.PROXY).resources["egress"].any,
+    )
+
+
+def test_what_is_not_exported_to_a_namespace_is_nowhere_there(town: Any, make_service: Make) -> None:
+    ports = (Port("http", 8080), Port("tcp", 5432, Protocol.TCP))
+    restricted = {"ports": ports, "vips": ("10.96.0.1",), "exported_to": frozenset({"shop", "data"})}
+    town.put(make_service("shop/payments", "10.0.0.1", **restricted))
+    clusters = {PAYMENTS, "outbound|5432||payments.shop.svc.cluster.local"}
+    for namespace in ("shop", "data"):
+        assert everything(town, scope_of(namespace)) == (clusters, True, {"10.96.0.1_5432"}, True)
+    for namespace in ("", "test"):
+        assert everything(town, scope_of(namespace)) == (set(), False, set(), False)
+
+
+def test_who_loses_and_who_gains_sight_of_a_service_is_told(town: Any, make_service: Make) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1", exported_to=frozenset({"data"})))
+    changes = town.put(make_service("shop/payments", "10.0.0.1", exported_to=frozenset({"test"})))
+    for namespace in ("data", "test"):
+        told = affected(changes, scope_of(namespace), Dialect.ENVOY)
+        assert told == {
+            ResourceType.CLUSTER: {PAYMENTS},
+            ResourceType.ENDPOINTS: {PAYMENTS},
+            ResourceType.ROUTES: {"egress"},
+        }
+    assert affected(changes, scope_of("other"), Dialect.ENVOY) == {}
+    assert everything(town, scope_of("data"))[0] == set()
+    assert everything(town, scope_of("test"))[0] == {PAYMENTS}
+
+
+def test_an_alias_does_not_lead_out_of_what_is_exported(town: Any, make_service: Make) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1", exported_to=frozenset({"shop"})))
+    town.put(make_service("test/spy", ports=(), external_name="payments.shop.svc.cluster.local"))
+    only_alias = Scope(frozenset({ServiceName("test", "spy")}), "test")
+    assert town.catalogue.clusters(only_alias).resources == {}
+    assert town.catalogue.load_assignment(only_alias, Locality(), PAYMENTS) is None
+    assert affected(town.put(make_service("shop/payments", "10.0.0.2")), only_alias, Dialect.ENVOY)
+
+
+def test_namespaces_to_which_nothing_is_exported_share_what_they_see(town: Any, make_service: Make) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1", exported_to=frozenset({"shop"})))
+    town.put(make_service("shop/carts", "10.0.0.2"))
+    assert town.catalogue.clusters(scope_of("a")) is town.catalogue.clusters(scope_of("b"))
+    assert town.catalogue.clusters(scope_of("a")) is not town.catalogue.clusters(scope_of("shop"))
+    town.put(make_service("shop/payments", "10.0.0.1"))
+    assert town.catalogue.clusters(scope_of("a")) is town.catalogue.clusters(scope_of("shop"))

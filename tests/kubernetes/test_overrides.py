@@ -95,3 +95,38 @@ def test_warnings_come_with_the_object(parsed):
     )
     assert found.object is not None
     assert [warning.path[-1] for warning in found.warnings] == [overrides.WEIGHT, overrides.LOCALITY]
+
+
+@pytest.mark.parametrize(
+    ("text", "namespaces"),
+    [
+        ("*", None),
+        (".", {"shop"}),
+        ("~", set()),
+        ("data", {"data"}),
+        ("., data,test", {"shop", "data", "test"}),
+        (" data  test ", {"data", "test"}),
+    ],
+)
+def test_a_service_is_exported_to_namespaces(warnings, text, namespaces):
+    assert overrides.exported_to({"pilothouse.dev/export-to": text}, "shop", warnings.append) == namespaces
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("text", "namespaces"),
+    [
+        ("Data", set()),
+        ("~, data", {"data"}),
+        ("", set()),
+        (",", set()),
+        ("a.b,c", {"c"}),
+    ],
+)
+def test_what_is_no_namespace_hides_the_service_rather_than_showing_it(warnings, text, namespaces):
+    assert overrides.exported_to({"pilothouse.dev/export-to": text}, "shop", warnings.append) == namespaces
+    assert [warning.field for warning in warnings] == ["metadata.annotations[pilothouse.dev/export-to]"]
+
+
+def test_a_service_that_does_not_say_is_exported_to_all(warnings):
+    assert overrides.exported_to({}, "shop", warnings.append) is None

@@ -8,11 +8,12 @@ from typing import Any
 from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse.audience import Audience, Dialect
-from pilothouse.catalogue import Catalogue, Change
+from pilothouse.catalogue import Catalogue
+from pilothouse.changes import Change, affected
 from pilothouse.model import Service, ServiceName
 from pilothouse.registry import Registry
 from pilothouse.resources import ResourceType
-from pilothouse.world import World, affected
+from pilothouse.world import World
 
 from ..protocol.clients import CLIENTS
 from ..protocol.connection import Connection

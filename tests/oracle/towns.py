@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from pilothouse.audience import Address, Audience, Capture, Dialect, Scope
+from pilothouse.audience import Address, Audience, Capture, Dialect
 from pilothouse.model import (
     Endpoint,
     Locality,
@@ -43,13 +43,23 @@ class Draft:
     headless: bool = False
     external: str = ""
     created: str = ""
+    exported_to: frozenset[str] | None = None
     endpoints: tuple[Endpoint, ...] = ()
     poisoned: bool = False  # breaks a validation rule, so that the last good version stays in force
 
     def named(self, name: ServiceName) -> Service:
         # No header may hold a line feed, so no virtual host may.
         host = _host(name) + "\n" if self.poisoned else _host(name)
-        spec = ServiceSpec(name, host, self.ports, self.vips, self.headless, self.external, self.created)
+        spec = ServiceSpec(
+            name,
+            host,
+            self.ports,
+            self.vips,
+            self.headless,
+            self.external,
+            self.created,
+            exported_to=self.exported_to,
+        )
         return Service(spec, self.endpoints)
 
 
@@ -68,6 +78,9 @@ _KINDS = st.sampled_from(
         Draft(ports=(_TCP,), vips=_VIPS),
         Draft(ports=(_GRPC, _HTTP), vips=_VIPS[1:], created="2021-01-01T00:00:00Z"),
         Draft(ports=(_HTTP,), headless=True),
+        Draft(ports=(_HTTP, _TCP), vips=_VIPS[:1], exported_to=frozenset({"shop"})),
+        Draft(ports=(_HTTP,), exported_to=frozenset({"shop", "data"})),
+        Draft(ports=(_HTTP,), exported_to=frozenset()),
         Draft(ports=(_HTTP,), vips=_VIPS[1:], poisoned=True),
         *(Draft(external=_host(name)) for name in NAMES),
         Draft(external="example.com"),
@@ -82,8 +95,8 @@ DRAFTS = st.builds(
 AUDIENCES = (
     Audience(namespace="shop", locality=Locality("eu", "a")),
     Audience(namespace="shop", locality=Locality("us", "a"), capture=Capture.VIP),
-    Audience(namespace="data", locality=Locality("eu", "a"), scope=Scope(frozenset({NAMES[3]}))),
-    Audience(namespace="data", scope=Scope(frozenset({ServiceName("shop", "*")})), capture=Capture.VIP),
+    Audience(namespace="data", locality=Locality("eu", "a"), dependencies=frozenset({NAMES[3]})),
+    Audience(namespace="data", dependencies=frozenset({ServiceName("shop", "*")}), capture=Capture.VIP),
     Audience(egress=Address("127.0.0.1", 9999)),
     Audience(namespace="shop", locality=Locality("eu", "b"), dialect=Dialect.GRPC),
 )
@@ -92,7 +105,7 @@ AUDIENCES = (
 TWINS = (
     {"namespace": "data"},
     {"locality": Locality("us", "a")},
-    {"scope": Scope(frozenset({ServiceName("data", "*")}))},
+    {"dependencies": frozenset({ServiceName("data", "*")})},
     {"egress": Address("127.0.0.1", 9998)},
     {"capture": Capture.VIP},
     {"capture": Capture.PROXY},

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 
-from pilothouse.model import NOWHERE, Locality, ServiceName
+from pilothouse.model import NOWHERE, Exposed, Locality, ServiceName
 
 METADATA = "node.metadata.pilothouse"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -64,21 +64,25 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which services may be seen. `dependencies` of None means: all of them."""
+    """Which services may be seen, and from which namespace: its short names are its own.
+
+    `dependencies` of None means: all of them. Without a namespace, what is exported to some is not seen.
+    """
 
     dependencies: frozenset[ServiceName] | None = None
+    namespace: str = ""
 
-    def sees(self, name: ServiceName) -> bool:
+    def sees(self, exposed: Exposed) -> bool:
+        return self.admits(exposed) and self.wants(exposed.name)
+
+    def admits(self, exposed: Exposed) -> bool:
+        """Whether a service is exported to this namespace, be it a dependency or not."""
+        return exposed.namespaces is None or self.namespace in exposed.namespaces
+
+    def wants(self, name: ServiceName) -> bool:
+        """Whether a service is a dependency, be it exported or not."""
         wanted = self.dependencies
         return wanted is None or name in wanted or ServiceName(name.namespace, "*") in wanted
-
-
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """What the names in a route configuration depend on: short names belong to the namespace."""
-
-    namespace: str
-    scope: Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +92,14 @@ class Audience:
     namespace: str = ""
     node: str = ""
     locality: Locality = NOWHERE
-    scope: Scope = Scope()
+    dependencies: frozenset[ServiceName] | None = None
     egress: Address = EGRESS
     capture: Capture = Capture.PROXY
     dialect: Dialect = Dialect.ENVOY
 
     @property
-    def naming(self) -> Naming:
-        return Naming(self.namespace, self.scope)
+    def scope(self) -> Scope:
+        return Scope(self.dependencies, self.namespace)
 
 
 def audience(node: Node) -> Audience:
@@ -115,7 +119,7 @@ def audience(node: Node) -> Audience:
             namespace=_namespace(node, said),
             node=_string(said, "node"),
             locality=node.locality,
-            scope=Scope(_dependencies(said)),
+            dependencies=_dependencies(said),
             egress=_egress(said),
             capture=_capture(said),
             dialect=Dialect.GRPC if node.user_agent.lower().startswith("grpc") else Dialect.ENVOY,

@@ -12,35 +12,22 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pilothouse.audience import Address, Capture, Naming, Scope
+from pilothouse.audience import Address, Capture, Scope
+from pilothouse.changes import Change, change, concerns
 from pilothouse.claims import Claims
 from pilothouse.directory import Directory
 from pilothouse.model import Locality, Service, ServiceName
 from pilothouse.reasons import Omission, Reason
-from pilothouse.resources import Changes, Resource, ResourceType, Selection
+from pilothouse.resources import Resource, ResourceType, Selection
 from pilothouse.translate import Translated, assignment, egress, routes, translate
 from pilothouse.translate.names import EGRESS, cluster_name
 from pilothouse.translate.omissions import report_omissions
-from pilothouse.translate.proxyless import api_listener, dialled, targets
+from pilothouse.translate.proxyless import api_listener, dialled
 
 # Facets come from what clients say of themselves, so what is cached for them has a limit.
 _FACETS = 8192
 _LOCALITIES = 256
 _CHOICES = 32  # enough for a herd that reconnects and asks for the same
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What one service's change did: the names that were created, changed or gone, by type.
-
-    `targets` are what gRPC clients may dial, if they come or go. Who sees one of `leading`, whose names
-    lead to this service, is concerned by its clusters and endpoints.
-    """
-
-    service: ServiceName
-    names: Changes
-    targets: frozenset[str] = frozenset()
-    leading: frozenset[ServiceName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +71,10 @@ class Catalogue:
             before.setdefault(name, self._directory.get(name))
             # A service may take a virtual IP or a target from others, which then change as well.
             todo.extend(self._admit(name, services.get(name)))
-        changes = [change for change in (self._change(name, before) for name in before) if change.names]
-        for change in changes:
-            self._forget(change)
+        changes = [change(name, before, self._directory) for name in before]
+        changes = [one for one in changes if one.names]
+        for one in changes:
+            self._forget(one)
         if changes:
             self._choices.clear()
         return changes
@@ -111,7 +99,7 @@ class Catalogue:
         def build() -> Selection:
             return Selection({n: r for t in self._directory.reachable(scope) for n, r in t.clusters.items()})
 
-        return self._remember(ResourceType.CLUSTER, scope, None, build)
+        return self._remember(ResourceType.CLUSTER, self._directory.facet(scope), None, build)
 
     def load_assignments(self, scope: Scope, client: Locality) -> Selection:
         found = ((name, self.load_assignment(scope, client, name)) for name in self.clusters(scope).resources)
@@ -127,22 +115,22 @@ class Catalogue:
                 found |= translated.listeners if capture is Capture.VIP else translated.tcp_listeners
             return Selection(found)
 
-        return self._remember(ResourceType.LISTENER, scope, (address, capture), build)
+        return self._remember(ResourceType.LISTENER, self._directory.facet(scope), (address, capture), build)
 
-    def routes(self, naming: Naming, capture: Capture) -> Selection:
+    def routes(self, scope: Scope, capture: Capture) -> Selection:
         if capture is Capture.VIP:
             self._capture()
 
         def build() -> Selection:
-            seen = list(self._directory.visible(naming.scope))
-            inside = [translated.service.name.namespace == naming.namespace for translated in seen]
+            seen = list(self._directory.visible(scope))
+            inside = [translated.service.name.namespace == scope.namespace for translated in seen]
             hosts = [t.hosts.own if own else t.hosts.other for t, own in zip(seen, inside, strict=True)]
             found = {EGRESS: routes(hosts)}
             for translated in seen if capture is Capture.VIP else ():
                 found |= translated.vip_routes
             return Selection(found)
 
-        return self._remember(ResourceType.ROUTES, naming.scope, (naming.namespace, capture), build)
+        return self._remember(ResourceType.ROUTES, scope, capture, build)
 
     def chosen(self, type: ResourceType, facet: object, build: Callable[[], Selection]) -> Selection:
         """What was built for this facet since the last change of anything; of few facets, the latest."""
@@ -155,15 +143,15 @@ class Catalogue:
         self._choices[key] = held
         return held
 
-    def api_listener(self, naming: Naming, target: str) -> Resource | None:
+    def api_listener(self, scope: Scope, target: str) -> Resource | None:
         """The listener for what a gRPC client dials, such as `payments.shop:8080`."""
         labels = target.lower().rpartition(":")[0].split(".")
-        name = ServiceName(labels[1] if len(labels) > 1 else naming.namespace, labels[0])
+        name = ServiceName(labels[1] if len(labels) > 1 else scope.namespace, labels[0])
         owner = self._directory.get(name)
-        if owner is None or not naming.scope.sees(name):
+        if owner is None or not scope.sees(owner.service.spec.exposed):
             return None
         spec = owner.resolved.spec
-        port = dialled(spec, target, name.namespace == naming.namespace)
+        port = dialled(spec, target, name.namespace == scope.namespace)
         return api_listener(target, cluster_name(spec, port)) if port else None
 
     def omissions(self, service: Service) -> tuple[Omission, ...]:
@@ -218,22 +206,6 @@ class Catalogue:
         except ValueError as violation:
             self._quarantine(old.service.name, violation)
 
-    def _change(self, name: ServiceName, before: Mapping[ServiceName, Translated | None]) -> Change:
-        """What has become of a service, and of the clusters that its names lead to, since `before`."""
-        old, new = before[name], self._directory.get(name)
-        names = _difference(old, new)
-        told = frozenset[str]()
-        if ResourceType.CLUSTER in names:
-            told = told.union(*(targets(version.resolved.spec) for version in (old, new) if version))
-        moved = (old.leads_to if old else frozenset()) ^ (new.leads_to if new else frozenset())
-        if moved:
-            versions = (version for to in moved for version in (before.get(to), self._directory.get(to)))
-            clusters = frozenset(cluster for version in versions if version for cluster in version.clusters)
-            names = {**names}
-            for type in (ResourceType.CLUSTER, ResourceType.ENDPOINTS):
-                names[type] = names.get(type, frozenset()) | clusters
-        return Change(name, names, told, frozenset(self._directory.leading_to(name)))
-
     def _remember(
         self, type: ResourceType, scope: Scope, facet: object, build: Callable[[], Selection]
     ) -> Selection:
@@ -253,26 +225,3 @@ class Catalogue:
         if stale:
             for key in [k for k in self._memo if k[0] in stale and concerns(change, k[1])]:
                 del self._memo[key]
-
-
-def concerns(change: Change, scope: Scope) -> bool:
-    """Whether anything of a change can be seen in a scope."""
-    return scope.sees(change.service) or any(map(scope.sees, change.leading))
-
-
-def _difference(old: Translated | None, new: Translated | None) -> Changes:
-    if old is new:
-        return {}
-    names = {
-        ResourceType.CLUSTER: _changed(old.clusters if old else {}, new.clusters if new else {}),
-        ResourceType.ENDPOINTS: _changed(old.groups if old else {}, new.groups if new else {}),
-        ResourceType.LISTENER: _changed(old.listeners if old else {}, new.listeners if new else {}),
-        ResourceType.ROUTES: _changed(old.routes if old else {}, new.routes if new else {}),
-    }
-    return {type: changed for type, changed in names.items() if changed}
-
-
-def _changed(old: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:
-    if old is new:
-        return frozenset()
-    return frozenset(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))

@@ -7,10 +7,11 @@ may see it needs the clusters of those too, whether or not they were declared as
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Set
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from pilothouse.audience import Scope
-from pilothouse.model import ServiceName
+from pilothouse.model import Exposed, ServiceName
 from pilothouse.translate import Translated
 
 
@@ -22,6 +23,7 @@ class Directory:
         self._order: list[ServiceName] = []  # sorted
         self._owners: dict[str, Translated] = {}  # by cluster name
         self._leading: dict[ServiceName, set[ServiceName]] = {}  # to a service: those that lead to it
+        self._restricted: Counter[str] = Counter()  # services by the namespaces that they are exported to
 
     def get(self, name: ServiceName) -> Translated | None:
         return self._services.get(name)
@@ -47,38 +49,52 @@ class Directory:
             self._services[new.service.name] = new
             self._link(new)
 
-    def leading_to(self, name: ServiceName) -> Set[ServiceName]:
-        """The services that lead to this one."""
-        return self._leading.get(name, frozenset())
+    def facet(self, scope: Scope) -> Scope:
+        """The scope, without its namespace if nothing that is exported to some is exported to that."""
+        return scope if scope.namespace in self._restricted else Scope(scope.dependencies)
 
-    def sees(self, scope: Scope, name: ServiceName) -> bool:
-        """Whether a scope reaches a service, directly or through one that leads to it."""
-        return scope.sees(name) or any(map(scope.sees, self.leading_to(name)))
+    def leading_to(self, name: ServiceName) -> Iterator[Exposed]:
+        """The services that lead to this one."""
+        for leading in self._leading.get(name, ()):
+            yield self._services[leading].service.spec.exposed
+
+    def sees(self, scope: Scope, exposed: Exposed) -> bool:
+        """Whether a scope reaches a service, directly or through one that leads to it.
+
+        Nothing leads to what is not exported to the namespace that looks.
+        """
+        if not scope.admits(exposed):
+            return False
+        return scope.wants(exposed.name) or any(map(scope.sees, self.leading_to(exposed.name)))
 
     def owner(self, scope: Scope, cluster: str) -> Translated | None:
         """The service with this cluster, if the scope reaches it."""
         owner = self._owners.get(cluster)
-        return owner if owner is not None and self.sees(scope, owner.service.name) else None
+        return owner if owner is not None and self.sees(scope, owner.service.spec.exposed) else None
 
     def visible(self, scope: Scope) -> Iterator[Translated]:
         """The services in scope by name."""
-        if scope.dependencies is None:
-            return (self._services[name] for name in self._order)
-        return (self._services[name] for name in sorted(self._named(scope.dependencies)))
+        names = self._order if scope.dependencies is None else sorted(self._named(scope.dependencies))
+        return self._admitted(scope, names)
 
     def reachable(self, scope: Scope) -> Iterator[Translated]:
         """The services in scope and those that they lead to, by name."""
         if scope.dependencies is None:
             return self.visible(scope)
-        names = self._named(scope.dependencies)
+        names = {found.service.name for found in self.visible(scope)}
         backends = {backend for name in names for backend in self._services[name].leads_to}
-        return (self._services[name] for name in sorted(names | (backends & self._services.keys())))
+        return self._admitted(scope, sorted(names | (backends & self._services.keys())))
+
+    def _admitted(self, scope: Scope, names: Iterable[ServiceName]) -> Iterator[Translated]:
+        found = (self._services[name] for name in names)
+        return (one for one in found if scope.admits(one.service.spec.exposed))
 
     def _link(self, new: Translated) -> None:
         for cluster in new.clusters:
             self._owners[cluster] = new
         for backend in new.leads_to:
             self._leading.setdefault(backend, set()).add(new.service.name)
+        self._restricted.update(new.service.spec.exported_to or ())
 
     def _unlink(self, old: Translated) -> None:
         for cluster in old.clusters:
@@ -87,6 +103,10 @@ class Directory:
             self._leading[backend].discard(old.service.name)
             if not self._leading[backend]:
                 del self._leading[backend]
+        for namespace in old.service.spec.exported_to or ():
+            self._restricted[namespace] -= 1
+            if not self._restricted[namespace]:
+                del self._restricted[namespace]
 
     def _named(self, dependencies: Iterable[ServiceName]) -> set[ServiceName]:
         return {name for wanted in dependencies for name in self._matching(wanted)}

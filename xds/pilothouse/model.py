@@ -24,6 +24,13 @@ class ServiceName(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
+class Exposed(NamedTuple):
+    """A service, and the namespaces whose clients may know of it; None means: all of them."""
+
+    name: ServiceName
+    namespaces: frozenset[str] | None = None
+
+
 class Transport(Enum):
     """`Service.spec.ports[].protocol`; only TCP becomes an Envoy cluster."""
 
@@ -108,6 +115,7 @@ class ServiceSpec:
     `hostname` is the fully qualified name, for example `payments.shop.svc.cluster.local`.
     `external_name` is the target of an ExternalName service, lower case, no trailing dot.
     `created` is an RFC 3339 time or empty; of two that claim the same thing the older one wins.
+    `exported_to` are the namespaces whose clients may know of it; None means: all of them.
     """
 
     name: ServiceName
@@ -117,6 +125,11 @@ class ServiceSpec:
     headless: bool = False
     external_name: str = ""
     created: str = ""
+    exported_to: frozenset[str] | None = None
+
+    @property
+    def exposed(self) -> Exposed:
+        return Exposed(self.name, self.exported_to)
 
 
 @dataclass(frozen=True, slots=True)

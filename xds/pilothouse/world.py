@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
-from pilothouse.audience import Audience, Dialect, Scope
-from pilothouse.catalogue import Catalogue, Change, concerns
-from pilothouse.resources import EMPTY, Changes, Resource, ResourceType, Selection
+from pilothouse.audience import Audience, Dialect
+from pilothouse.catalogue import Catalogue
+from pilothouse.resources import EMPTY, Resource, ResourceType, Selection
 from pilothouse.translate import assignment
 from pilothouse.translate.proxyless import cluster_routes
 
@@ -45,7 +44,7 @@ class World:
             case ResourceType.LISTENER:
                 return catalogue.listeners(audience.scope, audience.egress, audience.capture)
             case ResourceType.ROUTES:
-                return catalogue.routes(audience.naming, audience.capture)
+                return catalogue.routes(audience.scope, audience.capture)
 
     def chosen(self, type: ResourceType, names: frozenset[str]) -> Selection:
         """Those of one type that have these names; shared by all who choose the same."""
@@ -57,38 +56,8 @@ class World:
 
     def _proxyless(self, type: ResourceType, name: str) -> Resource | None:
         if type is ResourceType.LISTENER:
-            return self._catalogue.api_listener(self.audience.naming, name)
+            return self._catalogue.api_listener(self.audience.scope, name)
         return cluster_routes(name) if self._catalogue.cluster(self.audience.scope, name) else None
-
-
-def affected(changes: Iterable[Change], scope: Scope, dialect: Dialect) -> Changes:
-    """What of these changes can be seen in a scope."""
-    seen = [
-        _spoken(change if scope.sees(change.service) else _led_to(change), dialect)
-        for change in changes
-        if concerns(change, scope)
-    ]
-    if len(seen) == 1:
-        return seen[0]
-    types = {type for names in seen for type in names}
-    return {type: frozenset().union(*(names.get(type, ()) for names in seen)) for type in types}
-
-
-def _led_to(change: Change) -> Change:
-    """What of a change is seen by who sees only a service that leads there."""
-    types = (ResourceType.CLUSTER, ResourceType.ENDPOINTS)
-    return Change(change.service, {type: names for type, names in change.names.items() if type in types})
-
-
-def _spoken(change: Change, dialect: Dialect) -> Changes:
-    """The names as they are in a dialect."""
-    if dialect is Dialect.ENVOY:
-        return change.names
-    others = (ResourceType.LISTENER, ResourceType.ROUTES)
-    names = {type: found for type, found in change.names.items() if type not in others}
-    if ResourceType.CLUSTER in names:
-        names |= {ResourceType.LISTENER: change.targets, ResourceType.ROUTES: names[ResourceType.CLUSTER]}
-    return names
 
 
 def no_endpoints(name: str) -> Resource:

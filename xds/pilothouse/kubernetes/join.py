@@ -116,6 +116,7 @@ class Cluster:
             headless=declared.headless,
             external_name=declared.external_name,
             created=declared.created,
+            exported_to=declared.exported_to,
         )
 
     def _endpoints(self, found: EndpointSlice, default: int | None) -> Iterator[Endpoint]:

@@ -34,6 +34,7 @@ class Service:
     external_name: str = ""
     weight: int | None = None
     created: str = ""
+    exported_to: frozenset[str] | None = None
 
     @property
     def key(self) -> Key:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 
 from pilothouse.kubernetes.addresses import canonical_address
 from pilothouse.kubernetes.fields import FieldError
+from pilothouse.kubernetes.metadata import is_label
 from pilothouse.model import Locality
 
 WEIGHT = "pilothouse.dev/weight"
 ENDPOINT_WEIGHTS = "pilothouse.dev/endpoint-weights"
 LOCALITY = "pilothouse.dev/locality"
+EXPORT_TO = "pilothouse.dev/export-to"
 
 # The sum over a locality of some ten thousand endpoints has to fit into 32 bits.
 MAX_WEIGHT = 65_535
@@ -55,6 +58,22 @@ def locality(annotations: Mapping[str, str], warn: Warn) -> Locality | None:
         warn(_error(LOCALITY, f'"{text}" is not region/zone/sub-zone and is ignored'))
         return None
     return Locality(*parts)
+
+
+def exported_to(annotations: Mapping[str, str], namespace: str, warn: Warn) -> frozenset[str] | None:
+    """`pilothouse.dev/export-to`: namespaces, of which `.` is its own; `*` is all, and `~` is none."""
+    items = [item for item in re.split(r"[\s,]+", annotations.get(EXPORT_TO, "*")) if item]
+    namespaces = frozenset(namespace if item == "." else item for item in items)
+    if "*" in namespaces:
+        return None
+    if namespaces == {"~"}:
+        return frozenset()
+    wrong = sorted(item for item in namespaces if not is_label(item))
+    if wrong or not namespaces:
+        shown = ", ".join(wrong) or "nothing"
+        # What was to be hidden from some must not be shown to all because of a slip of the pen.
+        warn(_error(EXPORT_TO, f'"{shown}" is not a namespace, and is left out'))
+    return namespaces - {*wrong}
 
 
 def _weight(value: object, annotation: str, whose: str, warn: Warn) -> int | None:

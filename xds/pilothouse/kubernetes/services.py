@@ -36,6 +36,7 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
         external,
         overrides.weight(meta.annotations, warn),
         meta.created,
+        overrides.exported_to(meta.annotations, meta.namespace, warn),
     )
 
 

@@ -13,14 +13,14 @@ import grpc
 import structlog
 
 from pilothouse.audience import Audience
-from pilothouse.catalogue import Catalogue, Change
+from pilothouse.catalogue import Catalogue
+from pilothouse.changes import Change, affected
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
 from pilothouse.resources import Changes, ResourceType
 from pilothouse.server.methods import SERVICES
 from pilothouse.server.session import BadRequest, Context, Session, Stream
 from pilothouse.server.tally import Tally
-from pilothouse.world import affected
 
 log = structlog.get_logger(__name__)
 

@@ -1,0 +1,123 @@
+"""What a change of the registry did to what is served, and which clients that concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pilothouse.audience import Dialect, Scope
+from pilothouse.directory import Directory
+from pilothouse.model import Exposed, ServiceName
+from pilothouse.resources import Changes, ResourceType
+from pilothouse.translate import Translated
+from pilothouse.translate.proxyless import targets
+
+#: The versions that were in force before a change, of the services that it touches.
+Before: TypeAlias = Mapping[ServiceName, Translated | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one service's change did: the names that were created, changed or gone, by type.
+
+    `targets` are what gRPC clients may dial, if they come or go. Who sees one of `leading`, whose names
+    lead to this service, is concerned by its clusters and endpoints.
+    """
+
+    service: Exposed  # to whom it was exported, or is now
+    names: Changes
+    targets: frozenset[str] = frozenset()
+    leading: frozenset[Exposed] = frozenset()
+
+
+def change(
+    name: ServiceName, before: Mapping[ServiceName, Translated | None], directory: Directory
+) -> Change:
+    """What has become of a service, and of the clusters that its names lead to, since `before`."""
+    old, new = before[name], directory.get(name)
+    names = _difference(old, new)
+    moved = (old.leads_to if old else frozenset()) ^ (new.leads_to if new else frozenset())
+    if old and new and old.service.spec.exported_to != new.service.spec.exported_to:
+        # Some lose and some gain sight of all of it.
+        names = _united(_difference(old, None), _difference(None, new))
+        moved = old.leads_to | new.leads_to
+    told = frozenset[str]()
+    if ResourceType.CLUSTER in names:
+        told = told.union(*(targets(version.resolved.spec) for version in (old, new) if version))
+    if moved:
+        versions = (version for to in moved for version in (before.get(to), directory.get(to)))
+        clusters = frozenset(cluster for version in versions if version for cluster in version.clusters)
+        names = _united(names, {ResourceType.CLUSTER: clusters, ResourceType.ENDPOINTS: clusters})
+    return Change(_exposed(name, old, new), names, told, frozenset(directory.leading_to(name)))
+
+
+def concerns(change: Change, scope: Scope) -> bool:
+    """Whether anything of a change can be seen in a scope."""
+    if scope.sees(change.service):
+        return True
+    return scope.admits(change.service) and any(map(scope.sees, change.leading))
+
+
+def affected(changes: Iterable[Change], scope: Scope, dialect: Dialect) -> Changes:
+    """What of these changes can be seen in a scope."""
+    seen = [
+        _spoken(change if scope.sees(change.service) else _led_to(change), dialect)
+        for change in changes
+        if concerns(change, scope)
+    ]
+    if len(seen) == 1:
+        return seen[0]
+    return _united(*seen)
+
+
+def _led_to(change: Change) -> Change:
+    """What of a change is seen by who sees only a service that leads there."""
+    types = (ResourceType.CLUSTER, ResourceType.ENDPOINTS)
+    return Change(change.service, {type: names for type, names in change.names.items() if type in types})
+
+
+def _spoken(change: Change, dialect: Dialect) -> Changes:
+    """The names as they are in a dialect."""
+    if dialect is Dialect.ENVOY:
+        return change.names
+    others = (ResourceType.LISTENER, ResourceType.ROUTES)
+    names = {type: found for type, found in change.names.items() if type not in others}
+    if ResourceType.CLUSTER in names:
+        names |= {ResourceType.LISTENER: change.targets, ResourceType.ROUTES: names[ResourceType.CLUSTER]}
+    return names
+
+
+def _exposed(name: ServiceName, old: Translated | None, new: Translated | None) -> Exposed:
+    """To all who could see a service before, or can now."""
+    namespaces: frozenset[str] = frozenset()
+    for version in (old, new):
+        if version is not None:
+            exported_to = version.service.spec.exported_to
+            if exported_to is None:
+                return Exposed(name)
+            namespaces |= exported_to
+    return Exposed(name, namespaces)
+
+
+def _difference(old: Translated | None, new: Translated | None) -> Changes:
+    if old is new:
+        return {}
+    names = {
+        ResourceType.CLUSTER: _changed(old.clusters if old else {}, new.clusters if new else {}),
+        ResourceType.ENDPOINTS: _changed(old.groups if old else {}, new.groups if new else {}),
+        ResourceType.LISTENER: _changed(old.listeners if old else {}, new.listeners if new else {}),
+        ResourceType.ROUTES: _changed(old.routes if old else {}, new.routes if new else {}),
+    }
+    return {type: changed for type, changed in names.items() if changed}
+
+
+def _united(*changes: Changes) -> Changes:
+    types = {type: None for names in changes for type in names}
+    return {type: frozenset().union(*(names.get(type, ()) for names in changes)) for type in types}
+
+
+def _changed(old: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:
+    if old is new:
+        return frozenset()
+    return frozenset(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
