@@ -1,7 +1,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pilothouse.audience import Address, Audience, Capture, Dialect, Scope
+from pilothouse.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.changes import Change, affected
 from pilothouse.model import Locality, Port, Protocol, Service, ServiceName
 from pilothouse.resources import ResourceType
@@ -192,10 +192,10 @@ def test_the_same_registry_gives_the_same_versions_whatever_the_order(make_servi
 def test_a_service_that_others_do_not_touch_is_not_encoded_again(town: Any, make_service: Make) -> None:
     town.put(make_service("shop/payments", "10.0.0.1"))
     cluster = town.catalogue.cluster(EVERYTHING, PAYMENTS)
-    endpoints = town.catalogue.load_assignment(EVERYTHING, Locality("r1"), PAYMENTS)
+    endpoints = town.catalogue.load_assignment(EVERYTHING, Vantage(Locality("r1")), PAYMENTS)
     town.put(make_service("shop/carts", "10.0.0.2"))
     assert town.catalogue.cluster(EVERYTHING, PAYMENTS) is cluster
-    assert town.catalogue.load_assignment(EVERYTHING, Locality("r1"), PAYMENTS) is endpoints
+    assert town.catalogue.load_assignment(EVERYTHING, Vantage(Locality("r1")), PAYMENTS) is endpoints
 
 
 def test_who_depends_on_an_alias_alone_gets_the_cluster_that_it_leads_to(
@@ -207,7 +207,7 @@ def test_who_depends_on_an_alias_alone_gets_the_cluster_that_it_leads_to(
     came = town.put(make_service("shop/web", ports=(), external_name=target))
     assert affected(came, only_alias, Dialect.ENVOY)[ResourceType.CLUSTER] == {PAYMENTS}
     assert town.catalogue.clusters(only_alias).resources.keys() == {PAYMENTS}
-    assert town.catalogue.load_assignment(only_alias, Locality(), PAYMENTS)
+    assert town.catalogue.load_assignment(only_alias, ANYWHERE, PAYMENTS)
 
     changed = town.put(make_service("shop/payments", "10.0.0.2"))
     assert affected(changed, only_alias, Dialect.ENVOY) == {ResourceType.ENDPOINTS: {PAYMENTS}}
@@ -215,7 +215,7 @@ def test_who_depends_on_an_alias_alone_gets_the_cluster_that_it_leads_to(
     went = town.remove(ServiceName("shop", "web"))
     assert affected(went, only_alias, Dialect.ENVOY)[ResourceType.CLUSTER] == {PAYMENTS}
     assert not town.catalogue.clusters(only_alias).resources
-    assert town.catalogue.load_assignment(only_alias, Locality(), PAYMENTS) is None
+    assert town.catalogue.load_assignment(only_alias, ANYWHERE, PAYMENTS) is None
 
 
 def test_who_depends_on_an_alias_alone_is_not_told_the_names_of_its_target(
@@ -237,7 +237,7 @@ def everything(town: Any, scope: Scope) -> tuple[set[str], bool, set[str], bool]
     catalogue = town.catalogue
     return (
         set(catalogue.clusters(scope).resources),
-        catalogue.load_assignment(scope, Locality(), PAYMENTS) is not None,
+        catalogue.load_assignment(scope, ANYWHERE, PAYMENTS) is not None,
         set(catalogue.listeners(scope, Address("127.0.0.1", 1), Capture.PROXY).resources) - {"egress"},
         b"payments.shop" in catalogue.routes(scope, Capture.PROXY).resources["egress"].any,
     )

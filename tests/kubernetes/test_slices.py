@@ -54,7 +54,8 @@ def test_a_slice_keeps_what_routing_needs(parsed):
         manifest(
             "ports:\n- {name: http, port: 8080, protocol: TCP, appProtocol: http}\n- {port: null}\n"
             "endpoints:\n- addresses: [10.0.0.1, 10.0.0.2]\n  conditions: {ready: false}\n  nodeName: n1\n"
-            "  zone: z1\n  hostname: payments-0\n  hints: {forZones: [{name: z1}]}\n"
+            "  zone: z1\n  hostname: payments-0\n"
+            "  hints: {forZones: [{name: z2}, {name: z1}], forNodes: [{name: n1}]}\n"
             "  targetRef: {kind: Pod, namespace: shop, name: payments-0, uid: u1}\n"
             "- addresses: ['fd00::1']\n",
             OWNED + "\ncreationTimestamp: 2026-01-02T03:04:05Z",
@@ -74,6 +75,8 @@ def test_a_slice_keeps_what_routing_needs(parsed):
                 "payments-0",
                 Key("Pod", "shop", "payments-0"),
                 "u1",
+                ("z1", "z2"),
+                ("n1",),
             ),
             Entry(("fd00::1",)),
         ),

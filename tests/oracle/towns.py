@@ -8,9 +8,14 @@ from hypothesis import strategies as st
 
 from pilothouse.audience import Address, Audience, Capture, Dialect
 from pilothouse.model import (
+    NEAREST,
+    Distribution,
     Endpoint,
+    Failover,
     Locality,
+    Placement,
     Port,
+    Prefer,
     Protocol,
     Service,
     ServiceName,
@@ -45,6 +50,7 @@ class Draft:
     created: str = ""
     exported_to: frozenset[str] | None = None
     endpoints: tuple[Endpoint, ...] = ()
+    placement: Placement = NEAREST
     poisoned: bool = False  # breaks a validation rule, so that the last good version stays in force
 
     def named(self, name: ServiceName) -> Service:
@@ -59,17 +65,35 @@ class Draft:
             self.external,
             self.created,
             exported_to=self.exported_to,
+            placement=self.placement,
         )
         return Service(spec, self.endpoints)
 
 
 _ENDPOINTS = st.builds(
     Endpoint,
-    st.sampled_from(["10.0.0.1", "10.0.0.2", "10.0.0.3"]),
+    st.sampled_from(["10.0.0.1", "10.0.0.2", "fd00::1"]),
     st.just((("http", 8080), ("tcp", 5432), ("grpc", 9000))),
     st.sampled_from(State),
     st.sampled_from([0, 1, 5]),
     st.sampled_from([Locality(), Locality("eu", "a"), Locality("eu", "b"), Locality("us", "a")]),
+    st.sampled_from(["", "n1", "n2"]),
+    target=st.sampled_from(["", "uid-1"]),
+    for_zones=st.sampled_from([(), ("a",), ("b",)]),
+    for_nodes=st.sampled_from([(), ("n1",), ("n2", "n3")]),
+)
+_PLACEMENTS = st.sampled_from(
+    [
+        NEAREST,
+        NEAREST,
+        Placement(local=True),
+        Placement(prefer=Prefer.SAME_ZONE, ipv6_first=True),
+        Placement(prefer=Prefer.SAME_NODE),
+        Placement(failover=(Failover(Locality("eu"), (), only=True),), overprovisioning=200),
+        Placement(
+            distribute=(Distribution(Locality("eu", "a"), ((Locality("eu"), 80), (Locality("us"), 20))),)
+        ),
+    ]
 )
 _KINDS = st.sampled_from(
     [
@@ -87,13 +111,16 @@ _KINDS = st.sampled_from(
     ]
 )
 DRAFTS = st.builds(
-    lambda kind, endpoints: kind if kind.external else replace(kind, endpoints=ordered(endpoints)),
+    lambda kind, endpoints, placement: (
+        kind if kind.external else replace(kind, endpoints=ordered(endpoints), placement=placement)
+    ),
     _KINDS,
     st.lists(_ENDPOINTS, max_size=3),
+    _PLACEMENTS,
 )
 
 AUDIENCES = (
-    Audience(namespace="shop", locality=Locality("eu", "a")),
+    Audience(namespace="shop", locality=Locality("eu", "a"), node="n1"),
     Audience(namespace="shop", locality=Locality("us", "a"), capture=Capture.VIP),
     Audience(namespace="data", locality=Locality("eu", "a"), dependencies=frozenset({NAMES[3]})),
     Audience(namespace="data", dependencies=frozenset({ServiceName("shop", "*")}), capture=Capture.VIP),
@@ -105,6 +132,10 @@ AUDIENCES = (
 TWINS = (
     {"namespace": "data"},
     {"locality": Locality("us", "a")},
+    {"node": "n2"},
+    {"node": "n3"},
+    {"families": ("ipv4",)},
+    {"families": ("ipv6", "ipv4")},
     {"dependencies": frozenset({ServiceName("data", "*")})},
     {"egress": Address("127.0.0.1", 9998)},
     {"capture": Capture.VIP},

@@ -4,6 +4,7 @@ import pytest
 
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from pilothouse.audience import Vantage
 from pilothouse.model import (
     NOWHERE,
     Endpoint,
@@ -16,7 +17,9 @@ from pilothouse.model import (
     ordered,
 )
 from pilothouse.rules import check
-from pilothouse.translate.endpoints import distance, groups, load_assignment
+from pilothouse.translate.endpoints import load_assignment
+from pilothouse.translate.placement import distance
+from pilothouse.translate.pools import pool
 
 HTTP = Port("http", 80)
 READY, NOT_READY = State.READY, State.NOT_READY
@@ -31,7 +34,9 @@ def endpoint(
 
 def sent(*endpoints: Endpoint, client: Locality = NOWHERE, port: Port = HTTP) -> ClusterLoadAssignment:
     service = Service(ServiceSpec(ServiceName("shop", "payments"), "p.shop.svc", (port,)), ordered(endpoints))
-    message = ClusterLoadAssignment.FromString(load_assignment("cluster", groups(service, port), client))
+    message = ClusterLoadAssignment.FromString(
+        load_assignment("cluster", pool(service, port), Vantage(client))
+    )
     check(message)
     return message
 

@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
+from typing import NamedTuple, get_args
 
-from pilothouse.model import NOWHERE, Exposed, Locality, ServiceName
+from pilothouse.model import NOWHERE, Exposed, Family, Locality, ServiceName
 
 METADATA = "node.metadata.pilothouse"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_KEYS = frozenset({"namespace", "dependencies", "node", "egress", "capture"})
+_KEYS = frozenset({"namespace", "dependencies", "node", "egress", "capture", "families"})
 
 
 class BadNode(ValueError):
@@ -85,6 +86,22 @@ class Scope:
         return wanted is None or name in wanted or ServiceName(name.namespace, "*") in wanted
 
 
+class Vantage(NamedTuple):
+    """From where a client calls: all that its load assignments depend on.
+
+    `families` are those that it can call, the preferred one first; none stated means all, in the order
+    that the service prefers.
+    """
+
+    locality: Locality = NOWHERE
+    node: str = ""
+    families: tuple[Family, ...] = ()
+
+
+#: A client of which nothing is known.
+ANYWHERE = Vantage()
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
     """Everything that a sidecar's configuration depends on."""
@@ -96,6 +113,11 @@ class Audience:
     egress: Address = EGRESS
     capture: Capture = Capture.PROXY
     dialect: Dialect = Dialect.ENVOY
+    families: tuple[Family, ...] = ()
+
+    @property
+    def vantage(self) -> Vantage:
+        return Vantage(self.locality, self.node, self.families)
 
     @property
     def scope(self) -> Scope:
@@ -123,6 +145,7 @@ def audience(node: Node) -> Audience:
             egress=_egress(said),
             capture=_capture(said),
             dialect=Dialect.GRPC if node.user_agent.lower().startswith("grpc") else Dialect.ENVOY,
+            families=_families(said),
         )
     )
 
@@ -195,3 +218,13 @@ def _capture(said: Mapping[str, object]) -> Capture:
         return Capture(value)
     except ValueError:
         raise BadNode(f"{METADATA}.capture", f"{value!r} is neither proxy nor vip") from None
+
+
+def _families(said: Mapping[str, object]) -> tuple[Family, ...]:
+    value = said.get("families")
+    if value is None:
+        return ()
+    known = get_args(Family)
+    if not isinstance(value, list) or not value or any(item not in known for item in value):
+        raise BadNode(f"{METADATA}.families", f"must be a list out of {', '.join(known)}")
+    return tuple(dict.fromkeys(value))

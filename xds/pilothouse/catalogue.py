@@ -12,11 +12,11 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pilothouse.audience import Address, Capture, Scope
+from pilothouse.audience import ANYWHERE, Address, Capture, Scope, Vantage
 from pilothouse.changes import Change, change, concerns
 from pilothouse.claims import Claims
 from pilothouse.directory import Directory
-from pilothouse.model import Locality, Service, ServiceName
+from pilothouse.model import Service, ServiceName
 from pilothouse.reasons import Omission, Reason
 from pilothouse.resources import Resource, ResourceType, Selection
 from pilothouse.translate import Translated, assignment, egress, routes, translate
@@ -26,7 +26,7 @@ from pilothouse.translate.proxyless import api_listener, dialled
 
 # Facets come from what clients say of themselves, so what is cached for them has a limit.
 _FACETS = 8192
-_LOCALITIES = 256
+_VANTAGES = 256
 _CHOICES = 32  # enough for a herd that reconnects and asks for the same
 
 
@@ -45,7 +45,7 @@ class Catalogue:
         self._directory = Directory()
         self._claims = Claims()
         self._capturing = False  # whether some client takes HTTP, too, at virtual IPs
-        self._assignments: defaultdict[str, dict[Locality, Resource]] = defaultdict(dict)
+        self._assignments: defaultdict[str, dict[Vantage, Resource]] = defaultdict(dict)
         self._memo: dict[tuple[ResourceType, Scope, object], Selection] = {}
         self._choices: OrderedDict[tuple[ResourceType, object], Selection] = OrderedDict()
         #: Services whose newest version was not admitted, and the rule that it breaks.
@@ -83,17 +83,23 @@ class Catalogue:
         owner = self._directory.owner(scope, name)
         return owner.clusters[name] if owner is not None else None
 
-    def load_assignment(self, scope: Scope, client: Locality, name: str) -> Resource | None:
-        """The endpoints of a cluster in scope, as a client at this locality should see them."""
+    def load_assignment(self, scope: Scope, client: Vantage, name: str) -> Resource | None:
+        """The endpoints of a cluster in scope, as a client there should see them."""
         owner = self._directory.owner(scope, name)
         if owner is None:
             return None
+        pool = owner.pools[name]
+        facet = pool.facet(client)
         held = self._assignments[name]
-        if client not in held:
-            if len(held) >= _LOCALITIES:
+        if facet not in held:
+            if len(held) >= _VANTAGES:
                 held.clear()
-            held[client] = assignment(name, owner.groups[name], client)
-        return held[client]
+            held[facet] = assignment(name, pool, facet)
+        return held[facet]
+
+    def by_node(self, names: frozenset[str]) -> bool:
+        """Whether any load assignment of these names depends on the node that a client runs on."""
+        return not self._directory.by_node.isdisjoint(names)
 
     def clusters(self, scope: Scope) -> Selection:
         def build() -> Selection:
@@ -101,7 +107,7 @@ class Catalogue:
 
         return self._remember(ResourceType.CLUSTER, self._directory.facet(scope), None, build)
 
-    def load_assignments(self, scope: Scope, client: Locality) -> Selection:
+    def load_assignments(self, scope: Scope, client: Vantage) -> Selection:
         found = ((name, self.load_assignment(scope, client, name)) for name in self.clusters(scope).resources)
         return Selection({name: resource for name, resource in found if resource is not None})
 
@@ -154,13 +160,13 @@ class Catalogue:
         port = dialled(spec, target, name.namespace == scope.namespace)
         return api_listener(target, cluster_name(spec, port)) if port else None
 
-    def omissions(self, service: Service) -> tuple[Omission, ...]:
-        """What of a service, as a registry has it, is not at the sidecars, and why; each thing once."""
+    def omissions(self, service: Service, client: Vantage = ANYWHERE) -> tuple[Omission, ...]:
+        """What of a service, as a registry has it, is not at a sidecar there, and why; each thing once."""
         found: dict[Omission, None] = {}
         held = self.quarantined.get(service.name)
         if held is not None:
             found[Omission(Reason.QUARANTINED, str(service.name), held.reason)] = None
-        report_omissions(service, lambda omission: found.setdefault(omission))
+        report_omissions(service, client, lambda omission: found.setdefault(omission))
         return tuple(found)
 
     def _admit(self, name: ServiceName, service: Service | None) -> Iterable[ServiceName]:

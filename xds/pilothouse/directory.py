@@ -24,6 +24,8 @@ class Directory:
         self._owners: dict[str, Translated] = {}  # by cluster name
         self._leading: dict[ServiceName, set[ServiceName]] = {}  # to a service: those that lead to it
         self._restricted: Counter[str] = Counter()  # services by the namespaces that they are exported to
+        #: The clusters of which clients on different nodes get different endpoints.
+        self.by_node: set[str] = set()
 
     def get(self, name: ServiceName) -> Translated | None:
         return self._services.get(name)
@@ -92,6 +94,8 @@ class Directory:
     def _link(self, new: Translated) -> None:
         for cluster in new.clusters:
             self._owners[cluster] = new
+            if new.pools[cluster].nodes:
+                self.by_node.add(cluster)
         for backend in new.leads_to:
             self._leading.setdefault(backend, set()).add(new.service.name)
         self._restricted.update(new.service.spec.exported_to or ())
@@ -99,6 +103,7 @@ class Directory:
     def _unlink(self, old: Translated) -> None:
         for cluster in old.clusters:
             del self._owners[cluster]
+            self.by_node.discard(cluster)
         for backend in old.leads_to:
             self._leading[backend].discard(old.service.name)
             if not self._leading[backend]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from pilothouse.reasons import Omission
 
@@ -78,6 +78,56 @@ class Locality(NamedTuple):
 
 NOWHERE = Locality()
 
+#: Of IP addresses.
+Family: TypeAlias = Literal["ipv4", "ipv6"]
+
+
+class Prefer(Enum):
+    """`Service.spec.trafficDistribution`; without it the nearest come first, sub-zones told apart."""
+
+    NEAREST = ""
+    SAME_ZONE = "PreferSameZone"
+    SAME_NODE = "PreferSameNode"
+
+
+class Failover(NamedTuple):
+    """For clients at `client`, the regions or zones that come next after their own, in this order.
+
+    A Locality is a pattern here: what it does not state may be anything. Their own is what `client`
+    states, a region or a zone; if it states nothing, their region. `only` leaves all others out.
+    """
+
+    client: Locality
+    to: tuple[Locality, ...] = ()
+    only: bool = False
+
+
+class Distribution(NamedTuple):
+    """For clients at `client`, the shares of the traffic that go to some places, and none to any other."""
+
+    client: Locality
+    shares: tuple[tuple[Locality, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Which endpoints of a service a client gets, and which of them first. No cluster depends on it.
+
+    `local` is internalTrafficPolicy; `overprovisioning` is in percent, where 0 leaves it to Envoy;
+    `ipv6_first` is the order of the service's ipFamilies. Of rules, the first counts that is for a client.
+    """
+
+    local: bool = False
+    prefer: Prefer = Prefer.NEAREST
+    ipv6_first: bool = False
+    failover: tuple[Failover, ...] = ()
+    distribute: tuple[Distribution, ...] = ()
+    overprovisioning: int = 0
+
+
+#: As most services have it; told apart by identity where every microsecond counts.
+NEAREST = Placement()
+
 
 @dataclass(frozen=True, slots=True)
 class Port:
@@ -96,6 +146,7 @@ class Endpoint:
 
     `ports` maps port name to number; a number of None means "all ports" (API: nil). `weight` is
     0..65535, where 0 is maintenance. `target` identifies what runs there (a pod's uid or name).
+    `for_zones` and `for_nodes` are hints about which clients are to come here (KEP-2433, KEP-3015).
     """
 
     address: str
@@ -106,6 +157,8 @@ class Endpoint:
     node: str = ""
     hostname: str = ""
     target: str = ""
+    for_zones: tuple[str, ...] = ()
+    for_nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +179,7 @@ class ServiceSpec:
     external_name: str = ""
     created: str = ""
     exported_to: frozenset[str] | None = None
+    placement: Placement = NEAREST
 
     @property
     def exposed(self) -> Exposed:

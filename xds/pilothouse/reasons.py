@@ -24,6 +24,12 @@ class Reason(Enum):
     UNSUPPORTED_ADDRESSES = "unsupported-addresses"
     IMPORTED = "imported"
     NO_OWNER = "no-owner"
+    OTHER_NODE = "other-node"
+    UNKNOWN_NODE = "unknown-node"
+    FAMILY = "family"
+    HINT = "hint"
+    FAILOVER = "failover"
+    DISTRIBUTE = "distribute"
 
 
 class Omission(NamedTuple):

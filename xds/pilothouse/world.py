@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pilothouse.audience import Audience, Dialect
+from pilothouse.audience import ANYWHERE, Audience, Dialect
 from pilothouse.catalogue import Catalogue
 from pilothouse.resources import EMPTY, Resource, ResourceType, Selection
 from pilothouse.translate import assignment
+from pilothouse.translate.pools import Pool
 from pilothouse.translate.proxyless import cluster_routes
 
 
@@ -17,14 +18,14 @@ class World:
     def __init__(self, catalogue: Catalogue, audience: Audience) -> None:
         self._catalogue = catalogue
         self.audience = audience
-        # Nothing that is served depends on the node itself.
-        self._facet = replace(audience, node="")
+        self._vantage = audience.vantage
+        self._without_node = replace(audience, node="")
 
     def get(self, type: ResourceType, name: str) -> Resource | None:
         """One resource, or None if there is none of that name for this audience."""
         scope = self.audience.scope
         if type is ResourceType.ENDPOINTS:
-            return self._catalogue.load_assignment(scope, self.audience.locality, name)
+            return self._catalogue.load_assignment(scope, self._vantage, name)
         if type is ResourceType.CLUSTER:
             return self._catalogue.cluster(scope, name)
         if self.audience.dialect is Dialect.GRPC:
@@ -40,7 +41,7 @@ class World:
             case ResourceType.CLUSTER:
                 return catalogue.clusters(audience.scope)
             case ResourceType.ENDPOINTS:
-                return catalogue.load_assignments(audience.scope, audience.locality)
+                return catalogue.load_assignments(audience.scope, self._vantage)
             case ResourceType.LISTENER:
                 return catalogue.listeners(audience.scope, audience.egress, audience.capture)
             case ResourceType.ROUTES:
@@ -48,7 +49,10 @@ class World:
 
     def chosen(self, type: ResourceType, names: frozenset[str]) -> Selection:
         """Those of one type that have these names; shared by all who choose the same."""
-        return self._catalogue.chosen(type, (self._facet, names), lambda: self._choose(type, names))
+        # The node itself matters to few, and to endpoints only.
+        by_node = type is ResourceType.ENDPOINTS and self._catalogue.by_node(names)
+        facet = self.audience if by_node else self._without_node
+        return self._catalogue.chosen(type, (facet, names), lambda: self._choose(type, names))
 
     def _choose(self, type: ResourceType, names: frozenset[str]) -> Selection:
         found = ((name, self.get(type, name)) for name in sorted(names))
@@ -62,4 +66,4 @@ class World:
 
 def no_endpoints(name: str) -> Resource:
     """An empty load assignment, which takes the endpoints of a cluster away: leaving it out would not."""
-    return assignment(name, (), Audience().locality)
+    return assignment(name, Pool(), ANYWHERE)

@@ -117,6 +117,7 @@ class Cluster:
             external_name=declared.external_name,
             created=declared.created,
             exported_to=declared.exported_to,
+            placement=declared.placement,
         )
 
     def _endpoints(self, found: EndpointSlice, default: int | None) -> Iterator[Endpoint]:
@@ -138,6 +139,8 @@ class Cluster:
                     entry.node,
                     entry.hostname,
                     entry.target,
+                    entry.for_zones,
+                    entry.for_nodes,
                 )
 
     def _locality(self, entry: Entry) -> Locality:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pilothouse.model import NOWHERE, Locality, Port, ServiceName, State
+from pilothouse.model import NEAREST, NOWHERE, Locality, Placement, Port, ServiceName, State
 
 
 class Key(NamedTuple):
@@ -35,6 +35,7 @@ class Service:
     weight: int | None = None
     created: str = ""
     exported_to: frozenset[str] | None = None
+    placement: Placement = NEAREST
 
     @property
     def key(self) -> Key:
@@ -60,6 +61,8 @@ class Entry:
     hostname: str = ""
     pod: Key | None = None
     target: str = ""
+    for_zones: tuple[str, ...] = ()
+    for_nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pilothouse.kubernetes import metadata, overrides
 from pilothouse.kubernetes.addresses import canonical_ip
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.objects import Service
+from pilothouse.kubernetes.placements import placement
 from pilothouse.kubernetes.protocols import spoken
 from pilothouse.model import Port, Transport
 
@@ -37,6 +38,7 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
         overrides.weight(meta.annotations, warn),
         meta.created,
         overrides.exported_to(meta.annotations, meta.namespace, warn),
+        placement(spec, meta.annotations, warn),
     )
 
 

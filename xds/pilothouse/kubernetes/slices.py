@@ -65,6 +65,7 @@ def _entry(item: Fields, namespace: str) -> Entry:
         raise item.error("addresses", "is required")
     conditions = item.at("conditions")
     pod, target = _target(item.at("targetRef"), namespace)
+    hints = item.at("hints")
     return Entry(
         addresses,
         state(conditions.flag("ready"), conditions.flag("serving"), conditions.flag("terminating")),
@@ -73,7 +74,14 @@ def _entry(item: Fields, namespace: str) -> Entry:
         item.text("hostname"),
         pod,
         target,
+        _names(hints, "forZones"),
+        _names(hints, "forNodes"),
     )
+
+
+def _names(hints: Fields, field: str) -> tuple[str, ...]:
+    """Sorted: their order means nothing."""
+    return tuple(sorted({hint.required("name") for hint in hints.each(field)}))
 
 
 def _target(reference: Fields, namespace: str) -> tuple[Key | None, str]:

@@ -1,23 +1,24 @@
 """From services to Envoy's messages: pure functions, one module per kind of resource.
 
-A function's parameters are all that its result depends on. Only `groups` and `load_assignment` know
+A function's parameters are all that its result depends on. Only `pool` and `load_assignment` know
 endpoints; all else depends on specs, so that churn of endpoints cannot rebuild a listener or a route.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pilothouse.audience import Address
+from pilothouse.audience import Address, Vantage
 from pilothouse.claims import Resolved
-from pilothouse.model import Locality, Service, ServiceName, ServiceSpec
+from pilothouse.model import Service, ServiceName, ServiceSpec
 from pilothouse.resources import Resource, ResourceType, checked
 from pilothouse.translate.clusters import cluster
-from pilothouse.translate.endpoints import Group, groups, load_assignment
+from pilothouse.translate.endpoints import load_assignment
 from pilothouse.translate.listeners import egress_listener, vip_listener
 from pilothouse.translate.names import EGRESS, by_virtual_ip, cluster_name, host_ports, mesh_ports
+from pilothouse.translate.pools import Pool, pool
 from pilothouse.translate.routes import NO_HOSTS, Hosts, egress_routes, vip_routes, virtual_hosts
 
 
@@ -34,7 +35,7 @@ class Translated:
     resolved: Resolved
     capturing: bool
     clusters: Mapping[str, Resource]
-    groups: Mapping[str, tuple[Group, ...]]
+    pools: Mapping[str, Pool]
     listeners: Mapping[str, Resource]
     tcp_listeners: Mapping[str, Resource]
     vip_routes: Mapping[str, Resource]
@@ -60,9 +61,9 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
     Raises rules.RuleViolation if any piece breaks a validation rule of its descriptor.
     """
     spec, target = resolved.spec, resolved.target
-    found = {cluster_name(spec, port): groups(service, port) for port in mesh_ports(spec)}
+    found = {cluster_name(spec, port): pool(service, port) for port in mesh_ports(spec)}
     if before is not None and before.capturing == capturing and before.resolved == resolved:
-        return replace(before, service=service, groups=found)
+        return replace(before, service=service, pools=found)
     clusters = [
         Resource(ResourceType.CLUSTER, cluster_name(spec, port), checked(cluster(spec, port)))
         for port in mesh_ports(spec)
@@ -73,7 +74,7 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
         resolved=resolved,
         capturing=capturing,
         clusters={resource.name: resource for resource in clusters},
-        groups=found,
+        pools=found,
         listeners=_listeners(spec, everything=True) if capturing else tcp_listeners,
         tcp_listeners=tcp_listeners,
         vip_routes=_vip_routes(spec) if capturing else {},
@@ -96,9 +97,9 @@ def _vip_routes(spec: ServiceSpec) -> Mapping[str, Resource]:
     return {m.name: Resource(ResourceType.ROUTES, m.name, checked(m)) for m in messages}
 
 
-def assignment(name: str, groups: Sequence[Group], client: Locality) -> Resource:
-    """The endpoints of a cluster for a client at this locality; none, without groups."""
-    return Resource(ResourceType.ENDPOINTS, name, load_assignment(name, groups, client))
+def assignment(name: str, pool: Pool, client: Vantage) -> Resource:
+    """The endpoints of a cluster for a client; none, of an empty pool."""
+    return Resource(ResourceType.ENDPOINTS, name, load_assignment(name, pool, client))
 
 
 @lru_cache(maxsize=1024)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pilothouse.audience import Vantage
 from pilothouse.model import Service, Transport
 from pilothouse.reasons import Omission, Omit, Reason
-from pilothouse.translate.endpoints import groups
 from pilothouse.translate.names import mesh_ports
+from pilothouse.translate.placement import placed
+from pilothouse.translate.pools import named, pool
 
 
-def report_omissions(service: Service, omit: Omit) -> None:
-    """Tell of everything that is left out for every client."""
+def report_omissions(service: Service, client: Vantage, omit: Omit) -> None:
+    """Tell of everything that is left out for a client there, or called later than the rest."""
     for omission in service.left_out:
         omit(omission)
     for port in service.spec.ports:
@@ -17,4 +19,6 @@ def report_omissions(service: Service, omit: Omit) -> None:
             transport = port.transport.value
             omit(Omission(Reason.UNSUPPORTED_TRANSPORT, f"port {port.name or port.number}", transport))
     for port in mesh_ports(service.spec):
-        groups(service, port, omit)
+        found = pool(service, port, omit, named)
+        facet = found.facet(client)
+        placed(found.scope(facet, omit), found.placement, facet, omit)

@@ -1,0 +1,64 @@
+"""Clients that look from different places share what does not depend on it, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pilothouse.audience import Audience
+from pilothouse.model import Endpoint, Locality, Placement, Service, ordered
+from pilothouse.resources import ResourceType, Selection
+from pilothouse.world import World
+
+Make = Callable[..., Service]
+PAYMENTS = "outbound|8080||payments.shop.svc.cluster.local"
+
+
+def test_clients_on_different_nodes_choose_the_same_names_and_get_their_own_endpoints(
+    town: Any, make_service: Make
+) -> None:
+    local = make_service("shop/payments", placement=Placement(local=True))
+    on_nodes = [Endpoint(f"10.0.0.{n}", (("http", 8080),), node=f"n{n}") for n in (1, 2)]
+    town.put(replace(local, endpoints=ordered(on_nodes)), make_service("shop/plain", "10.0.0.3"))
+    plain = PAYMENTS.replace("payments", "plain")
+    worlds = {node: World(town.catalogue, Audience("shop", node=node)) for node in ("n1", "n2", "n3", "n4")}
+
+    def chosen(name: str) -> dict[str, Selection]:
+        return {n: w.chosen(ResourceType.ENDPOINTS, frozenset({name})) for n, w in worlds.items()}
+
+    found = {node: selection.resources[PAYMENTS] for node, selection in chosen(PAYMENTS).items()}
+    assert b"10.0.0.1" in found["n1"].any
+    assert b"10.0.0.2" not in found["n1"].any
+    assert b"10.0.0.2" in found["n2"].any
+    assert found["n3"] is found["n4"], "nothing is on either"
+    assert len({id(selection) for selection in chosen(plain).values()}) == 1, "nodes do not matter there"
+
+
+def test_a_service_that_does_not_look_at_nodes_and_families_has_one_encoding_for_all(
+    town: Any, make_service: Make
+) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1"))
+    clients = [
+        Audience(node=f"n{n}", families=families) for n in (1, 2) for families in ((), ("ipv4", "ipv6"))
+    ]
+    found = {World(town.catalogue, client).get(ResourceType.ENDPOINTS, PAYMENTS) for client in clients}
+    assert len(found) == 1
+    other = World(town.catalogue, Audience(locality=Locality("eu")))
+    assert other.get(ResourceType.ENDPOINTS, PAYMENTS) not in found
+
+
+def test_a_changed_placement_is_a_change_of_the_endpoints_and_of_nothing_else_that_is_sent(
+    town: Any, make_service: Make
+) -> None:
+    before = make_service("shop/payments", "10.0.0.1")
+    town.put(before)
+    world = World(town.catalogue, Audience("shop"))
+    versions = {type: world.selection(type).versions for type in ResourceType}
+    (change,) = town.put(
+        replace(before, spec=replace(before.spec, placement=Placement(overprovisioning=200)))
+    )
+    assert PAYMENTS in change.names[ResourceType.ENDPOINTS]
+    assert [type for type in ResourceType if world.selection(type).versions != versions[type]] == [
+        ResourceType.ENDPOINTS
+    ]

@@ -1,0 +1,215 @@
+"""Which endpoints a client may call at all: by its node, its address families and their readiness."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilothouse.audience import ANYWHERE, Vantage
+from pilothouse.model import (
+    NOWHERE,
+    Distribution,
+    Endpoint,
+    Failover,
+    Locality,
+    Placement,
+    Prefer,
+    State,
+)
+from pilothouse.reasons import Reason
+from pilothouse.translate import pools
+from pilothouse.translate.pools import pool
+
+from .assignments import (
+    EU_A,
+    EU_B,
+    HTTP,
+    LOCAL,
+    NOT_READY,
+    READY,
+    SERVING,
+    US_A,
+    address,
+    by_priority,
+    endpoint,
+    healthy,
+    reasons,
+    sent,
+    service,
+    weights,
+)
+
+
+class TestLocal:
+    two = endpoint(1, node="n1"), endpoint(2, node="n2")
+
+    def test_only_what_is_on_the_clients_node_is_sent(self) -> None:
+        assert by_priority(sent(Vantage(EU_A, "n1"), *self.two, placement=LOCAL)) == [{1}]
+
+    def test_there_is_no_way_out_if_nothing_is_there(self) -> None:
+        assert by_priority(sent(Vantage(EU_A, "n3"), *self.two, placement=LOCAL)) == []
+        assert by_priority(sent(Vantage(EU_A, "n3"), placement=LOCAL)) == []
+
+    def test_what_is_not_ready_on_the_node_is_not_replaced_by_what_is_elsewhere(self) -> None:
+        endpoints = endpoint(1, node="n1", state=NOT_READY), endpoint(2, node="n2")
+        assert healthy(sent(Vantage(EU_A, "n1"), *endpoints, placement=LOCAL)) == set()
+
+    def test_a_client_that_states_no_node_gets_all(self) -> None:
+        assert by_priority(sent(Vantage(EU_A), *self.two, placement=LOCAL)) == [{1, 2}]
+        assert (Reason.UNKNOWN_NODE, "internalTrafficPolicy: Local") in reasons(
+            ANYWHERE, *self.two, placement=LOCAL
+        )
+
+    def test_an_endpoint_without_a_node_is_on_nobodys(self) -> None:
+        assert by_priority(sent(Vantage(EU_A, "n1"), endpoint(1), placement=LOCAL)) == []
+
+    @pytest.mark.parametrize("other", [READY, NOT_READY])
+    def test_terminating_ones_serve_if_none_is_ready_on_the_node(self, other: State) -> None:
+        endpoints = endpoint(1, node="n1", state=SERVING), endpoint(2, node="n2", state=other)
+        assert healthy(sent(Vantage(EU_A, "n1"), *endpoints, placement=LOCAL)) == {"10.0.0.1"}
+
+    def test_terminating_ones_do_not_serve_beside_one_that_is_ready_on_the_node(self) -> None:
+        endpoints = endpoint(1, node="n1", state=SERVING), endpoint(2, node="n1")
+        assert by_priority(sent(Vantage(EU_A, "n1"), *endpoints, placement=LOCAL)) == [{2}]
+
+    def test_hints_are_ignored(self) -> None:
+        endpoints = endpoint(1, node="n1", for_zones=("b",)), endpoint(2, node="n1", for_zones=("a",))
+        assert by_priority(sent(Vantage(EU_A, "n1"), *endpoints, placement=LOCAL)) == [{1, 2}]
+
+    def test_what_is_elsewhere_has_a_reason(self) -> None:
+        assert reasons(Vantage(EU_A, "n1"), *self.two, placement=LOCAL) == {
+            (Reason.OTHER_NODE, "10.0.0.2:8080")
+        }
+
+    def test_all_nodes_without_endpoints_share_one_facet(self) -> None:
+        found = pool(service(*self.two, placement=LOCAL), HTTP)
+        assert found.facet(Vantage(EU_A, "n8")) == found.facet(Vantage(EU_B, "n9"))
+        assert found.facet(Vantage(EU_A, "n1")) != found.facet(Vantage(EU_A, "n2"))
+
+
+class TestFamilies:
+    four = Endpoint("10.0.0.1", (("http", 8080),), locality=EU_A, target="uid-1")
+    six = Endpoint("fd00::1", (("http", 8080),), locality=EU_A, target="uid-1")
+
+    def addresses(self, client: Vantage, *endpoints: Endpoint, ipv6_first: bool = False) -> list[list[str]]:
+        message = sent(client, *endpoints, placement=Placement(ipv6_first=ipv6_first))
+        return [
+            [address(e), *(also.address.socket_address.address for also in e.endpoint.additional_addresses)]
+            for place in message.endpoints
+            for e in place.lb_endpoints
+        ]
+
+    def test_two_addresses_of_one_target_are_one_endpoint(self) -> None:
+        assert self.addresses(ANYWHERE, self.six, self.four) == [["10.0.0.1", "fd00::1"]]
+
+    def test_the_service_and_then_the_client_decide_which_is_first(self) -> None:
+        assert self.addresses(ANYWHERE, self.six, self.four, ipv6_first=True) == [["fd00::1", "10.0.0.1"]]
+        client = Vantage(families=("ipv4", "ipv6"))
+        assert self.addresses(client, self.six, self.four, ipv6_first=True) == [["10.0.0.1", "fd00::1"]]
+        client = Vantage(families=("ipv6", "ipv4"))
+        assert self.addresses(client, self.six, self.four) == [["fd00::1", "10.0.0.1"]]
+
+    def test_a_client_of_one_family_gets_addresses_of_that_alone(self) -> None:
+        assert self.addresses(Vantage(families=("ipv4",)), self.six, self.four) == [["10.0.0.1"]]
+        assert self.addresses(Vantage(families=("ipv6",)), self.six, self.four) == [["fd00::1"]]
+        assert reasons(Vantage(families=("ipv4",)), self.six, self.four) == {
+            (Reason.FAMILY, "[fd00::1]:8080")
+        }
+
+    def test_a_client_that_has_no_family_of_a_service_gets_none(self) -> None:
+        assert self.addresses(Vantage(families=("ipv6",)), self.four) == []
+        assert self.addresses(Vantage(families=("ipv6",)), self.six) == [["fd00::1"]]
+        assert reasons(Vantage(families=("ipv6",)), self.four) == {(Reason.FAMILY, "10.0.0.1:8080")}
+
+    def test_without_a_target_they_stay_two(self) -> None:
+        assert self.addresses(
+            ANYWHERE, endpoint(1), Endpoint("fd00::1", (("http", 8080),), locality=EU_A)
+        ) == [
+            ["10.0.0.1"],
+            ["fd00::1"],
+        ]
+
+    def test_other_targets_and_other_ports_stay_apart(self) -> None:
+        other = Endpoint("fd00::2", (("http", 8080),), locality=EU_A, target="uid-2")
+        ported = Endpoint("fd00::3", (("http", 9090),), locality=EU_A, target="uid-1")
+        assert self.addresses(ANYWHERE, self.four, other, ported) == [["10.0.0.1"], ["fd00::2"], ["fd00::3"]]
+
+    def test_the_better_state_of_the_two_counts(self) -> None:
+        late = Endpoint("10.0.0.1", (("http", 8080),), NOT_READY, locality=EU_A, target="uid-1")
+        assert healthy(sent(ANYWHERE, late, self.six)) == {"10.0.0.1"}
+        assert healthy(sent(Vantage(families=("ipv4",)), late, self.six)) == set()
+
+    def test_terminating_ones_serve_if_none_is_ready_in_the_clients_family(self) -> None:
+        last = Endpoint("10.0.0.2", (("http", 8080),), SERVING, locality=EU_A, target="uid-2")
+        assert self.addresses(ANYWHERE, last, self.six) == [["fd00::1"]]
+        assert healthy(sent(Vantage(families=("ipv4",)), last, self.six)) == {"10.0.0.2"}
+
+    def test_an_ipv4_address_written_as_ipv6_is_ipv4(self) -> None:
+        assert self.addresses(Vantage(families=("ipv4",)), endpoint(1, address="::ffff:10.0.0.1")) == [
+            ["10.0.0.1"]
+        ]
+
+    def test_families_that_make_no_difference_are_not_told_apart(self) -> None:
+        plain = pool(service(self.four), HTTP)
+        assert plain.facet(Vantage(families=("ipv6", "ipv4"))) == plain.facet(ANYWHERE) == ANYWHERE
+        both = pool(service(self.four, self.six), HTTP)
+        assert both.facet(Vantage(families=("ipv4", "ipv6"))) == ANYWHERE
+
+
+def test_weights_beyond_what_fits_are_scaled_down_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "_MOST", 103)
+    endpoints = endpoint(1, EU_A, weight=600), endpoint(2, EU_B, weight=400), endpoint(3, EU_B, weight=1)
+    message = sent(ANYWHERE, *endpoints)
+    assert weights(message) == {"eu/a": 59, "eu/b": 40}
+    assert [e.load_balancing_weight.value for p in message.endpoints for e in p.lb_endpoints] == [59, 39, 1]
+
+
+def test_who_runs_at_an_address_is_nothing_that_envoy_gets() -> None:
+    before, after = endpoint(1, target="uid-1"), endpoint(1, target="uid-2")
+    assert pool(service(before), HTTP) == pool(service(after), HTTP)
+
+
+_ENDPOINTS = st.builds(
+    endpoint,
+    st.integers(1, 4),
+    st.sampled_from([EU_A, EU_B, US_A, NOWHERE]),
+    st.sampled_from(["", "n1", "n2"]),
+    st.sampled_from(State),
+    address=st.sampled_from(["10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2"]),
+    target=st.sampled_from(["", "uid-1", "uid-2"]),
+    for_zones=st.sampled_from([(), ("a",), ("b",)]),
+    for_nodes=st.sampled_from([(), ("n1",), ("n2", "n3")]),
+)
+_CLIENTS = st.builds(
+    Vantage,
+    st.sampled_from([EU_A, EU_B, US_A, NOWHERE]),
+    st.sampled_from(["", "n1", "n2", "n3", "n4"]),
+    st.sampled_from([(), ("ipv4",), ("ipv6",), ("ipv4", "ipv6"), ("ipv6", "ipv4")]),
+)
+_PLACEMENTS = st.builds(
+    Placement,
+    st.booleans(),
+    st.sampled_from(Prefer),
+    st.booleans(),
+    st.sampled_from([(), (Failover(Locality("eu"), (Locality("us"),), True),)]),
+    st.sampled_from([(), (Distribution(EU_A, ((EU_B, 30), (US_A, 3))),)]),
+)
+
+
+@given(_CLIENTS, st.lists(_ENDPOINTS, max_size=4, unique_by=lambda endpoint: endpoint.address), _PLACEMENTS)
+def test_whoever_is_called_is_allowed_and_somebody_is_if_anybody_is_allowed(
+    client: Vantage, endpoints: list[Endpoint], placement: Placement
+) -> None:
+    message = sent(client, *endpoints, placement=placement)
+    families = client.families or ("ipv4", "ipv6")
+    allowed = {
+        e.address: e
+        for e in endpoints
+        if (not placement.local or client.node in ("", e.node))
+        and ("ipv6" if ":" in e.address else "ipv4") in families
+    }
+    assert {address(e) for place in message.endpoints for e in place.lb_endpoints} <= allowed.keys()
+    if not placement.failover and not placement.distribute:
+        assert bool(healthy(message)) == any(e.state in (READY, SERVING) for e in allowed.values())
+    assert all(p.load_balancing_weight.value >= 1 for p in message.endpoints)

@@ -1,0 +1,71 @@
+"""Which endpoints of a service can be called at one of its ports at all, and at which address and number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TypeAlias
+
+from pilothouse.kubernetes.addresses import canonical_ip
+from pilothouse.model import Endpoint, Port, State
+from pilothouse.reasons import Omission, Omit, Reason
+
+#: Canonical address, number, what the endpoint says, and its address of the other family or nothing.
+Member: TypeAlias = tuple[str, int, Endpoint, str]
+
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
+
+#: Of two endpoints with one address, the one in the better state counts (translation: slices in mid-move).
+RANK = {State.READY: 0, State.NOT_READY: 1, State.TERMINATING_SERVING: 2, State.TERMINATING: 3}
+
+
+def members(endpoints: Iterable[Endpoint], port: Port, omit: Omit) -> list[Member]:
+    """The endpoints in service at this port; each address and number once."""
+    found: dict[tuple[str, int], Endpoint] = {}
+    for endpoint in endpoints:
+        address = _canonical(endpoint.address)
+        if address is None or endpoint.weight == 0:
+            reason = Reason.INVALID_ADDRESS if address is None else Reason.MAINTENANCE
+            omit(Omission(reason, endpoint.address))
+            continue
+        number = _number(endpoint, port, omit)
+        if number is None:
+            continue
+        held = found.get((address, number))
+        if held is None or RANK[endpoint.state] < RANK[held.state]:
+            found[address, number] = endpoint
+        if held is not None:
+            omit(Omission(Reason.DUPLICATE_LOSER, written(address, number)))
+    return [(address, number, endpoint, "") for (address, number), endpoint in found.items()]
+
+
+def written(address: str, number: int) -> str:
+    """An address and a port as people write them."""
+    return f"[{address}]:{number}" if ":" in address else f"{address}:{number}"
+
+
+def _number(endpoint: Endpoint, port: Port, omit: Omit) -> int | None:
+    """The number of a service port at an endpoint, joined by the port's name."""
+    for name, number in endpoint.ports:
+        if name == port.name:
+            actual = port.target if number is None else number
+            if actual is not None and 0 < actual < 65536:
+                return actual
+            why = "has no number" if actual is None else f"is {actual}"
+            omit(Omission(Reason.INVALID_PORT, endpoint.address, f"port {port.name!r} {why}"))
+            return None
+    omit(Omission(Reason.PORT_NAME_MISMATCH, endpoint.address, f"no port {port.name!r}"))
+    return None
+
+
+@lru_cache(maxsize=1 << 18)
+def _canonical(address: str) -> str | None:
+    """An IP address as EDS needs it, or None: a host name makes Envoy refuse the whole response."""
+    if _IPV4.fullmatch(address):
+        return address
+    try:
+        return str(canonical_ip(address))
+    except ValueError:
+        return None

@@ -1,0 +1,168 @@
+"""In which order a client calls the endpoints of a service, and in which shares: priorities and weights.
+
+What is preferred has a lower priority, and is no filter, so that its failure has a way out; except
+where the service says that there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import TypeAlias, TypeVar
+
+from pilothouse.audience import Vantage
+from pilothouse.model import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
+from pilothouse.reasons import Omit, Reason, unsaid
+from pilothouse.translate.pools import COMMON, Group
+
+_LAST = 128  # Envoy knows no later priority
+
+R = TypeVar("R", Failover, Distribution)
+
+
+#: The endpoints of one locality that have one priority for a client: locality, priority, weight, encoded.
+Placed: TypeAlias = tuple[Locality, int, int, bytes]
+
+
+def placed(
+    groups: Sequence[Group], placement: Placement, client: Vantage, omit: Omit = unsaid
+) -> list[Placed]:
+    """These groups as a client gets them, in order; each locality and priority once."""
+    if placement is NEAREST and (not groups or groups[0].niche is COMMON):
+        at = client.locality
+        distances = [distance(at, group.locality) for group in groups]
+        priority = _contiguous(distances)
+        return [
+            (g.locality, priority[far], g.weight, g.encoded) for g, far in zip(groups, distances, strict=True)
+        ]
+    distribution = _rule(placement.distribute, client.locality)
+    if distribution is not None:
+        return _distributed(groups, distribution, omit)
+    return _merged(zip(groups, _ranks(groups, placement, client, omit), strict=True))
+
+
+def distance(client: Locality, endpoint: Locality) -> int:
+    """0 same sub-zone, 1 same zone, 2 same region, 3 elsewhere, 4 unknown; 0 for a client that is nowhere.
+
+    A part that one side does not state does not keep them apart as long as a narrower part is equal:
+    a slice names a zone but no region.
+    """
+    if client == NOWHERE:
+        return 0
+    if endpoint == NOWHERE:
+        return 4
+    if client.region and endpoint.region and client.region != endpoint.region:
+        return 3
+    if not client.zone or client.zone != endpoint.zone:
+        return 2 if client.region == endpoint.region else 3
+    return 0 if client.sub_zone in ("", endpoint.sub_zone) else 1
+
+
+def _contiguous(ranks: Iterable[int]) -> dict[int, int]:
+    """The priority of each rank. Envoy accepts gaps between priorities, gRPC does not."""
+    return {rank: priority for priority, rank in enumerate(sorted(set(ranks)))}
+
+
+def _merged(ranked: Iterable[tuple[Group, int | None]]) -> list[Placed]:
+    """Those that have a rank, joined where locality and priority are the same."""
+    found = [(group, rank) for group, rank in ranked if rank is not None]
+    priority = _contiguous(rank for _, rank in found)
+    parts: dict[tuple[Locality, int], list[Group]] = {}
+    for group, rank in found:
+        parts.setdefault((group.locality, min(priority[rank], _LAST)), []).append(group)
+    return [
+        (at, first, sum(group.weight for group in groups), b"".join(group.encoded for group in groups))
+        for (at, first), groups in sorted(parts.items(), key=itemgetter(0))
+    ]
+
+
+def _ranks(groups: Sequence[Group], placement: Placement, client: Vantage, omit: Omit) -> list[int | None]:
+    """How late each group is called; None for those that never are."""
+    failover = _rule(placement.failover, client.locality)
+    ranks = [_failed_over(group, client.locality, failover) for group in groups]
+    for group, rank in zip(groups, ranks, strict=True):
+        if rank is None:
+            group.tell(Reason.FAILOVER, "", omit)
+    if placement.prefer is not Prefer.NEAREST:
+        ranks = [None if rank is None else max(rank - 1, 0) for rank in ranks]  # sub-zones are not told apart
+    if placement.prefer is Prefer.SAME_NODE:
+        ranks = _preferred(ranks, [group.niche.node == client.node != "" for group in groups])
+    hinted = _hinted(groups, client)
+    if any(hinted):
+        ranks = _preferred(ranks, hinted)
+        for group, here in zip(groups, hinted, strict=True):
+            if not here:
+                group.tell(Reason.HINT, "is called if those fail that are hinted for the client", omit)
+    return ranks
+
+
+def _preferred(ranks: Sequence[int | None], first: Sequence[bool]) -> list[int | None]:
+    """The same order after those that come first."""
+    return [
+        0 if chosen else None if rank is None else rank + 1 for rank, chosen in zip(ranks, first, strict=True)
+    ]
+
+
+def _failed_over(group: Group, client: Locality, rule: Failover | None) -> int | None:
+    """The distance of a group; of those outside of the client's own place, as a rule has it."""
+    far = distance(client, group.locality)
+    if rule is None:
+        return far
+    # A rule for a region is about what is outside of it, one for a zone about what is outside of that.
+    outside = 1 if rule.client.sub_zone else 2 if rule.client.zone else 3
+    if far < outside:
+        return far
+    for position, target in enumerate(rule.to):
+        if _matches(target, group.locality):
+            return outside + position
+    return None if rule.only else far + len(rule.to)
+
+
+def _hinted(groups: Sequence[Group], client: Vantage) -> list[bool]:
+    """Which are hinted for this client: none, unless all ready ones have hints and one is (KEP-3015)."""
+    ready = [group.niche for group in groups if group.niche.ready]
+    node, zone = client.node, client.locality.zone
+    if node and all(niche.for_nodes for niche in ready) and any(node in niche.for_nodes for niche in ready):
+        return [node in group.niche.for_nodes for group in groups]
+    if zone and all(niche.for_zones for niche in ready) and any(zone in niche.for_zones for niche in ready):
+        return [zone in group.niche.for_zones for group in groups]
+    return [False for _ in groups]
+
+
+def _distributed(groups: Sequence[Group], rule: Distribution, omit: Omit) -> list[Placed]:
+    """All at once, in the shares of a rule; within a share in proportion to the weights."""
+    share_of = {group.locality: _share(group.locality, rule) for group in groups}
+    for group in groups:
+        if share_of[group.locality] is None:
+            group.tell(Reason.DISTRIBUTE, "the client's rule gives its locality no share", omit)
+    found = _merged((group, None if share_of[group.locality] is None else 0) for group in groups)
+    weights: dict[Locality, int] = {}
+    for target, share in rule.shares:
+        within = [(at, weight) for at, _, weight, _ in found if share_of[at] == target]
+        parts = apportioned(share, [weight for _, weight in within])
+        weights.update({at: part for (at, _), part in zip(within, parts, strict=True)})
+    return [(at, priority, weights[at], encoded) for at, priority, _, encoded in found]
+
+
+def _share(locality: Locality, rule: Distribution) -> Locality | None:
+    """The target of a rule under which a locality comes, if that has a share at all."""
+    return next((target for target, share in rule.shares if share and _matches(target, locality)), None)
+
+
+def apportioned(total: int, weights: Sequence[int]) -> list[int]:
+    """A total in proportion to weights, in whole numbers of at least 1, by largest remainder."""
+    whole = sum(weights)
+    parts = [total * weight // whole for weight in weights]
+    remainders = sorted(range(len(weights)), key=lambda i: (-(total * weights[i] % whole), i))
+    for i in remainders[: total - sum(parts)]:
+        parts[i] += 1
+    return [max(1, part) for part in parts]
+
+
+def _rule(rules: Sequence[R], client: Locality) -> R | None:
+    """The first that is for a client at this locality."""
+    return next((rule for rule in rules if _matches(rule.client, client)), None)
+
+
+def _matches(pattern: Locality, locality: Locality) -> bool:
+    return all(wanted in ("", part) for wanted, part in zip(pattern, locality, strict=True))

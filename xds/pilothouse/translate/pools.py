@@ -1,0 +1,229 @@
+"""What is behind one port before anybody in particular asks, grouped by what clients tell apart.
+
+Of most services all clients may call the same endpoints; these are encoded when they change. Where it
+depends on the client (its node, its address families), readiness has to be decided among those that
+it may call, so they are encoded when the first client of that kind asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, TypeAlias
+
+from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
+from pilothouse.audience import Vantage
+from pilothouse.model import NEAREST, Endpoint, Family, Locality, Placement, Port, Prefer, Service, State
+from pilothouse.reasons import Omission, Omit, Reason, unsaid
+from pilothouse.translate.families import present, reachable
+from pilothouse.translate.lb_endpoints import lb_endpoint
+from pilothouse.translate.members import Member, members, written
+
+# Looked up once: protobuf's enum wrappers search for each name anew.
+_HEALTHY, _UNHEALTHY = HealthStatus.HEALTHY, HealthStatus.UNHEALTHY
+
+#: In place of the name of a node on which nothing of a service runs. No node is called so.
+ELSEWHERE = "*"
+
+#: Envoy's bound for the sum of the weights in a locality, and of those of the localities in a priority.
+_MOST = 2**32 - 1
+
+_NOBODY: frozenset[str] = frozenset()
+
+#: Of address, number, weight, health, and an address of the other family or nothing.
+Encode: TypeAlias = Callable[[str, int, int, HealthStatus, str], bytes]
+
+
+class Niche(NamedTuple):
+    """What clients tell endpoints apart by, beside their locality, where they do."""
+
+    node: str = ""
+    for_zones: tuple[str, ...] = ()
+    for_nodes: tuple[str, ...] = ()
+    ready: bool = True
+
+
+COMMON = Niche()
+
+
+class Group(NamedTuple):
+    """Endpoints that no client tells apart: their joined encodings and the sum of their weights."""
+
+    locality: Locality
+    encoded: bytes
+    weight: int
+    niche: Niche = COMMON
+
+    def tell(self, reason: Reason, why: str, omit: Omit) -> None:
+        """Of each endpoint, if they are encoded by `named`, as they are when somebody wants to know."""
+        if omit is not unsaid:
+            for name in self.encoded.decode().splitlines():
+                omit(Omission(reason, name, why))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The endpoints of a service of which not all clients may call the same.
+
+    `scopes` keeps what was encoded for the clients of one node and some families: as many as there are
+    nodes with endpoints, at most, times the orders of two families.
+    """
+
+    members: tuple[Member, ...]
+    encode: Encode = field(compare=False)
+    on_node: Mapping[str, Sequence[Member]] = field(compare=False)
+    scopes: dict[tuple[str, tuple[Family, ...]], tuple[Group, ...]] = field(
+        default_factory=dict, compare=False
+    )
+
+
+class Pool(NamedTuple):
+    """What is behind one port. Equal pools have equal load assignments for every client.
+
+    It has `groups`, or a `choice`. From `nodes` it looks different than from all others; `families` are
+    those of its addresses, the preferred one first.
+    """
+
+    placement: Placement = NEAREST
+    families: tuple[Family, ...] = ()
+    nodes: frozenset[str] = _NOBODY
+    groups: tuple[Group, ...] = ()
+    choice: Choice | None = None
+
+    def facet(self, client: Vantage) -> Vantage:
+        """What of a client makes a difference to what it gets from here."""
+        if self.placement is NEAREST and not self.nodes and not client.families:
+            return Vantage(client.locality)
+        node = client.node if client.node in self.nodes else ""
+        if self.placement.local and client.node and not node:
+            return Vantage(node=ELSEWHERE)
+        families = tuple(family for family in client.families if family in self.families)
+        return Vantage(
+            client.locality, node, () if families == self.families else families or client.families
+        )
+
+    def scope(self, client: Vantage, omit: Omit = unsaid) -> tuple[Group, ...]:
+        """The endpoints that a client with this facet may call, in order. Raises rules.RuleViolation."""
+        if self.choice is not None:
+            return self._chosen(self.choice, client, omit)
+        if not client.families:
+            return self.groups
+        for group in self.groups:
+            group.tell(Reason.FAMILY, "", omit)
+        return ()
+
+    def _chosen(self, choice: Choice, client: Vantage, omit: Omit) -> tuple[Group, ...]:
+        key = (client.node if self.placement.local else "", client.families)
+        if key not in choice.scopes:
+            near = _on_node(choice, client.node, omit) if self.placement.local else choice.members
+            found = reachable(near, client.families or self.families, omit)
+            hinted = _hinted(found, self.placement)
+            choice.scopes[key] = grouped(found, self.placement, hinted, choice.encode, omit)
+        return choice.scopes[key]
+
+
+def pool(service: Service, port: Port, omit: Omit = unsaid, encode: Encode = lb_endpoint) -> Pool:
+    """What is behind one port of a service. Raises rules.RuleViolation."""
+    placement = service.spec.placement
+    found = members(service.endpoints, port, omit)
+    families = present(found, placement.ipv6_first)
+    hinted = _hinted(found, placement)
+    by_node = hinted or placement.local or placement.prefer is Prefer.SAME_NODE
+    nodes = _nodes(found, placement, hinted) if by_node else _NOBODY
+    if not placement.local and len(families) < 2:
+        return Pool(placement, families, nodes, grouped(found, placement, hinted, encode, omit))
+    on_node: dict[str, list[Member]] = {}
+    for member in found if placement.local else ():
+        on_node.setdefault(member[2].node, []).append(member)
+    return Pool(placement, families, nodes, (), Choice(tuple(found), encode, on_node))
+
+
+def named(address: str, number: int, weight: int, health: HealthStatus, other: str) -> bytes:
+    """What people call an endpoint, in place of its encoding."""
+    return f"{written(address, number)}\n".encode()
+
+
+def grouped(
+    members: Sequence[Member], placement: Placement, hinted: bool, encode: Encode, omit: Omit
+) -> tuple[Group, ...]:
+    """What is sent of these, in order.
+
+    Ready endpoints are HEALTHY, those not ready UNHEALTHY so that the lost capacity shows. Terminating
+    ones are left out, or every rollout would look like an outage to the locality's health; but if
+    nothing is ready, those that still serve do (KEP-1669), and must then be HEALTHY for Envoy.
+    """
+    serving = State.READY
+    if not any(endpoint.state is State.READY for _, _, endpoint, _ in members):
+        serving = State.TERMINATING_SERVING
+    alike = not hinted and placement.prefer is not Prefer.SAME_NODE
+    collected: dict[Any, tuple[list[bytes], list[int]]] = {}  # by locality, or by locality and niche
+    for address, number, endpoint, other in members:
+        if endpoint.state is serving:
+            health = _HEALTHY
+        elif endpoint.state is State.NOT_READY:
+            health = _UNHEALTHY
+            omit(Omission(Reason.NOT_READY, written(address, number)))
+        else:
+            omit(Omission(Reason.TERMINATING, written(address, number), endpoint.state.value))
+            continue
+        key = endpoint.locality if alike else (endpoint.locality, _niche(endpoint, hinted))
+        held = collected.get(key)
+        if held is None:
+            held = collected[key] = ([], [])
+        held[0].append(encode(address, number, endpoint.weight, health, other))
+        held[1].append(endpoint.weight)
+    found = []
+    for key, (pieces, weights) in sorted(collected.items()):
+        at, niche = (key, COMMON) if alike else key
+        found.append(Group(at, b"".join(pieces), sum(weights), niche))
+    total = sum([group.weight for group in found])
+    if total > _MOST:
+        return grouped(_scaled(members, total), placement, hinted, encode, unsaid)
+    return tuple(found)
+
+
+def _on_node(choice: Choice, node: str, omit: Omit) -> Sequence[Member]:
+    """What a client may call if that is only what is on its own node."""
+    if not node:
+        omit(Omission(Reason.UNKNOWN_NODE, "internalTrafficPolicy: Local", "the client states no node"))
+        return choice.members
+    for address, number, endpoint, _ in choice.members if omit is not unsaid else ():
+        if endpoint.node != node:
+            omit(Omission(Reason.OTHER_NODE, written(address, number), endpoint.node))
+    return choice.on_node.get(node, ())
+
+
+def _niche(endpoint: Endpoint, hinted: bool) -> Niche:
+    zones, nodes = (endpoint.for_zones, endpoint.for_nodes) if hinted else ((), ())
+    return Niche(endpoint.node, zones, nodes, endpoint.state is State.READY)
+
+
+def _hinted(members: Iterable[Member], placement: Placement) -> bool:
+    """Whether there are hints for all that is ready (KEP-2433). Traffic policy Local goes without."""
+    found = False
+    for _, _, endpoint, _ in members:
+        if endpoint.state is State.READY:
+            if not endpoint.for_zones and not endpoint.for_nodes:
+                return False
+            found = True
+    return found and not placement.local
+
+
+def _nodes(members: Iterable[Member], placement: Placement, hinted: bool) -> frozenset[str]:
+    """The nodes whose clients get something else than all others."""
+    found: set[str] = set()
+    for _, _, endpoint, _ in members:
+        if placement.local or placement.prefer is Prefer.SAME_NODE:
+            found.add(endpoint.node)
+        if hinted:
+            found.update(endpoint.for_nodes)
+    return frozenset(found - {""})
+
+
+def _scaled(members: Sequence[Member], total: int) -> list[Member]:
+    """The same in proportion, so that the sum of the weights fits, and none is less than 1."""
+    room = _MOST - len(members)
+    return [
+        (address, number, replace(endpoint, weight=max(1, endpoint.weight * room // total)), other)
+        for address, number, endpoint, other in members
+    ]
