@@ -26,7 +26,7 @@ class Backend(TcpServer):
 
     def slice(self, owner: str, **fields: Any) -> Document:
         """An EndpointSlice that names just this backend; see manifests.endpoint_slice."""
-        return endpoint_slice(owner, "127.0.0.1", self.port, **fields)
+        return endpoint_slice(owner, self.host, self.port, **fields)
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")

@@ -37,12 +37,12 @@ def endpoint_slice(
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": f"{owner}-{address}-{port}",
+            "name": f"{owner}-{address}-{port}".replace(":", "-"),
             "namespace": namespace,
             "labels": {"kubernetes.io/service-name": owner},
             "annotations": {} if weight is None else {"pilothouse.dev/weight": str(weight)},
         },
-        "addressType": "IPv4",
+        "addressType": "IPv6" if ":" in address else "IPv4",
         "ports": [{"name": port_name, "port": port}],
         "endpoints": [{"addresses": [address], **endpoint}],
     }

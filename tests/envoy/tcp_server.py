@@ -1,4 +1,4 @@
-"""A TCP server on 127.0.0.1 that leaves nothing open when it stops."""
+"""A TCP server on this machine that leaves nothing open when it stops."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import suppress
 class TcpServer:
     """A subclass says what a conversation is; it ends when the peer, or `stop`, closes the connection."""
 
+    host = "127.0.0.1"
     port = 0
 
     def __init__(self) -> None:
@@ -16,7 +17,7 @@ class TcpServer:
 
     async def start(self) -> None:
         """Listen on `port`, which is any free one the first time."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._accept, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
