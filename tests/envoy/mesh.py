@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import socket
 from contextlib import AsyncExitStack
@@ -15,6 +16,7 @@ from pilothouse.model import Locality
 
 from .backends import Backend
 from .control_plane import ControlPlane
+from .dns_server import resolver
 from .manifests import Manifests
 from .sidecar import Envoy
 from .tap import Tap
@@ -31,6 +33,7 @@ class Mesh:
         self._folder, self._envoy = folder, envoy
         self._eventually, self._cleanup = eventually, cleanup
         self._sidecars = 0
+        self._resolver: int | None = None
 
     async def backend(self, name: str) -> Backend:
         backend = Backend(name)
@@ -59,6 +62,10 @@ class Mesh:
         self._cleanup.push_async_callback(tap.stop)
         return tap
 
+    def resolve_by(self, port: int) -> None:
+        """Let the sidecars that are started from now on ask a DNS server on this machine."""
+        self._resolver = port
+
     async def sidecar(self, port: int, locality: str = "", tls: Tls | None = None, **said: Any) -> Envoy:
         """Start an Envoy that has its control plane at `port`, and wait until it is live."""
         envoy = self.start_sidecar(port, locality, tls, **said)
@@ -72,6 +79,8 @@ class Mesh:
         metadata = {"namespace": "shop", "egress": "{}:{}".format(*envoy.egress), **said}
         who = Node(f"web-{self._sidecars}", Locality(*locality.split("/")), {"pilothouse": metadata})
         text = bootstrap(Sidecar(who, "web", HostPort("127.0.0.1", port), not self.delta, 0, tls))
+        if self._resolver is not None:
+            text = json.dumps(json.loads(text) | {"typed_dns_resolver_config": resolver(self._resolver)})
         envoy.launch(self._envoy, text, self._folder / who.id)
         self._cleanup.push_async_callback(envoy.close)
         return envoy

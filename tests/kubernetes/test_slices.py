@@ -146,7 +146,6 @@ def test_the_label_comes_before_the_reference(parsed):
 @pytest.mark.parametrize(
     ("metadata", "family", "reason"),
     [
-        (OWNED, "FQDN", Reason.UNSUPPORTED_ADDRESSES),
         ("labels: {}", "IPv4", Reason.NO_OWNER),
         (
             "labels: {multicluster.kubernetes.io/service-name: x, kubernetes.io/service-name: x}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.audience import Vantage
+from pilothouse.claims import Resolved
 from pilothouse.model import (
     NEAREST,
     Endpoint,
@@ -89,6 +90,7 @@ def weights(message: ClusterLoadAssignment) -> dict[str, int]:
 
 def reasons(client: Vantage, *endpoints: Endpoint, placement: Placement = NEAREST) -> set[tuple[Reason, str]]:
     found: list[Omission] = []
-    report_omissions(service(*endpoints, placement=placement), client, found.append)
+    said = service(*endpoints, placement=placement)
+    report_omissions(said, Resolved(said.spec, said.spec), client, found.append)
     assert len(set(found)) == len(found), "each once"
     return {(omission.reason, omission.what) for omission in found}

@@ -54,10 +54,10 @@ class Catalogue:
     def counts(self) -> Mapping[ResourceType, int]:
         """How many resources there are, for a client that may see all."""
         listeners = sum(len(translated.listeners) for translated in self._directory.all())
-        clusters = self._directory.cluster_count
+        assignments = sum(len(translated.pools) for translated in self._directory.all())
         return {
-            ResourceType.CLUSTER: clusters,
-            ResourceType.ENDPOINTS: clusters,
+            ResourceType.CLUSTER: self._directory.cluster_count,
+            ResourceType.ENDPOINTS: assignments,
             ResourceType.LISTENER: listeners + 1,
             ResourceType.ROUTES: 1,
         }
@@ -86,7 +86,7 @@ class Catalogue:
     def load_assignment(self, scope: Scope, client: Vantage, name: str) -> Resource | None:
         """The endpoints of a cluster in scope, as a client there should see them."""
         owner = self._directory.owner(scope, name)
-        if owner is None:
+        if owner is None or name not in owner.pools:
             return None
         pool = owner.pools[name]
         facet = pool.facet(client)
@@ -156,9 +156,9 @@ class Catalogue:
         owner = self._directory.get(name)
         if owner is None or not scope.sees(owner.service.spec.exposed):
             return None
-        spec = owner.resolved.spec
-        port = dialled(spec, target, name.namespace == scope.namespace)
-        return api_listener(target, cluster_name(spec, port)) if port else None
+        port = dialled(owner.resolved, target, name.namespace == scope.namespace)
+        answers = owner.resolved.target
+        return api_listener(target, cluster_name(answers, port)) if answers and port else None
 
     def omissions(self, service: Service, client: Vantage = ANYWHERE) -> tuple[Omission, ...]:
         """What of a service, as a registry has it, is not at a sidecar there, and why; each thing once."""
@@ -166,7 +166,8 @@ class Catalogue:
         held = self.quarantined.get(service.name)
         if held is not None:
             found[Omission(Reason.QUARANTINED, str(service.name), held.reason)] = None
-        report_omissions(service, client, lambda omission: found.setdefault(omission))
+        resolved = self._claims.resolve(service.spec)
+        report_omissions(service, resolved, client, lambda omission: found.setdefault(omission))
         return tuple(found)
 
     def _admit(self, name: ServiceName, service: Service | None) -> Iterable[ServiceName]:

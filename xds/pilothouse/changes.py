@@ -44,7 +44,7 @@ def change(
         moved = old.leads_to | new.leads_to
     told = frozenset[str]()
     if ResourceType.CLUSTER in names:
-        told = told.union(*(targets(version.resolved.spec) for version in (old, new) if version))
+        told = told.union(*(targets(version.resolved) for version in (old, new) if version))
     if moved:
         versions = (version for to in moved for version in (before.get(to), directory.get(to)))
         clusters = frozenset(cluster for version in versions if version for cluster in version.clusters)

@@ -8,21 +8,29 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from pilothouse.external import external
 from pilothouse.model import ServiceName, ServiceSpec
+from pilothouse.reasons import Omission, Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """A spec with the virtual IPs that are its own, and the spec that answers when it is called.
 
-    `target` is the service itself, except for an alias (ExternalName of a known service), and None
-    for an ExternalName of which no service is known.
+    `target` is the service itself, except for an alias (ExternalName of a known service); None if nothing
+    may answer. `omissions` say what it was not given.
     """
 
     spec: ServiceSpec
     target: ServiceSpec | None
+    omissions: tuple[Omission, ...] = field(default=(), compare=False)
+
+    @property
+    def own(self) -> bool:
+        """Whether the service answers itself."""
+        return self.target is not None and self.target.name == self.spec.name
 
 
 class Claims:
@@ -36,9 +44,19 @@ class Claims:
 
     def resolve(self, spec: ServiceSpec) -> Resolved:
         """What this spec comes to, were it admitted beside the others."""
-        vips = tuple(vip for vip in spec.vips if self._owner(vip, spec) == spec.name)
-        resolved = replace(spec, vips=vips) if vips != spec.vips else spec
-        return Resolved(resolved, self._target(spec) if spec.external_name else resolved)
+        if spec.external_name:
+            found = self._target(spec)
+            if isinstance(found, Omission):
+                return Resolved(spec, None, (found,))
+            return Resolved(found if found.name == spec.name else spec, found)
+        owners = {vip: self._owner(vip, spec) for vip in spec.vips}
+        vips = tuple(vip for vip in spec.vips if owners[vip] == spec.name)
+        if vips == spec.vips:
+            return Resolved(spec, spec)
+        taken = (vip for vip in spec.vips if owners[vip] != spec.name)
+        omissions = tuple(Omission(Reason.VIP_TAKEN, vip, f"by {owners[vip]}") for vip in taken)
+        resolved = replace(spec, vips=vips)
+        return Resolved(resolved, resolved, omissions)
 
     def stake(self, spec: ServiceSpec) -> set[ServiceName]:
         """Enter the claims of a spec; returns the other services to which this makes a difference."""
@@ -64,16 +82,18 @@ class Claims:
         # A service without a creation time (a hand-written file) gives way to one that has it.
         return min(claimants, key=lambda spec: (not spec.created, spec.created, spec.name)).name
 
-    def _target(self, spec: ServiceSpec) -> ServiceSpec | None:
-        """The end of a chain of aliases; None if it leads out of the mesh or in a circle."""
+    def _target(self, spec: ServiceSpec) -> ServiceSpec | Omission:
+        """The end of a chain of aliases: a service, or hosts outside of the mesh."""
         seen = {spec.name}
-        current: ServiceSpec | None = spec
-        while current is not None and current.external_name:
-            current = self._by_hostname.get(current.external_name)
-            if current is not None and current.name in seen:
-                return None
-            if current is not None:
-                seen.add(current.name)
+        current = spec
+        while current.external_name:
+            following = self._by_hostname.get(current.external_name)
+            if following is None:
+                return external(current)
+            if following.name in seen:
+                return Omission(Reason.ALIAS_LOOP, str(spec.name), f"it leads back to {following.name}")
+            seen.add(following.name)
+            current = following
         return current
 
     def _touched(self, spec: ServiceSpec) -> set[ServiceName]:

@@ -94,8 +94,7 @@ class Directory:
     def _link(self, new: Translated) -> None:
         for cluster in new.clusters:
             self._owners[cluster] = new
-            if new.pools[cluster].nodes:
-                self.by_node.add(cluster)
+        self.by_node.update(cluster for cluster, pool in new.pools.items() if pool.nodes)
         for backend in new.leads_to:
             self._leading.setdefault(backend, set()).add(new.service.name)
         self._restricted.update(new.service.spec.exported_to or ())

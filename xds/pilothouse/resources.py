@@ -56,15 +56,27 @@ class Resource:
     `any` is the encoded google.protobuf.Any. The heads and the tail are what goes around it in a
     DiscoveryResponse (`sotw_head`) and in a DeltaDiscoveryResponse, where it is wrapped in a
     Resource with name and version (`delta_head`, `delta_tail`). `fingerprint` stands for
-    (name, version) in the version of a set.
+    (name, version) in the version of a set. `complete` is a cluster that needs no
+    load assignment.
     """
 
-    __slots__ = ("any", "delta_head", "delta_tail", "fingerprint", "name", "sotw_head", "type", "version")
+    __slots__ = (
+        "any",
+        "complete",
+        "delta_head",
+        "delta_tail",
+        "fingerprint",
+        "name",
+        "sotw_head",
+        "type",
+        "version",
+    )
 
-    def __init__(self, type: ResourceType, name: str, data: bytes) -> None:
+    def __init__(self, type: ResourceType, name: str, data: bytes, complete: bool = False) -> None:
         digest = hashlib.sha256(data)
         self.type = type
         self.name = name
+        self.complete = complete
         self.version = digest.hexdigest()[:16]
         digest.update(name.encode())
         self.fingerprint = int.from_bytes(digest.digest()[:8], "big")

@@ -13,6 +13,15 @@ def canonical_address(text: str) -> str:
         return text
 
 
+def is_address(text: str) -> bool:
+    """Whether it is an IP address that means the same on every machine."""
+    try:
+        canonical_ip(text)
+    except ValueError:
+        return False
+    return True
+
+
 def canonical_ip(text: str) -> IPv4Address | IPv6Address:
     """ValueError where the text is no IP address that means the same on every machine (no scope id).
 

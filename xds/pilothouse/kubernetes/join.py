@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterable, Iterator
 
 from pilothouse import model
 from pilothouse.kubernetes.addresses import canonical_address
+from pilothouse.kubernetes.hosts import are_hosts, by_name
 from pilothouse.kubernetes.index import Index
 from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Object, Pod, Service
 from pilothouse.model import NOWHERE, Endpoint, Locality, ServiceName, ServiceSpec
+from pilothouse.reasons import Omission, Reason
 
 
 class Cluster:
@@ -48,8 +50,16 @@ class Cluster:
             return None
         # Sorted, so that endpoints alike in all that `ordered` looks at come in one order everywhere.
         slices = [self._slice(key) for key in sorted(self._slices_of.at(name))]
-        endpoints = (endpoint for found in slices for endpoint in self._endpoints(found, declared.weight))
-        return model.Service(self._specs[name], model.ordered(endpoints))
+        if any(found.fqdn for found in slices) and not all(found.fqdn for found in slices):
+            left_out = tuple(_beside_addresses(found) for found in slices if found.fqdn)
+            slices = [found for found in slices if not found.fqdn]
+        else:
+            left_out = ()
+        found = (endpoint for each in slices for endpoint in self._endpoints(each, declared.weight))
+        endpoints, spec = model.ordered(found), self._specs[name]
+        if endpoints and not spec.external_name and are_hosts(endpoints):
+            return by_name(spec, endpoints)
+        return model.Service(spec, endpoints, left_out)
 
     def _change(self, key: Key, new: Object | None) -> Iterator[ServiceName]:
         old = self._objects.get(key)
@@ -150,6 +160,10 @@ class Cluster:
         if entry.zone in ("", place.zone):
             return place
         return Locality(place.region, entry.zone, place.sub_zone)
+
+
+def _beside_addresses(found: EndpointSlice) -> Omission:
+    return Omission(Reason.UNSUPPORTED_ADDRESSES, str(found.key), "host names beside IP addresses")
 
 
 def _first(*weights: int | None) -> int:

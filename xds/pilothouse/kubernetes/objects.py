@@ -67,7 +67,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSlice:
-    """A `discovery.k8s.io/v1 EndpointSlice` of IP addresses that belongs to the Service named `owner`.
+    """A `discovery.k8s.io/v1 EndpointSlice` that belongs to the Service named `owner`.
 
     `ports` maps port name to number as in `model.Endpoint`; `weight` is for all of its endpoints,
     `weights` for single addresses.
@@ -81,6 +81,7 @@ class EndpointSlice:
     weight: int | None = None
     weights: tuple[tuple[str, int], ...] = ()
     created: str = ""
+    fqdn: bool = False
 
     @property
     def key(self) -> Key:

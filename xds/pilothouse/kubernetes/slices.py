@@ -31,11 +31,10 @@ def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | Om
         overrides.weight(meta.annotations, warn),
         overrides.endpoint_weights(meta.annotations, warn),
         meta.created,
+        family == "FQDN",
     )
     if _IMPORTED in document.at("metadata").labels("labels"):
         return Omission(Reason.IMPORTED, str(found.key))
-    if family == "FQDN":
-        return Omission(Reason.UNSUPPORTED_ADDRESSES, str(found.key), "addressType FQDN")
     return found if found.owner else Omission(Reason.NO_OWNER, str(found.key), f"has no label {_SERVICE}")
 
 

@@ -54,7 +54,11 @@ class Ordering:
         if ResourceType.LISTENER in all or clusters.returning:
             if now >= self._warm_by:
                 self._cold.clear()
-            self._cold.update(name for name in names if name not in clusters.sent)
+            self._cold.update(
+                resource.name
+                for resource in resources
+                if not resource.complete and resource.name not in clusters.sent
+            )
             self._warm_by = now + WARM_S
 
     def clusters_answered(self, now: float) -> None:

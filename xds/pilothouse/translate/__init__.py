@@ -15,6 +15,7 @@ from pilothouse.claims import Resolved
 from pilothouse.model import Service, ServiceName, ServiceSpec
 from pilothouse.resources import Resource, ResourceType, checked
 from pilothouse.translate.clusters import cluster
+from pilothouse.translate.dns import dns_cluster
 from pilothouse.translate.endpoints import load_assignment
 from pilothouse.translate.listeners import egress_listener, vip_listener
 from pilothouse.translate.names import EGRESS, by_virtual_ip, cluster_name, host_ports, mesh_ports
@@ -61,12 +62,15 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
     Raises rules.RuleViolation if any piece breaks a validation rule of its descriptor.
     """
     spec, target = resolved.spec, resolved.target
-    found = {cluster_name(spec, port): pool(service, port) for port in mesh_ports(spec)}
+    ports = [*mesh_ports(spec)] if resolved.own else []
+    by_name = spec.hosts is not None
+    found = {cluster_name(spec, port): pool(service, port) for port in ports if not by_name}
     if before is not None and before.capturing == capturing and before.resolved == resolved:
         return replace(before, service=service, pools=found)
+    made = dns_cluster if by_name else cluster
     clusters = [
-        Resource(ResourceType.CLUSTER, cluster_name(spec, port), checked(cluster(spec, port)))
-        for port in mesh_ports(spec)
+        Resource(ResourceType.CLUSTER, cluster_name(spec, port), checked(made(spec, port)), complete=by_name)
+        for port in ports
     ]
     tcp_listeners = _listeners(spec, everything=False)
     return Translated(

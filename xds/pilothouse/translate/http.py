@@ -18,8 +18,8 @@ from pilothouse._pb.envoy.extensions.retry.host.previous_hosts.v3.previous_hosts
 )
 from pilothouse.resources import checked
 
-# Field numbers: Route.route, RouteAction.cluster; both come first but for what is matched.
-_ACTION, _CLUSTER = 2, 1
+# Field numbers: Route.route, RouteAction.cluster, .host_rewrite_literal.
+_ACTION, _CLUSTER, _HOST_REWRITE = 2, 1, 6
 _RETRIES = 2
 _OTHER_HOST_ATTEMPTS = 5
 
@@ -54,10 +54,14 @@ def _around_cluster() -> tuple[bytes, bytes]:
     return route.SerializeToString(deterministic=True), action.SerializeToString(deterministic=True)
 
 
-def encoded_to_cluster(cluster: str) -> bytes:
-    """The encoding of `to_cluster`, of which only the name differs from service to service."""
+def encoded_to_cluster(cluster: str, host: str = "") -> bytes:
+    """The encoding of `to_cluster`, of which only the name differs from service to service.
+
+    With a host, that is what the request asks for from here on.
+    """
     match, rest = _around_cluster()
-    return match + wire.delimited(_ACTION, wire.text(_CLUSTER, cluster) + rest)
+    rewritten = wire.text(_HOST_REWRITE, host) if host else b""
+    return match + wire.delimited(_ACTION, wire.text(_CLUSTER, cluster) + rewritten + rest)
 
 
 def to_cluster(cluster: str) -> Route:

@@ -29,10 +29,10 @@ def listener_name(vip: str, port: Port) -> str:
 
 
 def mesh_ports(spec: ServiceSpec) -> Iterator[Port]:
-    """The ports that become clusters: TCP ones, each number once (Envoy refuses duplicate names)."""
+    """The ports that can be clusters: TCP ones, each number once (Envoy refuses duplicate names)."""
     seen = set()
     for port in spec.ports:
-        if port.transport is Transport.TCP and port.number not in seen and not spec.external_name:
+        if port.transport is Transport.TCP and port.number not in seen:
             seen.add(port.number)
             yield port
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
@@ -10,24 +11,32 @@ from pilothouse._pb.envoy.extensions.filters.http.router.v3.router_pb2 import Ro
 from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm,
 )
-from pilothouse.model import Port, ServiceSpec
+from pilothouse.claims import Resolved
+from pilothouse.model import Port
 from pilothouse.resources import Resource, ResourceType, checked
 from pilothouse.translate.clusters import ads
 from pilothouse.translate.http import packed
 from pilothouse.translate.names import host_names, mesh_ports
 
 
-def targets(spec: ServiceSpec) -> frozenset[str]:
+def targets(resolved: Resolved) -> frozenset[str]:
     """All that a client in the service's own namespace may dial it by: `payments.shop:8080` and so on."""
-    return frozenset(f"{host}:{port.number}" for host in host_names(spec, True) for port in mesh_ports(spec))
+    names = host_names(resolved.spec, own_namespace=True)
+    return frozenset(f"{host}:{port.number}" for host in names for port in _ports(resolved))
 
 
-def dialled(spec: ServiceSpec, target: str, own_namespace: bool) -> Port | None:
-    """The port that a target such as `payments.shop:8080` means, if it means this service."""
+def dialled(resolved: Resolved, target: str, own_namespace: bool) -> Port | None:
+    """The port of what answers that a target such as `payments.shop:8080` means, if it means this service."""
     host, _, number = target.lower().rpartition(":")
-    if host not in host_names(spec, own_namespace):
+    if host not in host_names(resolved.spec, own_namespace):
         return None
-    return next((port for port in mesh_ports(spec) if str(port.number) == number), None)
+    return next((port for port in _ports(resolved) if str(port.number) == number), None)
+
+
+def _ports(resolved: Resolved) -> Iterable[Port]:
+    """None for host names: gRPC knows no cluster that resolves several of them."""
+    target = resolved.target
+    return () if target is None or target.hosts is not None else mesh_ports(target)
 
 
 @lru_cache(maxsize=1 << 14)

@@ -46,7 +46,7 @@ def virtual_hosts(names: ServiceSpec, target: ServiceSpec) -> Hosts:
         checked(VirtualHost(name=name, domains=[domain for _, domain in domains]))
         ends = (
             wire.text(_NAME, name),
-            wire.delimited(_ROUTES, encoded_to_cluster(cluster_name(target, port))),
+            wire.delimited(_ROUTES, encoded_to_cluster(cluster_name(target, port), target.external_name)),
         )
         for pieces, included in zip(encoded, (own, other), strict=True):
             chosen = [wire.text(_DOMAINS, domain) for host, domain in domains if host in included]

@@ -1,0 +1,103 @@
+"""Which names outside of the mesh a sidecar is sent to, and which it is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pilothouse.audience import ANYWHERE, Capture, Scope
+from pilothouse.external import external, is_public
+from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec
+from pilothouse.reasons import Omission, Reason
+
+CLUSTER = "outbound|80||partner.shop.svc.cluster.local"
+
+
+def partner(target: str, *ports: Port) -> ServiceSpec:
+    name = ServiceName("shop", "partner")
+    host = "partner.shop.svc.cluster.local"
+    return ServiceSpec(name, host, ports or (Port("http", 80),), external_name=target)
+
+
+@pytest.mark.parametrize("name", ["example.com", "8.8.8.8", "a", "1.example", "x.local", "localhost.a.b"])
+def test_names_of_elsewhere_are_public(name: str) -> None:
+    assert is_public(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "localhost",
+        "a.localhost",
+        "127.0.0.1",
+        "127.9.9.9",
+        "127.1",
+        "0x7f000001",
+        "2130706433",
+        "0.0.0.0",
+        "169.254.169.254",
+        "10.96.0.1",
+        "192.168.0.1",
+        "172.16.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+    ],
+)
+def test_names_of_the_own_machine_or_network_are_not(name: str) -> None:
+    assert not is_public(name)
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("later.shop.svc.cluster.local", Reason.UNKNOWN_TARGET),
+        ("kube-dns.cluster.local", Reason.UNKNOWN_TARGET),
+        ("127.0.0.1", Reason.REFUSED_NAME),
+    ],
+)
+def test_what_is_not_called_has_a_reason(town: Any, target: str, reason: Reason) -> None:
+    spec = partner(target)
+    assert external(spec).reason is reason
+    town.put(Service(spec))
+    assert [omission.reason for omission in town.catalogue.omissions(Service(spec))] == [reason]
+    assert town.catalogue.clusters(Scope()).resources == {}
+
+
+def test_without_ports_there_is_nothing_to_call() -> None:
+    name = ServiceName("shop", "partner")
+    spec = ServiceSpec(name, "partner.shop.svc.cluster.local", external_name="example.com")
+    assert external(spec) == Omission(Reason.NO_PORTS, "shop/partner")
+
+
+def test_aliases_in_a_circle_have_a_reason(town: Any) -> None:
+    spec = partner("partner.shop.svc.cluster.local")
+    town.put(Service(spec))
+    assert [omission.reason for omission in town.catalogue.omissions(Service(spec))] == [Reason.ALIAS_LOOP]
+
+
+def test_an_external_name_has_a_cluster_of_its_own_and_no_load_assignment(town: Any) -> None:
+    town.put(Service(partner("example.com")))
+    assert town.catalogue.clusters(Scope()).resources.keys() == {CLUSTER}
+    assert town.catalogue.load_assignment(Scope(), ANYWHERE, CLUSTER) is None
+    routes = town.catalogue.routes(Scope(namespace="shop"), Capture.PROXY).resources["egress"].any
+    assert b"example.com" in routes
+    assert town.catalogue.omissions(Service(partner("example.com"))) == ()
+
+
+def test_an_alias_of_an_external_name_leads_there(town: Any) -> None:
+    alias = ServiceSpec(
+        ServiceName("front", "out"),
+        "out.front.svc.cluster.local",
+        external_name="partner.shop.svc.cluster.local",
+    )
+    town.put(Service(partner("example.com")), Service(alias))
+    only_alias = Scope(frozenset({alias.name}))
+    assert town.catalogue.clusters(only_alias).resources.keys() == {CLUSTER}
+
+
+def test_a_service_takes_the_place_of_an_external_name(town: Any) -> None:
+    town.put(Service(partner("example.com")))
+    spec = ServiceSpec(ServiceName("shop", "partner"), "partner.shop.svc.cluster.local", (Port("http", 80),))
+    town.put(Service(spec, (Endpoint("10.0.0.1", (("http", 80),)),)))
+    assert town.catalogue.load_assignment(Scope(), ANYWHERE, CLUSTER) is not None

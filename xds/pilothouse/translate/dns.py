@@ -1,0 +1,32 @@
+"""Clusters whose endpoints are host names: Envoy resolves them itself, and no load assignment is sent."""
+
+from __future__ import annotations
+
+from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from pilothouse.model import Port, ServiceSpec
+from pilothouse.translate.clusters import cluster
+
+
+def dns_cluster(spec: ServiceSpec, port: Port) -> Cluster:
+    """A STRICT_DNS cluster of the hosts of a service; each address that a name has is an endpoint.
+
+    Of names that have both, only IPv4 addresses are called: many hosts have no route for the others, and
+    Envoy would spread requests over both kinds.
+    """
+    message = cluster(spec, port)
+    message.ClearField("eds_cluster_config")
+    message.type = Cluster.STRICT_DNS
+    message.dns_lookup_family = Cluster.V4_PREFERRED
+    message.respect_dns_ttl = True
+    assignment = message.load_assignment
+    assignment.cluster_name = message.name
+    group = assignment.endpoints.add()
+    for host in spec.hosts or ():
+        number = dict(host.ports).get(port.name)
+        if number is not None and host.weight:
+            endpoint = group.lb_endpoints.add()
+            endpoint.load_balancing_weight.value = host.weight
+            socket = endpoint.endpoint.address.socket_address
+            socket.address, socket.port_value = host.address, number
+    group.load_balancing_weight.value = max(1, sum(e.load_balancing_weight.value for e in group.lb_endpoints))
+    return message
