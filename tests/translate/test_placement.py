@@ -93,10 +93,18 @@ class TestHints:
 
     def test_incomplete_hints_for_nodes_leave_those_for_zones(self) -> None:
         endpoints = (
-            endpoint(1, EU_B, for_zones=("a",), for_nodes=("n2",)),
-            endpoint(2, EU_A, for_zones=("b",)),
+            endpoint(1, EU_B, for_zones=("b",), for_nodes=("n2",)),
+            endpoint(2, EU_B, for_zones=("a",)),
         )
-        assert by_priority(sent(Vantage(EU_A, "n2"), *endpoints)) == [{1}, {2}]
+        assert by_priority(sent(Vantage(EU_A, "n2"), *endpoints)) == [{2}, {1}]
+
+    def test_incomplete_hints_for_zones_leave_those_for_nodes(self) -> None:
+        endpoints = (
+            endpoint(1, EU_B, for_zones=("a",), for_nodes=("n2",)),
+            endpoint(2, EU_A, for_nodes=("n1",)),
+        )
+        assert by_priority(sent(Vantage(EU_A, "n1"), *endpoints)) == [{2}, {1}]
+        assert by_priority(sent(Vantage(EU_A, "n9"), *endpoints)) == [{2}, {1}]
 
     def test_those_that_come_later_have_a_reason(self) -> None:
         assert reasons(Vantage(EU_A), *self.complete) == {

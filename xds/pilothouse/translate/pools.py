@@ -166,7 +166,7 @@ def grouped(
         else:
             omit(Omission(Reason.TERMINATING, written(address, number), endpoint.state.value))
             continue
-        key = endpoint.locality if alike else (endpoint.locality, _niche(endpoint, hinted))
+        key = endpoint.locality if alike else (endpoint.locality, _niche(endpoint))
         held = collected.get(key)
         if held is None:
             held = collected[key] = ([], [])
@@ -193,9 +193,9 @@ def _on_node(choice: Choice, node: str, omit: Omit) -> Sequence[Member]:
     return choice.on_node.get(node, ())
 
 
-def _niche(endpoint: Endpoint, hinted: bool) -> Niche:
-    zones, nodes = (endpoint.for_zones, endpoint.for_nodes) if hinted else ((), ())
-    return Niche(endpoint.node, zones, nodes, endpoint.state is State.READY)
+def _niche(endpoint: Endpoint) -> Niche:
+    ready = endpoint.state is State.READY
+    return Niche(endpoint.node, endpoint.for_zones, endpoint.for_nodes, ready)
 
 
 def _hinted(members: Iterable[Member], placement: Placement) -> bool:
