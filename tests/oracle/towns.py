@@ -51,6 +51,8 @@ class Draft:
     exported_to: frozenset[str] | None = None
     endpoints: tuple[Endpoint, ...] = ()
     placement: Placement = NEAREST
+    hostnames: tuple[str, ...] = ()
+    hosts: tuple[Endpoint, ...] | None = None
     poisoned: bool = False  # breaks a validation rule, so that the last good version stays in force
 
     def named(self, name: ServiceName) -> Service:
@@ -66,6 +68,8 @@ class Draft:
             self.created,
             exported_to=self.exported_to,
             placement=self.placement,
+            hostnames=self.hostnames,
+            hosts=self.hosts,
         )
         return Service(spec, self.endpoints)
 
@@ -102,6 +106,9 @@ _KINDS = st.sampled_from(
         Draft(ports=(_TCP,), vips=_VIPS),
         Draft(ports=(_GRPC, _HTTP), vips=_VIPS[1:], created="2021-01-01T00:00:00Z"),
         Draft(ports=(_HTTP,), headless=True),
+        Draft(ports=(_HTTP,), headless=True, hostnames=("a-0", "a-1")),
+        Draft(ports=(_HTTP,), vips=_VIPS[:1], hosts=(Endpoint("a.example", (("http", 80),)),)),
+        Draft(ports=(_HTTP, _TCP), external="example.com"),
         Draft(ports=(_HTTP, _TCP), vips=_VIPS[:1], exported_to=frozenset({"shop"})),
         Draft(ports=(_HTTP,), exported_to=frozenset({"shop", "data"})),
         Draft(ports=(_HTTP,), exported_to=frozenset()),

@@ -26,6 +26,9 @@ class Resolved:
     spec: ServiceSpec
     target: ServiceSpec | None
     omissions: tuple[Omission, ...] = field(default=(), compare=False)
+    #: Of its host names those that with its own name make the name of another service: `db-0` of `db`, if
+    #: there is a service `db-0` in the namespace `db`.
+    ambiguous: frozenset[str] = frozenset()
 
     @property
     def own(self) -> bool:
@@ -39,6 +42,9 @@ class Claims:
     def __init__(self) -> None:
         self._by_vip: defaultdict[str, dict[ServiceName, ServiceSpec]] = defaultdict(dict)
         self._by_hostname: dict[str, ServiceSpec] = {}
+        self._names: set[ServiceName] = set()
+        # Headless services with endpoints whose short names would be the names of these services.
+        self._by_pod: defaultdict[ServiceName, set[ServiceName]] = defaultdict(set)
         # By the host name that they point to.
         self._aliases: defaultdict[str, dict[ServiceName, ServiceSpec]] = defaultdict(dict)
 
@@ -49,20 +55,24 @@ class Claims:
             if isinstance(found, Omission):
                 return Resolved(spec, None, (found,))
             return Resolved(found if found.name == spec.name else spec, found)
+        ambiguous = self._ambiguous(spec) if spec.hostnames else frozenset()
         owners = {vip: self._owner(vip, spec) for vip in spec.vips}
         vips = tuple(vip for vip in spec.vips if owners[vip] == spec.name)
         if vips == spec.vips:
-            return Resolved(spec, spec)
+            return Resolved(spec, spec, ambiguous=ambiguous)
         taken = (vip for vip in spec.vips if owners[vip] != spec.name)
         omissions = tuple(Omission(Reason.VIP_TAKEN, vip, f"by {owners[vip]}") for vip in taken)
         resolved = replace(spec, vips=vips)
-        return Resolved(resolved, resolved, omissions)
+        return Resolved(resolved, resolved, omissions, ambiguous)
 
     def stake(self, spec: ServiceSpec) -> set[ServiceName]:
         """Enter the claims of a spec; returns the other services to which this makes a difference."""
         for vip in spec.vips:
             self._by_vip[vip][spec.name] = spec
         self._by_hostname[spec.hostname] = spec
+        self._names.add(spec.name)
+        for pod in _pods(spec):
+            self._by_pod[pod].add(spec.name)
         if spec.external_name:
             self._aliases[spec.external_name][spec.name] = spec
         return self._touched(spec)
@@ -73,6 +83,11 @@ class Claims:
         for vip in spec.vips:
             self._by_vip[vip].pop(spec.name, None)
         self._by_hostname.pop(spec.hostname, None)
+        self._names.discard(spec.name)
+        for pod in _pods(spec):
+            self._by_pod[pod].discard(spec.name)
+            if not self._by_pod[pod]:
+                del self._by_pod[pod]
         if spec.external_name:
             self._aliases[spec.external_name].pop(spec.name, None)
         return touched
@@ -96,8 +111,12 @@ class Claims:
             current = following
         return current
 
+    def _ambiguous(self, spec: ServiceSpec) -> frozenset[str]:
+        return frozenset(pod.name for pod in _pods(spec) if pod in self._names)
+
     def _touched(self, spec: ServiceSpec) -> set[ServiceName]:
         touched = {name for vip in spec.vips for name in self._by_vip.get(vip, ())}
+        touched |= self._by_pod.get(spec.name, set())
         pending = [spec.hostname]
         while pending:
             for name, alias in self._aliases.get(pending.pop(), {}).items():
@@ -105,3 +124,8 @@ class Claims:
                     touched.add(name)
                     pending.append(alias.hostname)
         return touched - {spec.name}
+
+
+def _pods(spec: ServiceSpec) -> Iterable[ServiceName]:
+    """The services of which the short names of its endpoints would be the names."""
+    return (ServiceName(spec.name.name, hostname) for hostname in spec.hostnames)

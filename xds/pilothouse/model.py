@@ -168,6 +168,7 @@ class ServiceSpec:
     `hostname` is the fully qualified name, for example `payments.shop.svc.cluster.local`.
     `external_name` is the target of an ExternalName service, lower case, no trailing dot.
     `created` is an RFC 3339 time or empty; of two that claim the same thing the older one wins.
+    `hostnames` are those of a headless service's endpoints, sorted, each of which can be asked for.
     `hosts` are host names to call, which the sidecar resolves; None if it is called by IP address.
     `exported_to` are the namespaces whose clients may know of it; None means: all of them.
     """
@@ -182,6 +183,7 @@ class ServiceSpec:
     exported_to: frozenset[str] | None = None
     placement: Placement = NEAREST
     hosts: tuple[Endpoint, ...] | None = None
+    hostnames: tuple[str, ...] = ()
 
     @property
     def exposed(self) -> Exposed:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
 from pilothouse import model
 from pilothouse.kubernetes.addresses import canonical_address
 from pilothouse.kubernetes.hosts import are_hosts, by_name
 from pilothouse.kubernetes.index import Index
+from pilothouse.kubernetes.metadata import is_label
 from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Object, Pod, Service
 from pilothouse.model import NOWHERE, Endpoint, Locality, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
@@ -59,6 +61,10 @@ class Cluster:
         endpoints, spec = model.ordered(found), self._specs[name]
         if endpoints and not spec.external_name and are_hosts(endpoints):
             return by_name(spec, endpoints)
+        if spec.headless:
+            # They change when a StatefulSet is scaled, and so seldom that they count as a part of the spec.
+            names = sorted({endpoint.hostname for endpoint in endpoints if is_label(endpoint.hostname)})
+            spec = replace(spec, hostnames=tuple(names)) if names else spec
         return model.Service(spec, endpoints, left_out)
 
     def _change(self, key: Key, new: Object | None) -> Iterator[ServiceName]:

@@ -70,7 +70,7 @@ def _entry(item: Fields, namespace: str) -> Entry:
         state(conditions.flag("ready"), conditions.flag("serving"), conditions.flag("terminating")),
         item.text("nodeName"),
         item.text("zone") or item.at("deprecatedTopology").text(_ZONE),
-        item.text("hostname"),
+        item.text("hostname").lower(),
         pod,
         target,
         _names(hints, "forZones"),

@@ -20,7 +20,7 @@ from pilothouse.translate.endpoints import load_assignment
 from pilothouse.translate.listeners import egress_listener, vip_listener
 from pilothouse.translate.names import EGRESS, by_virtual_ip, cluster_name, host_ports, mesh_ports
 from pilothouse.translate.pools import Pool, pool
-from pilothouse.translate.routes import NO_HOSTS, Hosts, egress_routes, vip_routes, virtual_hosts
+from pilothouse.translate.routes import Hosts, egress_routes, vip_routes, virtual_hosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
 
     Raises rules.RuleViolation if any piece breaks a validation rule of its descriptor.
     """
-    spec, target = resolved.spec, resolved.target
+    spec = resolved.spec
     ports = [*mesh_ports(spec)] if resolved.own else []
     by_name = spec.hosts is not None
     found = {cluster_name(spec, port): pool(service, port) for port in ports if not by_name}
@@ -82,7 +82,7 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
         listeners=_listeners(spec, everything=True) if capturing else tcp_listeners,
         tcp_listeners=tcp_listeners,
         vip_routes=_vip_routes(spec) if capturing else {},
-        hosts=virtual_hosts(spec, target) if target else NO_HOSTS,
+        hosts=virtual_hosts(resolved),
     )
 
 

@@ -10,6 +10,7 @@ from pilothouse._pb.envoy.config.core.v3.config_source_pb2 import ApiVersion, Co
 from pilothouse._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from pilothouse.model import Port, ServiceSpec
 from pilothouse.translate.names import cluster_name, stat_name
+from pilothouse.translate.subsets import choose_by_hostname
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _CONNECT_TIMEOUT_S = 2
@@ -21,6 +22,8 @@ def cluster(spec: ServiceSpec, port: Port) -> Cluster:
     message.CopyFrom(_HTTP2_TEMPLATE if port.protocol.multiplexed else _TEMPLATE)
     message.name = cluster_name(spec, port)
     message.alt_stat_name = stat_name(spec, port)
+    if spec.headless:
+        choose_by_hostname(message)
     return message
 
 

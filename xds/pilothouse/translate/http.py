@@ -17,9 +17,10 @@ from pilothouse._pb.envoy.extensions.retry.host.previous_hosts.v3.previous_hosts
     PreviousHostsPredicate,
 )
 from pilothouse.resources import checked
+from pilothouse.translate.subsets import by_hostname
 
-# Field numbers: Route.route, RouteAction.cluster, .host_rewrite_literal.
-_ACTION, _CLUSTER, _HOST_REWRITE = 2, 1, 6
+# Field numbers: Route.route, RouteAction.cluster, .metadata_match, .host_rewrite_literal.
+_ACTION, _CLUSTER, _METADATA_MATCH, _HOST_REWRITE = 2, 1, 4, 6
 _RETRIES = 2
 _OTHER_HOST_ATTEMPTS = 5
 
@@ -54,14 +55,19 @@ def _around_cluster() -> tuple[bytes, bytes]:
     return route.SerializeToString(deterministic=True), action.SerializeToString(deterministic=True)
 
 
-def encoded_to_cluster(cluster: str, host: str = "") -> bytes:
+def encoded_to_cluster(cluster: str, host: str = "", hostname: str = "") -> bytes:
     """The encoding of `to_cluster`, of which only the name differs from service to service.
 
-    With a host, that is what the request asks for from here on.
+    With a host, that is what the request asks for from here on; with a host name, it goes to just the
+    endpoint of that name.
     """
     match, rest = _around_cluster()
-    rewritten = wire.text(_HOST_REWRITE, host) if host else b""
-    return match + wire.delimited(_ACTION, wire.text(_CLUSTER, cluster) + rewritten + rest)
+    action = wire.text(_CLUSTER, cluster)
+    if hostname:
+        action += wire.delimited(_METADATA_MATCH, checked(by_hostname(hostname)))
+    if host:
+        action += wire.text(_HOST_REWRITE, host)
+    return match + wire.delimited(_ACTION, action + rest)
 
 
 def to_cluster(cluster: str) -> Route:

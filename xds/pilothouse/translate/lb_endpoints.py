@@ -8,6 +8,7 @@ from pilothouse import wire
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_components_pb2 import LbEndpoint
 from pilothouse.resources import checked
+from pilothouse.translate.subsets import by_hostname
 
 # Field numbers: LocalityLbEndpoints.lb_endpoints, LbEndpoint.endpoint, Endpoint.address,
 # Address.socket_address, SocketAddress.address.
@@ -15,10 +16,22 @@ _LB_ENDPOINTS, _ENDPOINT, _ENDPOINT_ADDRESS, _SOCKET_ADDRESS, _ADDRESS = 2, 1, 1
 
 
 @lru_cache(maxsize=1 << 18)
-def lb_endpoint(address: str, port: int, weight: int, health: HealthStatus, other: str = "") -> bytes:
-    """The encoded field of a LocalityLbEndpoints that holds one endpoint, with both its addresses."""
-    if other:
-        return _of_two_addresses(address, other, port, weight, health)
+def lb_endpoint(  # noqa: PLR0913  (all that there is to an endpoint)
+    address: str, port: int, weight: int, health: HealthStatus, other: str = "", hostname: str = ""
+) -> bytes:
+    """The encoded field of a LocalityLbEndpoints that holds one endpoint, with both its addresses.
+
+    By its host name it can be chosen from all others (`subsets`).
+    """
+    if other or hostname:
+        message = _plain(address, port, weight, health)
+        if other:
+            also = message.endpoint.additional_addresses.add().address.socket_address
+            also.address, also.port_value = other, port
+        if hostname:
+            message.metadata.CopyFrom(by_hostname(hostname))
+            message.endpoint.hostname = hostname
+        return wire.delimited(_LB_ENDPOINTS, checked(message))
     before, after = _around_address(len(address), port, weight, health)
     return before + address.encode() + after
 
@@ -26,11 +39,8 @@ def lb_endpoint(address: str, port: int, weight: int, health: HealthStatus, othe
 @lru_cache(maxsize=1 << 16)
 def _around_address(size: int, port: int, weight: int, health: HealthStatus) -> tuple[bytes, bytes]:
     """What goes before and after an address of that many characters, checked with one."""
-    message = LbEndpoint(health_status=health)
+    message = _plain("0.0.0.0", port, weight, health)
     socket = message.endpoint.address.socket_address
-    socket.address = "0.0.0.0"
-    socket.port_value = port
-    message.load_balancing_weight.value = weight
     checked(message)
     socket.ClearField("address")
     number = socket.SerializeToString(deterministic=True)
@@ -43,11 +53,9 @@ def _around_address(size: int, port: int, weight: int, health: HealthStatus) -> 
     return before, after
 
 
-def _of_two_addresses(address: str, other: str, port: int, weight: int, health: HealthStatus) -> bytes:
+def _plain(address: str, port: int, weight: int, health: HealthStatus) -> LbEndpoint:
     message = LbEndpoint(health_status=health)
     message.load_balancing_weight.value = weight
-    also = message.endpoint.additional_addresses.add()
-    for place, text in ((message.endpoint.address, address), (also.address, other)):
-        place.socket_address.address = text
-        place.socket_address.port_value = port
-    return wire.delimited(_LB_ENDPOINTS, checked(message))
+    message.endpoint.address.socket_address.address = address
+    message.endpoint.address.socket_address.port_value = port
+    return message

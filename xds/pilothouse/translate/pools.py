@@ -30,8 +30,8 @@ _MOST = 2**32 - 1
 
 _NOBODY: frozenset[str] = frozenset()
 
-#: Of address, number, weight, health, and an address of the other family or nothing.
-Encode: TypeAlias = Callable[[str, int, int, HealthStatus, str], bytes]
+#: Of address, number, weight, health, an address of the other family or nothing, and a host name or nothing.
+Encode: TypeAlias = Callable[[str, int, int, HealthStatus, str, str], bytes]
 
 
 class Niche(NamedTuple):
@@ -138,7 +138,9 @@ def pool(service: Service, port: Port, omit: Omit = unsaid, encode: Encode = lb_
     return Pool(placement, families, nodes, (), Choice(tuple(found), encode, on_node))
 
 
-def named(address: str, number: int, weight: int, health: HealthStatus, other: str) -> bytes:
+def named(  # noqa: PLR0913  (as `lb_endpoint`)
+    address: str, number: int, weight: int, health: HealthStatus, other: str, hostname: str
+) -> bytes:
     """What people call an endpoint, in place of its encoding."""
     return f"{written(address, number)}\n".encode()
 
@@ -170,7 +172,7 @@ def grouped(
         held = collected.get(key)
         if held is None:
             held = collected[key] = ([], [])
-        held[0].append(encode(address, number, endpoint.weight, health, other))
+        held[0].append(encode(address, number, endpoint.weight, health, other, endpoint.hostname))
         held[1].append(endpoint.weight)
     found = []
     for key, (pieces, weights) in sorted(collected.items()):

@@ -5,20 +5,22 @@ It is joined from encoded virtual hosts: a service more or less encodes one, not
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pilothouse import wire
-from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost
+from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from pilothouse.model import Port, ServiceSpec
+from pilothouse.claims import Resolved
+from pilothouse.model import Port, ServiceName, ServiceSpec
 from pilothouse.resources import checked
 from pilothouse.translate.http import encoded_to_cluster, to_cluster
-from pilothouse.translate.names import EGRESS, cluster_name, host_ports, hosts, listener_name
+from pilothouse.translate.names import EGRESS, cluster_name, host_names, host_ports, hosts, listener_name
 
 # Field numbers: RouteConfiguration.virtual_hosts; VirtualHost.name, .domains, .routes.
 _VIRTUAL_HOSTS, _NAME, _DOMAINS, _ROUTES = 2, 1, 2, 3
 _UNKNOWN = "pilothouse: no service that this sidecar may call has the host name %REQ(:AUTHORITY)%\n"
+_UNKNOWN_POD = "pilothouse: no endpoint of this service has the host name %REQ(:AUTHORITY)%\n"
 
 
 class Hosts(NamedTuple):
@@ -31,27 +33,71 @@ class Hosts(NamedTuple):
 NO_HOSTS = Hosts(b"", b"")
 
 
-def virtual_hosts(names: ServiceSpec, target: ServiceSpec) -> Hosts:
+def virtual_hosts(resolved: Resolved) -> Hosts:
     """One virtual host for each port that has a Host header; nothing without such ports.
 
-    `names` says how the service is asked for and `target` what answers: the same, unless `names` is
-    an alias (ExternalName of a known service), which answers on every port of its target.
+    The names of an alias (ExternalName of a known service) lead to every port of its target. Of a headless
+    service each endpoint with a host name has virtual hosts of its own, and one that is not there has none.
     Raises rules.RuleViolation.
     """
-    own, other = hosts(names, own_namespace=True), set(hosts(names, own_namespace=False))
-    encoded: tuple[list[bytes], list[bytes]] = [], []
-    for index, port in enumerate(host_ports(target)):
-        name = f"{names.hostname}:{port.number}"
-        domains = [(host, domain) for host in own for domain in _domains(host, port, default=index == 0)]
+    names, target = resolved.spec, resolved.target
+    ports = host_ports(target) if target is not None else []
+    if target is None or not ports:
+        return NO_HOSTS
+    own, other = hosts(names, own_namespace=True), frozenset(hosts(names, own_namespace=False))
+    collected = _Collected(other)
+    for index, port in enumerate(ports):
+        route = encoded_to_cluster(cluster_name(target, port), target.external_name)
+        collected.add(f"{names.hostname}:{port.number}", own, _Port(port, index == 0), route)
+    if names.headless and resolved.own:
+        _add_pods(collected, resolved, names, ports)
+    return Hosts(*(b"".join(pieces) for pieces in collected.encoded))
+
+
+class _Port(NamedTuple):
+    """A port, and whether it serves a host without a port."""
+
+    port: Port
+    default: bool
+
+
+class _Collected:
+    """Encoded virtual hosts for clients in the namespace of a service, and for those in others.
+
+    `other` are the hosts by which the latter may ask.
+    """
+
+    def __init__(self, other: frozenset[str]) -> None:
+        self._other = other
+        self.encoded: tuple[list[bytes], list[bytes]] = [], []
+
+    def add(self, name: str, forms: Sequence[str], port: _Port, route: bytes, before: str = "") -> None:
+        """A virtual host for these hosts, each with the same text before it."""
+        domains = [(form, domain) for form in forms for domain in _domains(before + form, port)]
         checked(VirtualHost(name=name, domains=[domain for _, domain in domains]))
-        ends = (
-            wire.text(_NAME, name),
-            wire.delimited(_ROUTES, encoded_to_cluster(cluster_name(target, port), target.external_name)),
-        )
-        for pieces, included in zip(encoded, (own, other), strict=True):
-            chosen = [wire.text(_DOMAINS, domain) for host, domain in domains if host in included]
-            pieces.append(wire.delimited(_VIRTUAL_HOSTS, b"".join((ends[0], *chosen, ends[1]))))
-    return Hosts(*(b"".join(pieces) for pieces in encoded))
+        head, end = wire.text(_NAME, name), wire.delimited(_ROUTES, route)
+        for pieces, all_forms in zip(self.encoded, (True, False), strict=True):
+            chosen = [wire.text(_DOMAINS, d) for form, d in domains if all_forms or form in self._other]
+            if chosen:
+                pieces.append(wire.delimited(_VIRTUAL_HOSTS, b"".join((head, *chosen, end))))
+
+
+def _add_pods(collected: _Collected, resolved: Resolved, spec: ServiceSpec, ports: Sequence[Port]) -> None:
+    """Endpoints by their host names (DNS-based service discovery, 2.4.1), and no other for one unknown."""
+    forms = host_names(spec, own_namespace=True)
+    for index, port in enumerate(ports):
+        numbered, cluster = _Port(port, index == 0), cluster_name(spec, port)
+        for pod in spec.hostnames:
+            name, route = f"{pod}.{spec.hostname}:{port.number}", encoded_to_cluster(cluster, hostname=pod)
+            taken = _names_of(ServiceName(spec.name.name, pod)) if pod in resolved.ambiguous else ()
+            free = [form for form in forms if f"{pod}.{form}" not in taken]
+            collected.add(name, free, numbered, route, f"{pod}.")
+        collected.add(f"*.{spec.hostname}:{port.number}", forms, numbered, _NO_POD, "*.")
+
+
+def _names_of(name: ServiceName) -> tuple[str, ...]:
+    """The short names of a service, of those that hold in every namespace."""
+    return f"{name.name}.{name.namespace}", f"{name.name}.{name.namespace}.svc"
 
 
 def egress_routes(encoded: Iterable[bytes]) -> bytes:
@@ -67,19 +113,21 @@ def vip_routes(spec: ServiceSpec, port: Port, vip: str) -> RouteConfiguration:
     return message
 
 
-def _domains(host: str, port: Port, default: bool) -> tuple[str, ...]:
-    with_port = f"{host}:{port.number}"
-    return (host, with_port) if default else (with_port,)
+def _domains(host: str, port: _Port) -> tuple[str, ...]:
+    with_port = f"{host}:{port.port.number}"
+    return (host, with_port) if port.default else (with_port,)
 
 
-def _unknown_host() -> VirtualHost:
-    host = VirtualHost(name="unknown", domains=["*"])
-    route = host.routes.add()
+def _refusal(text: str) -> Route:
+    """An explicit 503 that says why."""
+    route = Route()
     route.match.prefix = "/"
     route.direct_response.status = 503
-    route.direct_response.body_format.text_format_source.inline_string = _UNKNOWN
-    return host
+    route.direct_response.body_format.text_format_source.inline_string = text
+    return route
 
 
 _HEADER = checked(RouteConfiguration(name=EGRESS))
-_REST = wire.delimited(_VIRTUAL_HOSTS, checked(_unknown_host()))
+_UNKNOWN_HOST = VirtualHost(name="unknown", domains=["*"], routes=[_refusal(_UNKNOWN)])
+_REST = wire.delimited(_VIRTUAL_HOSTS, checked(_UNKNOWN_HOST))
+_NO_POD = checked(_refusal(_UNKNOWN_POD))
