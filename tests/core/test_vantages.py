@@ -33,6 +33,8 @@ def test_clients_on_different_nodes_choose_the_same_names_and_get_their_own_endp
     assert b"10.0.0.2" in found["n2"].any
     assert found["n3"] is found["n4"], "nothing is on either"
     assert len({id(selection) for selection in chosen(plain).values()}) == 1, "nodes do not matter there"
+    town.put(make_service("shop/payments", "10.0.0.1"))
+    assert len({id(selection) for selection in chosen(PAYMENTS).values()}) == 1, "nor here any more"
 
 
 def test_a_service_that_does_not_look_at_nodes_and_families_has_one_encoding_for_all(

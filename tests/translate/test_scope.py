@@ -132,13 +132,19 @@ class TestFamilies:
 
     def test_other_targets_and_other_ports_stay_apart(self) -> None:
         other = Endpoint("fd00::2", (("http", 8080),), locality=EU_A, target="uid-2")
-        ported = Endpoint("fd00::3", (("http", 9090),), locality=EU_A, target="uid-1")
-        assert self.addresses(ANYWHERE, self.four, other, ported) == [["10.0.0.1"], ["fd00::2"], ["fd00::3"]]
+        assert self.addresses(ANYWHERE, self.four, other) == [["10.0.0.1"], ["fd00::2"]]
+        ported = Endpoint("10.0.0.2", (("http", 9090),), locality=EU_A, target="uid-1")
+        assert self.addresses(ANYWHERE, ported, self.six) == [["10.0.0.2"], ["fd00::1"]]
 
     def test_the_better_state_of_the_two_counts(self) -> None:
         late = Endpoint("10.0.0.1", (("http", 8080),), NOT_READY, locality=EU_A, target="uid-1")
         assert healthy(sent(ANYWHERE, late, self.six)) == {"10.0.0.1"}
         assert healthy(sent(Vantage(families=("ipv4",)), late, self.six)) == set()
+
+    def test_one_that_still_serves_by_one_of_its_slices_does(self) -> None:
+        stale = Endpoint("fd00::1", (("http", 8080),), NOT_READY, locality=EU_A, target="uid-1")
+        going = Endpoint("10.0.0.1", (("http", 8080),), SERVING, locality=EU_A, target="uid-1")
+        assert healthy(sent(ANYWHERE, stale, going)) == {"10.0.0.1"}
 
     def test_terminating_ones_serve_if_none_is_ready_in_the_clients_family(self) -> None:
         last = Endpoint("10.0.0.2", (("http", 8080),), SERVING, locality=EU_A, target="uid-2")
@@ -149,6 +155,13 @@ class TestFamilies:
         assert self.addresses(Vantage(families=("ipv4",)), endpoint(1, address="::ffff:10.0.0.1")) == [
             ["10.0.0.1"]
         ]
+
+    def test_clients_of_one_pool_get_their_own_families(self) -> None:
+        found = pool(service(self.four, self.six), HTTP)
+        clients = ANYWHERE, Vantage(families=("ipv4",)), Vantage(families=("ipv6",))
+        encoded = [b"".join(group.encoded for group in found.scope(client)) for client in clients]
+        held = [[address in each for address in (b"10.0.0.1", b"fd00::1")] for each in encoded]
+        assert held == [[True, True], [True, False], [False, True]]
 
     def test_families_that_make_no_difference_are_not_told_apart(self) -> None:
         plain = pool(service(self.four), HTTP)

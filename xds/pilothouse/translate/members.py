@@ -17,8 +17,9 @@ Member: TypeAlias = tuple[str, int, Endpoint, str]
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 
-#: Of two endpoints with one address, the one in the better state counts (translation: slices in mid-move).
-RANK = {State.READY: 0, State.NOT_READY: 1, State.TERMINATING_SERVING: 2, State.TERMINATING: 3}
+#: Of two that say different things of one endpoint, the better state counts (slices in mid-move). That it
+#: terminates is final, so newer than that it is not ready, and if nothing else is left it can be called.
+RANK = {State.READY: 0, State.TERMINATING_SERVING: 1, State.NOT_READY: 2, State.TERMINATING: 3}
 
 
 def members(endpoints: Iterable[Endpoint], port: Port, omit: Omit) -> list[Member]:
