@@ -77,6 +77,11 @@ def test_distribute_is_a_list_of_shares_for_each_place(parsed) -> None:
     assert placement(parsed, distribute=text) == (Placement(distribute=(of_zone, of_region)), [])
 
 
+def test_hints_can_be_ignored(parsed) -> None:
+    assert placement(parsed, hints="ignore") == (Placement(hints=False), [])
+    assert placement(parsed, hints="use") == (NEAREST, [])
+
+
 def test_an_overprovisioning_factor_is_in_percent(parsed) -> None:
     assert placement(parsed, overprovisioning_factor="200") == (Placement(overprovisioning=200), [])
 
@@ -97,6 +102,7 @@ def test_an_overprovisioning_factor_is_in_percent(parsed) -> None:
         ("distribute", "eu/a: eu/b=1001"),
         ("distribute", "eu/a: eu/b=0"),
         ("distribute", "eu/a: =5"),
+        ("hints", "no"),
         ("overprovisioning_factor", "0"),
         ("overprovisioning_factor", "1.4"),
         ("overprovisioning_factor", "1000001"),

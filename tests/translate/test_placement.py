@@ -13,6 +13,7 @@ from pilothouse.model import (
     Failover,
     Locality,
     Placement,
+    Prefer,
     State,
 )
 from pilothouse.reasons import Reason
@@ -106,6 +107,10 @@ class TestHints:
         assert by_priority(sent(Vantage(EU_A, "n1"), *endpoints)) == [{2}, {1}]
         assert by_priority(sent(Vantage(EU_A, "n9"), *endpoints)) == [{2}, {1}]
 
+    def test_a_service_can_do_without(self) -> None:
+        without = Placement(hints=False)
+        assert by_priority(sent(Vantage(EU_A), *self.complete, placement=without)) == [{1}, {2, 3}, {4}]
+
     def test_those_that_come_later_have_a_reason(self) -> None:
         assert reasons(Vantage(EU_A), *self.complete) == {
             (Reason.HINT, "10.0.0.3:8080"),
@@ -187,6 +192,14 @@ class TestFailover:
     def test_none_for_everyone_keeps_clients_in_their_region(self) -> None:
         assert self.failed_over(EU_A, Failover(NOWHERE, (), only=True)) == [{1}, {2}]
         assert self.failed_over(AP_A, Failover(NOWHERE, (), only=True)) == [{4}]
+
+    def test_neither_a_hint_nor_a_node_leads_out_of_it(self) -> None:
+        rule = Placement(prefer=Prefer.SAME_NODE, failover=(Failover(NOWHERE, (), only=True),))
+        endpoints = endpoint(1, EU_A, for_zones=("b",)), endpoint(2, US_A, "n1", for_zones=("a",))
+        assert by_priority(sent(Vantage(EU_A, "n1"), *endpoints, placement=rule)) == [{1}]
+        assert reasons(Vantage(EU_A, "n1"), *endpoints, placement=rule) == {
+            (Reason.FAILOVER, "10.0.0.2:8080")
+        }
 
     def test_a_rule_for_a_zone_orders_what_is_outside_of_the_zone(self) -> None:
         rule = Failover(EU_A, (Locality("us"), EU_B), only=True)

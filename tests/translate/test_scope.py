@@ -205,6 +205,7 @@ _PLACEMENTS = st.builds(
     st.booleans(),
     st.sampled_from(Prefer),
     st.booleans(),
+    st.booleans(),
     st.sampled_from([(), (Failover(Locality("eu"), (Locality("us"),), True),)]),
     st.sampled_from([(), (Distribution(EU_A, ((EU_B, 30), (US_A, 3))),)]),
 )

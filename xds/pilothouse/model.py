@@ -113,13 +113,15 @@ class Distribution(NamedTuple):
 class Placement:
     """Which endpoints of a service a client gets, and which of them first. No cluster depends on it.
 
-    `local` is internalTrafficPolicy; `overprovisioning` is in percent, where 0 leaves it to Envoy;
-    `ipv6_first` is the order of the service's ipFamilies. Of rules, the first counts that is for a client.
+    `local` is internalTrafficPolicy; `hints` says whether those of the slices count; `ipv6_first` is the
+    order of ipFamilies; `overprovisioning` is in percent, where 0 leaves it to Envoy. Of several rules
+    the first that is for a client counts.
     """
 
     local: bool = False
     prefer: Prefer = Prefer.NEAREST
     ipv6_first: bool = False
+    hints: bool = True
     failover: tuple[Failover, ...] = ()
     distribute: tuple[Distribution, ...] = ()
     overprovisioning: int = 0

@@ -17,6 +17,7 @@ from pilothouse.kubernetes.overrides import Warn
 from pilothouse.model import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
 
 FAILOVER = "pilothouse.dev/failover"
+HINTS = "pilothouse.dev/hints"
 DISTRIBUTE = "pilothouse.dev/distribute"
 OVERPROVISIONING = "pilothouse.dev/overprovisioning-factor"
 
@@ -40,6 +41,7 @@ def placement(spec: Fields, annotations: Mapping[str, str], warn: Warn) -> Place
         local=_one_of(spec, "internalTrafficPolicy", ("", "Cluster", "Local")) == "Local",
         prefer=_PREFERENCES[_one_of(spec, "trafficDistribution", tuple(_PREFERENCES))],
         ipv6_first=_ipv6_first(spec),
+        hints=_hints(annotations, warn),
         failover=_rules(annotations, FAILOVER, _failover, warn),
         distribute=_rules(annotations, DISTRIBUTE, _distribution, warn),
         overprovisioning=_overprovisioning(annotations, warn),
@@ -60,6 +62,14 @@ def _ipv6_first(spec: Fields) -> bool:
         if family not in ("IPv4", "IPv6"):
             raise FieldError((*spec.path, "ipFamilies", index), f'"{family}" is neither IPv4 nor IPv6')
     return families[:1] == ("IPv6",)
+
+
+def _hints(annotations: Mapping[str, str], warn: Warn) -> bool:
+    """Whether the hints of the slices count."""
+    text = annotations.get(HINTS, "use")
+    if text not in ("use", "ignore"):
+        warn(_error(HINTS, f'"{text}" is neither use nor ignore and is ignored'))
+    return text != "ignore"
 
 
 def _overprovisioning(annotations: Mapping[str, str], warn: Warn) -> int:

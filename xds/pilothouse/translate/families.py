@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import replace
 
 from pilothouse.model import Family
 from pilothouse.reasons import Omission, Omit, Reason
 from pilothouse.translate.members import RANK, Member, written
-
-
-def family(address: str) -> Family:
-    return "ipv6" if ":" in address else "ipv4"
 
 
 def present(members: Sequence[Member], ipv6_first: bool) -> tuple[Family, ...]:
@@ -25,34 +20,43 @@ def present(members: Sequence[Member], ipv6_first: bool) -> tuple[Family, ...]:
     return ("ipv6", "ipv4") if ipv6_first else ("ipv4", "ipv6")
 
 
-def reachable(members: Sequence[Member], families: tuple[Family, ...], omit: Omit) -> list[Member]:
+def reachable(members: Sequence[Member], families: tuple[Family, ...], omit: Omit) -> Sequence[Member]:
     """What a client can call that has these families, the preferred one first.
 
     Two addresses of one target are one endpoint: as two, it would get twice the requests. Without a
     target there is no telling.
     """
-    able = [member for member in members if family(member[0]) in families]
-    for address, number, _, _ in members:
-        if family(address) not in families:
-            omit(Omission(Reason.FAMILY, written(address, number)))
-    return _paired(able, families[0]) if len(families) > 1 else able
-
-
-def _paired(members: Sequence[Member], first: Family) -> list[Member]:
-    others: defaultdict[tuple[str, int], deque[Member]] = defaultdict(deque)
+    found: dict[Family, list[Member]] = {"ipv4": [], "ipv6": []}
     for member in members:
-        if member[2].target and family(member[0]) != first:
-            others[member[2].target, member[1]].append(member)
+        found["ipv6" if ":" in member[0] else "ipv4"].append(member)
+    for family in found.keys() - set(families):
+        for address, number, _, _ in found[family]:
+            omit(Omission(Reason.FAMILY, written(address, number)))
+    first, *second = families
+    return _paired(found[first], found[second[0]]) if second else found[first]
+
+
+def _paired(members: Sequence[Member], others: Sequence[Member]) -> list[Member]:
+    """The members, each with the address of another that is the same target and port; then the rest."""
+    waiting: dict[tuple[str, int], list[Member]] = {}
+    for other in reversed(others):
+        if other[2].target:
+            waiting.setdefault((other[2].target, other[1]), []).append(other)
     found: list[Member] = []
     taken: set[tuple[str, int]] = set()
     for member in members:
-        address, number, endpoint, _ = member
-        waiting = others.get((endpoint.target, number))
-        if family(address) != first or not waiting:
-            found.append(member)
-            continue
-        other, _, twin, _ = waiting.popleft()
-        taken.add((other, number))
-        state = min(endpoint.state, twin.state, key=RANK.__getitem__)
-        found.append((address, number, replace(endpoint, state=state), other))
-    return [member for member in found if member[:2] not in taken]
+        of_target = waiting.get((member[2].target, member[1]))
+        if of_target:
+            other = of_target.pop()
+            taken.add((other[0], other[1]))
+            member = _joined(member, other)
+        found.append(member)
+    return found + [other for other in others if (other[0], other[1]) not in taken]
+
+
+def _joined(member: Member, other: Member) -> Member:
+    address, number, endpoint, _ = member
+    state = min(endpoint.state, other[2].state, key=RANK.__getitem__)
+    if state is not endpoint.state:
+        endpoint = replace(endpoint, state=state)
+    return address, number, endpoint, other[0]

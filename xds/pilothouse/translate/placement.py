@@ -78,20 +78,21 @@ def _merged(ranked: Iterable[tuple[Group, int | None]]) -> list[Placed]:
 
 def _ranks(groups: Sequence[Group], placement: Placement, client: Vantage, omit: Omit) -> list[int | None]:
     """How late each group is called; None for those that never are."""
-    failover = _rule(placement.failover, client.locality)
-    ranks = [_failed_over(group, client.locality, failover) for group in groups]
-    for group, rank in zip(groups, ranks, strict=True):
+    rule = _rule(placement.failover, client.locality)
+    by_place = {at: _failed_over(at, client.locality, rule) for at in {group.locality for group in groups}}
+    if placement.prefer is not Prefer.NEAREST:  # sub-zones are not told apart
+        by_place = {at: None if rank is None else max(rank - 1, 0) for at, rank in by_place.items()}
+    ranks = [by_place[group.locality] for group in groups]
+    for group, rank in zip(groups, ranks, strict=True) if None in ranks else ():
         if rank is None:
             group.tell(Reason.FAILOVER, "", omit)
-    if placement.prefer is not Prefer.NEAREST:
-        ranks = [None if rank is None else max(rank - 1, 0) for rank in ranks]  # sub-zones are not told apart
-    if placement.prefer is Prefer.SAME_NODE:
-        ranks = _preferred(ranks, [group.niche.node == client.node != "" for group in groups])
+    if placement.prefer is Prefer.SAME_NODE and client.node:
+        ranks = _preferred(ranks, [group.niche.node == client.node for group in groups])
     hinted = _hinted(groups, client)
-    if any(hinted):
+    if any(here and rank is not None for here, rank in zip(hinted, ranks, strict=True)):
         ranks = _preferred(ranks, hinted)
-        for group, here in zip(groups, hinted, strict=True):
-            if not here:
+        for group, rank, here in zip(groups, ranks, hinted, strict=True):
+            if rank is not None and not here:
                 group.tell(Reason.HINT, "is called if those fail that are hinted for the client", omit)
     return ranks
 
@@ -99,13 +100,13 @@ def _ranks(groups: Sequence[Group], placement: Placement, client: Vantage, omit:
 def _preferred(ranks: Sequence[int | None], first: Sequence[bool]) -> list[int | None]:
     """The same order after those that come first."""
     return [
-        0 if chosen else None if rank is None else rank + 1 for rank, chosen in zip(ranks, first, strict=True)
+        None if rank is None else 0 if chosen else rank + 1 for rank, chosen in zip(ranks, first, strict=True)
     ]
 
 
-def _failed_over(group: Group, client: Locality, rule: Failover | None) -> int | None:
-    """The distance of a group; of those outside of the client's own place, as a rule has it."""
-    far = distance(client, group.locality)
+def _failed_over(at: Locality, client: Locality, rule: Failover | None) -> int | None:
+    """The distance of a locality; of those outside of the client's own place, as a rule has it."""
+    far = distance(client, at)
     if rule is None:
         return far
     # A rule for a region is about what is outside of it, one for a zone about what is outside of that.
@@ -113,7 +114,7 @@ def _failed_over(group: Group, client: Locality, rule: Failover | None) -> int |
     if far < outside:
         return far
     for position, target in enumerate(rule.to):
-        if _matches(target, group.locality):
+        if _matches(target, at):
             return outside + position
     return None if rule.only else far + len(rule.to)
 

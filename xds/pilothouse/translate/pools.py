@@ -201,14 +201,14 @@ def _niche(endpoint: Endpoint) -> Niche:
 
 
 def _hinted(members: Iterable[Member], placement: Placement) -> bool:
-    """Whether there are hints for all that is ready (KEP-2433). Traffic policy Local goes without."""
+    """Whether all that is ready has hints (KEP-2433), and they count. Traffic policy Local goes without."""
     found = False
     for _, _, endpoint, _ in members:
         if endpoint.state is State.READY:
             if not endpoint.for_zones and not endpoint.for_nodes:
                 return False
             found = True
-    return found and not placement.local
+    return found and placement.hints and not placement.local
 
 
 def _nodes(members: Iterable[Member], placement: Placement, hinted: bool) -> frozenset[str]:
