@@ -70,7 +70,7 @@ def test_the_manifests_of_every_state_have_no_faults(mesh: Mesh, tmp_path: Path)
 @pytest.mark.parametrize("mesh", MESHES)
 def test_the_manifests_say_what_the_mesh_is(mesh: Mesh, tmp_path: Path) -> None:
     save(tmp_path, {}, manifests(mesh, PORT))
-    found = LastGood("cluster.local")
+    found = LastGood()
     found.take_in(look([tmp_path], Look()), now=0)
     alias = found.service(ServiceName("shop", "web"))
     assert alias is not None

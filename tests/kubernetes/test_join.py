@@ -7,6 +7,7 @@ import pytest
 
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Pod, Service
+from pilothouse.kubernetes.realm import Realm
 from pilothouse.model import Endpoint, Locality, Port, ServiceName, ServiceSpec, State
 from pilothouse.reasons import Reason
 
@@ -67,7 +68,7 @@ def test_headless_and_external_services_keep_what_they_are(cluster):
 
 @pytest.mark.parametrize("domain", ["Example.ORG", "example.org."])
 def test_the_host_name_ends_in_the_domain_of_the_cluster(domain):
-    cluster = Cluster(domain)
+    cluster = Cluster(Realm(domain))
     cluster.apply([service()])
     assert cluster.service(PAYMENTS).spec.hostname == "payments.shop.svc.example.org"
 

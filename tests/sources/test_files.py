@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.kubernetes.realm import Realm
 from pilothouse.sources import files
 from pilothouse.sources.files import FilesSource, inspect, watch
 
@@ -245,7 +246,7 @@ async def test_the_first_report_does_not_wait_for_ever(running, eventually, sour
 
 async def test_the_domain_of_the_cluster_is_a_choice(running, eventually, folder, write):
     write("a")
-    async with running(FilesSource([folder], "mesh.example")) as sink:
+    async with running(FilesSource([folder], Realm("mesh.example"))) as sink:
         await eventually(lambda: sink.reports)
         assert sink.services["shop", "a"].spec.hostname == "a.shop.svc.mesh.example"
 
@@ -276,4 +277,4 @@ def test_an_inspection_finds_all_that_is_wrong_or_doubtful(folder, write, manife
 def test_an_inspection_of_good_manifests_finds_nothing(folder, write):
     write("a", "10.0.0.1")
     assert inspect([folder]) == []
-    assert inspect([folder / "a.yaml"], "mesh.example") == []
+    assert inspect([folder / "a.yaml"], Realm("mesh.example")) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.kubernetes.documents import Contents, Place, Remark, read
+from pilothouse.kubernetes.realm import Realm
 from pilothouse.reasons import Omission, Reason
 from pilothouse.sources import LeftOut
 from pilothouse.sources.files.disk import Look, Manifest
@@ -16,7 +17,7 @@ SOON, LATER = DOUBT_S / 2, DOUBT_S * 2
 
 @pytest.fixture
 def last_good():
-    return LastGood("cluster.local")
+    return LastGood()
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ def test_a_fault_stays_while_it_is_being_mended(last_good, found):
 
 
 def test_without_patience_everything_is_told_at_once(found):
-    last_good = LastGood("cluster.local", doubt_s=0)
+    last_good = LastGood(doubt_s=0)
     last_good.take_in(found(f="a: ["), 0)
     assert len(last_good.faults) == 1
 
@@ -194,3 +195,16 @@ def test_documents_that_play_no_part_are_told_with_their_place_and_reason(last_g
     last_good.take_in(found(f=other + other, e={"a": []}), 0)
     omission = Omission(Reason.UNSUPPORTED_KIND, "ConfigMap of v1")
     assert [*last_good.left_out] == [LeftOut("f.yaml", 2, 1, omission), LeftOut("f.yaml", 6, 2, omission)]
+
+
+@pytest.mark.parametrize("realm", [Realm(included=frozenset({"shop"})), Realm(excluded=frozenset({"test"}))])
+def test_what_is_in_a_namespace_that_is_not_served_is_not_there(found, realm):
+    last_good = LastGood(realm)
+    meta = "metadata: {name: x, namespace: test}\n"
+    other = f"---\napiVersion: v1\nkind: Service\n{meta}spec: {{ports: [{{port: 80}}]}}\n"
+    last_good.take_in(found(f=other, e={"a": []}), 0)
+    assert names(last_good) == [A]
+    omission = Omission(Reason.EXCLUDED_NAMESPACE, "Service test/x")
+    assert [*last_good.left_out] == [LeftOut("f.yaml", 2, 1, omission)]
+    assert last_good.complete
+    assert not last_good.in_doubt

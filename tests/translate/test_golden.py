@@ -37,7 +37,7 @@ MESSAGES = {
 
 
 def world(case: Path) -> World:
-    manifests = LastGood("cluster.local")
+    manifests = LastGood()
     manifests.take_in(look([case / "manifests.yaml"], Look()), now=0)
     services = {service.name: service for service in manifests.services}
     catalogue = Catalogue()

@@ -16,6 +16,7 @@ from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.catalogue import Catalogue
 from pilothouse.config import Settings
 from pilothouse.damping import Damping
+from pilothouse.kubernetes.realm import Realm
 from pilothouse.observe import SourceState, observe
 from pilothouse.registry import Registry
 from pilothouse.server.discovery import Discovery
@@ -41,7 +42,7 @@ async def run(
     Raises OSError, one line of text, if an address cannot be listened on.
     """
     if sources is None:
-        sources = [FilesSource(settings.manifests, settings.cluster_domain)]
+        sources = [FilesSource(settings.manifests, _realm(settings))]
     states = [SourceState(source) for source in sources]
     gc.disable()  # until everything is loaded: none of it is garbage, and it would be searched in vain
     damping = Damping() if settings.flap_damping else None
@@ -139,6 +140,15 @@ def _settle_memory() -> None:
     gc.freeze()
     gc.enable()
     gc.set_threshold(50_000, 50, 100)
+
+
+def _realm(settings: Settings) -> Realm:
+    return Realm(
+        settings.cluster_domain,
+        settings.extra_suffixes,
+        frozenset(settings.include_namespaces),
+        frozenset(settings.exclude_namespaces),
+    )
 
 
 def _tls(settings: Settings) -> Tls | None:

@@ -7,7 +7,7 @@ domain, which Envoy refuses together with everything beside them. The older serv
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from pilothouse.external import external
@@ -26,9 +26,8 @@ class Resolved:
     spec: ServiceSpec
     target: ServiceSpec | None
     omissions: tuple[Omission, ...] = field(default=(), compare=False)
-    #: Of its host names those that with its own name make the name of another service: `db-0` of `db`, if
-    #: there is a service `db-0` in the namespace `db`.
-    ambiguous: frozenset[str] = frozenset()
+    #: Of its host names and those of its endpoints the ones that are the name of another service.
+    taken: frozenset[str] = frozenset()
 
     @property
     def own(self) -> bool:
@@ -43,27 +42,27 @@ class Claims:
         self._by_vip: defaultdict[str, dict[ServiceName, ServiceSpec]] = defaultdict(dict)
         self._by_hostname: dict[str, ServiceSpec] = {}
         self._names: set[ServiceName] = set()
-        # Headless services with endpoints whose short names would be the names of these services.
-        self._by_pod: defaultdict[ServiceName, set[ServiceName]] = defaultdict(set)
+        # Services that would have a name of these services, were these not there.
+        self._contesting: defaultdict[ServiceName, set[ServiceName]] = defaultdict(set)
         # By the host name that they point to.
         self._aliases: defaultdict[str, dict[ServiceName, ServiceSpec]] = defaultdict(dict)
 
     def resolve(self, spec: ServiceSpec) -> Resolved:
         """What this spec comes to, were it admitted beside the others."""
+        taken = frozenset(host for host, owner in contested(spec) if owner in self._names)
         if spec.external_name:
             found = self._target(spec)
             if isinstance(found, Omission):
                 return Resolved(spec, None, (found,))
-            return Resolved(found if found.name == spec.name else spec, found)
-        ambiguous = self._ambiguous(spec) if spec.hostnames else frozenset()
+            return Resolved(found if found.name == spec.name else spec, found, taken=taken)
         owners = {vip: self._owner(vip, spec) for vip in spec.vips}
         vips = tuple(vip for vip in spec.vips if owners[vip] == spec.name)
         if vips == spec.vips:
-            return Resolved(spec, spec, ambiguous=ambiguous)
-        taken = (vip for vip in spec.vips if owners[vip] != spec.name)
-        omissions = tuple(Omission(Reason.VIP_TAKEN, vip, f"by {owners[vip]}") for vip in taken)
+            return Resolved(spec, spec, taken=taken)
+        lost = (vip for vip in spec.vips if owners[vip] != spec.name)
+        omissions = tuple(Omission(Reason.VIP_TAKEN, vip, f"by {owners[vip]}") for vip in lost)
         resolved = replace(spec, vips=vips)
-        return Resolved(resolved, resolved, omissions, ambiguous)
+        return Resolved(resolved, resolved, omissions, taken)
 
     def stake(self, spec: ServiceSpec) -> set[ServiceName]:
         """Enter the claims of a spec; returns the other services to which this makes a difference."""
@@ -71,8 +70,8 @@ class Claims:
             self._by_vip[vip][spec.name] = spec
         self._by_hostname[spec.hostname] = spec
         self._names.add(spec.name)
-        for pod in _pods(spec):
-            self._by_pod[pod].add(spec.name)
+        for _, owner in contested(spec):
+            self._contesting[owner].add(spec.name)
         if spec.external_name:
             self._aliases[spec.external_name][spec.name] = spec
         return self._touched(spec)
@@ -84,10 +83,10 @@ class Claims:
             self._by_vip[vip].pop(spec.name, None)
         self._by_hostname.pop(spec.hostname, None)
         self._names.discard(spec.name)
-        for pod in _pods(spec):
-            self._by_pod[pod].discard(spec.name)
-            if not self._by_pod[pod]:
-                del self._by_pod[pod]
+        for owner in {owner for _, owner in contested(spec)}:
+            self._contesting[owner].discard(spec.name)
+            if not self._contesting[owner]:
+                del self._contesting[owner]
         if spec.external_name:
             self._aliases[spec.external_name].pop(spec.name, None)
         return touched
@@ -111,12 +110,9 @@ class Claims:
             current = following
         return current
 
-    def _ambiguous(self, spec: ServiceSpec) -> frozenset[str]:
-        return frozenset(pod.name for pod in _pods(spec) if pod in self._names)
-
     def _touched(self, spec: ServiceSpec) -> set[ServiceName]:
         touched = {name for vip in spec.vips for name in self._by_vip.get(vip, ())}
-        touched |= self._by_pod.get(spec.name, set())
+        touched |= self._contesting.get(spec.name, set())
         pending = [spec.hostname]
         while pending:
             for name, alias in self._aliases.get(pending.pop(), {}).items():
@@ -126,6 +122,21 @@ class Claims:
         return touched - {spec.name}
 
 
-def _pods(spec: ServiceSpec) -> Iterable[ServiceName]:
-    """The services of which the short names of its endpoints would be the names."""
-    return (ServiceName(spec.name.name, hostname) for hostname in spec.hostnames)
+def contested(spec: ServiceSpec) -> Iterator[tuple[str, ServiceName]]:
+    """The hosts that a service would have but for another service, whose `name.namespace` they are.
+
+    `db-0.db` is an endpoint of the service `db`, unless there is a service `db-0` in the namespace `db`;
+    with the suffix `.mesh`, `payments.mesh` is the service `payments`, unless there is one in `mesh`.
+    """
+    namespace, name = spec.name
+    for suffix in spec.suffixes:
+        if suffix.count(".") == 1:
+            yield f"{name}{suffix}", ServiceName(suffix[1:], name)
+    for pod in spec.hostnames:
+        namesake = ServiceName(name, pod)
+        for suffix in ("", *spec.suffixes):
+            yield f"{pod}.{name}{suffix}", namesake
+        if namespace == "svc":
+            yield f"{pod}.{name}.svc", namesake
+        if f".{name}" in spec.suffixes:
+            yield f"{pod}.{name}", ServiceName(namespace, pod)

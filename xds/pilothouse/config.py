@@ -92,6 +92,26 @@ def _domain(name: str) -> str:
     return name
 
 
+def _suffix(text: str) -> str:
+    if not (text.startswith(".") and _DOMAIN.fullmatch(text[1:])):
+        raise ValueError(f"{text!r} is not a dot and a DNS name in lower case, such as .mesh")
+    return text
+
+
+def _namespace(text: str) -> str:
+    if not _DOMAIN.fullmatch(text) or "." in text:
+        raise ValueError(f"{text!r} is not a namespace")
+    return text
+
+
+def _listed(value: object) -> object:
+    """A text with commas is a list, wherever it was written."""
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        return value
+    return tuple(item.strip() for part in parts for item in part.split(",") if item.strip())
+
+
 def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str | Path) else value
 
@@ -99,6 +119,9 @@ def _one_or_many(value: object) -> object:
 Address = Annotated[HostPort, PlainValidator(_host_port)]
 PemFile = Annotated[Path, AfterValidator(_readable)]
 Manifests = Annotated[tuple[Annotated[Path, AfterValidator(_present)], ...], BeforeValidator(_one_or_many)]
+
+_LISTED = BeforeValidator(_listed)
+Namespaces = Annotated[tuple[Annotated[str, AfterValidator(_namespace)], ...], _LISTED]
 
 
 class Settings(BaseModel):
@@ -108,6 +131,7 @@ class Settings(BaseModel):
     connection below it, lives `max_connection_age_s` seconds: then the sidecar comes back on a new
     one and is sent nothing that it has. Without an end, streams would never spread over replicas
     that start later, and an open connection would keep a client certificate that was renewed.
+    `extra_suffixes` are what host names of services may end in beside `cluster_domain`.
     With `flap_damping` an endpoint whose readiness keeps changing waits before it is called again.
     `workers` are processes that share the xDS port; each has an admin port, the first of them `admin`.
     """
@@ -122,6 +146,9 @@ class Settings(BaseModel):
     client_ca: PemFile | None = None
     log_format: Literal["auto", "human", "json"] = "auto"
     cluster_domain: Annotated[str, AfterValidator(_domain)] = "cluster.local"
+    extra_suffixes: Annotated[tuple[Annotated[str, AfterValidator(_suffix)], ...], _LISTED] = ()
+    include_namespaces: Namespaces = ()
+    exclude_namespaces: Namespaces = ()
     # gRPC takes milliseconds in 32 bits.
     max_connection_age_s: float = Field(default=1800, gt=0, le=2_000_000, allow_inf_nan=False)
     flap_damping: bool = False

@@ -171,6 +171,7 @@ class ServiceSpec:
     `external_name` is the target of an ExternalName service, lower case, no trailing dot.
     `created` is an RFC 3339 time or empty; of two that claim the same thing the older one wins.
     `hostnames` are those of a headless service's endpoints, sorted, each of which can be asked for.
+    `suffixes` are what its short names may end in as well, for example `.mesh`.
     `hosts` are host names to call, which the sidecar resolves; None if it is called by IP address.
     `exported_to` are the namespaces whose clients may know of it; None means: all of them.
     """
@@ -186,6 +187,7 @@ class ServiceSpec:
     placement: Placement = NEAREST
     hosts: tuple[Endpoint, ...] | None = None
     hostnames: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()
 
     @property
     def exposed(self) -> Exposed:

@@ -20,6 +20,7 @@ class Reason(Enum):
     UNSUPPORTED_TRANSPORT = "unsupported-transport"
     DAMPED = "damped"
     QUARANTINED = "quarantined"
+    EXCLUDED_NAMESPACE = "excluded-namespace"
     UNSUPPORTED_KIND = "unsupported-kind"
     UNSUPPORTED_ADDRESSES = "unsupported-addresses"
     ALIAS_LOOP = "alias-loop"

@@ -33,6 +33,11 @@ LogFormat = Annotated[str | None, typer.Option(metavar="auto|human|json", help="
 Domain = Annotated[
     str | None, typer.Option(metavar="NAME", help="Ends host names.  [default: cluster.local]")
 ]
+Suffixes = Annotated[
+    str | None, typer.Option(metavar="LIST", help="What host names may end in as well, such as .mesh")
+]
+Include = Annotated[str | None, typer.Option(metavar="LIST", help="Serve only these namespaces.")]
+Exclude = Annotated[str | None, typer.Option(metavar="LIST", help="Serve all namespaces but these.")]
 Age = Annotated[
     str | None, typer.Option(metavar="SECONDS", help="When a stream has to start anew.  [default: 1800]")
 ]
@@ -57,6 +62,9 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     client_ca: ClientCa = None,
     log_format: LogFormat = None,
     cluster_domain: Domain = None,
+    extra_suffixes: Suffixes = None,
+    include_namespaces: Include = None,
+    exclude_namespaces: Exclude = None,
     max_connection_age_s: Age = None,
     flap_damping: Damping = None,
     workers: Workers = None,

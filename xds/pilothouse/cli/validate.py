@@ -24,9 +24,10 @@ Domain = Annotated[str, typer.Option(metavar="NAME", help="What host names end i
 
 def validate(paths: Paths, cluster_domain: Domain = "cluster.local", output: Form = Output.TEXT) -> None:
     """Check manifests; exit 1 if one has faults."""
+    from pilothouse.kubernetes.realm import Realm
     from pilothouse.sources.files import inspect
 
-    faults = inspect(paths, cluster_domain)
+    faults = inspect(paths, Realm(cluster_domain))
     typer.echo(_as_json(faults) if output is Output.JSON else _as_text(faults, paths))
     if faults:
         raise typer.Exit(1)

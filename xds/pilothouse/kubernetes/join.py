@@ -11,6 +11,7 @@ from pilothouse.kubernetes.hosts import are_hosts, by_name
 from pilothouse.kubernetes.index import Index
 from pilothouse.kubernetes.metadata import is_label
 from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Object, Pod, Service
+from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.model import NOWHERE, Endpoint, Locality, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
 
@@ -23,8 +24,8 @@ class Cluster:
     Pods are found by reference, never by address: several may share one.
     """
 
-    def __init__(self, domain: str = "cluster.local") -> None:
-        self._domain = domain.lower().strip(".")
+    def __init__(self, realm: Realm = WHOLE) -> None:
+        self._domain, self._suffixes = realm.domain.lower().strip("."), realm.suffixes
         self._objects: dict[Key, Object] = {}
         # Built once a Service, so that endpoints that come and go leave the spec the same object.
         self._specs: dict[ServiceName, ServiceSpec] = {}
@@ -133,6 +134,7 @@ class Cluster:
             external_name=declared.external_name,
             created=declared.created,
             exported_to=declared.exported_to,
+            suffixes=self._suffixes,
             placement=declared.placement,
         )
 

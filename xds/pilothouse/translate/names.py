@@ -56,8 +56,10 @@ def host_names(spec: ServiceSpec, own_namespace: bool) -> list[str]:
     DNS, and some clients send it.
     """
     name, namespace = spec.name.name, spec.name.namespace
-    short = [f"{name}.{namespace}.svc", f"{name}.{namespace}", *([name] if own_namespace else [])]
-    return [host.lower() for host in (spec.hostname, f"{spec.hostname}.", *short)]
+    short = [f"{name}.{namespace}", *([name] if own_namespace else [])]
+    suffixed = [host + suffix for suffix in spec.suffixes for host in short]
+    every = (spec.hostname, f"{spec.hostname}.", f"{name}.{namespace}.svc", *short, *suffixed)
+    return [*dict.fromkeys(host.lower() for host in every)]
 
 
 def by_virtual_ip(port: Port, everything: bool) -> bool:

@@ -12,7 +12,7 @@ from pilothouse import wire
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.claims import Resolved
-from pilothouse.model import Port, ServiceName, ServiceSpec
+from pilothouse.model import Port, ServiceSpec
 from pilothouse.resources import checked
 from pilothouse.translate.http import encoded_to_cluster, to_cluster
 from pilothouse.translate.names import EGRESS, cluster_name, host_names, host_ports, hosts, listener_name
@@ -44,8 +44,8 @@ def virtual_hosts(resolved: Resolved) -> Hosts:
     ports = host_ports(target) if target is not None else []
     if target is None or not ports:
         return NO_HOSTS
-    own, other = hosts(names, own_namespace=True), frozenset(hosts(names, own_namespace=False))
-    collected = _Collected(other)
+    own = [host for host in hosts(names, own_namespace=True) if host not in resolved.taken]
+    collected = _Collected(frozenset(hosts(names, own_namespace=False)))
     for index, port in enumerate(ports):
         route = encoded_to_cluster(cluster_name(target, port), target.external_name)
         collected.add(f"{names.hostname}:{port.number}", own, _Port(port, index == 0), route)
@@ -89,15 +89,9 @@ def _add_pods(collected: _Collected, resolved: Resolved, spec: ServiceSpec, port
         numbered, cluster = _Port(port, index == 0), cluster_name(spec, port)
         for pod in spec.hostnames:
             name, route = f"{pod}.{spec.hostname}:{port.number}", encoded_to_cluster(cluster, hostname=pod)
-            taken = _names_of(ServiceName(spec.name.name, pod)) if pod in resolved.ambiguous else ()
-            free = [form for form in forms if f"{pod}.{form}" not in taken]
+            free = [form for form in forms if f"{pod}.{form}" not in resolved.taken]
             collected.add(name, free, numbered, route, f"{pod}.")
         collected.add(f"*.{spec.hostname}:{port.number}", forms, numbered, _NO_POD, "*.")
-
-
-def _names_of(name: ServiceName) -> tuple[str, ...]:
-    """The short names of a service, of those that hold in every namespace."""
-    return f"{name.name}.{name.namespace}", f"{name.name}.{name.namespace}.svc"
 
 
 def egress_routes(encoded: Iterable[bytes]) -> bytes:

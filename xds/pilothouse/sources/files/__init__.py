@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.model import ServiceName
 from pilothouse.sources import Fault, LeftOut, Sink
 from pilothouse.sources.files.disk import Look, look
@@ -22,9 +23,9 @@ _log = structlog.get_logger(__name__)
 _IDLE_S = 10.0
 
 
-def inspect(paths: Sequence[Path], cluster_domain: str = "cluster.local") -> list[Fault]:
+def inspect(paths: Sequence[Path], realm: Realm = WHOLE) -> list[Fault]:
     """Read the manifests once; returns all that is wrong or doubtful in them, by place."""
-    found = LastGood(cluster_domain, doubt_s=0)
+    found = LastGood(realm, doubt_s=0)
     found.take_in(look(paths, Look()), now=0)
     return list(found.faults)
 
@@ -41,13 +42,13 @@ class FilesSource:
     def __init__(
         self,
         paths: Sequence[Path],
-        cluster_domain: str = "cluster.local",
+        realm: Realm = WHOLE,
         *,
         first_report_grace_s: float = 5.0,
     ) -> None:
         self._paths = tuple(paths)
         self._first_report_grace_s = first_report_grace_s
-        self._last_good = LastGood(cluster_domain)
+        self._last_good = LastGood(realm)
 
     @property
     def faults(self) -> Sequence[Fault]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pilothouse.kubernetes.documents import Remark
+from pilothouse.kubernetes.documents import Ignored, Remark
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
+from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.model import Service, ServiceName
+from pilothouse.reasons import Omission, Reason
 from pilothouse.sources import Fault, LeftOut
 from pilothouse.sources.files.disk import Look, Manifest
 
@@ -27,11 +29,11 @@ class LastGood:
     a shorter one. A loss (a file, a document) is taken in, and an error told, when it has lasted.
     """
 
-    def __init__(self, cluster_domain: str, doubt_s: float = DOUBT_S) -> None:
-        self._doubt_s = doubt_s
+    def __init__(self, realm: Realm = WHOLE, doubt_s: float = DOUBT_S) -> None:
+        self._realm, self._doubt_s = realm, doubt_s
         self._look = Look()
         self._manifests = Manifests()
-        self._cluster = Cluster(cluster_domain)
+        self._cluster = Cluster(realm)
         # file -> digest of the contents that are in force
         self._applied: dict[str, bytes] = {}
         # file -> digest of contents that lack something or are broken, and since when they are
@@ -66,8 +68,13 @@ class LastGood:
     def left_out(self) -> Iterator[LeftOut]:
         """The documents that play no part in routing, in the order of files and lines."""
         for path, manifest in sorted(self._look.files.items()):
-            for place, omission in manifest.contents.ignored:
+            for place, omission in (*manifest.contents.ignored, *self._outside(manifest)):
                 yield LeftOut(path, place.line, place.document, omission)
+
+    def _outside(self, manifest: Manifest) -> Iterator[Ignored]:
+        for found, place in manifest.contents.declared:
+            if not self._realm.admits(found.key.namespace):
+                yield Ignored(place, Omission(Reason.EXCLUDED_NAMESPACE, str(found.key)))
 
     def service(self, name: ServiceName) -> Service | None:
         return self._cluster.service(name)
@@ -92,7 +99,8 @@ class LastGood:
     def _put(self, path: str, manifest: Manifest, now: float, doubt: Doubt | None) -> frozenset[ServiceName]:
         contents = manifest.contents
         known = self._applied.get(path) == manifest.digest
-        lost = self._manifests.keys(path) - {one.object.key for one in contents.declared}
+        declared = [one for one in contents.declared if self._realm.admits(one.object.key.namespace)]
+        lost = self._manifests.keys(path) - {one.object.key for one in declared}
         doubtful = not known and bool(contents.errors or lost)
         if doubtful and not self._has_lasted(path, manifest.digest, now, doubt):
             return frozenset()
@@ -100,7 +108,7 @@ class LastGood:
         if contents.errors or known:
             return frozenset()
         self._applied[path] = manifest.digest
-        return self._cluster.apply(*self._manifests.put(path, contents.declared))
+        return self._cluster.apply(*self._manifests.put(path, declared))
 
     def _has_lasted(self, path: str, digest: bytes, now: float, doubt: Doubt | None) -> bool:
         """Whether it was so a while ago already. If not, it is remembered for the next look."""
