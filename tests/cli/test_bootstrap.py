@@ -78,6 +78,7 @@ def test_the_node_says_who_it_is(bootstrap) -> None:
     message = bootstrap(
         *("--cluster", "web", "--locality", "eu/eu-a/rack-1", "--dependency", "shop/payments"),
         *("--dependency", "data/*", "--egress", "[::1]:8001", "--capture", "vip", "--node-name", "worker-7"),
+        *("--family", "ipv6", "--family", "ipv4"),
     )
     node = message.node
     assert (node.id, node.cluster) == ("web-0", "web")
@@ -88,6 +89,7 @@ def test_the_node_says_who_it_is(bootstrap) -> None:
         "node": "worker-7",
         "egress": "[::1]:8001",
         "capture": "vip",
+        "families": ["ipv6", "ipv4"],
     }
 
 

@@ -37,6 +37,10 @@ MISTAKES = [
     ),
     ((*BOOTSTRAP, "--dependency", "*/*"), "--dependency: '*/*' is not namespace/name or namespace/*"),
     (
+        (*BOOTSTRAP, "--family", "IPv4"),
+        "--family: must be a list out of ipv4, ipv6",
+    ),
+    (
         (*BOOTSTRAP, "--egress", "localhost:1"),
         "--egress: 'localhost:1' is not an IP address and a port such as 127.0.0.1:15001",
     ),

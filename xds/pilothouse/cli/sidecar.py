@@ -13,7 +13,12 @@ from pilothouse.model import NOWHERE, Locality
 if TYPE_CHECKING:
     from pilothouse.cli.bootstrap import Tls
 
-_FLAGS = {"namespace": "--namespace", "dependencies": "--dependency", "egress": "--egress"}
+_FLAGS = {
+    "namespace": "--namespace",
+    "dependencies": "--dependency",
+    "egress": "--egress",
+    "families": "--family",
+}
 
 NodeId = Annotated[
     str, typer.Option("--node", metavar="ID", help="Name of this sidecar, unlike every other.")
@@ -37,6 +42,10 @@ AdminPort = Annotated[
     int, typer.Option(metavar="N", min=0, max=65535, help="Envoy's own admin, on 127.0.0.1.")
 ]
 NodeName = Annotated[str, typer.Option(metavar="N", help="The Kubernetes node that it runs on.")]
+Families = Annotated[
+    list[str] | None,
+    typer.Option("--family", metavar="F", help="ipv4 or ipv6, the preferred one first.  [default: both]"),
+]
 TlsCa = Annotated[
     str, typer.Option(metavar="FILE", help="Use TLS; the CA that vouches for the control plane.")
 ]
@@ -60,6 +69,7 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
     capture: Captured = Capture.PROXY,
     admin_port: AdminPort = 19000,
     node_name: NodeName = "",
+    family: Families = None,
     tls_ca: TlsCa = "",
     tls_cert: TlsCert = "",
     tls_key: TlsKey = "",
@@ -75,6 +85,7 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
         "node": node_name,
         "egress": egress,
         "capture": capture.value,
+        "families": family,
     }
     metadata = {"pilothouse": {key: value for key, value in said.items() if value}}
     sidecar = envoy.Sidecar(
