@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -87,9 +88,8 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
         "capture": capture.value,
         "families": family,
     }
-    metadata = {"pilothouse": {key: value for key, value in said.items() if value}}
     sidecar = envoy.Sidecar(
-        node=_accepted(Node(_given("--node", node), _locality(locality), metadata)),
+        node=_node(_given("--node", node), _locality(locality), said),
         cluster=cluster or namespace,
         control_plane=_host_port("--control-plane", control_plane),
         sotw=sotw,
@@ -105,8 +105,9 @@ def _given(flag: str, value: str) -> str:
     return value
 
 
-def _accepted(node: Node) -> Node:
-    """The node itself, once the control plane's own reading of it has found nothing wrong."""
+def _node(id: str, locality: Locality, said: Mapping[str, object]) -> Node:
+    """The node that says what is not empty, once the control plane's own reading has found nothing wrong."""
+    node = Node(id, locality, {"pilothouse": {key: value for key, value in said.items() if value}})
     try:
         audience(node)
     except BadNode as error:
