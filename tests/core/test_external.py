@@ -53,6 +53,7 @@ def test_names_of_the_own_machine_or_network_are_not(name: str) -> None:
     [
         ("later.shop.svc.cluster.local", Reason.UNKNOWN_TARGET),
         ("kube-dns.cluster.local", Reason.UNKNOWN_TARGET),
+        ("payments.shop.svc", Reason.UNKNOWN_TARGET),
         ("127.0.0.1", Reason.REFUSED_NAME),
     ],
 )

@@ -47,6 +47,24 @@ def test_a_port_that_is_not_tcp_has_a_reason(town: Any) -> None:
     )
 
 
+def test_a_port_that_nothing_leads_to_has_a_reason(town: Any) -> None:
+    sql = Port("sql", 5432, Protocol.TCP)
+    reason = Omission(Reason.NO_VIRTUAL_IP, "port sql", "tcp")
+    endpoint = replace(ONE, ports=(("http", 8080), ("sql", 5432)))
+    without = replace(service(ports=(HTTP, sql)), endpoints=(endpoint,))
+    with_address = replace(without, spec=replace(without.spec, vips=("10.96.0.1",)))
+    alias = Service(
+        ServiceSpec(ServiceName("shop", "a"), "a.shop.svc.cluster.local", external_name=without.spec.hostname)
+    )
+    elsewhere = replace(without, spec=replace(without.spec, external_name="example.com"), endpoints=())
+    town.put(without)
+    assert town.catalogue.omissions(without) == (reason,)
+    assert town.catalogue.omissions(alias) == (reason,)
+    assert town.catalogue.omissions(with_address) == ()
+    town.put(elsewhere)
+    assert town.catalogue.omissions(elsewhere) == (reason,)
+
+
 def test_a_service_that_is_quarantined_has_a_reason(town: Any) -> None:
     broken = service(ports=(HTTP, Port("bad", 70_000, Protocol.TCP)))
     broken = replace(broken, spec=replace(broken.spec, vips=("10.96.0.1",)))

@@ -59,3 +59,11 @@ def test_a_service_of_a_namespace_that_is_called_as_a_suffix_has_the_name(
 def test_an_endpoint_gives_way_to_a_service_in_its_own_namespace(town: Any) -> None:
     town.put(service("x", "mesh", "payments"), service("x", "payments"))
     assert routed(town, "x")["payments.mesh"] == "payments.x.svc.cluster.local:80"
+
+
+def test_endpoints_of_two_services_that_share_a_name_with_a_suffix_are_those_of_its_owner(town: Any) -> None:
+    town.put(service("data", "db", "db-0"), service("mesh", "db", "db-0"))
+    domains = routed(town, "data")
+    assert domains["db-0.db.mesh"] == "db-0.db.mesh.svc.cluster.local:80"
+    assert domains["*.db.mesh"] == "*.db.mesh.svc.cluster.local:80"
+    assert domains["db-0.db.data.mesh"] == "db-0.db.data.svc.cluster.local:80"

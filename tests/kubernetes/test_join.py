@@ -9,7 +9,6 @@ from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Pod, Service
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.model import Endpoint, Locality, Port, ServiceName, ServiceSpec, State
-from pilothouse.reasons import Reason
 
 PAYMENTS = ServiceName("shop", "payments")
 HTTP = (("http", 8080),)
@@ -263,35 +262,3 @@ def test_endpoints_that_differ_only_in_weight_have_one_order():
         cluster.apply([service(), *pieces])
         seen.add(endpoints(cluster))
     assert len(seen) == 1
-
-
-def test_slices_of_host_names_alone_are_hosts(cluster):
-    names = [at("One.example.com."), at("down.example.com", state=State.NOT_READY), at("localhost")]
-    cluster.apply([service(), piece(*names, fqdn=True, weight=3)])
-    found = cluster.service(PAYMENTS)
-    assert [(host.address, host.weight) for host in found.spec.hosts] == [("one.example.com", 3)]
-    assert found.endpoints == ()
-    assert {(each.what, each.reason) for each in found.left_out} == {
-        ("down.example.com", Reason.NOT_READY),
-        ("localhost", Reason.REFUSED_NAME),
-    }
-
-
-def test_host_names_beside_addresses_are_left_out(cluster):
-    cluster.apply([service(), piece(at("a.example"), fqdn=True), piece(at("10.1.0.1"), name="payments-2")])
-    found = cluster.service(PAYMENTS)
-    assert [endpoint.address for endpoint in found.endpoints] == ["10.1.0.1"]
-    assert found.spec.hosts is None
-    assert [each.reason for each in found.left_out] == [Reason.UNSUPPORTED_ADDRESSES]
-
-
-def test_addresses_that_are_all_host_names_are_hosts_whatever_the_slice_says(cluster):
-    cluster.apply([service(), piece(at("a.example"), at("b.example"))])
-    assert [host.address for host in cluster.service(PAYMENTS).spec.hosts] == ["a.example", "b.example"]
-    cluster.apply([piece(at("a.example"), at("10.1.0.1"))])
-    assert cluster.service(PAYMENTS).spec.hosts is None
-
-
-def test_hosts_that_are_all_down_are_hosts_still(cluster):
-    cluster.apply([service(), piece(at("a.example", state=State.NOT_READY), fqdn=True)])
-    assert cluster.service(PAYMENTS).spec.hosts == ()

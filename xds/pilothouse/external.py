@@ -16,7 +16,8 @@ def external(spec: ServiceSpec) -> ServiceSpec | Omission:
     own machine, the metadata service of a cloud, the network of the cluster (CVE-2021-25740 is of this kind).
     """
     target = spec.external_name
-    if target.endswith(f".{_domain(spec)}"):
+    if target.endswith((f".{_domain(spec)}", ".svc")):
+        # `.svc` is the cluster's, too, by the search path of a resolver; an alias needs the full name.
         return Omission(Reason.UNKNOWN_TARGET, target, "no Service has this name")
     if not is_public(target):
         return Omission(Reason.REFUSED_NAME, target, "it leads into the sidecar's own machine or network")

@@ -28,6 +28,7 @@ class Reason(Enum):
     REFUSED_NAME = "refused-name"
     NO_PORTS = "no-ports"
     VIP_TAKEN = "vip-taken"
+    NO_VIRTUAL_IP = "no-virtual-ip"
     IMPORTED = "imported"
     NO_OWNER = "no-owner"
     OTHER_NODE = "other-node"

@@ -51,6 +51,9 @@ class Cluster:
         declared = self._objects.get(Key("Service", *name))
         if not isinstance(declared, Service):
             return None
+        spec = self._specs[name]
+        if spec.external_name:
+            return model.Service(spec)
         # Sorted, so that endpoints alike in all that `ordered` looks at come in one order everywhere.
         slices = [self._slice(key) for key in sorted(self._slices_of.at(name))]
         if any(found.fqdn for found in slices) and not all(found.fqdn for found in slices):
@@ -59,13 +62,14 @@ class Cluster:
         else:
             left_out = ()
         found = (endpoint for each in slices for endpoint in self._endpoints(each, declared.weight))
-        endpoints, spec = model.ordered(found), self._specs[name]
-        if endpoints and not spec.external_name and are_hosts(endpoints):
-            return by_name(spec, endpoints)
+        endpoints = model.ordered(found)
         if spec.headless:
             # They change when a StatefulSet is scaled, and so seldom that they count as a part of the spec.
             names = sorted({endpoint.hostname for endpoint in endpoints if is_label(endpoint.hostname)})
             spec = replace(spec, hostnames=tuple(names)) if names else spec
+        # Slices of host names stay such when they are empty: a cluster should not be another kind for that.
+        if are_hosts(endpoints) if endpoints else any(found.fqdn for found in slices):
+            return by_name(spec, endpoints)
         return model.Service(spec, endpoints, left_out)
 
     def _change(self, key: Key, new: Object | None) -> Iterator[ServiceName]:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse.model import Port, ServiceSpec
+from pilothouse.reasons import Omit, unsaid
 from pilothouse.translate.clusters import cluster
+from pilothouse.translate.members import Member, members
+from pilothouse.translate.subsets import by_hostname
+
+
+def hosts_at(spec: ServiceSpec, port: Port, omit: Omit = unsaid) -> list[Member]:
+    """The hosts that are called at one port of a service that is called by host name."""
+    return members(spec.hosts or (), port, omit, str)
 
 
 def dns_cluster(spec: ServiceSpec, port: Port) -> Cluster:
@@ -21,12 +29,12 @@ def dns_cluster(spec: ServiceSpec, port: Port) -> Cluster:
     assignment = message.load_assignment
     assignment.cluster_name = message.name
     group = assignment.endpoints.add()
-    for host in spec.hosts or ():
-        number = dict(host.ports).get(port.name)
-        if number is not None and host.weight:
-            endpoint = group.lb_endpoints.add()
-            endpoint.load_balancing_weight.value = host.weight
-            socket = endpoint.endpoint.address.socket_address
-            socket.address, socket.port_value = host.address, number
+    for name, number, host, _ in hosts_at(spec, port):
+        endpoint = group.lb_endpoints.add()
+        endpoint.load_balancing_weight.value = host.weight
+        socket = endpoint.endpoint.address.socket_address
+        socket.address, socket.port_value = name, number
+        if spec.headless and host.hostname:
+            endpoint.metadata.CopyFrom(by_hostname(host.hostname))
     group.load_balancing_weight.value = max(1, sum(e.load_balancing_weight.value for e in group.lb_endpoints))
     return message

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -14,6 +14,9 @@ from pilothouse.reasons import Omission, Omit, Reason
 #: Canonical address, number, what the endpoint says, and its address of the other family or nothing.
 Member: TypeAlias = tuple[str, int, Endpoint, str]
 
+#: An address as Envoy needs it, or None for what is no address.
+Canonical: TypeAlias = Callable[[str], str | None]
+
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 
@@ -22,11 +25,24 @@ _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 RANK = {State.READY: 0, State.TERMINATING_SERVING: 1, State.NOT_READY: 2, State.TERMINATING: 3}
 
 
-def members(endpoints: Iterable[Endpoint], port: Port, omit: Omit) -> list[Member]:
+@lru_cache(maxsize=1 << 18)
+def ip_or_none(address: str) -> str | None:
+    """An IP address as EDS needs it, or None: a host name makes Envoy refuse the whole response."""
+    if _IPV4.fullmatch(address):
+        return address
+    try:
+        return str(canonical_ip(address))
+    except ValueError:
+        return None
+
+
+def members(
+    endpoints: Iterable[Endpoint], port: Port, omit: Omit, canonical: Canonical = ip_or_none
+) -> list[Member]:
     """The endpoints in service at this port; each address and number once."""
     found: dict[tuple[str, int], Endpoint] = {}
     for endpoint in endpoints:
-        address = _canonical(endpoint.address)
+        address = canonical(endpoint.address)
         if address is None or endpoint.weight == 0:
             reason = Reason.INVALID_ADDRESS if address is None else Reason.MAINTENANCE
             omit(Omission(reason, endpoint.address))
@@ -59,14 +75,3 @@ def _number(endpoint: Endpoint, port: Port, omit: Omit) -> int | None:
             return None
     omit(Omission(Reason.PORT_NAME_MISMATCH, endpoint.address, f"no port {port.name!r}"))
     return None
-
-
-@lru_cache(maxsize=1 << 18)
-def _canonical(address: str) -> str | None:
-    """An IP address as EDS needs it, or None: a host name makes Envoy refuse the whole response."""
-    if _IPV4.fullmatch(address):
-        return address
-    try:
-        return str(canonical_ip(address))
-    except ValueError:
-        return None

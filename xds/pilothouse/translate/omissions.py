@@ -6,6 +6,7 @@ from pilothouse.audience import Vantage
 from pilothouse.claims import Resolved
 from pilothouse.model import Service, Transport
 from pilothouse.reasons import Omission, Omit, Reason
+from pilothouse.translate.dns import hosts_at
 from pilothouse.translate.names import mesh_ports
 from pilothouse.translate.placement import placed
 from pilothouse.translate.pools import named, pool
@@ -21,7 +22,20 @@ def report_omissions(service: Service, resolved: Resolved, client: Vantage, omit
         if port.transport is not Transport.TCP:
             transport = port.transport.value
             omit(Omission(Reason.UNSUPPORTED_TRANSPORT, f"port {port.name or port.number}", transport))
-    for port in mesh_ports(service.spec) if resolved.own and service.spec.hosts is None else ():
+    _report_unreachable(resolved, omit)
+    for port in mesh_ports(service.spec) if resolved.own else ():
+        if resolved.spec.hosts is not None:
+            hosts_at(resolved.spec, port, omit)
+            continue
         found = pool(service, port, omit, named)
         facet = found.facet(client)
         placed(found.scope(facet, omit), found.placement, facet, omit)
+
+
+def _report_unreachable(resolved: Resolved, omit: Omit) -> None:
+    """Ports that nothing leads to: a name without an address tells apart only what has a Host header."""
+    if resolved.target is None or resolved.spec.vips:
+        return
+    for port in mesh_ports(resolved.target):
+        if not port.protocol.by_host:
+            omit(Omission(Reason.NO_VIRTUAL_IP, f"port {port.name or port.number}", port.protocol.value))

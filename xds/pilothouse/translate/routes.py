@@ -84,7 +84,7 @@ class _Collected:
 
 def _add_pods(collected: _Collected, resolved: Resolved, spec: ServiceSpec, ports: Sequence[Port]) -> None:
     """Endpoints by their host names (DNS-based service discovery, 2.4.1), and no other for one unknown."""
-    forms = host_names(spec, own_namespace=True)
+    forms = [form for form in host_names(spec, own_namespace=True) if form not in resolved.taken]
     for index, port in enumerate(ports):
         numbered, cluster = _Port(port, index == 0), cluster_name(spec, port)
         for pod in spec.hostnames:

@@ -1,0 +1,64 @@
+"""Services whose slices hold host names."""
+
+from __future__ import annotations
+
+import pytest
+
+from pilothouse import model
+from pilothouse.kubernetes.join import Cluster
+from pilothouse.model import State
+from pilothouse.reasons import Reason
+
+from .test_join import PAYMENTS, at, piece, service
+
+
+@pytest.fixture
+def cluster():
+    return Cluster()
+
+
+def test_slices_of_host_names_alone_are_hosts(cluster):
+    names = [at("One.example.com."), at("down.example.com", state=State.NOT_READY), at("localhost")]
+    cluster.apply([service(), piece(*names, fqdn=True, weight=3)])
+    found = cluster.service(PAYMENTS)
+    assert [(host.address, host.weight) for host in found.spec.hosts] == [("one.example.com", 3)]
+    assert found.endpoints == ()
+    assert {(each.what, each.reason) for each in found.left_out} == {
+        ("down.example.com", Reason.NOT_READY),
+        ("localhost", Reason.REFUSED_NAME),
+    }
+
+
+def test_host_names_beside_addresses_are_left_out(cluster):
+    cluster.apply([service(), piece(at("a.example"), fqdn=True), piece(at("10.1.0.1"), name="payments-2")])
+    found = cluster.service(PAYMENTS)
+    assert [endpoint.address for endpoint in found.endpoints] == ["10.1.0.1"]
+    assert found.spec.hosts is None
+    assert [each.reason for each in found.left_out] == [Reason.UNSUPPORTED_ADDRESSES]
+
+
+def test_addresses_that_are_all_host_names_are_hosts_whatever_the_slice_says(cluster):
+    cluster.apply([service(), piece(at("a.example"), at("b.example"))])
+    assert [host.address for host in cluster.service(PAYMENTS).spec.hosts] == ["a.example", "b.example"]
+    cluster.apply([piece(at("a.example"), at("10.1.0.1"))])
+    assert cluster.service(PAYMENTS).spec.hosts is None
+
+
+def test_hosts_that_are_all_down_or_gone_are_hosts_still(cluster):
+    cluster.apply([service(), piece(at("a.example", state=State.NOT_READY), fqdn=True)])
+    assert cluster.service(PAYMENTS).spec.hosts == ()
+    cluster.apply([piece(fqdn=True)])
+    assert cluster.service(PAYMENTS).spec.hosts == ()
+
+
+def test_hosts_of_a_headless_service_have_host_names_as_well(cluster):
+    cluster.apply([service(headless=True), piece(at("a.example", hostname="db-0"), fqdn=True)])
+    spec = cluster.service(PAYMENTS).spec
+    assert spec.hostnames == ("db-0",)
+    assert [host.hostname for host in spec.hosts] == ["db-0"]
+
+
+def test_slices_of_an_external_name_mean_nothing(cluster):
+    cluster.apply([service(external_name="example.com"), piece(at("a.example"), fqdn=True)])
+    assert cluster.service(PAYMENTS) == model.Service(cluster.service(PAYMENTS).spec)
+    assert cluster.service(PAYMENTS).spec.hosts is None
