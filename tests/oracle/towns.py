@@ -33,6 +33,7 @@ NAMES = (
 SOURCES = ("near", "far")
 _VIPS = ("10.96.0.1", "10.96.0.2")
 _HTTP, _TCP, _GRPC = Port("http", 80), Port("tcp", 5432, Protocol.TCP), Port("grpc", 9000, Protocol.GRPC)
+_TLS = Port("tls", 443, Protocol.TLS)
 
 
 def _host(name: ServiceName) -> str:
@@ -77,7 +78,7 @@ class Draft:
 _ENDPOINTS = st.builds(
     Endpoint,
     st.sampled_from(["10.0.0.1", "10.0.0.2", "fd00::1"]),
-    st.just((("http", 8080), ("tcp", 5432), ("grpc", 9000))),
+    st.just((("http", 8080), ("tcp", 5432), ("grpc", 9000), ("tls", 8443))),
     st.sampled_from(State),
     st.sampled_from([0, 1, 5]),
     st.sampled_from([Locality(), Locality("eu", "a"), Locality("eu", "b"), Locality("us", "a")]),
@@ -109,6 +110,7 @@ _KINDS = st.sampled_from(
         Draft(ports=(_HTTP,), headless=True, hostnames=("a-0", "a-1")),
         Draft(ports=(_HTTP,), vips=_VIPS[:1], hosts=(Endpoint("a.example", (("http", 80),)),)),
         Draft(ports=(_HTTP, _TCP), external="example.com"),
+        Draft(ports=(_HTTP, _TLS), vips=_VIPS[1:]),
         Draft(ports=(_HTTP, _TCP), vips=_VIPS[:1], exported_to=frozenset({"shop"})),
         Draft(ports=(_HTTP,), exported_to=frozenset({"shop", "data"})),
         Draft(ports=(_HTTP,), exported_to=frozenset()),
@@ -151,10 +153,12 @@ TWINS = (
 )
 
 #: All that there can be to ask for by name, and more.
-CLUSTERS = tuple(f"outbound|{port.number}||{_host(name)}" for name in NAMES for port in (_HTTP, _TCP, _GRPC))
+CLUSTERS = tuple(
+    f"outbound|{port.number}||{_host(name)}" for name in NAMES for port in (_HTTP, _TCP, _GRPC, _TLS)
+)
 LISTENERS = (
     "egress",
-    *(f"{vip}_{port.number}" for vip in _VIPS for port in (_HTTP, _TCP, _GRPC)),
+    *(f"{vip}_{port.number}" for vip in _VIPS for port in (_HTTP, _TCP, _GRPC, _TLS)),
     *(f"{name.name}.{name.namespace}:{_HTTP.number}" for name in NAMES),
     f"{NAMES[0].name}:{_GRPC.number}",
 )

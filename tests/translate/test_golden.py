@@ -117,12 +117,15 @@ def static(found: dict[ResourceType, dict[str, Any]]) -> Bootstrap:
     for listener in found[ResourceType.LISTENER].values():
         held = bootstrap.static_resources.listeners.add()
         held.CopyFrom(listener)
-        config = held.filter_chains[0].filters[0].typed_config
-        if config.Is(hcm.HttpConnectionManager.DESCRIPTOR):
-            manager = hcm.HttpConnectionManager()
-            config.Unpack(manager)
-            if manager.HasField("rds"):
-                manager.route_config.CopyFrom(found[ResourceType.ROUTES][manager.rds.route_config_name])
-                manager.route_config.validate_clusters.value = True
-            config.Pack(manager)
+        for chain in (*held.filter_chains, *([held.default_filter_chain] if held.listener_filters else [])):
+            inline(chain.filters[0].typed_config, found[ResourceType.ROUTES])
     return bootstrap
+
+
+def inline(config: Any, routes: dict[str, Any]) -> None:
+    """The routes of a connection manager inside of it."""
+    manager = hcm.HttpConnectionManager()
+    if config.Unpack(manager):
+        manager.route_config.CopyFrom(routes[manager.rds.route_config_name])
+        manager.route_config.validate_clusters.value = True
+        config.Pack(manager)

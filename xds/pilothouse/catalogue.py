@@ -116,12 +116,16 @@ class Catalogue:
             self._capture()
 
         def build() -> Selection:
-            found = {egress(address).name: egress(address)}
-            for translated in self._directory.visible(scope):
+            seen = list(self._directory.visible(scope))
+            by_name = egress(address, b"".join(t.chains[not _inside(t, scope)] for t in seen))
+            found = {by_name.name: by_name}
+            for translated in seen:
                 found |= translated.listeners if capture is Capture.VIP else translated.tcp_listeners
             return Selection(found)
 
-        return self._remember(ResourceType.LISTENER, self._directory.facet(scope), (address, capture), build)
+        # Server names, as all short names, depend on the namespace; few services have any.
+        facet = scope if self._directory.by_server_name else self._directory.facet(scope)
+        return self._remember(ResourceType.LISTENER, facet, (address, capture), build)
 
     def routes(self, scope: Scope, capture: Capture) -> Selection:
         if capture is Capture.VIP:
@@ -129,9 +133,7 @@ class Catalogue:
 
         def build() -> Selection:
             seen = list(self._directory.visible(scope))
-            inside = [translated.service.name.namespace == scope.namespace for translated in seen]
-            hosts = [t.hosts.own if own else t.hosts.other for t, own in zip(seen, inside, strict=True)]
-            found = {EGRESS: routes(hosts)}
+            found = {EGRESS: routes(t.hosts[not _inside(t, scope)] for t in seen)}
             for translated in seen if capture is Capture.VIP else ():
                 found |= translated.vip_routes
             return Selection(found)
@@ -232,3 +234,7 @@ class Catalogue:
         if stale:
             for key in [k for k in self._memo if k[0] in stale and concerns(change, k[1])]:
                 del self._memo[key]
+
+
+def _inside(translated: Translated, scope: Scope) -> bool:
+    return translated.service.name.namespace == scope.namespace

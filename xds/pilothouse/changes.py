@@ -106,7 +106,7 @@ def _difference(old: Translated | None, new: Translated | None) -> Changes:
     names = {
         ResourceType.CLUSTER: _changed(old.clusters if old else {}, new.clusters if new else {}),
         ResourceType.ENDPOINTS: _changed(old.pools if old else {}, new.pools if new else {}),
-        ResourceType.LISTENER: _changed(old.listeners if old else {}, new.listeners if new else {}),
+        ResourceType.LISTENER: _changed(old.all_listeners if old else {}, new.all_listeners if new else {}),
         ResourceType.ROUTES: _changed(old.routes if old else {}, new.routes if new else {}),
     }
     return {type: changed for type, changed in names.items() if changed}

@@ -24,6 +24,8 @@ class Directory:
         self._owners: dict[str, Translated] = {}  # by cluster name
         self._leading: dict[ServiceName, set[ServiceName]] = {}  # to a service: those that lead to it
         self._restricted: Counter[str] = Counter()  # services by the namespaces that they are exported to
+        #: How many services are called by TLS server name.
+        self.by_server_name = 0
         #: The clusters of which clients on different nodes get different endpoints.
         self.by_node: set[str] = set()
 
@@ -97,6 +99,7 @@ class Directory:
         self.by_node.update(cluster for cluster, pool in new.pools.items() if pool.nodes)
         for backend in new.leads_to:
             self._leading.setdefault(backend, set()).add(new.service.name)
+        self.by_server_name += bool(new.chains.own)
         self._restricted.update(new.service.spec.exported_to or ())
 
     def _unlink(self, old: Translated) -> None:
@@ -107,6 +110,7 @@ class Directory:
             self._leading[backend].discard(old.service.name)
             if not self._leading[backend]:
                 del self._leading[backend]
+        self.by_server_name -= bool(old.chains.own)
         for namespace in old.service.spec.exported_to or ():
             self._restricted[namespace] -= 1
             if not self._restricted[namespace]:

@@ -29,6 +29,7 @@ class Reason(Enum):
     NO_PORTS = "no-ports"
     VIP_TAKEN = "vip-taken"
     NO_VIRTUAL_IP = "no-virtual-ip"
+    SERVER_NAME_TAKEN = "server-name-taken"
     IMPORTED = "imported"
     NO_OWNER = "no-owner"
     OTHER_NODE = "other-node"

@@ -19,6 +19,7 @@ from pilothouse.translate.dns import dns_cluster
 from pilothouse.translate.endpoints import load_assignment
 from pilothouse.translate.listeners import egress_listener, vip_listener
 from pilothouse.translate.names import EGRESS, by_virtual_ip, cluster_name, host_ports, mesh_ports
+from pilothouse.translate.passthrough import Chains, chains, tls_inspector
 from pilothouse.translate.pools import Pool, pool
 from pilothouse.translate.routes import Hosts, egress_routes, vip_routes, virtual_hosts
 
@@ -41,6 +42,7 @@ class Translated:
     tcp_listeners: Mapping[str, Resource]
     vip_routes: Mapping[str, Resource]
     hosts: Hosts
+    chains: Chains
 
     @property
     def leads_to(self) -> frozenset[ServiceName]:
@@ -49,6 +51,11 @@ class Translated:
         if target is None or target.name == self.service.name:
             return frozenset()
         return frozenset({target.name})
+
+    @property
+    def all_listeners(self) -> Mapping[str, object]:
+        """What this service contributes to listeners, by the name of these."""
+        return {EGRESS: self.chains, **self.listeners} if self.chains.own else self.listeners
 
     @property
     def routes(self) -> Mapping[str, object]:
@@ -83,6 +90,7 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
         tcp_listeners=tcp_listeners,
         vip_routes=_vip_routes(spec) if capturing else {},
         hosts=virtual_hosts(resolved),
+        chains=chains(resolved),
     )
 
 
@@ -106,10 +114,27 @@ def assignment(name: str, pool: Pool, client: Vantage) -> Resource:
     return Resource(ResourceType.ENDPOINTS, name, load_assignment(name, pool, client))
 
 
+def egress(address: Address, chains: bytes = b"") -> Resource:
+    """The listener for HTTP by Host header, and for TLS by server name with the filter chains of services."""
+    if not chains:
+        return _egress(address)
+    return Resource(ResourceType.LISTENER, EGRESS, _around_chains(address) + chains)
+
+
 @lru_cache(maxsize=1024)
-def egress(address: Address) -> Resource:
-    """The listener for HTTP by Host header."""
+def _egress(address: Address) -> Resource:
     return Resource(ResourceType.LISTENER, EGRESS, checked(egress_listener(address)))
+
+
+@lru_cache(maxsize=1024)
+def _around_chains(address: Address) -> bytes:
+    """The egress listener with HTTP for what no filter chain is for."""
+    listener = egress_listener(address)
+    listener.default_filter_chain.CopyFrom(listener.filter_chains.pop())
+    listener.listener_filters.append(tls_inspector())
+    # A connection on which nothing is said yet may be one of HTTP.
+    listener.continue_on_listener_filters_timeout = True
+    return checked(listener)
 
 
 def routes(hosts: Iterable[bytes]) -> Resource:

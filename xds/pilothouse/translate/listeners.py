@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
-from google.protobuf.message import Message
-
+from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import Filter
 from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
-from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
-    http_connection_manager_pb2 as hcm,
-)
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from pilothouse.audience import Address
 from pilothouse.model import Port, ServiceSpec
@@ -17,13 +13,10 @@ from pilothouse.translate.clusters import ads
 from pilothouse.translate.http import connection_manager, packed
 from pilothouse.translate.names import EGRESS, cluster_name, listener_name
 
-_HTTP_FILTER = "envoy.filters.network.http_connection_manager"
-_TCP_FILTER = "envoy.filters.network.tcp_proxy"
-
 
 def egress_listener(egress: Address) -> Listener:
     """HTTP by Host header, as an application's http_proxy or the target of its requests."""
-    return _listener(EGRESS, egress.host, egress.port, _HTTP_FILTER, _routed(EGRESS))
+    return _listener(EGRESS, egress.host, egress.port, http_filter(EGRESS))
 
 
 def vip_listener(spec: ServiceSpec, port: Port, vip: str) -> Listener:
@@ -33,28 +26,31 @@ def vip_listener(spec: ServiceSpec, port: Port, vip: str) -> Listener:
     leave open connections on the old ones, and Envoy would refuse clusters that it does not have yet.
     """
     name = listener_name(vip, port)
-    if port.protocol.by_host:
-        listener = _listener(name, vip, port.number, _HTTP_FILTER, _routed(name))
-    else:
-        proxy = TcpProxy(stat_prefix=name, cluster=cluster_name(spec, port))
-        listener = _listener(name, vip, port.number, _TCP_FILTER, proxy)
+    found = http_filter(name) if port.protocol.by_host else tcp_filter(name, spec, port)
+    listener = _listener(name, vip, port.number, found)
     # Binding needs neither the address on an interface nor the route, so a host that lacks them
     # does not refuse the configuration; IPv6 AnyIP needs it in any case.
     listener.freebind.value = True
     return listener
 
 
-def _routed(name: str) -> hcm.HttpConnectionManager:
-    """With the route configuration of this name."""
+def http_filter(name: str) -> Filter:
+    """A connection manager with the route configuration of this name."""
     manager = connection_manager(name)
     manager.rds.route_config_name = name
     manager.rds.config_source.CopyFrom(ads())
-    return manager
+    return Filter(name="envoy.filters.network.http_connection_manager", typed_config=packed(manager))
 
 
-def _listener(name: str, host: str, port: int, filter_name: str, config: Message) -> Listener:
+def tcp_filter(name: str, spec: ServiceSpec, port: Port) -> Filter:
+    """Connections to a port of a service, whatever is spoken on them."""
+    proxy = TcpProxy(stat_prefix=name, cluster=cluster_name(spec, port))
+    return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
+
+
+def _listener(name: str, host: str, port: int, filter: Filter) -> Listener:
     listener = Listener(name=name, stat_prefix=name)
     listener.address.socket_address.address = str(ipaddress.ip_address(host))
     listener.address.socket_address.port_value = port
-    listener.filter_chains.add().filters.add(name=filter_name, typed_config=packed(config))
+    listener.filter_chains.add().filters.append(filter)
     return listener

@@ -8,6 +8,7 @@ from pilothouse.model import Service, Transport
 from pilothouse.reasons import Omission, Omit, Reason
 from pilothouse.translate.dns import hosts_at
 from pilothouse.translate.names import mesh_ports
+from pilothouse.translate.passthrough import chains, tls_ports
 from pilothouse.translate.placement import placed
 from pilothouse.translate.pools import named, pool
 
@@ -18,6 +19,7 @@ def report_omissions(service: Service, resolved: Resolved, client: Vantage, omit
         omit(omission)
     if not service.spec.ports and not service.spec.external_name:
         omit(Omission(Reason.NO_PORTS, str(service.name)))
+    chains(resolved, omit)
     for port in service.spec.ports:
         if port.transport is not Transport.TCP:
             transport = port.transport.value
@@ -33,9 +35,10 @@ def report_omissions(service: Service, resolved: Resolved, client: Vantage, omit
 
 
 def _report_unreachable(resolved: Resolved, omit: Omit) -> None:
-    """Ports that nothing leads to: a name without an address tells apart only what has a Host header."""
+    """Ports that nothing leads to: a name without an address tells apart only HTTP, and TLS of one port."""
     if resolved.target is None or resolved.spec.vips:
         return
+    by_name = tls_ports(resolved.target)[:1]
     for port in mesh_ports(resolved.target):
-        if not port.protocol.by_host:
+        if not port.protocol.by_host and port not in by_name:
             omit(Omission(Reason.NO_VIRTUAL_IP, f"port {port.name or port.number}", port.protocol.value))

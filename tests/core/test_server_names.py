@@ -1,0 +1,83 @@
+"""TLS by server name: which of a client's names lead where, through the one egress listener."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.any_pb2 import Any as Packed
+
+from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from pilothouse.audience import EGRESS, Capture, Dialect, Scope
+from pilothouse.changes import affected
+from pilothouse.model import Port, Protocol, Service, ServiceName, ServiceSpec
+from pilothouse.reasons import Omission, Reason
+from pilothouse.resources import ResourceType
+
+HTTPS = Port("https", 443, Protocol.TLS)
+
+
+def service(name: str, *ports: Port, target: str = "") -> Service:
+    spec = ServiceSpec(
+        ServiceName("shop", name), f"{name}.shop.svc.cluster.local", ports, external_name=target
+    )
+    return Service(spec)
+
+
+def listener(town: Any, namespace: str) -> Listener:
+    resource = town.catalogue.listeners(Scope(namespace=namespace), EGRESS, Capture.PROXY).resources["egress"]
+    message = Listener()
+    assert Packed.FromString(resource.any).Unpack(message)
+    return message
+
+
+def server_names(town: Any, namespace: str) -> dict[str, str]:
+    """The name of the filter chain of each server name. Fails if one comes twice."""
+    found = [
+        (name, c.name)
+        for c in listener(town, namespace).filter_chains
+        for name in c.filter_chain_match.server_names
+    ]
+    assert len(dict(found)) == len(found), "Envoy refuses equal matches"
+    return dict(found)
+
+
+def test_all_names_of_a_service_are_server_names(town: Any) -> None:
+    town.put(service("payments", Port("http", 80), HTTPS))
+    chain = "payments.shop.svc.cluster.local:443"
+    longer = {"payments.shop.svc.cluster.local", "payments.shop.svc", "payments.shop"}
+    assert server_names(town, "data") == dict.fromkeys(longer, chain)
+    assert server_names(town, "shop") == dict.fromkeys({*longer, "payments"}, chain)
+    assert listener(town, "shop").default_filter_chain.filters[0].name.endswith("http_connection_manager")
+
+
+def test_a_listener_without_such_services_looks_for_no_server_name(town: Any) -> None:
+    town.put(service("payments", Port("http", 80)))
+    message = listener(town, "shop")
+    assert not message.listener_filters
+    assert not message.HasField("default_filter_chain")
+    shared = [town.catalogue.listeners(Scope(namespace=ns), EGRESS, Capture.PROXY) for ns in ("shop", "data")]
+    assert shared[0] is shared[1]
+
+
+def test_of_several_tls_ports_443_has_the_names(town: Any) -> None:
+    several = service("payments", Port("tls-a", 8443, Protocol.TLS), HTTPS)
+    town.put(several)
+    assert set(server_names(town, "shop").values()) == {"payments.shop.svc.cluster.local:443"}
+    omission = Omission(Reason.SERVER_NAME_TAKEN, "port tls-a", "by port 443")
+    assert omission in town.catalogue.omissions(several)
+
+
+def test_the_names_of_an_alias_lead_to_its_target(town: Any) -> None:
+    town.put(service("payments", HTTPS), service("web", target="payments.shop.svc.cluster.local"))
+    chains = {chain.name: chain for chain in listener(town, "shop").filter_chains}
+    chain = chains["web.shop.svc.cluster.local:443"]
+    assert b"outbound|443||payments.shop.svc.cluster.local" in chain.filters[0].typed_config.value
+
+
+def test_a_client_is_told_when_server_names_come_and_go(town: Any) -> None:
+    scope = Scope(namespace="shop")
+    came = town.put(service("payments", HTTPS))
+    assert "egress" in affected(came, scope, Dialect.ENVOY)[ResourceType.LISTENER]
+    went = town.put(service("payments", Port("http", 443)))
+    assert "egress" in affected(went, scope, Dialect.ENVOY)[ResourceType.LISTENER]
+    assert not listener(town, "shop").listener_filters

@@ -1,0 +1,65 @@
+"""TLS through the egress listener: found by the server name that the client says, and passed on unopened.
+
+As with virtual hosts, each service's filter chains are encoded once, and a listener is joined from them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pilothouse import wire
+from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain, ListenerFilter
+from pilothouse._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
+from pilothouse.claims import Resolved
+from pilothouse.model import Port, Protocol, ServiceSpec
+from pilothouse.reasons import Omission, Omit, Reason, unsaid
+from pilothouse.resources import checked
+from pilothouse.translate.http import packed
+from pilothouse.translate.listeners import tcp_filter
+from pilothouse.translate.names import EGRESS, host_names, mesh_ports
+
+# Field number: Listener.filter_chains.
+_FILTER_CHAINS = 3
+
+
+class Chains(NamedTuple):
+    """The encoded filter chains of a service for clients in its own namespace, and for those in others."""
+
+    own: bytes
+    other: bytes
+
+
+NO_CHAINS = Chains(b"", b"")
+
+
+def chains(resolved: Resolved, omit: Omit = unsaid) -> Chains:
+    """A filter chain for the one TLS port that has the names of a service: 443, else the first."""
+    target = resolved.target
+    ports = tls_ports(target) if target is not None else []
+    if target is None or not ports:
+        return NO_CHAINS
+    for port in ports[1:]:
+        number = ports[0].number
+        omit(Omission(Reason.SERVER_NAME_TAKEN, f"port {port.name or port.number}", f"by port {number}"))
+    return Chains(*(_chain(resolved, target, ports[0], own) for own in (True, False)))
+
+
+def tls_inspector() -> ListenerFilter:
+    """What reads the server name. Plain HTTP goes on to the other chain, also if it takes its time."""
+    return ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=packed(TlsInspector()))
+
+
+def _chain(resolved: Resolved, target: ServiceSpec, port: Port, own: bool) -> bytes:
+    # A server name has no trailing dot (RFC 6066, 3).
+    names = (name for name in host_names(resolved.spec, own) if not name.endswith("."))
+    chain = FilterChain(name=f"{resolved.spec.hostname}:{port.number}")
+    chain.filter_chain_match.transport_protocol = "tls"
+    chain.filter_chain_match.server_names.extend(name for name in names if name not in resolved.taken)
+    chain.filters.add().CopyFrom(tcp_filter(EGRESS, target, port))
+    return wire.delimited(_FILTER_CHAINS, checked(chain))
+
+
+def tls_ports(spec: ServiceSpec) -> list[Port]:
+    """The ports that speak TLS, the one first that has the names of the service."""
+    ports = [port for port in mesh_ports(spec) if port.protocol is Protocol.TLS]
+    return sorted(ports, key=lambda port: port.number != 443)
