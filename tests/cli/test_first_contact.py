@@ -15,6 +15,7 @@ import trustme
 
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2
 from pilothouse.audience import Audience, Capture, audience
+from pilothouse.dependencies import Dependencies
 from pilothouse.model import Locality, ServiceName
 from pilothouse.server.node import plain
 
@@ -89,7 +90,7 @@ async def test_an_envoy_finds_the_control_plane_by_name_and_says_who_it_is(start
         namespace="shop",
         node="worker-7",
         locality=Locality("eu", "eu-a"),
-        dependencies=frozenset({ServiceName("data", "*")}),
+        dependencies=Dependencies(frozenset({ServiceName("data", "*")})),
         capture=Capture.VIP,
     )
 

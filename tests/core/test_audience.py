@@ -1,6 +1,7 @@
 import pytest
 
 from pilothouse.audience import Address, Audience, BadNode, Capture, Node, audience
+from pilothouse.dependencies import Dependencies
 from pilothouse.model import Exposed, Locality, ServiceName
 
 
@@ -26,7 +27,7 @@ def test_everything_that_a_node_says_is_taken_over() -> None:
         node="n1",
         families=("ipv6", "ipv4"),
         locality=Locality("r1", "z1"),
-        dependencies=frozenset({ServiceName("shop", "payments"), ServiceName("data", "*")}),
+        dependencies=Dependencies(frozenset({ServiceName("shop", "payments"), ServiceName("data", "*")})),
         egress=Address("127.0.0.2", 15002),
         capture=Capture.VIP,
     )
@@ -40,6 +41,12 @@ def test_everything_that_a_node_says_is_taken_over() -> None:
         ({"dependencies": "shop/payments"}, "node.metadata.pilothouse.dependencies"),
         ({"dependencies": ["shop/payments", "payments"]}, "node.metadata.pilothouse.dependencies[1]"),
         ({"dependencies": ["*/*"]}, "node.metadata.pilothouse.dependencies[0]"),
+        (
+            {"dependencies": [{"service": "a/b", "domain": "http://a.b"}]},
+            "node.metadata.pilothouse.dependencies[0]",
+        ),
+        ({"dependencies": [{"domain": "a/b"}]}, "node.metadata.pilothouse.dependencies[0].domain"),
+        ({"dependencies": ["https://localhost"]}, "node.metadata.pilothouse.dependencies[0]"),
         ({"dependencies": [7]}, "node.metadata.pilothouse.dependencies[0]"),
         ({"node": []}, "node.metadata.pilothouse.node"),
         ({"families": "ipv4"}, "node.metadata.pilothouse.families"),

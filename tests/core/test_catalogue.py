@@ -3,6 +3,7 @@ from typing import Any
 
 from pilothouse.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.changes import Change, affected
+from pilothouse.dependencies import Dependencies
 from pilothouse.model import Locality, Port, Protocol, Service, ServiceName
 from pilothouse.resources import ResourceType
 from pilothouse.world import World
@@ -157,7 +158,7 @@ def test_an_alias_is_routed_to_its_target_and_follows_it(
 
 def test_nothing_is_shown_that_is_out_of_scope(town: Any, make_service: Make) -> None:
     town.put(make_service("shop/payments", "10.0.0.1"), make_service("data/ledger", "10.0.0.2"))
-    world = World(town.catalogue, Audience(dependencies=frozenset({ServiceName("data", "*")})))
+    world = World(town.catalogue, Audience(dependencies=Dependencies(frozenset({ServiceName("data", "*")}))))
     assert world.get(ResourceType.ENDPOINTS, PAYMENTS) is None
     assert world.get(ResourceType.CLUSTER, PAYMENTS) is None
     assert list(world.selection(ResourceType.CLUSTER).resources) == [
@@ -168,8 +169,8 @@ def test_nothing_is_shown_that_is_out_of_scope(town: Any, make_service: Make) ->
 
 def test_a_change_out_of_scope_concerns_nobody(town: Any, make_service: Make) -> None:
     changes = town.put(make_service("shop/payments", "10.0.0.1"))
-    assert affected(changes, Scope(frozenset({ServiceName("data", "*")})), Dialect.ENVOY) == {}
-    assert affected(changes, Scope(frozenset({ServiceName("shop", "*")})), Dialect.ENVOY)
+    assert affected(changes, Scope(Dependencies(frozenset({ServiceName("data", "*")}))), Dialect.ENVOY) == {}
+    assert affected(changes, Scope(Dependencies(frozenset({ServiceName("shop", "*")}))), Dialect.ENVOY)
 
 
 def test_the_same_registry_gives_the_same_versions_whatever_the_order(make_service: Make, town: Any) -> None:
@@ -202,7 +203,7 @@ def test_who_depends_on_an_alias_alone_gets_the_cluster_that_it_leads_to(
     town: Any, make_service: Make
 ) -> None:
     target = "payments.shop.svc.cluster.local"
-    only_alias = Scope(frozenset({ServiceName("shop", "web")}))
+    only_alias = Scope(Dependencies(frozenset({ServiceName("shop", "web")})))
     town.put(make_service("shop/payments", "10.0.0.1"))
     came = town.put(make_service("shop/web", ports=(), external_name=target))
     assert affected(came, only_alias, Dialect.ENVOY)[ResourceType.CLUSTER] == {PAYMENTS}
@@ -224,7 +225,7 @@ def test_who_depends_on_an_alias_alone_is_not_told_the_names_of_its_target(
     port = Port("t", 5432, Protocol.TCP)
     town.put(make_service("shop/web", ports=(), external_name="payments.shop.svc.cluster.local"))
     changes = town.put(make_service("shop/payments", ports=(Port("http", 8080), port), vips=("10.96.0.1",)))
-    only_alias = Scope(frozenset({ServiceName("shop", "web")}))
+    only_alias = Scope(Dependencies(frozenset({ServiceName("shop", "web")})))
     assert ResourceType.LISTENER not in affected(changes, only_alias, Dialect.ENVOY)
 
 
@@ -272,7 +273,7 @@ def test_who_loses_and_who_gains_sight_of_a_service_is_told(town: Any, make_serv
 def test_an_alias_does_not_lead_out_of_what_is_exported(town: Any, make_service: Make) -> None:
     town.put(make_service("shop/payments", "10.0.0.1", exported_to=frozenset({"shop"})))
     town.put(make_service("test/spy", ports=(), external_name="payments.shop.svc.cluster.local"))
-    only_alias = Scope(frozenset({ServiceName("test", "spy")}), "test")
+    only_alias = Scope(Dependencies(frozenset({ServiceName("test", "spy")})), "test")
     assert town.catalogue.clusters(only_alias).resources == {}
     assert town.catalogue.load_assignment(only_alias, Locality(), PAYMENTS) is None
     assert affected(town.put(make_service("shop/payments", "10.0.0.2")), only_alias, Dialect.ENVOY)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pilothouse.audience import ANYWHERE, Capture, Scope
+from pilothouse.dependencies import Dependencies
 from pilothouse.external import external, is_public
 from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
@@ -93,7 +94,7 @@ def test_an_alias_of_an_external_name_leads_there(town: Any) -> None:
         external_name="partner.shop.svc.cluster.local",
     )
     town.put(Service(partner("example.com")), Service(alias))
-    only_alias = Scope(frozenset({alias.name}))
+    only_alias = Scope(Dependencies(frozenset({alias.name})))
     assert town.catalogue.clusters(only_alias).resources.keys() == {CLUSTER}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from hypothesis import strategies as st
 
 from pilothouse.audience import Address, Audience, Capture, Dialect
+from pilothouse.dependencies import Dependencies
 from pilothouse.model import (
     NEAREST,
     Distribution,
@@ -131,8 +132,14 @@ DRAFTS = st.builds(
 AUDIENCES = (
     Audience(namespace="shop", locality=Locality("eu", "a"), node="n1"),
     Audience(namespace="shop", locality=Locality("us", "a"), capture=Capture.VIP),
-    Audience(namespace="data", locality=Locality("eu", "a"), dependencies=frozenset({NAMES[3]})),
-    Audience(namespace="data", dependencies=frozenset({ServiceName("shop", "*")}), capture=Capture.VIP),
+    Audience(
+        namespace="data", locality=Locality("eu", "a"), dependencies=Dependencies(frozenset({NAMES[3]}))
+    ),
+    Audience(
+        namespace="data",
+        dependencies=Dependencies(frozenset({ServiceName("shop", "*")})),
+        capture=Capture.VIP,
+    ),
     Audience(egress=Address("127.0.0.1", 9999)),
     Audience(namespace="shop", locality=Locality("eu", "b"), dialect=Dialect.GRPC),
 )
@@ -145,7 +152,8 @@ TWINS = (
     {"node": "n3"},
     {"families": ("ipv4",)},
     {"families": ("ipv6", "ipv4")},
-    {"dependencies": frozenset({ServiceName("data", "*")})},
+    {"dependencies": Dependencies(frozenset({ServiceName("data", "*")}))},
+    {"dependencies": Dependencies(None, frozenset({ServiceName("shop", "pay*")}))},
     {"egress": Address("127.0.0.1", 9998)},
     {"capture": Capture.VIP},
     {"capture": Capture.PROXY},

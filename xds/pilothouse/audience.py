@@ -14,6 +14,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple, get_args
 
+from pilothouse.dependencies import EVERYTHING, Dependencies, dependencies
 from pilothouse.model import NOWHERE, Exposed, Family, Locality, ServiceName
 
 METADATA = "node.metadata.pilothouse"
@@ -67,10 +68,10 @@ class Node:
 class Scope:
     """Which services may be seen, and from which namespace: its short names are its own.
 
-    `dependencies` of None means: all of them. Without a namespace, what is exported to some is not seen.
+    Without a namespace, what is exported to some is not seen.
     """
 
-    dependencies: frozenset[ServiceName] | None = None
+    dependencies: Dependencies = EVERYTHING
     namespace: str = ""
 
     def sees(self, exposed: Exposed) -> bool:
@@ -82,8 +83,7 @@ class Scope:
 
     def wants(self, name: ServiceName) -> bool:
         """Whether a service is a dependency, be it exported or not."""
-        wanted = self.dependencies
-        return wanted is None or name in wanted or ServiceName(name.namespace, "*") in wanted
+        return self.dependencies.want(name)
 
 
 class Vantage(NamedTuple):
@@ -109,7 +109,7 @@ class Audience:
     namespace: str = ""
     node: str = ""
     locality: Locality = NOWHERE
-    dependencies: frozenset[ServiceName] | None = None
+    dependencies: Dependencies = EVERYTHING
     egress: Address = EGRESS
     capture: Capture = Capture.PROXY
     dialect: Dialect = Dialect.ENVOY
@@ -179,22 +179,13 @@ def _namespace(node: Node, said: Mapping[str, object]) -> str:
     return claimed if _LABEL.fullmatch(claimed) else ""
 
 
-def _dependencies(said: Mapping[str, object]) -> frozenset[ServiceName] | None:
-    value = said.get("dependencies")
+def _dependencies(said: Mapping[str, object]) -> Dependencies:
+    place, value = f"{METADATA}.dependencies", said.get("dependencies")
     if value is None:
-        return None
+        return EVERYTHING
     if not isinstance(value, list):
-        raise BadNode(f"{METADATA}.dependencies", "must be a list of namespace/name")
-    return frozenset(_dependency(item, f"{METADATA}.dependencies[{i}]") for i, item in enumerate(value))
-
-
-def _dependency(item: object, place: str) -> ServiceName:
-    if not isinstance(item, str):
-        raise BadNode(place, "must be a string such as shop/payments or data/*")
-    namespace, slash, name = item.partition("/")
-    if not slash or not _LABEL.fullmatch(namespace) or not (name == "*" or _LABEL.fullmatch(name)):
-        raise BadNode(place, f"{item!r} is not namespace/name or namespace/*")
-    return ServiceName(namespace, name)
+        raise BadNode(place, "must be a list of namespace/name")
+    return dependencies(value, lambda item, mistake: BadNode(place + item, mistake))
 
 
 def _egress(said: Mapping[str, object]) -> Address:

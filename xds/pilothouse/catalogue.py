@@ -172,6 +172,12 @@ class Catalogue:
         report_omissions(service, resolved, client, lambda omission: found.setdefault(omission))
         return tuple(found)
 
+    def unknown_dependencies(self, scope: Scope) -> tuple[Omission, ...]:
+        """The services that a sidecar depends on and that nobody knows; they are there when they come."""
+        return tuple(
+            Omission(Reason.DECLARED_BUT_UNKNOWN, str(name)) for name in self._directory.unknown(scope)
+        )
+
     def _admit(self, name: ServiceName, service: Service | None) -> Iterable[ServiceName]:
         """Take over one service; returns the others that this touches."""
         old = self._directory.get(name)

@@ -78,16 +78,26 @@ class Directory:
 
     def visible(self, scope: Scope) -> Iterator[Translated]:
         """The services in scope by name."""
-        names = self._order if scope.dependencies is None else sorted(self._named(scope.dependencies))
+        wanted = scope.dependencies
+        names: Iterable[ServiceName] = self._order
+        if wanted.services is not None:
+            names = sorted(self._named(wanted.services))
+        if wanted.excluded:
+            names = filter(wanted.want, names)
         return self._admitted(scope, names)
 
     def reachable(self, scope: Scope) -> Iterator[Translated]:
         """The services in scope and those that they lead to, by name."""
-        if scope.dependencies is None:
+        if scope.dependencies.services is None and not scope.dependencies.excluded:
             return self.visible(scope)
         names = {found.service.name for found in self.visible(scope)}
         backends = {backend for name in names for backend in self._services[name].leads_to}
         return self._admitted(scope, sorted(names | (backends & self._services.keys())))
+
+    def unknown(self, scope: Scope) -> list[ServiceName]:
+        """The services that a sidecar says it depends on, and that are not there (yet)."""
+        named = (name for name in scope.dependencies.services or () if name.name != "*")
+        return sorted(name for name in named if name not in self._services)
 
     def _admitted(self, scope: Scope, names: Iterable[ServiceName]) -> Iterator[Translated]:
         found = (self._services[name] for name in names)

@@ -26,6 +26,7 @@ class Reason(Enum):
     ALIAS_LOOP = "alias-loop"
     UNKNOWN_TARGET = "unknown-target"
     REFUSED_NAME = "refused-name"
+    DECLARED_BUT_UNKNOWN = "declared-but-unknown"
     NO_PORTS = "no-ports"
     VIP_TAKEN = "vip-taken"
     NO_VIRTUAL_IP = "no-virtual-ip"

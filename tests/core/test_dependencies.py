@@ -1,0 +1,109 @@
+"""What a sidecar depends on, and what it says about that which makes no sense."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pilothouse.audience import Scope
+from pilothouse.dependencies import Dependencies, Domain, dependencies
+from pilothouse.model import Port, Service, ServiceName, ServiceSpec
+from pilothouse.reasons import Omission, Reason
+
+
+class Refused(Exception):
+    pass
+
+
+def read(*items: object) -> Dependencies:
+    return dependencies(items, lambda place, mistake: Refused(f"{place}: {mistake}"))
+
+
+def wanted(found: Dependencies) -> set[str]:
+    names = ("shop/payments", "shop/carts", "data/ledger", "data/legacy-1", "data/legacy")
+    return {name for name in names if found.want(ServiceName(*name.split("/")))}
+
+
+@pytest.mark.parametrize(
+    ("items", "names"),
+    [
+        (["shop/payments"], {"shop/payments"}),
+        ([{"service": "shop/payments"}], {"shop/payments"}),
+        (["shop/*"], {"shop/payments", "shop/carts"}),
+        (["*"], {"shop/payments", "shop/carts", "data/ledger", "data/legacy-1", "data/legacy"}),
+        (["*", "!data/*"], {"shop/payments", "shop/carts"}),
+        (["data/*", "!data/legacy*"], {"data/ledger"}),
+        (["data/*", "!data/legacy-*"], {"data/ledger", "data/legacy"}),
+        (["data/*", "!data/legacy"], {"data/ledger", "data/legacy-1"}),
+        (["data/*", "!data/*", "data/ledger"], {"data/ledger"}),
+        ([], set()),
+    ],
+)
+def test_a_sidecar_depends_on_what_it_says(items: list[object], names: set[str]) -> None:
+    assert wanted(read(*items)) == names
+
+
+def test_what_nobody_excludes_is_named_or_all() -> None:
+    assert wanted(Dependencies()) == wanted(read("*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("https://api.example.com", Domain("api.example.com", 443, True)),
+        ("http://API.example.com/", Domain("api.example.com", 80, False)),
+        ("https://api.example.com:8443", Domain("api.example.com", 8443, True)),
+    ],
+)
+def test_a_domain_outside_of_the_mesh(text: str, domain: Domain) -> None:
+    assert read(text).domains == read({"domain": text}).domains == {domain}
+    assert read(text).services == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("item", "place"),
+    [
+        ("payments", "[0]"),
+        ("shop/payments*", "[0]"),
+        ("!shop", "[0]"),
+        ("*/payments", "[0]"),
+        (7, "[0]"),
+        ({}, "[0]"),
+        ({"service": "shop/a", "domain": "https://a.example"}, "[0]"),
+        ({"service": 7}, "[0]"),
+        ({"name": "shop/a"}, "[0]"),
+        ({"service": "https://a.example"}, "[0].service"),
+        ({"domain": "shop/a"}, "[0].domain"),
+        ("https://", "[0]"),
+        ("ftp://a.example", "[0]"),
+        ("https://a..example", "[0]"),
+        ("https://a.example/path", "[0]"),
+        ("https://a.example:0", "[0]"),
+        ("https://a.example:65536", "[0]"),
+        ("https://127.0.0.1", "[0]"),
+        ("http://localhost:15000", "[0]"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_its_place(item: object, place: str) -> None:
+    with pytest.raises(
+        Refused, match=rf"^{place.replace('[', '.').replace(']', '.')}: ".replace(".0.", r"\[0\]")
+    ):
+        read(item)
+
+
+def test_a_service_that_is_declared_and_not_there_is_told(town: Any) -> None:
+    scope = Scope(read("shop/payments", "shop/carts", "data/*"))
+    name = ServiceName("shop", "carts")
+    town.put(Service(ServiceSpec(name, "carts.shop.svc.cluster.local", (Port("http", 80),))))
+    missing = Omission(Reason.DECLARED_BUT_UNKNOWN, "shop/payments")
+    assert town.catalogue.unknown_dependencies(scope) == (missing,)
+    assert town.catalogue.unknown_dependencies(Scope()) == ()
+
+
+def test_excluded_services_are_nowhere(town: Any) -> None:
+    for namespace, plain in (("shop", "payments"), ("data", "ledger"), ("data", "legacy-1")):
+        host = f"{plain}.{namespace}.svc.cluster.local"
+        town.put(Service(ServiceSpec(ServiceName(namespace, plain), host, (Port("http", 80),))))
+    clusters = town.catalogue.clusters(Scope(read("*", "!data/legacy-*"))).resources.keys()
+    assert {name.rpartition("|")[2].partition(".")[0] for name in clusters} == {"payments", "ledger"}

@@ -1,0 +1,114 @@
+"""What a sidecar says that its application calls: services, namespaces, all but some, and domains outside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pilothouse.external import is_public
+from pilothouse.model import ServiceName
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_PREFIX = re.compile(r"[a-z0-9][-a-z0-9]{0,62}\*")
+_URL = re.compile(r"(https?)://([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)(?::([0-9]{1,5}))?/?", re.IGNORECASE)
+_EVERYTHING = "*"
+
+
+class Domain(NamedTuple):
+    """A host outside of the mesh, and whether the sidecar is to speak TLS to it."""
+
+    host: str
+    port: int
+    tls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """`services` of None means: all. A service named `*` stands for all of its namespace.
+
+    Of what is only meant by a `*`, not what `excluded` names: a name in there may end in `*`.
+    """
+
+    services: frozenset[ServiceName] | None = None
+    excluded: frozenset[ServiceName] = frozenset()
+    domains: frozenset[Domain] = frozenset()
+
+    def want(self, name: ServiceName) -> bool:
+        if self.services is not None:
+            if name in self.services:
+                return True
+            if ServiceName(name.namespace, "*") not in self.services:
+                return False
+        return not any(_matches(pattern, name) for pattern in self.excluded)
+
+
+#: Of a sidecar that does not say.
+EVERYTHING = Dependencies()
+
+#: How a mistake is told: the item's path, such as `[2].domain`, and what is wrong with it.
+Refuse = Callable[[str, str], Exception]
+
+
+def dependencies(items: Iterable[object], refuse: Refuse) -> Dependencies:
+    """From `shop/payments`, `data/*`, `*`, `!data/legacy-*`, `https://api.example.com`, or mappings of one of
+    `service` and `domain` to such a text. Raises what `refuse` returns.
+    """
+    services: set[ServiceName] = set()
+    excluded: set[ServiceName] = set()
+    domains: set[Domain] = set()
+    everything = False
+    for index, item in enumerate(items):
+        place, text = _text(item, f"[{index}]", refuse)
+        if text == _EVERYTHING:
+            everything = True
+        elif "://" in text:
+            domains.add(_domain(text, place, refuse))
+        elif text.startswith("!"):
+            excluded.add(_service(text[1:], place, refuse, prefix=True))
+        else:
+            services.add(_service(text, place, refuse))
+    return Dependencies(None if everything else frozenset(services), frozenset(excluded), frozenset(domains))
+
+
+def _text(item: object, place: str, refuse: Refuse) -> tuple[str, str]:
+    if isinstance(item, str):
+        return place, item
+    if isinstance(item, Mapping) and len(item) == 1:
+        ((key, value),) = item.items()
+        if key in ("service", "domain") and isinstance(value, str):
+            if ("://" in value) == (key == "domain"):
+                return f"{place}.{key}", value
+            raise refuse(f"{place}.{key}", f"{value!r} is no {key}")
+    raise refuse(
+        place, "must be a text such as shop/payments, or a mapping of either service or domain to one"
+    )
+
+
+def _service(text: str, place: str, refuse: Refuse, prefix: bool = False) -> ServiceName:
+    namespace, slash, name = text.partition("/")
+    named = name == "*" or _LABEL.fullmatch(name) or (prefix and _PREFIX.fullmatch(name))
+    if not slash or not _LABEL.fullmatch(namespace) or not named:
+        raise refuse(place, f"{text!r} is not namespace/name or namespace/*")
+    return ServiceName(namespace, name)
+
+
+def _domain(text: str, place: str, refuse: Refuse) -> Domain:
+    found = _URL.fullmatch(text)
+    if found is None or ".." in text:
+        raise refuse(place, f"{text!r} is not a domain such as https://api.example.com:8443")
+    scheme, host, number = found[1].lower(), found[2].lower(), found[4]
+    port = int(number) if number else 443 if scheme == "https" else 80
+    if not 0 < port < 65536:
+        raise refuse(place, f"{port} is not a port between 1 and 65535")
+    if not is_public(host):
+        raise refuse(place, f"{host!r} leads into the sidecar's own machine or network")
+    return Domain(host, port, scheme == "https")
+
+
+def _matches(pattern: ServiceName, name: ServiceName) -> bool:
+    if pattern.namespace != name.namespace:
+        return False
+    start, star, _ = pattern.name.partition("*")
+    return name.name.startswith(start) if star else name.name == start
