@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -86,9 +87,7 @@ def test_a_domain_outside_of_the_mesh(text: str, domain: Domain) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_by_its_place(item: object, place: str) -> None:
-    with pytest.raises(
-        Refused, match=rf"^{place.replace('[', '.').replace(']', '.')}: ".replace(".0.", r"\[0\]")
-    ):
+    with pytest.raises(Refused, match=f"^{re.escape(place)}: "):
         read(item)
 
 
