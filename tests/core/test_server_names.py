@@ -47,14 +47,16 @@ def test_all_names_of_a_service_are_server_names(town: Any) -> None:
     longer = {"payments.shop.svc.cluster.local", "payments.shop.svc", "payments.shop"}
     assert server_names(town, "data") == dict.fromkeys(longer, chain)
     assert server_names(town, "shop") == dict.fromkeys({*longer, "payments"}, chain)
-    assert listener(town, "shop").default_filter_chain.filters[0].name.endswith("http_connection_manager")
+    first = listener(town, "shop").filter_chains[0]
+    assert not first.HasField("filter_chain_match")
+    assert first.filters[0].name.endswith("http_connection_manager")
 
 
 def test_a_listener_without_such_services_looks_for_no_server_name(town: Any) -> None:
     town.put(service("payments", Port("http", 80)))
     message = listener(town, "shop")
     assert not message.listener_filters
-    assert not message.HasField("default_filter_chain")
+    assert len(message.filter_chains) == 1
     shared = [town.catalogue.listeners(Scope(namespace=ns), EGRESS, Capture.PROXY) for ns in ("shop", "data")]
     assert shared[0] is shared[1]
 

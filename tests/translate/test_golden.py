@@ -117,7 +117,7 @@ def static(found: dict[ResourceType, dict[str, Any]]) -> Bootstrap:
     for listener in found[ResourceType.LISTENER].values():
         held = bootstrap.static_resources.listeners.add()
         held.CopyFrom(listener)
-        for chain in (*held.filter_chains, *([held.default_filter_chain] if held.listener_filters else [])):
+        for chain in held.filter_chains:
             inline(chain.filters[0].typed_config, found[ResourceType.ROUTES])
     return bootstrap
 

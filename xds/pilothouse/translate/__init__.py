@@ -128,9 +128,8 @@ def _egress(address: Address) -> Resource:
 
 @lru_cache(maxsize=1024)
 def _around_chains(address: Address) -> bytes:
-    """The egress listener with HTTP for what no filter chain is for."""
+    """The egress listener, whose own filter chain, for HTTP, matches what none of the others does."""
     listener = egress_listener(address)
-    listener.default_filter_chain.CopyFrom(listener.filter_chains.pop())
     listener.listener_filters.append(tls_inspector())
     # A connection on which nothing is said yet may be one of HTTP.
     listener.continue_on_listener_filters_timeout = True
