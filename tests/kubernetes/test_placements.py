@@ -32,6 +32,8 @@ def placement(parsed, spec: str = "", **annotations: str) -> tuple[Placement, li
         ("trafficDistribution: PreferSameZone", Placement(prefer=Prefer.SAME_ZONE)),
         ("trafficDistribution: PreferSameNode", Placement(prefer=Prefer.SAME_NODE)),
         ("ipFamilies: [IPv4, IPv6]\nipFamilyPolicy: RequireDualStack", NEAREST),
+        ("sessionAffinity: None", NEAREST),
+        ("sessionAffinity: ClientIP", Placement(sticky=True)),
         ("ipFamilies: [IPv6, IPv4]", Placement(ipv6_first=True)),
     ],
 )
@@ -47,6 +49,7 @@ def test_a_service_that_says_nothing_shares_the_plain_placement(parsed) -> None:
     ("spec", "message"),
     [
         ("internalTrafficPolicy: Node", 'spec.internalTrafficPolicy: "Node" is none of Cluster, Local'),
+        ("sessionAffinity: Cookie", 'spec.sessionAffinity: "Cookie" is none of None, ClientIP'),
         ("trafficDistribution: Near", 'spec.trafficDistribution: "Near" is none of PreferClose'),
         ("ipFamilies: [IPv4, IPv5]", 'spec.ipFamilies[1]: "IPv5" is neither IPv4 nor IPv6'),
     ],

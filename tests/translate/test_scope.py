@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse.audience import ANYWHERE, Vantage
 from pilothouse.model import (
     NOWHERE,
@@ -29,6 +30,7 @@ from .assignments import (
     NOT_READY,
     READY,
     SERVING,
+    TERMINATING,
     US_A,
     address,
     by_priority,
@@ -86,6 +88,44 @@ class TestLocal:
         found = pool(service(*self.two, placement=LOCAL), HTTP)
         assert found.facet(Vantage(EU_A, "n8")) == found.facet(Vantage(EU_B, "n9"))
         assert found.facet(Vantage(EU_A, "n1")) != found.facet(Vantage(EU_A, "n2"))
+
+
+class TestSticky:
+    sticky = Placement(sticky=True)
+
+    def states(self, *endpoints: Endpoint) -> dict[int, str]:
+        message = sent(ANYWHERE, *endpoints, placement=self.sticky)
+        return {
+            int(address(e).rpartition(".")[2]): HealthStatus.Name(e.health_status)
+            for place in message.endpoints
+            for e in place.lb_endpoints
+        }
+
+    def test_what_is_about_to_go_is_draining_for_clients_that_stick_to_it(self) -> None:
+        states = (SERVING, TERMINATING, NOT_READY)
+        endpoints = [endpoint(last, state=state) for last, state in enumerate(states, start=2)]
+        assert self.states(endpoint(1), *endpoints, endpoint(5, weight=0)) == {
+            1: "HEALTHY",
+            2: "DRAINING",
+            4: "UNHEALTHY",
+            5: "DRAINING",
+        }
+
+    def test_what_is_in_maintenance_never_stands_in(self) -> None:
+        assert self.states(endpoint(1, state=SERVING), endpoint(2, weight=0)) == {1: "HEALTHY", 2: "DRAINING"}
+        assert self.states(endpoint(1, weight=0), endpoint(2, state=TERMINATING, weight=0)) == {1: "DRAINING"}
+
+    def test_the_weight_of_what_drains_is_not_its_localitys(self) -> None:
+        endpoints = endpoint(1, weight=3), endpoint(2, state=SERVING, weight=9), endpoint(3, EU_B, weight=0)
+        message = sent(ANYWHERE, *endpoints, placement=self.sticky)
+        assert weights(message) == {"eu/a": 3, "eu/b": 1}
+
+    def test_each_has_its_reason(self) -> None:
+        endpoints = endpoint(1), endpoint(2, state=SERVING), endpoint(3, weight=0)
+        assert reasons(ANYWHERE, *endpoints, placement=self.sticky) == {
+            (Reason.TERMINATING, "10.0.0.2:8080"),
+            (Reason.MAINTENANCE, "10.0.0.3"),
+        }
 
 
 class TestFamilies:
@@ -204,6 +244,7 @@ _PLACEMENTS = st.builds(
     Placement,
     st.booleans(),
     st.sampled_from(Prefer),
+    st.booleans(),
     st.booleans(),
     st.booleans(),
     st.sampled_from([(), (Failover(Locality("eu"), (Locality("us"),), True),)]),

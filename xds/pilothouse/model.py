@@ -60,12 +60,16 @@ class Protocol(Enum):
 
 
 class State(Enum):
-    """What an EndpointSlice's conditions say, nil read as the API defines it (KEP-1669)."""
+    """What an EndpointSlice's conditions say, nil read as the API defines it (KEP-1669), or a weight of 0."""
 
     READY = "ready"
     NOT_READY = "not ready"
     TERMINATING_SERVING = "terminating, serving"
     TERMINATING = "terminating"
+    MAINTENANCE = "in maintenance"
+
+    # Members are singletons, so identity serves; Enum's own hash is written in Python.
+    __hash__ = object.__hash__
 
 
 class Locality(NamedTuple):
@@ -113,15 +117,16 @@ class Distribution(NamedTuple):
 class Placement:
     """Which endpoints of a service a client gets, and which of them first. No cluster depends on it.
 
-    `local` is internalTrafficPolicy; `hints` says whether those of the slices count; `ipv6_first` is the
-    order of ipFamilies; `overprovisioning` is in percent, where 0 leaves it to Envoy. Of several rules
-    the first that is for a client counts.
+    `local` is internalTrafficPolicy, `ipv6_first` the order of ipFamilies, `sticky` sessionAffinity;
+    `hints` says whether those of the slices count; `overprovisioning` is in percent, where 0 leaves it to
+    Envoy. Of several rules the first that is for a client counts.
     """
 
     local: bool = False
     prefer: Prefer = Prefer.NEAREST
     ipv6_first: bool = False
     hints: bool = True
+    sticky: bool = False
     failover: tuple[Failover, ...] = ()
     distribute: tuple[Distribution, ...] = ()
     overprovisioning: int = 0

@@ -42,6 +42,7 @@ def placement(spec: Fields, annotations: Mapping[str, str], warn: Warn) -> Place
         prefer=_PREFERENCES[_one_of(spec, "trafficDistribution", tuple(_PREFERENCES))],
         ipv6_first=_ipv6_first(spec),
         hints=_hints(annotations, warn),
+        sticky=_one_of(spec, "sessionAffinity", ("", "None", "ClientIP")) == "ClientIP",
         failover=_rules(annotations, FAILOVER, _failover, warn),
         distribute=_rules(annotations, DISTRIBUTE, _distribution, warn),
         overprovisioning=_overprovisioning(annotations, warn),

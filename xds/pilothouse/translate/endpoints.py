@@ -24,7 +24,7 @@ def load_assignment(name: str, pool: Pool, client: Vantage) -> bytes:
     """The encoded message for a client, of which only the pool's facet matters."""
     pieces = [_header(name)]
     for locality, priority, weight, encoded in placed(pool.scope(client), pool.placement, client):
-        head = _locality_head(locality, weight, priority)
+        head = _locality_head(locality, weight or 1, priority)
         pieces += (wire.head(_LOCALITIES, len(head) + len(encoded)), head, encoded)
     if pool.placement.overprovisioning:
         pieces.append(_policy(pool.placement.overprovisioning))

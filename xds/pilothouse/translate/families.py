@@ -12,7 +12,7 @@ from pilothouse.translate.members import RANK, Member, written
 
 def present(members: Sequence[Member], ipv6_first: bool) -> tuple[Family, ...]:
     """The families that there are addresses of, the preferred one first."""
-    six = sum([":" in member[0] for member in members])
+    six = len([member for member in members if ":" in member[0]])
     if six == 0:
         return ("ipv4",)
     if six == len(members):

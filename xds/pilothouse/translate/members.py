@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -22,7 +23,13 @@ _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 
 #: Of two that say different things of one endpoint, the better state counts (slices in mid-move). That it
 #: terminates is final, so newer than that it is not ready, and if nothing else is left it can be called.
-RANK = {State.READY: 0, State.TERMINATING_SERVING: 1, State.NOT_READY: 2, State.TERMINATING: 3}
+RANK = {
+    State.READY: 0,
+    State.TERMINATING_SERVING: 1,
+    State.NOT_READY: 2,
+    State.TERMINATING: 3,
+    State.MAINTENANCE: 4,
+}
 
 
 @lru_cache(maxsize=1 << 18)
@@ -37,16 +44,24 @@ def ip_or_none(address: str) -> str | None:
 
 
 def members(
-    endpoints: Iterable[Endpoint], port: Port, omit: Omit, canonical: Canonical = ip_or_none
+    endpoints: Iterable[Endpoint],
+    port: Port,
+    omit: Omit,
+    canonical: Canonical = ip_or_none,
+    sticky: bool = False,
 ) -> list[Member]:
-    """The endpoints in service at this port; each address and number once."""
+    """The endpoints in service at this port, and if clients stick to them, in maintenance; each once."""
     found: dict[tuple[str, int], Endpoint] = {}
     for endpoint in endpoints:
         address = canonical(endpoint.address)
-        if address is None or endpoint.weight == 0:
-            reason = Reason.INVALID_ADDRESS if address is None else Reason.MAINTENANCE
-            omit(Omission(reason, endpoint.address))
+        if address is None:
+            omit(Omission(Reason.INVALID_ADDRESS, endpoint.address))
             continue
+        if endpoint.weight == 0:
+            omit(Omission(Reason.MAINTENANCE, endpoint.address))
+            if not sticky or endpoint.state is State.TERMINATING:
+                continue
+            endpoint = replace(endpoint, state=State.MAINTENANCE, weight=1)
         number = _number(endpoint, port, omit)
         if number is None:
             continue

@@ -154,7 +154,7 @@ def _share(locality: Locality, rule: Distribution) -> Locality | None:
 
 def apportioned(total: int, weights: Sequence[int]) -> list[int]:
     """A total in proportion to weights, in whole numbers of at least 1, by largest remainder."""
-    whole = sum(weights)
+    whole = sum(weights) or 1
     parts = [total * weight // whole for weight in weights]
     remainders = sorted(range(len(weights)), key=lambda i: (-(total * weights[i] % whole), i))
     for i in remainders[: total - sum(parts)]:

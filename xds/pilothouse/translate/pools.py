@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse.audience import Vantage
+from pilothouse.kubernetes.overrides import MAX_WEIGHT
 from pilothouse.model import NEAREST, Endpoint, Family, Locality, Placement, Port, Prefer, Service, State
 from pilothouse.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.translate.families import present, reachable
@@ -20,7 +22,7 @@ from pilothouse.translate.lb_endpoints import lb_endpoint
 from pilothouse.translate.members import Member, members, written
 
 # Looked up once: protobuf's enum wrappers search for each name anew.
-_HEALTHY, _UNHEALTHY = HealthStatus.HEALTHY, HealthStatus.UNHEALTHY
+_HEALTHY, _UNHEALTHY, _DRAINING = HealthStatus.HEALTHY, HealthStatus.UNHEALTHY, HealthStatus.DRAINING
 
 #: In place of the name of a node on which nothing of a service runs. No node is called so.
 ELSEWHERE = "*"
@@ -125,7 +127,7 @@ class Pool(NamedTuple):
 def pool(service: Service, port: Port, omit: Omit = unsaid, encode: Encode = lb_endpoint) -> Pool:
     """What is behind one port of a service. Raises rules.RuleViolation."""
     placement = service.spec.placement
-    found = members(service.endpoints, port, omit)
+    found = members(service.endpoints, port, omit, sticky=placement.sticky)
     families = present(found, placement.ipv6_first)
     hinted = _hinted(found, placement)
     by_node = hinted or placement.local or placement.prefer is Prefer.SAME_NODE
@@ -148,40 +150,57 @@ def named(  # noqa: PLR0913  (as `lb_endpoint`)
 def grouped(
     members: Sequence[Member], placement: Placement, hinted: bool, encode: Encode, omit: Omit
 ) -> tuple[Group, ...]:
-    """What is sent of these, in order.
-
-    Ready endpoints are HEALTHY, those not ready UNHEALTHY so that the lost capacity shows. Terminating
-    ones are left out, or every rollout would look like an outage to the locality's health; but if
-    nothing is ready, those that still serve do (KEP-1669), and must then be HEALTHY for Envoy.
-    """
-    serving = State.READY
-    if not any(endpoint.state is State.READY for _, _, endpoint, _ in members):
-        serving = State.TERMINATING_SERVING
+    """What is sent of these, in order."""
+    ready = any(endpoint.state is State.READY for _, _, endpoint, _ in members)
+    health_of = _health_by_state(ready, placement.sticky)
     alike = not hinted and placement.prefer is not Prefer.SAME_NODE
     collected: dict[Any, tuple[list[bytes], list[int]]] = {}  # by locality, or by locality and niche
     for address, number, endpoint, other in members:
-        if endpoint.state is serving:
-            health = _HEALTHY
-        elif endpoint.state is State.NOT_READY:
-            health = _UNHEALTHY
-            omit(Omission(Reason.NOT_READY, written(address, number)))
-        else:
-            omit(Omission(Reason.TERMINATING, written(address, number), endpoint.state.value))
-            continue
+        health = health_of.get(endpoint.state)
+        counted = weight = endpoint.weight
+        if health != _HEALTHY:
+            _tell(address, number, endpoint.state, omit)
+            if health is None:
+                continue
+            counted = 0 if health == _DRAINING else weight
         key = endpoint.locality if alike else (endpoint.locality, _niche(endpoint))
         held = collected.get(key)
         if held is None:
             held = collected[key] = ([], [])
-        held[0].append(encode(address, number, endpoint.weight, health, other, endpoint.hostname))
-        held[1].append(endpoint.weight)
+        held[0].append(encode(address, number, weight, health, other, endpoint.hostname))
+        held[1].append(counted)
     found = []
     for key, (pieces, weights) in sorted(collected.items()):
         at, niche = (key, COMMON) if alike else key
         found.append(Group(at, b"".join(pieces), sum(weights), niche))
-    total = sum([group.weight for group in found])
+    total = sum([group.weight for group in found]) if len(members) * MAX_WEIGHT > _MOST else 0
     if total > _MOST:
         return grouped(_scaled(members, total), placement, hinted, encode, unsaid)
     return tuple(found)
+
+
+@lru_cache
+def _health_by_state(ready: bool, sticky: bool) -> Mapping[State, HealthStatus]:
+    """What is said of endpoints in each state, if one is ready or none is; other states are left out.
+
+    Ready endpoints are HEALTHY, those not ready UNHEALTHY so that the lost capacity shows. Terminating
+    ones are left out, or every rollout would look like an outage to the locality's health; but if
+    nothing is ready, those that still serve do (KEP-1669), and must then be HEALTHY for Envoy. If
+    clients stick to endpoints, what is about to go is DRAINING, which counts neither way.
+    """
+    found = {State.NOT_READY: _UNHEALTHY}
+    if sticky:
+        found |= {State.TERMINATING_SERVING: _DRAINING, State.MAINTENANCE: _DRAINING}
+    found[State.READY if ready else State.TERMINATING_SERVING] = _HEALTHY
+    return found
+
+
+def _tell(address: str, number: int, state: State, omit: Omit) -> None:
+    """Why an endpoint in this state is not called; of those in maintenance it has been said."""
+    if state is State.NOT_READY:
+        omit(Omission(Reason.NOT_READY, written(address, number)))
+    elif state is not State.MAINTENANCE:
+        omit(Omission(Reason.TERMINATING, written(address, number), state.value))
 
 
 def _on_node(choice: Choice, node: str, omit: Omit) -> Sequence[Member]:
