@@ -13,11 +13,12 @@ _POINTER = 0xC00C  # to the name in the question
 
 
 class DnsServer(asyncio.DatagramProtocol):
-    """Answers with what is in `addresses`, which lives for a second, or fails."""
+    """Answers with what is in `addresses`, which lives for a second, or fails, or is silent."""
 
     def __init__(self) -> None:
         self.addresses: dict[str, list[str]] = {}
         self.failing = False
+        self.silent = False
         self.asked = 0
         self._transport: Any = None
 
@@ -35,7 +36,8 @@ class DnsServer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, address: Any) -> None:
         self.asked += 1
-        self._transport.sendto(self._answer(data), address)
+        if not self.silent:
+            self._transport.sendto(self._answer(data), address)
 
     def _answer(self, query: bytes) -> bytes:
         labels, at = [], 12

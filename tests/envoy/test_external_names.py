@@ -90,6 +90,20 @@ async def test_a_service_that_becomes_external_and_back_is_called_all_the_time(
         await eventually(lambda answer=answer: answers(sidecar, "partner", answer))
 
 
+async def test_a_name_server_that_does_not_answer_keeps_nothing_else_waiting(
+    mesh, names, mirror, eventually
+) -> None:
+    names.silent = True
+    first, second = await mesh.backend("first"), await mesh.backend("second")
+    mesh.manifests.save("first", service("first"), first.slice("first"), partner(mirror.port))
+    sidecar = await mesh.sidecar((await mesh.serve()).port)  # live, well within the patience of the resolver
+    assert await ask(sidecar.egress, "first") == (200, "first")
+    assert (await ask(sidecar.egress, "partner")).status == 503
+    other = service("other", type="ExternalName", externalName="other.example.com", ports=[{"port": 80}])
+    mesh.manifests.save("second", service("second"), second.slice("second"), other)
+    await eventually(lambda: answers(sidecar, "second", Answer(200, "second")))
+
+
 async def test_slices_of_host_names_are_resolved(mesh, names, mirror, eventually) -> None:
     names.addresses |= {"one.example.com": ["127.0.0.1"], "two.example.com": ["127.0.0.1"]}
     slices = [endpoint_slice("legacy", f"{name}.example.com", mirror.port) for name in ("one", "two")]

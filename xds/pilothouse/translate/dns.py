@@ -26,6 +26,8 @@ def dns_cluster(spec: ServiceSpec, port: Port) -> Cluster:
     message.type = Cluster.STRICT_DNS
     message.dns_lookup_family = Cluster.V4_PREFERRED
     message.respect_dns_ttl = True
+    # A name server that does not answer would keep a sidecar from starting, and from all other clusters.
+    message.wait_for_warm_on_init.value = False
     assignment = message.load_assignment
     assignment.cluster_name = message.name
     group = assignment.endpoints.add()
