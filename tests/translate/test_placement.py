@@ -244,6 +244,11 @@ class TestDistribution:
             (Reason.DISTRIBUTE, f"10.0.0.{last}:8080") for last in (2, 3, 4, 5)
         }
 
+    def test_a_locality_of_which_all_is_draining_has_the_least_weight(self) -> None:
+        endpoints = endpoint(1, EU_A, weight=0), endpoint(2, EU_B)
+        message = sent(Vantage(EU_A), *endpoints, placement=Placement(sticky=True, distribute=(self.rule,)))
+        assert weights(message) == {"eu/a": 1, "eu/b": 15}
+
     def test_other_clients_are_not_concerned(self) -> None:
         message = sent(Vantage(US_A), *self.spread, placement=Placement(distribute=(self.rule,)))
         assert by_priority(message) == [{5}, {1, 2, 3, 4}]

@@ -23,7 +23,7 @@ _LOCALITIES, _POLICY = 2, 4  # ClusterLoadAssignment.endpoints and .policy
 def load_assignment(name: str, pool: Pool, client: Vantage) -> bytes:
     """The encoded message for a client, of which only the pool's facet matters."""
     pieces = [_header(name)]
-    for locality, priority, weight, encoded in placed(pool.scope(client), pool.placement, client):
+    for locality, priority, weight, encoded in placed(pool.allowed(client), pool.placement, client):
         head = _locality_head(locality, weight or 1, priority)
         pieces += (wire.head(_LOCALITIES, len(head) + len(encoded)), head, encoded)
     if pool.placement.overprovisioning:

@@ -31,7 +31,7 @@ def report_omissions(service: Service, resolved: Resolved, client: Vantage, omit
             continue
         found = pool(service, port, omit, named)
         facet = found.facet(client)
-        placed(found.scope(facet, omit), found.placement, facet, omit)
+        placed(found.allowed(facet, omit), found.placement, facet, omit)
 
 
 def _report_unreachable(resolved: Resolved, omit: Omit) -> None:

@@ -67,14 +67,14 @@ class Group(NamedTuple):
 class Choice:
     """The endpoints of a service of which not all clients may call the same.
 
-    `scopes` keeps what was encoded for the clients of one node and some families: as many as there are
+    `groups` keeps what was encoded for the clients of one node and some families: as many as there are
     nodes with endpoints, at most, times the orders of two families.
     """
 
     members: tuple[Member, ...]
     encode: Encode = field(compare=False)
     on_node: Mapping[str, Sequence[Member]] = field(compare=False)
-    scopes: dict[tuple[str, tuple[Family, ...]], tuple[Group, ...]] = field(
+    groups: dict[tuple[str, tuple[Family, ...]], tuple[Group, ...]] = field(
         default_factory=dict, compare=False
     )
 
@@ -104,7 +104,7 @@ class Pool(NamedTuple):
             client.locality, node, () if families == self.families else families or client.families
         )
 
-    def scope(self, client: Vantage, omit: Omit = unsaid) -> tuple[Group, ...]:
+    def allowed(self, client: Vantage, omit: Omit = unsaid) -> tuple[Group, ...]:
         """The endpoints that a client with this facet may call, in order. Raises rules.RuleViolation."""
         if self.choice is not None:
             return self._chosen(self.choice, client, omit)
@@ -116,12 +116,12 @@ class Pool(NamedTuple):
 
     def _chosen(self, choice: Choice, client: Vantage, omit: Omit) -> tuple[Group, ...]:
         key = (client.node if self.placement.local else "", client.families)
-        if key not in choice.scopes:
+        if key not in choice.groups:
             near = _on_node(choice, client.node, omit) if self.placement.local else choice.members
             found = reachable(near, client.families or self.families, omit)
             hinted = _hinted(found, self.placement)
-            choice.scopes[key] = grouped(found, self.placement, hinted, choice.encode, omit)
-        return choice.scopes[key]
+            choice.groups[key] = grouped(found, self.placement, hinted, choice.encode, omit)
+        return choice.groups[key]
 
 
 def pool(service: Service, port: Port, omit: Omit = unsaid, encode: Encode = lb_endpoint) -> Pool:

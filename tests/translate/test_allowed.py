@@ -176,6 +176,14 @@ class TestFamilies:
         ported = Endpoint("10.0.0.2", (("http", 9090),), locality=EU_A, target="uid-1")
         assert self.addresses(ANYWHERE, ported, self.six) == [["10.0.0.2"], ["fd00::1"]]
 
+    def test_several_addresses_of_one_target_are_paired_in_order(self) -> None:
+        more = [
+            Endpoint(address, (("http", 8080),), locality=EU_A, target="uid-1")
+            for address in ("10.0.0.2", "fd00::2")
+        ]
+        found = self.addresses(ANYWHERE, self.four, self.six, *more, endpoint(3, target="uid-1"))
+        assert found == [["10.0.0.1", "fd00::1"], ["10.0.0.2", "fd00::2"], ["10.0.0.3"]]
+
     def test_the_better_state_of_the_two_counts(self) -> None:
         late = Endpoint("10.0.0.1", (("http", 8080),), NOT_READY, locality=EU_A, target="uid-1")
         assert healthy(sent(ANYWHERE, late, self.six)) == {"10.0.0.1"}
@@ -199,7 +207,7 @@ class TestFamilies:
     def test_clients_of_one_pool_get_their_own_families(self) -> None:
         found = pool(service(self.four, self.six), HTTP)
         clients = ANYWHERE, Vantage(families=("ipv4",)), Vantage(families=("ipv6",))
-        encoded = [b"".join(group.encoded for group in found.scope(client)) for client in clients]
+        encoded = [b"".join(group.encoded for group in found.allowed(client)) for client in clients]
         held = [[address in each for address in (b"10.0.0.1", b"fd00::1")] for each in encoded]
         assert held == [[True, True], [True, False], [False, True]]
 
