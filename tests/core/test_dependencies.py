@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pilothouse.audience import Scope
-from pilothouse.dependencies import Dependencies, Domain, dependencies
+from pilothouse.dependencies import SYSTEM_CA, Dependencies, Domain, dependencies
 from pilothouse.model import Port, Service, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
 
@@ -52,9 +52,9 @@ def test_what_nobody_excludes_is_named_or_all() -> None:
 @pytest.mark.parametrize(
     ("text", "domain"),
     [
-        ("https://api.example.com", Domain("api.example.com", 443, True)),
-        ("http://API.example.com/", Domain("api.example.com", 80, False)),
-        ("https://api.example.com:8443", Domain("api.example.com", 8443, True)),
+        ("https://api.example.com", Domain("api.example.com", 443, SYSTEM_CA)),
+        ("http://API.example.com/", Domain("api.example.com", 80)),
+        ("https://api.example.com:8443", Domain("api.example.com", 8443, SYSTEM_CA)),
     ],
 )
 def test_a_domain_outside_of_the_mesh(text: str, domain: Domain) -> None:
@@ -76,6 +76,11 @@ def test_a_domain_outside_of_the_mesh(text: str, domain: Domain) -> None:
         ({"name": "shop/a"}, "[0]"),
         ({"service": "https://a.example"}, "[0].service"),
         ({"domain": "shop/a"}, "[0].domain"),
+        ({"domain": "https://a.example", "ca": "ca.pem"}, "[0].ca"),
+        ({"domain": "https://a.example", "ca": None}, "[0].ca"),
+        ({"domain": "http://a.example", "ca": "/ca.pem"}, "[0].domain"),
+        ({"service": "shop/a", "ca": "/ca.pem"}, "[0]"),
+        ({"ca": "/ca.pem"}, "[0]"),
         ("https://", "[0]"),
         ("ftp://a.example", "[0]"),
         ("https://a..example", "[0]"),
@@ -89,6 +94,14 @@ def test_a_domain_outside_of_the_mesh(text: str, domain: Domain) -> None:
 def test_what_makes_no_sense_is_refused_by_its_place(item: object, place: str) -> None:
     with pytest.raises(Refused, match=f"^{re.escape(place)}: "):
         read(item)
+
+
+def test_a_domain_may_have_a_ca_of_its_own_and_no_two() -> None:
+    partner = {"domain": "https://a.example", "ca": "/ca.pem"}
+    assert read(partner, dict(partner)).domains == {Domain("a.example", 443, "/ca.pem")}
+    for other in ("https://a.example", "http://a.example:443"):
+        with pytest.raises(Refused, match=r"^\[1\]: a\.example:443 "):
+            read(partner, other)
 
 
 def test_a_service_that_is_declared_and_not_there_is_told(town: Any) -> None:

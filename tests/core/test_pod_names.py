@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from google.protobuf.any_pb2 import Any as Packed
 
+from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.audience import Capture, Scope
 from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec
+from pilothouse.resources import Resource
 
 HTTP = Port("http", 80)
 
@@ -33,9 +35,14 @@ def service(namespace: str, name: str, *pods: str) -> Service:
 def routed(town: Any, namespace: str) -> dict[str, str]:
     """The name of the virtual host of each domain. Fails if one comes twice."""
     resource = town.catalogue.routes(Scope(namespace=namespace), Capture.PROXY).resources["egress"]
+    return {domain: host.name for domain, host in opened_hosts(resource).items()}
+
+
+def opened_hosts(resource: Resource) -> dict[str, VirtualHost]:
+    """The virtual host of each domain. Fails if one comes twice."""
     message = RouteConfiguration()
     assert Packed.FromString(resource.any).Unpack(message)
-    pairs = [(domain, host.name) for host in message.virtual_hosts for domain in host.domains]
+    pairs = [(domain, host) for host in message.virtual_hosts for domain in host.domains]
     assert len({domain.lower() for domain, _ in pairs}) == len(pairs), "Envoy refuses a domain that is twice"
     return dict(pairs)
 

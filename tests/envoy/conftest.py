@@ -16,6 +16,7 @@ import pytest
 from pilothouse import app
 from pilothouse.config import HostPort, Settings
 
+from .dns_server import DnsServer
 from .mesh import Mesh
 from .told import Told
 
@@ -38,6 +39,15 @@ async def mesh(
     """Nothing runs yet: a test saves its manifests, then starts what it needs."""
     async with AsyncExitStack() as cleanup:
         yield Mesh(tmp_path, envoy_binary, request.param == "delta", eventually, cleanup)
+
+
+@pytest.fixture
+async def names(mesh: Mesh) -> AsyncIterator[DnsServer]:
+    """The name server of all sidecars that are started from now on."""
+    server = DnsServer()
+    mesh.resolve_by(await server.start())
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from contextlib import suppress
 
 
@@ -11,13 +12,14 @@ class TcpServer:
 
     host = "127.0.0.1"
     port = 0
+    tls: ssl.SSLContext | None = None
 
     def __init__(self) -> None:
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
         """Listen on `port`, which is any free one the first time."""
-        self._server = await asyncio.start_server(self._accept, self.host, self.port)
+        self._server = await asyncio.start_server(self._accept, self.host, self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

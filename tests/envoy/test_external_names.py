@@ -7,7 +7,6 @@ import asyncio
 import pytest
 
 from .backends import Backend
-from .dns_server import DnsServer
 from .load import Answer, ask
 from .manifests import alias, endpoint_slice, service
 
@@ -24,14 +23,6 @@ class Mirror(Backend):
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
             self.name = head.partition("host: ")[2].partition("\r\n")[0]
             await self._http1(writer)
-
-
-@pytest.fixture
-async def names(mesh):
-    server = DnsServer()
-    mesh.resolve_by(await server.start())
-    yield server
-    server.stop()
 
 
 @pytest.fixture

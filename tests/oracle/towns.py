@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hypothesis import strategies as st
 
 from pilothouse.audience import Address, Audience, Capture, Dialect
-from pilothouse.dependencies import Dependencies
+from pilothouse.dependencies import Dependencies, Domain
 from pilothouse.model import (
     NEAREST,
     Distribution,
@@ -144,6 +144,9 @@ AUDIENCES = (
     Audience(namespace="shop", locality=Locality("eu", "b"), dialect=Dialect.GRPC),
 )
 
+#: One of elsewhere, and two that services may have.
+DOMAINS = (Domain("a.example", 443, "/ca.pem"), Domain("payments.shop", 80), Domain(_host(NAMES[1]), 80))
+
 #: What two clients may differ in, and in nothing else: neither may get what is the other's.
 TWINS = (
     {"namespace": "data"},
@@ -154,6 +157,7 @@ TWINS = (
     {"families": ("ipv6", "ipv4")},
     {"dependencies": Dependencies(frozenset({ServiceName("data", "*")}))},
     {"dependencies": Dependencies(None, frozenset({ServiceName("shop", "pay*")}))},
+    {"dependencies": Dependencies(domains=frozenset(DOMAINS))},
     {"egress": Address("127.0.0.1", 9998)},
     {"capture": Capture.VIP},
     {"capture": Capture.PROXY},
@@ -161,8 +165,9 @@ TWINS = (
 )
 
 #: All that there can be to ask for by name, and more.
-CLUSTERS = tuple(
-    f"outbound|{port.number}||{_host(name)}" for name in NAMES for port in (_HTTP, _TCP, _GRPC, _TLS)
+CLUSTERS = (
+    *(f"outbound|{port.number}||{_host(name)}" for name in NAMES for port in (_HTTP, _TCP, _GRPC, _TLS)),
+    *(f"outbound|{domain.port}||{domain.host}" for domain in DOMAINS[:2]),
 )
 LISTENERS = (
     "egress",

@@ -20,6 +20,7 @@ from pilothouse.model import Service, ServiceName
 from pilothouse.reasons import Omission, Reason
 from pilothouse.resources import Resource, ResourceType, Selection
 from pilothouse.translate import Translated, assignment, egress, routes, translate
+from pilothouse.translate.domains import domain_clusters, domain_hosts
 from pilothouse.translate.names import EGRESS, cluster_name
 from pilothouse.translate.omissions import report_omissions
 from pilothouse.translate.proxyless import api_listener, dialled
@@ -81,7 +82,9 @@ class Catalogue:
 
     def cluster(self, scope: Scope, name: str) -> Resource | None:
         owner = self._directory.owner(scope, name)
-        return owner.clusters[name] if owner is not None else None
+        if owner is None:
+            return domain_clusters(scope.dependencies.domains).get(name)
+        return owner.clusters[name]
 
     def load_assignment(self, scope: Scope, client: Vantage, name: str) -> Resource | None:
         """The endpoints of a cluster in scope, as a client there should see them."""
@@ -103,7 +106,10 @@ class Catalogue:
 
     def clusters(self, scope: Scope) -> Selection:
         def build() -> Selection:
-            return Selection({n: r for t in self._directory.reachable(scope) for n, r in t.clusters.items()})
+            found = dict(domain_clusters(scope.dependencies.domains))
+            for translated in self._directory.reachable(scope):
+                found |= translated.clusters
+            return Selection(found)
 
         return self._remember(ResourceType.CLUSTER, self._directory.facet(scope), None, build)
 
@@ -133,7 +139,8 @@ class Catalogue:
 
         def build() -> Selection:
             seen = list(self._directory.visible(scope))
-            found = {EGRESS: routes(t.hosts[not _inside(t, scope)] for t in seen)}
+            hosts = [t.hosts[not _inside(t, scope)] for t in seen]
+            found = {EGRESS: routes([*hosts, *domain_hosts(scope.dependencies.domains, hosts)])}
             for translated in seen if capture is Capture.VIP else ():
                 found |= translated.vip_routes
             return Selection(found)

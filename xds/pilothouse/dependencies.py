@@ -15,13 +15,16 @@ _PREFIX = re.compile(r"[a-z0-9][-a-z0-9]{0,62}\*")
 _URL = re.compile(r"(https?)://([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)(?::([0-9]{1,5}))?/?", re.IGNORECASE)
 _EVERYTHING = "*"
 
+#: Where Debian, Ubuntu, Alpine and Envoy's images keep the certificates that everybody trusts.
+SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
+
 
 class Domain(NamedTuple):
-    """A host outside of the mesh, and whether the sidecar is to speak TLS to it."""
+    """A host outside of the mesh. TLS is spoken if there is a `ca`: the file beside the sidecar to trust."""
 
     host: str
     port: int
-    tls: bool
+    ca: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +56,39 @@ Refuse = Callable[[str, str], Exception]
 
 def dependencies(items: Iterable[object], refuse: Refuse) -> Dependencies:
     """From `shop/payments`, `data/*`, `*`, `!data/legacy-*`, `https://api.example.com`, or mappings of one of
-    `service` and `domain` to such a text. Raises what `refuse` returns.
+    `service` and `domain` to such a text, the latter with a `ca` or not. Raises what `refuse` returns.
     """
     services: set[ServiceName] = set()
     excluded: set[ServiceName] = set()
-    domains: set[Domain] = set()
+    domains: dict[tuple[str, int], Domain] = {}
     everything = False
     for index, item in enumerate(items):
-        place, text = _text(item, f"[{index}]", refuse)
+        place, text, ca = _text(item, f"[{index}]", refuse)
         if text == _EVERYTHING:
             everything = True
         elif "://" in text:
-            domains.add(_domain(text, place, refuse))
+            domain = _domain(text, ca, place, refuse)
+            if domains.setdefault(domain[:2], domain) != domain:
+                raise refuse(place, f"{domain.host}:{domain.port} is there already, and is not the same")
         elif text.startswith("!"):
             excluded.add(_service(text[1:], place, refuse, prefix=True))
         else:
             services.add(_service(text, place, refuse))
-    return Dependencies(None if everything else frozenset(services), frozenset(excluded), frozenset(domains))
+    wanted = None if everything else frozenset(services)
+    return Dependencies(wanted, frozenset(excluded), frozenset(domains.values()))
 
 
-def _text(item: object, place: str, refuse: Refuse) -> tuple[str, str]:
+def _text(item: object, place: str, refuse: Refuse) -> tuple[str, str, str]:
+    """Where the text is, the text, and the `ca` beside it."""
     if isinstance(item, str):
-        return place, item
-    if isinstance(item, Mapping) and len(item) == 1:
-        ((key, value),) = item.items()
+        return place, item, ""
+    said = dict(item) if isinstance(item, Mapping) else {}
+    ca = _ca(said.pop("ca"), f"{place}.ca", refuse) if "ca" in said and "domain" in said else ""
+    if len(said) == 1:
+        ((key, value),) = said.items()
         if key in ("service", "domain") and isinstance(value, str):
             if ("://" in value) == (key == "domain"):
-                return f"{place}.{key}", value
+                return f"{place}.{key}", value, ca
             raise refuse(f"{place}.{key}", f"{value!r} is no {key}")
     raise refuse(
         place, "must be a text such as shop/payments, or a mapping of either service or domain to one"
@@ -94,7 +103,13 @@ def _service(text: str, place: str, refuse: Refuse, prefix: bool = False) -> Ser
     return ServiceName(namespace, name)
 
 
-def _domain(text: str, place: str, refuse: Refuse) -> Domain:
+def _ca(value: object, place: str, refuse: Refuse) -> str:
+    if isinstance(value, str) and value.startswith("/"):
+        return value
+    raise refuse(place, "must be the absolute path of a file beside the sidecar")
+
+
+def _domain(text: str, ca: str, place: str, refuse: Refuse) -> Domain:
     found = _URL.fullmatch(text)
     if found is None or ".." in text:
         raise refuse(place, f"{text!r} is not a domain such as https://api.example.com:8443")
@@ -104,7 +119,11 @@ def _domain(text: str, place: str, refuse: Refuse) -> Domain:
         raise refuse(place, f"{port} is not a port between 1 and 65535")
     if not is_public(host):
         raise refuse(place, f"{host!r} leads into the sidecar's own machine or network")
-    return Domain(host, port, scheme == "https")
+    if scheme == "https":
+        return Domain(host, port, ca or SYSTEM_CA)
+    if ca:
+        raise refuse(place, f"{text!r} has no use for a ca: that is for https")
+    return Domain(host, port)
 
 
 def _matches(pattern: ServiceName, name: ServiceName) -> bool:

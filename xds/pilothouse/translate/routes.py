@@ -94,6 +94,16 @@ def _add_pods(collected: _Collected, resolved: Resolved, spec: ServiceSpec, port
         collected.add(f"*.{spec.hostname}:{port.number}", forms, numbered, _NO_POD, "*.")
 
 
+def encoded_host(host: VirtualHost) -> bytes:
+    """A virtual host as it is joined into a route configuration. Raises rules.RuleViolation."""
+    return wire.delimited(_VIRTUAL_HOSTS, checked(host))
+
+
+def has_domain(encoded: bytes, domain: str) -> bool:
+    """Whether a domain is one of those of encoded virtual hosts."""
+    return wire.text(_DOMAINS, domain) in encoded
+
+
 def egress_routes(encoded: Iterable[bytes]) -> bytes:
     """The encoded route configuration of the egress listener. What no service owns is an explicit 503."""
     return b"".join([_HEADER, *encoded, _REST])
@@ -123,5 +133,5 @@ def _refusal(text: str) -> Route:
 
 _HEADER = checked(RouteConfiguration(name=EGRESS))
 _UNKNOWN_HOST = VirtualHost(name="unknown", domains=["*"], routes=[_refusal(_UNKNOWN)])
-_REST = wire.delimited(_VIRTUAL_HOSTS, checked(_UNKNOWN_HOST))
+_REST = encoded_host(_UNKNOWN_HOST)
 _NO_POD = checked(_refusal(_UNKNOWN_POD))

@@ -1,0 +1,98 @@
+"""Hosts outside of the mesh that a sidecar depends on: its own, and nobody else's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from google.protobuf.any_pb2 import Any as Packed
+
+from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
+from pilothouse.audience import ANYWHERE, Audience, Capture, Scope
+from pilothouse.dependencies import Dependencies, Domain
+from pilothouse.model import Port, Service, ServiceName, ServiceSpec
+from pilothouse.resources import Resource, ResourceType
+from pilothouse.world import World
+
+from .test_pod_names import opened_hosts
+
+API = "outbound|443||api.example.com"
+
+
+def scope(*domains: Domain, namespace: str = "shop", services: Any = None) -> Scope:
+    return Scope(Dependencies(services, domains=frozenset(domains)), namespace)
+
+
+def service(hostname: str, name: ServiceName) -> Service:
+    return Service(ServiceSpec(name, hostname, (Port("http", 80),)))
+
+
+def opened(resource: Resource) -> Cluster:
+    message = Cluster()
+    assert Packed.FromString(resource.any).Unpack(message)
+    return message
+
+
+def routed(town: Any, seen: Scope) -> dict[str, str]:
+    """The cluster of each domain."""
+    resource = town.catalogue.routes(seen, Capture.PROXY).resources["egress"]
+    return {domain: host.routes[0].route.cluster for domain, host in opened_hosts(resource).items()}
+
+
+def test_a_domain_is_resolved_and_spoken_to_in_tls_that_is_verified(town: Any) -> None:
+    seen = scope(Domain("api.example.com", 443, "/etc/ca.pem"))
+    resource = town.catalogue.cluster(seen, API)
+    assert town.catalogue.clusters(seen).resources == {API: resource}
+    assert resource.complete
+    message = opened(resource)
+    (endpoint,) = message.load_assignment.endpoints[0].lb_endpoints
+    at = endpoint.endpoint.address.socket_address
+    assert (message.type, at.address, at.port_value) == (Cluster.STRICT_DNS, "api.example.com", 443)
+    context = UpstreamTlsContext()
+    assert message.transport_socket.typed_config.Unpack(context)
+    validation = context.common_tls_context.validation_context
+    assert (context.sni, validation.trusted_ca.filename) == ("api.example.com", "/etc/ca.pem")
+    assert validation.match_typed_subject_alt_names[0].matcher.exact == "api.example.com"
+    assert town.catalogue.load_assignment(seen, ANYWHERE, API) is None
+
+
+def test_without_a_ca_it_is_spoken_to_in_the_clear(town: Any) -> None:
+    seen = scope(Domain("api.example.com", 80))
+    message = opened(town.catalogue.cluster(seen, "outbound|80||api.example.com"))
+    assert not message.HasField("transport_socket")
+
+
+def test_of_several_ports_80_or_the_first_serves_the_host_alone(town: Any) -> None:
+    first, second = Domain("a.example", 8443, "/ca"), Domain("a.example", 9443, "/ca")
+    of = {port: f"outbound|{port}||a.example" for port in (80, 8443, 9443)}
+    assert routed(town, scope(first, second)) == {
+        "a.example": of[8443],
+        "a.example:8443": of[8443],
+        "a.example.": of[8443],
+        "a.example.:8443": of[8443],
+        "a.example:9443": of[9443],
+        "a.example.:9443": of[9443],
+        "*": "",
+    }
+    assert routed(town, scope(first, Domain("a.example", 80)))["a.example"] == of[80]
+
+
+def test_nobody_else_has_it(town: Any) -> None:
+    seen = World(town.catalogue, Audience(namespace="shop"))
+    for type in ResourceType:
+        assert seen.get(type, API) is None
+    assert "api.example.com" not in routed(town, Scope(namespace="shop"))
+
+
+@pytest.mark.parametrize("host", ["payments.shop", "payments.shop.svc.cluster.local"])
+def test_a_name_that_a_service_has_is_the_service_s_while_it_is_there(town: Any, host: str) -> None:
+    seen = scope(Domain(host, 80))
+    name, cluster = ServiceName("shop", "payments"), "outbound|80||payments.shop.svc.cluster.local"
+    assert routed(town, seen)[host] == f"outbound|80||{host}"
+    town.put(service("payments.shop.svc.cluster.local", name))
+    assert routed(town, seen)[host] == cluster
+    assert opened(town.catalogue.cluster(seen, cluster)).type == Cluster.EDS
+    assert routed(town, scope(Domain(host, 80), services=frozenset()))[host] == f"outbound|80||{host}"
+    town.remove(name)
+    assert routed(town, seen)[host] == f"outbound|80||{host}"

@@ -1,0 +1,74 @@
+"""Hosts outside of the mesh that a sidecar depends on. It says all that there is to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost
+from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.common_pb2 import SubjectAltNameMatcher
+from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
+from pilothouse.dependencies import Domain
+from pilothouse.model import Endpoint, Port, ServiceName, ServiceSpec
+from pilothouse.resources import Resource, ResourceType, checked
+from pilothouse.translate.dns import dns_cluster
+from pilothouse.translate.http import packed, to_cluster
+from pilothouse.translate.names import cluster_name
+from pilothouse.translate.routes import encoded_host, has_domain
+
+
+@lru_cache(maxsize=1 << 10)
+def domain_clusters(domains: frozenset[Domain]) -> Mapping[str, Resource]:
+    """A cluster for each, by name: as of a service, `outbound|443||api.example.com`."""
+    clusters = [_cluster(domain) for domain in sorted(domains)]
+    resources = [Resource(ResourceType.CLUSTER, c.name, checked(c), complete=True) for c in clusters]
+    return {resource.name: resource for resource in resources}
+
+
+def domain_hosts(domains: Iterable[Domain], services: Sequence[bytes]) -> Iterator[bytes]:
+    """The encoded virtual hosts of domains, beside those of services: a name that a service has is its own.
+
+    Of several ports the first, or 80, serves a host without a port.
+    """
+    default: dict[str, int] = {}
+    for domain in sorted(domains, key=lambda one: (one.host, one.port != 80, one.port)):
+        default.setdefault(domain.host, domain.port)
+        if not any(has_domain(each, domain.host) for each in services):
+            yield _host(domain, domain.port == default[domain.host])
+
+
+@lru_cache(maxsize=1 << 10)
+def _host(domain: Domain, default: bool) -> bytes:
+    message = VirtualHost(name=f"{domain.host}:{domain.port}")
+    for form in (domain.host, f"{domain.host}."):
+        message.domains.extend((form, f"{form}:{domain.port}") if default else (f"{form}:{domain.port}",))
+    message.routes.append(to_cluster(cluster_name(*_spec(domain))))
+    return encoded_host(message)
+
+
+def _cluster(domain: Domain) -> Cluster:
+    message = dns_cluster(*_spec(domain))
+    message.alt_stat_name = f"{domain.host.replace('.', '_')}.{domain.port}"
+    message.dns_lookup_family = Cluster.V4_ONLY
+    if domain.ca:
+        message.transport_socket.name = "envoy.transport_sockets.tls"
+        message.transport_socket.typed_config.CopyFrom(packed(_tls(domain)))
+    return message
+
+
+def _tls(domain: Domain) -> UpstreamTlsContext:
+    """TLS to just this host: the name is sent, and the certificate has to be of it."""
+    context = UpstreamTlsContext(sni=domain.host)
+    validation = context.common_tls_context.validation_context
+    validation.trusted_ca.filename = domain.ca
+    known = validation.match_typed_subject_alt_names.add(san_type=SubjectAltNameMatcher.DNS)
+    known.matcher.exact = domain.host
+    return context
+
+
+def _spec(domain: Domain) -> tuple[ServiceSpec, Port]:
+    """As if it were a service of that name."""
+    port = Port("", domain.port)
+    host = Endpoint(domain.host, (("", domain.port),))
+    return ServiceSpec(ServiceName("", domain.host), domain.host, (port,), hosts=(host,)), port
