@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from pilothouse.audience import Audience
 from pilothouse.model import Endpoint, Locality, Placement, Service, ordered
 from pilothouse.resources import ResourceType, Selection
@@ -64,3 +66,17 @@ def test_a_changed_placement_is_a_change_of_the_endpoints_and_of_nothing_else_th
     assert [type for type in ResourceType if world.selection(type).versions != versions[type]] == [
         ResourceType.ENDPOINTS
     ]
+
+
+@pytest.mark.parametrize("placement", [Placement(), Placement(local=True)])
+def test_an_endpoint_that_breaks_a_rule_is_found_before_anybody_asks(
+    town: Any, make_service: Make, placement: Placement
+) -> None:
+    good = make_service("shop/payments", "10.0.0.1", "fd00::1", placement=placement)
+    town.put(good)
+    world = World(town.catalogue, Audience(node="n1"))
+    before = world.get(ResourceType.ENDPOINTS, PAYMENTS)
+    heavy = tuple(replace(endpoint, weight=2**33) for endpoint in good.endpoints)
+    town.put(replace(good, endpoints=heavy))
+    assert list(town.catalogue.quarantined) == [good.name]
+    assert world.get(ResourceType.ENDPOINTS, PAYMENTS) is before

@@ -100,3 +100,17 @@ async def test_a_pod_of_both_families_is_reached_at_the_address_that_answers(mes
         assert (await ask(of_ipv4.egress, "payments")).status == 503
     finally:
         await backend.stop()
+
+
+async def test_how_much_of_a_zone_may_fail_before_requests_leave_it_can_be_set(
+    mesh, save, eventually
+) -> None:
+    save({}, LOST, {})
+    sidecar = await mesh.sidecar((await mesh.serve()).port, locality="eu/eu-a")
+    assert await served(sidecar.egress, "payments", 200) == pytest.approx({"one": 140, "three": 60}, abs=25)
+    save({}, LOST, {}, annotations={"pilothouse.dev/overprovisioning-factor": "100000"})
+
+    async def stays() -> bool:
+        return await served(sidecar.egress, "payments", 40) == {"one": 40}
+
+    await eventually(stays)

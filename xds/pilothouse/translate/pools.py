@@ -2,7 +2,7 @@
 
 Of most services all clients may call the same endpoints; these are encoded when they change. Where it
 depends on the client (its node, its address families), readiness has to be decided among those that
-it may call, so they are encoded when the first client of that kind asks.
+it may call, so they are joined when the first client of that kind asks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
-from pilothouse.audience import Vantage
+from pilothouse.audience import ANYWHERE, Vantage
 from pilothouse.kubernetes.overrides import MAX_WEIGHT
 from pilothouse.model import NEAREST, Endpoint, Family, Locality, Placement, Port, Prefer, Service, State
 from pilothouse.reasons import Omission, Omit, Reason, unsaid
@@ -137,7 +137,10 @@ def pool(service: Service, port: Port, omit: Omit = unsaid, encode: Encode = lb_
     on_node: dict[str, list[Member]] = {}
     for member in found if placement.local else ():
         on_node.setdefault(member[2].node, []).append(member)
-    return Pool(placement, families, nodes, (), Choice(tuple(found), encode, on_node))
+    pool = Pool(placement, families, nodes, (), Choice(tuple(found), encode, on_node))
+    if omit is unsaid:
+        pool.allowed(ANYWHERE)  # what breaks a rule has to do so now, while the last good version can stay
+    return pool
 
 
 def named(  # noqa: PLR0913  (as `lb_endpoint`)
