@@ -28,6 +28,8 @@ class Resolved:
     omissions: tuple[Omission, ...] = field(default=(), compare=False)
     #: Of its host names and those of its endpoints the ones that are the name of another service.
     taken: frozenset[str] = frozenset()
+    #: The services that the routes of the target lead to, of those that are known.
+    backends: tuple[ServiceSpec, ...] = ()
 
     @property
     def own(self) -> bool:
@@ -41,7 +43,9 @@ class Claims:
     def __init__(self) -> None:
         self._by_vip: defaultdict[str, dict[ServiceName, ServiceSpec]] = defaultdict(dict)
         self._by_hostname: dict[str, ServiceSpec] = {}
-        self._names: set[ServiceName] = set()
+        self._specs: dict[ServiceName, ServiceSpec] = {}
+        # Services whose routes lead to these.
+        self._leading: defaultdict[ServiceName, set[ServiceName]] = defaultdict(set)
         # Services that would have a name of these services, were these not there.
         self._contesting: defaultdict[ServiceName, set[ServiceName]] = defaultdict(set)
         # By the host name that they point to.
@@ -49,31 +53,36 @@ class Claims:
 
     def resolve(self, spec: ServiceSpec) -> Resolved:
         """What this spec comes to, were it admitted beside the others."""
-        taken = frozenset(host for host, owner in contested(spec) if owner in self._names)
+        taken = frozenset(host for host, owner in contested(spec) if owner in self._specs)
         if spec.external_name:
             found = self._target(spec)
             if isinstance(found, Omission):
                 return Resolved(spec, None, (found,))
-            return Resolved(found if found.name == spec.name else spec, found, taken=taken)
+            return Resolved(
+                found if found.name == spec.name else spec, found, taken=taken, backends=self._backends(found)
+            )
         owners = {vip: self._owner(vip, spec) for vip in spec.vips}
         vips = tuple(vip for vip in spec.vips if owners[vip] == spec.name)
+        backends = self._backends(spec)
         if vips == spec.vips:
-            return Resolved(spec, spec, taken=taken)
+            return Resolved(spec, spec, taken=taken, backends=backends)
         lost = (vip for vip in spec.vips if owners[vip] != spec.name)
         omissions = tuple(Omission(Reason.VIP_TAKEN, vip, f"by {owners[vip]}") for vip in lost)
         resolved = replace(spec, vips=vips)
-        return Resolved(resolved, resolved, omissions, taken)
+        return Resolved(resolved, resolved, omissions, taken, backends)
 
     def stake(self, spec: ServiceSpec) -> set[ServiceName]:
         """Enter the claims of a spec; returns the other services to which this makes a difference."""
         for vip in spec.vips:
             self._by_vip[vip][spec.name] = spec
         self._by_hostname[spec.hostname] = spec
-        self._names.add(spec.name)
         for _, owner in contested(spec):
             self._contesting[owner].add(spec.name)
         if spec.external_name:
             self._aliases[spec.external_name][spec.name] = spec
+        for backend in led_to(spec):
+            self._leading[backend].add(spec.name)
+        self._specs[spec.name] = spec
         return self._touched(spec)
 
     def release(self, spec: ServiceSpec) -> set[ServiceName]:
@@ -82,13 +91,17 @@ class Claims:
         for vip in spec.vips:
             self._by_vip[vip].pop(spec.name, None)
         self._by_hostname.pop(spec.hostname, None)
-        self._names.discard(spec.name)
         for owner in {owner for _, owner in contested(spec)}:
             self._contesting[owner].discard(spec.name)
             if not self._contesting[owner]:
                 del self._contesting[owner]
         if spec.external_name:
             self._aliases[spec.external_name].pop(spec.name, None)
+        for backend in led_to(spec):
+            self._leading[backend].discard(spec.name)
+            if not self._leading[backend]:
+                del self._leading[backend]
+        self._specs.pop(spec.name, None)
         return touched
 
     def _owner(self, vip: str, candidate: ServiceSpec) -> ServiceName:
@@ -110,10 +123,18 @@ class Claims:
             current = following
         return current
 
+    def _backends(self, spec: ServiceSpec) -> tuple[ServiceSpec, ...]:
+        """What is known of the services that routes lead to. An ExternalName is none: it leads elsewhere."""
+        found = (self._specs.get(name) if name != spec.name else spec for name in led_to(spec))
+        return tuple(each for each in found if each is not None and not each.external_name)
+
     def _touched(self, spec: ServiceSpec) -> set[ServiceName]:
         touched = {name for vip in spec.vips for name in self._by_vip.get(vip, ())}
         touched |= self._contesting.get(spec.name, set())
-        pending = [spec.hostname]
+        parents = self._leading.get(spec.name, set())
+        touched |= parents
+        # Whose alias leads to a service leads to its backends.
+        pending = [spec.hostname, *(self._specs[name].hostname for name in parents if name in self._specs)]
         while pending:
             for name, alias in self._aliases.get(pending.pop(), {}).items():
                 if name not in touched:
@@ -140,3 +161,13 @@ def contested(spec: ServiceSpec) -> Iterator[tuple[str, ServiceName]]:
             yield f"{pod}.{name}.svc", namesake
         if f".{name}" in spec.suffixes:
             yield f"{pod}.{name}", ServiceName(namespace, pod)
+
+
+def led_to(spec: ServiceSpec) -> list[ServiceName]:
+    """The services that its routes lead to, each once, in order."""
+    if not spec.routes:
+        return []
+    rules = [rule for route in spec.routes for rule in route.rules]
+    backends = [backend for rule in rules for backend in rule.backends]
+    backends += [mirror.backend for rule in rules for mirror in rule.filters.mirrors]
+    return sorted({ServiceName(each.namespace, each.name) for each in backends if each.granted})

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Literal, NamedTuple, TypeAlias
 
 from pilothouse.reasons import Omission
+from pilothouse.routing import Route
 
 
 class ServiceName(NamedTuple):
@@ -176,6 +177,7 @@ class ServiceSpec:
     `external_name` is the target of an ExternalName service, lower case, no trailing dot.
     `created` is an RFC 3339 time or empty; of two that claim the same thing the older one wins.
     `hostnames` are those of a headless service's endpoints, sorted, each of which can be asked for.
+    `routes` say where requests to it go; without any, to its own endpoints.
     `suffixes` are what its short names may end in as well, for example `.mesh`.
     `hosts` are host names to call, which the sidecar resolves; None if it is called by IP address.
     `exported_to` are the namespaces whose clients may know of it; None means: all of them.
@@ -193,6 +195,7 @@ class ServiceSpec:
     hosts: tuple[Endpoint, ...] | None = None
     hostnames: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
 
     @property
     def exposed(self) -> Exposed:

@@ -7,10 +7,21 @@ from dataclasses import replace
 
 from pilothouse import model
 from pilothouse.kubernetes.addresses import canonical_address
+from pilothouse.kubernetes.gateway.attached import Routes
 from pilothouse.kubernetes.hosts import are_hosts, by_name
 from pilothouse.kubernetes.index import Index
 from pilothouse.kubernetes.metadata import is_label
-from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Object, Pod, Service
+from pilothouse.kubernetes.objects import (
+    EndpointSlice,
+    Entry,
+    Grant,
+    Key,
+    Node,
+    Object,
+    Pod,
+    RouteObject,
+    Service,
+)
 from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.model import NOWHERE, Endpoint, Locality, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
@@ -32,6 +43,7 @@ class Cluster:
         self._slices_of = Index[ServiceName]()
         self._slices_naming_pod = Index[Key]()
         self._slices_on_node = Index[str]()
+        self._routes = Routes()
 
     @property
     def names(self) -> Collection[ServiceName]:
@@ -54,13 +66,10 @@ class Cluster:
         spec = self._specs[name]
         if spec.external_name:
             return model.Service(spec)
-        # Sorted, so that endpoints alike in all that `ordered` looks at come in one order everywhere.
-        slices = [self._slice(key) for key in sorted(self._slices_of.at(name))]
-        if any(found.fqdn for found in slices) and not all(found.fqdn for found in slices):
-            left_out = tuple(_beside_addresses(found) for found in slices if found.fqdn)
-            slices = [found for found in slices if not found.fqdn]
-        else:
-            left_out = ()
+        slices, left_out = self._slices(name)
+        routes, unattached = self._routes.attached(name, spec.ports)
+        if routes:
+            spec = replace(spec, routes=routes)
         found = (endpoint for each in slices for endpoint in self._endpoints(each, declared.weight))
         endpoints = model.ordered(found)
         if spec.headless:
@@ -70,7 +79,17 @@ class Cluster:
         # Slices of host names stay such when they are empty: a cluster should not be another kind for that.
         if are_hosts(endpoints) if endpoints else any(found.fqdn for found in slices):
             return by_name(spec, endpoints)
-        return model.Service(spec, endpoints, left_out)
+        return model.Service(spec, endpoints, left_out + unattached)
+
+    def _slices(self, name: ServiceName) -> tuple[list[EndpointSlice], tuple[Omission, ...]]:
+        """The slices of a service that count, and those that do not."""
+        # Sorted, so that endpoints alike in all that `ordered` looks at come in one order everywhere.
+        found = [self._slice(key) for key in sorted(self._slices_of.at(name))]
+        if not any(each.fqdn for each in found) or all(each.fqdn for each in found):
+            return found, ()
+        return [each for each in found if not each.fqdn], tuple(
+            _beside_addresses(each) for each in found if each.fqdn
+        )
 
     def _change(self, key: Key, new: Object | None) -> Iterator[ServiceName]:
         old = self._objects.get(key)
@@ -95,6 +114,8 @@ class Cluster:
                     self._slices_naming_pod.add(entry.pod, key)
                 if entry.node:
                     self._slices_on_node.add(entry.node, key)
+        elif isinstance(new, RouteObject | Grant):
+            self._routes.put(key, None, new)
 
     def _unlink(self, key: Key, old: Object) -> None:
         if isinstance(old, Service):
@@ -106,10 +127,15 @@ class Cluster:
                     self._slices_naming_pod.discard(entry.pod, key)
                 if entry.node:
                     self._slices_on_node.discard(entry.node, key)
+        elif isinstance(old, RouteObject | Grant):
+            self._routes.put(key, old, None)
 
     def _services_of(self, changed: Object) -> Iterator[ServiceName]:
         if isinstance(changed, Service):
             yield changed.service
+            return
+        if isinstance(changed, RouteObject | Grant):
+            yield from (name for name in self._routes.concerned(changed) if name in self._specs)
             return
         for found in self._slices_concerned(changed):
             if found.service in self._specs:

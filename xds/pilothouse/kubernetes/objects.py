@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pilothouse.model import NEAREST, NOWHERE, Locality, Placement, Port, ServiceName, State
+from pilothouse.routing import RouteKind, Rule
 
 
 class Key(NamedTuple):
@@ -120,4 +121,52 @@ class Pod:
         return Key("Pod", self.namespace, self.name)
 
 
-Object = Service | EndpointSlice | Node | Pod
+class Parent(NamedTuple):
+    """The Service that a route is about: one port of it by number or by name, or all of them."""
+
+    namespace: str
+    name: str
+    port: int = 0
+    section: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteObject:
+    """A `gateway.networking.k8s.io` route of one of the kinds in `routing.RouteKind`."""
+
+    kind: RouteKind
+    namespace: str
+    name: str
+    parents: tuple[Parent, ...]
+    rules: tuple[Rule, ...] = ()
+    created: str = ""
+
+    @property
+    def key(self) -> Key:
+        return Key(self.kind.value, self.namespace, self.name)
+
+
+class GrantedFrom(NamedTuple):
+    kind: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A `ReferenceGrant`: who may refer to which Services of its namespace; an empty name is all of them."""
+
+    namespace: str
+    name: str
+    sources: tuple[GrantedFrom, ...] = ()
+    targets: tuple[str, ...] = ()
+    created: str = ""
+
+    @property
+    def key(self) -> Key:
+        return Key("ReferenceGrant", self.namespace, self.name)
+
+    def admits(self, source: GrantedFrom, service: str) -> bool:
+        return source in self.sources and ("" in self.targets or service in self.targets)
+
+
+Object = Service | EndpointSlice | Node | Pod | RouteObject | Grant

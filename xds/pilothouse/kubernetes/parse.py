@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from pilothouse.kubernetes import metadata, overrides
 from pilothouse.kubernetes.fields import FieldError, Fields
+from pilothouse.kubernetes.gateway import grant, route
+from pilothouse.kubernetes.gateway.backends import GROUP
 from pilothouse.kubernetes.objects import Node, Object, Pod
 from pilothouse.kubernetes.services import service
 from pilothouse.kubernetes.slices import endpoint_slice
@@ -21,6 +23,14 @@ from pilothouse.reasons import Omission, Reason
 _REGION = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
 _ZONE = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
 _SUB_ZONE = ("topology.pilothouse.dev/subzone", "topology.istio.io/subzone")
+
+# Of each kind the versions in which it has the same fields.
+_ROUTES = {
+    "HTTPRoute": ("v1", "v1beta1"),
+    "GRPCRoute": ("v1",),
+    "TCPRoute": ("v1", "v1alpha2"),
+    "TLSRoute": ("v1", "v1alpha3", "v1alpha2"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +84,7 @@ _READERS: dict[tuple[str, str], Callable[[Fields, overrides.Warn], Object | Omis
     ("v1", "Node"): _node,
     ("v1", "Pod"): _pod,
     ("discovery.k8s.io/v1", "EndpointSlice"): endpoint_slice,
+    **{(f"{GROUP}/{version}", kind): route for kind, versions in _ROUTES.items() for version in versions},
+    **{(f"{GROUP}/{version}", "ReferenceGrant"): grant for version in ("v1", "v1beta1")},
 }
 _OUR_VERSIONS = frozenset(version for version, _ in _READERS)

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from pilothouse.audience import Address, Vantage
 from pilothouse.claims import Resolved
-from pilothouse.model import Service, ServiceName, ServiceSpec
+from pilothouse.model import Service, ServiceName
 from pilothouse.resources import Resource, ResourceType, checked
 from pilothouse.translate.clusters import cluster
 from pilothouse.translate.dns import dns_cluster
@@ -48,9 +48,10 @@ class Translated:
     def leads_to(self) -> frozenset[ServiceName]:
         """The other services whose clusters its names lead to."""
         target = self.resolved.target
-        if target is None or target.name == self.service.name:
+        if target is None or (target.name == self.service.name and not self.resolved.backends):
             return frozenset()
-        return frozenset({target.name})
+        names = {target.name, *(backend.name for backend in self.resolved.backends)}
+        return frozenset(names - {self.service.name})
 
     @property
     def all_listeners(self) -> Mapping[str, object]:
@@ -79,24 +80,25 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
         Resource(ResourceType.CLUSTER, cluster_name(spec, port), checked(made(spec, port)), complete=by_name)
         for port in ports
     ]
-    tcp_listeners = _listeners(spec, everything=False)
+    tcp_listeners = _listeners(resolved, everything=False)
     return Translated(
         service=service,
         resolved=resolved,
         capturing=capturing,
         clusters={resource.name: resource for resource in clusters},
         pools=found,
-        listeners=_listeners(spec, everything=True) if capturing else tcp_listeners,
+        listeners=_listeners(resolved, everything=True) if capturing else tcp_listeners,
         tcp_listeners=tcp_listeners,
-        vip_routes=_vip_routes(spec) if capturing else {},
+        vip_routes=_vip_routes(resolved) if capturing else {},
         hosts=virtual_hosts(resolved),
         chains=chains(resolved),
     )
 
 
-def _listeners(spec: ServiceSpec, everything: bool) -> Mapping[str, Resource]:
+def _listeners(resolved: Resolved, everything: bool) -> Mapping[str, Resource]:
+    spec = resolved.spec
     messages = [
-        vip_listener(spec, port, vip)
+        vip_listener(resolved, port, vip)
         for vip in spec.vips
         for port in mesh_ports(spec)
         if by_virtual_ip(port, everything)
@@ -104,8 +106,9 @@ def _listeners(spec: ServiceSpec, everything: bool) -> Mapping[str, Resource]:
     return {m.name: Resource(ResourceType.LISTENER, m.name, checked(m)) for m in messages}
 
 
-def _vip_routes(spec: ServiceSpec) -> Mapping[str, Resource]:
-    messages = [vip_routes(spec, port, vip) for vip in spec.vips for port in host_ports(spec)]
+def _vip_routes(resolved: Resolved) -> Mapping[str, Resource]:
+    spec = resolved.spec
+    messages = [vip_routes(resolved, port, vip) for vip in spec.vips for port in host_ports(spec)]
     return {m.name: Resource(ResourceType.ROUTES, m.name, checked(m)) for m in messages}
 
 

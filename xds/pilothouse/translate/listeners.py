@@ -8,10 +8,15 @@ from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import Filt
 from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from pilothouse.audience import Address
-from pilothouse.model import Port, ServiceSpec
+from pilothouse.claims import Resolved
+from pilothouse.model import Port
 from pilothouse.translate.clusters import ads
 from pilothouse.translate.http import connection_manager, packed
-from pilothouse.translate.names import EGRESS, cluster_name, listener_name
+from pilothouse.translate.names import EGRESS, listener_name
+from pilothouse.translate.traffic import connection_shares
+
+# There is no such cluster, so Envoy closes the connections.
+_NOWHERE = "refused"
 
 
 def egress_listener(egress: Address) -> Listener:
@@ -19,14 +24,14 @@ def egress_listener(egress: Address) -> Listener:
     return _listener(EGRESS, egress.host, egress.port, http_filter(EGRESS))
 
 
-def vip_listener(spec: ServiceSpec, port: Port, vip: str) -> Listener:
+def vip_listener(resolved: Resolved, port: Port, vip: str) -> Listener:
     """One port of a virtual IP, bound to that very address (AnyIP, a route of the VIP range to `lo`).
 
     For HTTP it does not depend on the service: were its routes inline, a virtual IP that moves would
     leave open connections on the old ones, and Envoy would refuse clusters that it does not have yet.
     """
     name = listener_name(vip, port)
-    found = http_filter(name) if port.protocol.by_host else tcp_filter(name, spec, port)
+    found = http_filter(name) if port.protocol.by_host else tcp_filter(name, resolved, port)
     listener = _listener(name, vip, port.number, found)
     # Binding needs neither the address on an interface nor the route, so a host that lacks them
     # does not refuse the configuration; IPv6 AnyIP needs it in any case.
@@ -42,9 +47,16 @@ def http_filter(name: str) -> Filter:
     return Filter(name="envoy.filters.network.http_connection_manager", typed_config=packed(manager))
 
 
-def tcp_filter(name: str, spec: ServiceSpec, port: Port) -> Filter:
-    """Connections to a port of a service, whatever is spoken on them."""
-    proxy = TcpProxy(stat_prefix=name, cluster=cluster_name(spec, port))
+def tcp_filter(name: str, resolved: Resolved, port: Port) -> Filter:
+    """Connections to a port of a service, whatever is spoken on them, or to the backends of its routes."""
+    proxy = TcpProxy(stat_prefix=name)
+    shares = connection_shares(resolved, port)
+    if len(shares) == 1:
+        proxy.cluster = shares[0][0]
+    for cluster, weight in shares if len(shares) > 1 else ():
+        proxy.weighted_clusters.clusters.add(name=cluster, weight=weight)
+    if not shares:
+        proxy.cluster = _NOWHERE
     return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
 
 

@@ -4,34 +4,40 @@ from __future__ import annotations
 
 from pilothouse.audience import Vantage
 from pilothouse.claims import Resolved
-from pilothouse.model import Service, Transport
+from pilothouse.model import Service, ServiceSpec, Transport
 from pilothouse.reasons import Omission, Omit, Reason
 from pilothouse.translate.dns import hosts_at
 from pilothouse.translate.names import mesh_ports
 from pilothouse.translate.passthrough import chains, tls_ports
 from pilothouse.translate.placement import placed
 from pilothouse.translate.pools import named, pool
+from pilothouse.translate.traffic import connection_shares, request_routes
 
 
 def report_omissions(service: Service, resolved: Resolved, client: Vantage, omit: Omit) -> None:
     """Tell of everything that is left out for a client there, or called later than the rest."""
     for omission in (*service.left_out, *resolved.omissions):
         omit(omission)
-    if not service.spec.ports and not service.spec.external_name:
-        omit(Omission(Reason.NO_PORTS, str(service.name)))
+    _report_ports(service.spec, omit)
     chains(resolved, omit)
-    for port in service.spec.ports:
-        if port.transport is not Transport.TCP:
-            transport = port.transport.value
-            omit(Omission(Reason.UNSUPPORTED_TRANSPORT, f"port {port.name or port.number}", transport))
     _report_unreachable(resolved, omit)
     for port in mesh_ports(service.spec) if resolved.own else ():
+        (request_routes if port.protocol.by_host else connection_shares)(resolved, port, omit)
         if resolved.spec.hosts is not None:
             hosts_at(resolved.spec, port, omit)
             continue
         found = pool(service, port, omit, named)
         facet = found.facet(client)
         placed(found.allowed(facet, omit), found.placement, facet, omit)
+
+
+def _report_ports(spec: ServiceSpec, omit: Omit) -> None:
+    if not spec.ports and not spec.external_name:
+        omit(Omission(Reason.NO_PORTS, str(spec.name)))
+    for port in spec.ports:
+        if port.transport is not Transport.TCP:
+            transport = port.transport.value
+            omit(Omission(Reason.UNSUPPORTED_TRANSPORT, f"port {port.name or port.number}", transport))
 
 
 def _report_unreachable(resolved: Resolved, omit: Omit) -> None:

@@ -41,7 +41,7 @@ def chains(resolved: Resolved, omit: Omit = unsaid) -> Chains:
     for port in ports[1:]:
         number = ports[0].number
         omit(Omission(Reason.SERVER_NAME_TAKEN, f"port {port.name or port.number}", f"by port {number}"))
-    return Chains(*(_chain(resolved, target, ports[0], own) for own in (True, False)))
+    return Chains(*(_chain(resolved, ports[0], own) for own in (True, False)))
 
 
 def tls_inspector() -> ListenerFilter:
@@ -49,13 +49,13 @@ def tls_inspector() -> ListenerFilter:
     return ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=packed(TlsInspector()))
 
 
-def _chain(resolved: Resolved, target: ServiceSpec, port: Port, own: bool) -> bytes:
+def _chain(resolved: Resolved, port: Port, own: bool) -> bytes:
     # A server name has no trailing dot (RFC 6066, 3).
     names = (name for name in host_names(resolved.spec, own) if not name.endswith("."))
     chain = FilterChain(name=f"{resolved.spec.hostname}:{port.number}")
     chain.filter_chain_match.transport_protocol = "tls"
     chain.filter_chain_match.server_names.extend(name for name in names if name not in resolved.taken)
-    chain.filters.add().CopyFrom(tcp_filter(EGRESS, target, port))
+    chain.filters.add().CopyFrom(tcp_filter(EGRESS, resolved, port))
     return wire.delimited(_FILTER_CHAINS, checked(chain))
 
 

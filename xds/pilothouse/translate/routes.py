@@ -16,6 +16,7 @@ from pilothouse.model import Port, ServiceSpec
 from pilothouse.resources import checked
 from pilothouse.translate.http import encoded_to_cluster, to_cluster
 from pilothouse.translate.names import EGRESS, cluster_name, host_names, host_ports, hosts, listener_name
+from pilothouse.translate.traffic import request_routes
 
 # Field numbers: RouteConfiguration.virtual_hosts; VirtualHost.name, .domains, .routes.
 _VIRTUAL_HOSTS, _NAME, _DOMAINS, _ROUTES = 2, 1, 2, 3
@@ -47,11 +48,22 @@ def virtual_hosts(resolved: Resolved) -> Hosts:
     own = [host for host in hosts(names, own_namespace=True) if host not in resolved.taken]
     collected = _Collected(frozenset(hosts(names, own_namespace=False)))
     for index, port in enumerate(ports):
-        route = encoded_to_cluster(cluster_name(target, port), target.external_name)
-        collected.add(f"{names.hostname}:{port.number}", own, _Port(port, index == 0), route)
+        collected.add(
+            f"{names.hostname}:{port.number}", own, _Port(port, index == 0), _routes(resolved, port)
+        )
     if names.headless and resolved.own:
         _add_pods(collected, resolved, names, ports)
     return Hosts(*(b"".join(pieces) for pieces in collected.encoded))
+
+
+def _routes(resolved: Resolved, port: Port) -> bytes:
+    """The encoded routes of a port: to its own endpoints, or as its traffic policy says."""
+    found, target = request_routes(resolved, port), resolved.target
+    if found is not None:
+        return b"".join([wire.delimited(_ROUTES, checked(route)) for route in found])
+    if target is None:
+        return b""
+    return wire.delimited(_ROUTES, encoded_to_cluster(cluster_name(target, port), target.external_name))
 
 
 class _Port(NamedTuple):
@@ -71,15 +83,15 @@ class _Collected:
         self._other = other
         self.encoded: tuple[list[bytes], list[bytes]] = [], []
 
-    def add(self, name: str, forms: Sequence[str], port: _Port, route: bytes, before: str = "") -> None:
+    def add(self, name: str, forms: Sequence[str], port: _Port, routes: bytes, before: str = "") -> None:
         """A virtual host for these hosts, each with the same text before it."""
         domains = [(form, domain) for form in forms for domain in _domains(before + form, port)]
         checked(VirtualHost(name=name, domains=[domain for _, domain in domains]))
-        head, end = wire.text(_NAME, name), wire.delimited(_ROUTES, route)
+        head = wire.text(_NAME, name)
         for pieces, all_forms in zip(self.encoded, (True, False), strict=True):
             chosen = [wire.text(_DOMAINS, d) for form, d in domains if all_forms or form in self._other]
             if chosen:
-                pieces.append(wire.delimited(_VIRTUAL_HOSTS, b"".join((head, *chosen, end))))
+                pieces.append(wire.delimited(_VIRTUAL_HOSTS, b"".join((head, *chosen, routes))))
 
 
 def _add_pods(collected: _Collected, resolved: Resolved, spec: ServiceSpec, ports: Sequence[Port]) -> None:
@@ -88,7 +100,8 @@ def _add_pods(collected: _Collected, resolved: Resolved, spec: ServiceSpec, port
     for index, port in enumerate(ports):
         numbered, cluster = _Port(port, index == 0), cluster_name(spec, port)
         for pod in spec.hostnames:
-            name, route = f"{pod}.{spec.hostname}:{port.number}", encoded_to_cluster(cluster, hostname=pod)
+            name = f"{pod}.{spec.hostname}:{port.number}"
+            route = wire.delimited(_ROUTES, encoded_to_cluster(cluster, hostname=pod))
             free = [form for form in forms if f"{pod}.{form}" not in resolved.taken]
             collected.add(name, free, numbered, route, f"{pod}.")
         collected.add(f"*.{spec.hostname}:{port.number}", forms, numbered, _NO_POD, "*.")
@@ -109,11 +122,12 @@ def egress_routes(encoded: Iterable[bytes]) -> bytes:
     return b"".join([_HEADER, *encoded, _REST])
 
 
-def vip_routes(spec: ServiceSpec, port: Port, vip: str) -> RouteConfiguration:
+def vip_routes(resolved: Resolved, port: Port, vip: str) -> RouteConfiguration:
     """The routes of the HTTP listener of a virtual IP: whatever the Host, this service was called."""
     message = RouteConfiguration(name=listener_name(vip, port))
-    host = message.virtual_hosts.add(name=spec.hostname, domains=["*"])
-    host.routes.append(to_cluster(cluster_name(spec, port)))
+    host = message.virtual_hosts.add(name=resolved.spec.hostname, domains=["*"])
+    own = [to_cluster(cluster_name(resolved.spec, port))]
+    host.routes.extend(request_routes(resolved, port) or own)
     return message
 
 
@@ -134,4 +148,4 @@ def _refusal(text: str) -> Route:
 _HEADER = checked(RouteConfiguration(name=EGRESS))
 _UNKNOWN_HOST = VirtualHost(name="unknown", domains=["*"], routes=[_refusal(_UNKNOWN)])
 _REST = encoded_host(_UNKNOWN_HOST)
-_NO_POD = checked(_refusal(_UNKNOWN_POD))
+_NO_POD = wire.delimited(_ROUTES, checked(_refusal(_UNKNOWN_POD)))

@@ -1,0 +1,180 @@
+"""Which of several rules is tried first, and what becomes of a request that none of them can serve."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilothouse.claims import Claims, Resolved
+from pilothouse.model import Port, Protocol, ServiceName, ServiceSpec
+from pilothouse.reasons import Omission, Reason
+from pilothouse.routing import Backend, Field, Match, Path, PathKind, Route, RouteKind, Rule
+from pilothouse.translate.traffic import connection_shares, ranked, request_routes
+
+HTTP = Port("http", 80)
+EXACT, PREFIX = Path(PathKind.EXACT, "/a"), Path(PathKind.PREFIX, "/a")
+LONGER = Path(PathKind.PREFIX, "/a/b")
+ONE, OTHER = Field("x", "1"), Field("y", "1")
+BLUE, GREEN = Backend("shop", "blue", 80), Backend("shop", "green", 80)
+
+
+def route(*rules: Rule, name: str = "web", created: str = "", **fields: object) -> Route:
+    return Route(RouteKind.HTTP, "shop", name, rules, created=created, **fields)
+
+
+def spec(name: str, *ports: Port, **fields: object) -> ServiceSpec:
+    host = f"{name}.shop.svc.cluster.local"
+    return ServiceSpec(ServiceName("shop", name), host, ports or (HTTP,), **fields)
+
+
+def resolved(*routes: Route, ports: tuple[Port, ...] = (HTTP,)) -> Resolved:
+    return Resolved(web := spec("web", *ports, routes=routes), web, backends=(spec("blue"), spec("green")))
+
+
+ORDER = (
+    Match(EXACT, "GET"),
+    Match(EXACT, headers=(ONE, OTHER)),
+    Match(EXACT),
+    Match(Path(PathKind.REGEX, "/.*")),
+    Match(LONGER),
+    Match(PREFIX, "GET"),
+    Match(PREFIX, headers=(ONE, OTHER)),
+    Match(PREFIX, headers=(ONE,), query=(ONE, OTHER)),
+    Match(PREFIX, headers=(ONE,)),
+    Match(PREFIX, query=(ONE, OTHER)),
+    Match(PREFIX, query=(ONE,)),
+    Match(PREFIX),
+    Match(),
+)
+
+
+@given(st.permutations(ORDER))
+def test_what_is_more_special_is_tried_first(matches: list[Match]) -> None:
+    rules = [Rule((match,)) for match in matches]
+    assert [one.match for one in ranked([route(*rules)])] == list(ORDER)
+    assert [one.match for one in ranked([route(rule) for rule in rules])] == list(ORDER)
+    assert [one.match for one in ranked([route(Rule(tuple(matches)))])] == list(ORDER)
+
+
+def test_of_equal_matches_the_first_route_and_the_first_rule_win() -> None:
+    rules = [Rule(backends=(Backend("shop", name, 80),)) for name in "abc"]
+    assert [one.rule for one in ranked([route(*rules[:2]), route(rules[2])])] == rules
+
+
+def test_without_routes_requests_go_to_the_own_endpoints() -> None:
+    assert request_routes(resolved(), HTTP) is None
+    of_another_port = route(Rule(), port=81)
+    assert request_routes(resolved(of_another_port), HTTP) is None
+
+
+def answers(*rules: Rule) -> list[int | str | list[tuple[str, int]]]:
+    """Of each route the status that it answers with, the cluster or the clusters and weights."""
+    found = request_routes(resolved(route(*rules)), HTTP)
+    assert found is not None
+
+    def short(cluster: str) -> str:
+        return cluster.rpartition("|")[2].partition(".")[0]
+
+    return [
+        one.direct_response.status
+        or [(short(c.name), c.weight.value) for c in one.route.weighted_clusters.clusters]
+        or short(one.route.cluster)
+        for one in found
+    ]
+
+
+def weighed(backend: Backend, weight: int) -> Backend:
+    return backend._replace(weight=weight)
+
+
+@pytest.mark.parametrize(
+    ("backends", "answer"),
+    [
+        ((BLUE,), ["blue"]),
+        ((weighed(BLUE, 9), weighed(GREEN, 1)), [[("blue", 9), ("green", 1)]]),
+        ((BLUE, weighed(GREEN, 0)), ["blue"]),
+        ((), [500]),
+        ((weighed(BLUE, 0),), [500]),
+        ((Backend("shop", "nobody", 80),), [500]),
+        ((Backend("shop", "blue", 81),), [500]),
+        ((BLUE._replace(granted=False),), [500]),
+        ((weighed(BLUE, 3), Backend("shop", "nobody", 80)), [500, "blue"]),
+    ],
+)
+def test_a_rule_leads_to_its_backends_and_fails_where_there_are_none(
+    backends: tuple[Backend, ...], answer: list[object]
+) -> None:
+    assert answers(Rule(backends=backends)) == [*answer, 404]
+
+
+def test_the_share_of_what_is_not_there_fails_and_no_more() -> None:
+    found = request_routes(
+        resolved(route(Rule(backends=(weighed(BLUE, 3), Backend("shop", "nobody", 80))))), HTTP
+    )
+    assert found is not None
+    assert found[0].match.runtime_fraction.default_value.numerator == 250_000
+    assert not found[1].match.HasField("runtime_fraction")
+
+
+def test_what_is_not_supported_fails_and_is_told() -> None:
+    assert answers(Rule(backends=(BLUE,), unsupported="the filter X")) == [500, 404]
+
+
+def test_what_is_left_out_has_a_reason() -> None:
+    said: list[Omission] = []
+    rules = (
+        Rule(backends=(Backend("shop", "nobody", 80), BLUE._replace(granted=False))),
+        Rule(unsupported="the filter X"),
+    )
+    connections = Route(RouteKind.TCP, "shop", "tcp", (Rule(),), port=80)
+    request_routes(resolved(route(*rules), connections), HTTP, said.append)
+    assert {omission.reason for omission in said} == {
+        Reason.NO_SUCH_BACKEND,
+        Reason.NOT_GRANTED,
+        Reason.UNSUPPORTED_RULE,
+        Reason.ROUTE_CONFLICT,
+    }
+
+
+class TestConnections:
+    TCP = Port("tcp", 5432, Protocol.TCP)
+
+    def shares(self, *routes: Route) -> list[tuple[str, int]]:
+        return connection_shares(resolved(*routes, ports=(self.TCP,)), self.TCP)
+
+    def test_go_to_the_own_endpoints_without_a_route(self) -> None:
+        assert self.shares() == [("outbound|5432||web.shop.svc.cluster.local", 1)]
+
+    def test_go_to_backends_by_weight(self) -> None:
+        rule = Rule(backends=(weighed(BLUE, 2), GREEN, Backend("shop", "nobody", 80)))
+        assert self.shares(replace(route(rule), kind=RouteKind.TCP)) == [
+            ("outbound|80||blue.shop.svc.cluster.local", 2),
+            ("outbound|80||green.shop.svc.cluster.local", 1),
+        ]
+
+    def test_are_refused_if_no_backend_is_there(self) -> None:
+        assert self.shares(replace(route(Rule()), kind=RouteKind.TCP)) == []
+
+    def test_are_not_touched_by_routes_of_requests(self) -> None:
+        assert self.shares(route(Rule(backends=(BLUE,)))) == self.shares()
+
+
+def test_a_backend_that_comes_and_goes_concerns_who_leads_there_by_route_and_by_alias() -> None:
+    claims = Claims()
+    web, blue = spec("web", routes=(route(Rule(backends=(BLUE,))),)), spec("blue")
+    alias = spec("alias", external_name=web.hostname)
+    claims.stake(web)
+    claims.stake(alias)
+    assert claims.resolve(web).backends == ()
+    assert claims.stake(blue) == {web.name, alias.name}
+    assert claims.resolve(web).backends == claims.resolve(alias).backends == (blue,)
+    assert claims.release(blue) == {web.name, alias.name}
+
+
+def test_precedence_is_total() -> None:
+    found = ranked([route(Rule((Match(), Match(EXACT)))), route(Rule((Match(),)))])
+    assert all(one.rank < next_one.rank for one, next_one in pairwise(found))

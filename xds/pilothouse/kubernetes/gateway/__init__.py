@@ -1,0 +1,60 @@
+"""Reading `gateway.networking.k8s.io`: routes whose parents are Services (GAMMA), and ReferenceGrants."""
+
+from __future__ import annotations
+
+from pilothouse.kubernetes import metadata
+from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.gateway.backends import GROUP, backends
+from pilothouse.kubernetes.gateway.grpc import grpc_rule
+from pilothouse.kubernetes.gateway.http import http_rule
+from pilothouse.kubernetes.objects import Grant, GrantedFrom, Key, Parent, RouteObject
+from pilothouse.reasons import Omission, Reason
+from pilothouse.routing import RouteKind, Rule
+
+_RULES = {RouteKind.HTTP: http_rule, RouteKind.GRPC: grpc_rule}
+
+
+def route(document: Fields, warn: object) -> RouteObject | Omission:
+    """Read a route, or tell why it plays no part. Raises FieldError where the API server would refuse it."""
+    kind = RouteKind(document.required("kind"))
+    meta = metadata.namespaced(document)
+    if "spec" not in document:
+        raise document.error("spec", "is required")
+    spec = document.at("spec")
+    parents = tuple(parent for ref in spec.each("parentRefs") if (parent := _parent(ref, meta.namespace)))
+    rules = tuple(_rule(kind, item, meta.namespace) for item in spec.each("rules"))
+    if not rules and kind is RouteKind.HTTP:
+        rules = (Rule(),)
+    key = Key(kind.value, meta.namespace, meta.name)
+    if not parents:
+        return Omission(Reason.NO_SUCH_PARENT, str(key), "no parentRefs of kind Service")
+    return RouteObject(kind, meta.namespace, meta.name, parents, rules, meta.created)
+
+
+def grant(document: Fields, warn: object) -> Grant:
+    """Read a ReferenceGrant."""
+    meta = metadata.namespaced(document)
+    spec = document.at("spec")
+    sources = tuple(
+        GrantedFrom(item.required("kind"), item.required("namespace"))
+        for item in spec.each("from")
+        if item.text("group") == GROUP
+    )
+    targets = tuple(
+        item.text("name")
+        for item in spec.each("to")
+        if not item.text("group") and item.required("kind") == "Service"
+    )
+    return Grant(meta.namespace, meta.name, sources, targets, meta.created)
+
+
+def _parent(ref: Fields, namespace: str) -> Parent | None:
+    if ref.text("kind", "Gateway") != "Service" or ref.text("group", GROUP) not in ("", "core"):
+        return None
+    port = ref.integer("port") or 0
+    return Parent(ref.text("namespace") or namespace, ref.required("name"), port, ref.text("sectionName"))
+
+
+def _rule(kind: RouteKind, item: Fields, namespace: str) -> Rule:
+    read = _RULES.get(kind)
+    return read(item, namespace) if read else Rule(backends=backends(item, namespace))

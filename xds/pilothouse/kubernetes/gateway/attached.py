@@ -1,0 +1,102 @@
+"""Which routes are attached to which Service, and which of their backends they may refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from pilothouse.kubernetes.index import Index
+from pilothouse.kubernetes.objects import Grant, GrantedFrom, Key, Parent, RouteObject
+from pilothouse.model import Port, ServiceName
+from pilothouse.reasons import Omission, Reason
+from pilothouse.routing import Backend, Mirror, Route, Rule
+
+
+class Routes:
+    """The routes and grants of a cluster. A change costs as much as the routes that it is about."""
+
+    def __init__(self) -> None:
+        self._routes: dict[Key, RouteObject] = {}
+        self._grants: dict[Key, Grant] = {}
+        self._by_parent = Index[ServiceName]()
+
+    def put(self, key: Key, old: RouteObject | Grant | None, new: RouteObject | Grant | None) -> None:
+        if isinstance(old, RouteObject):
+            del self._routes[key]
+            for parent in _services(old):
+                self._by_parent.discard(parent, key)
+        elif old is not None:
+            del self._grants[key]
+        if isinstance(new, RouteObject):
+            self._routes[key] = new
+            for parent in _services(new):
+                self._by_parent.add(parent, key)
+        elif new is not None:
+            self._grants[key] = new
+
+    def concerned(self, changed: RouteObject | Grant) -> Iterator[ServiceName]:
+        """The parents of a route, and of all routes that a grant may be about."""
+        if isinstance(changed, RouteObject):
+            yield from _services(changed)
+            return
+        namespaces = {source.namespace for source in changed.sources}
+        for route in [*self._routes.values()]:
+            if route.namespace in namespaces:
+                yield from _services(route)
+
+    def attached(
+        self, name: ServiceName, ports: Iterable[Port]
+    ) -> tuple[tuple[Route, ...], tuple[Omission, ...]]:
+        """The routes of a service, the oldest first, and what of them is left out."""
+        found: list[Route] = []
+        left_out: list[Omission] = []
+        for key in sorted(self._by_parent.at(name)):
+            route = self._routes[key]
+            if route.namespace != name.namespace:
+                left_out.append(Omission(Reason.CONSUMER_ROUTE, str(key)))
+                continue
+            for parent in route.parents:
+                if (parent.namespace, parent.name) != name:
+                    continue
+                number = _number(parent, ports)
+                if number is None:
+                    what = f"port {parent.section or parent.port} of {name}"
+                    left_out.append(Omission(Reason.NO_SUCH_PARENT, str(key), what))
+                else:
+                    found.append(self._route(route, number))
+        # "~" sorts after every time: what does not say when it was created is the youngest.
+        found.sort(key=lambda route: (route.created or "~", route.namespace, route.name, route.port))
+        return tuple(found), tuple(left_out)
+
+    def _route(self, route: RouteObject, port: int) -> Route:
+        source = GrantedFrom(route.kind.value, route.namespace)
+
+        def admitted(backend: Backend) -> Backend:
+            return backend if backend.granted else backend._replace(granted=self._admits(source, backend))
+
+        rules = tuple(_with_backends(rule, admitted) for rule in route.rules)
+        return Route(route.kind, route.namespace, route.name, rules, port, route.created)
+
+    def _admits(self, source: GrantedFrom, backend: Backend) -> bool:
+        grants = (grant for grant in self._grants.values() if grant.namespace == backend.namespace)
+        return any(grant.admits(source, backend.name) for grant in grants)
+
+
+def _services(route: RouteObject) -> set[ServiceName]:
+    return {ServiceName(parent.namespace, parent.name) for parent in route.parents}
+
+
+def _number(parent: Parent, ports: Iterable[Port]) -> int | None:
+    """The number of the port that a parentRef means, 0 for all; None if there is no such port."""
+    if not parent.port and not parent.section:
+        return 0
+    for port in ports:
+        if parent.port in (0, port.number) and parent.section in ("", port.name):
+            return port.number
+    return None
+
+
+def _with_backends(rule: Rule, admitted: Callable[[Backend], Backend]) -> Rule:
+    mirrors = tuple(Mirror(admitted(each.backend), each.parts_per_million) for each in rule.filters.mirrors)
+    filters = rule.filters._replace(mirrors=mirrors)
+    return replace(rule, backends=tuple(map(admitted, rule.backends)), filters=filters)

@@ -1,0 +1,36 @@
+"""Rules of a GRPCRoute: a method is a path, `/service/method`, so these are rules of HTTP."""
+
+from __future__ import annotations
+
+import re
+
+from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.gateway.backends import Unsupported, backends
+from pilothouse.kubernetes.gateway.http import filters, headers
+from pilothouse.routing import Match, Path, PathKind, Rule
+
+_ANY = "[^/]+"
+
+
+def grpc_rule(item: Fields, namespace: str) -> Rule:
+    """Read a rule. Raises FieldError where the API server would refuse it."""
+    matches = tuple(Match(_path(each.at("method")), headers=headers(each)) for each in item.each("matches"))
+    try:
+        return Rule(matches or (Match(),), backends(item, namespace), filters(item, namespace))
+    except Unsupported as unsupported:
+        return Rule(matches or (Match(),), unsupported=str(unsupported))
+
+
+def _path(method: Fields) -> Path:
+    kind, service, name = method.text("type", "Exact"), method.text("service"), method.text("method")
+    if kind not in ("Exact", "RegularExpression"):
+        raise method.error("type", f'"{kind}" is neither Exact nor RegularExpression')
+    if not service and not name:
+        return Path()
+    if kind == "RegularExpression":
+        return Path(PathKind.REGEX, f"/{service or _ANY}/{name or _ANY}")
+    if service and name:
+        return Path(PathKind.EXACT, f"/{service}/{name}")
+    if service:
+        return Path(PathKind.PREFIX, f"/{service}/")
+    return Path(PathKind.REGEX, f"/{_ANY}/{re.escape(name)}")

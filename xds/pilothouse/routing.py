@@ -1,0 +1,148 @@
+"""The nouns of traffic policy: which request goes where, as the Gateway API says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+
+class RouteKind(Enum):
+    """What a route is about. HTTPRoute and GRPCRoute act on requests, the others on connections."""
+
+    HTTP = "HTTPRoute"
+    GRPC = "GRPCRoute"
+    TCP = "TCPRoute"
+    TLS = "TLSRoute"
+
+    @property
+    def of_requests(self) -> bool:
+        return self in (RouteKind.HTTP, RouteKind.GRPC)
+
+
+class PathKind(Enum):
+    """How a path is compared; a prefix is one of whole segments. The order is that of precedence."""
+
+    EXACT = 0
+    REGEX = 1
+    PREFIX = 2
+
+
+class Path(NamedTuple):
+    kind: PathKind = PathKind.PREFIX
+    value: str = "/"
+
+
+class Field(NamedTuple):
+    """A header (its name in lower case) or a query parameter, and what it has to be."""
+
+    name: str
+    value: str
+    regex: bool = False
+
+
+class Match(NamedTuple):
+    """All of it has to be so."""
+
+    path: Path = Path()
+    method: str = ""
+    headers: tuple[Field, ...] = ()
+    query: tuple[Field, ...] = ()
+
+
+class HeaderChange(NamedTuple):
+    """`set` replaces what is there, `add` goes beside it; pairs of name and value."""
+
+    set: tuple[tuple[str, str], ...] = ()
+    add: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+AS_IT_IS = HeaderChange()
+
+
+class Backend(NamedTuple):
+    """A port of a service, and its share of the requests. `granted` is a ReferenceGrant, or none needed."""
+
+    namespace: str
+    name: str
+    port: int
+    weight: int = 1
+    granted: bool = True
+    request: HeaderChange = AS_IT_IS
+    response: HeaderChange = AS_IT_IS
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}:{self.port}"
+
+
+class PathChange(NamedTuple):
+    """What takes the place of the whole path, or of the prefix that matched."""
+
+    value: str
+    whole: bool
+
+
+class Redirect(NamedTuple):
+    status: int = 302
+    scheme: str = ""
+    host: str = ""
+    port: int = 0
+    path: PathChange | None = None
+
+
+class Mirror(NamedTuple):
+    """To where a copy goes, of so many in a million requests."""
+
+    backend: Backend
+    parts_per_million: int = 1_000_000
+
+
+class Retry(NamedTuple):
+    """GEP-1731: `attempts` beside the first one, after `backoff_ms`, when one of `codes` is the answer."""
+
+    codes: tuple[int, ...] = ()
+    attempts: int = 0
+    backoff_ms: int = 0
+
+
+class Filters(NamedTuple):
+    """What a rule does to its requests beside choosing a backend. Times are in ms; None is no limit."""
+
+    request: HeaderChange = AS_IT_IS
+    response: HeaderChange = AS_IT_IS
+    redirect: Redirect | None = None
+    host: str = ""
+    path: PathChange | None = None
+    mirrors: tuple[Mirror, ...] = ()
+
+
+NO_FILTERS = Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a route. What asks for something `unsupported` may not act as if it did not."""
+
+    matches: tuple[Match, ...] = (Match(),)
+    backends: tuple[Backend, ...] = ()
+    filters: Filters = NO_FILTERS
+    timeout_ms: int | None = None
+    attempt_timeout_ms: int | None = None
+    retry: Retry | None = None
+    unsupported: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route as it is attached to a service: to one of its ports, or to all of them (0)."""
+
+    kind: RouteKind
+    namespace: str
+    name: str
+    rules: tuple[Rule, ...]
+    port: int = 0
+    created: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.namespace}/{self.name}"

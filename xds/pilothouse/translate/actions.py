@@ -1,0 +1,150 @@
+"""What becomes of a request that a rule is about: forwarded, redirected, or refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from pilothouse._pb.envoy.config.core.v3.base_pb2 import HeaderValueOption
+from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import (
+    RedirectAction,
+    Route,
+    RouteAction,
+    WeightedCluster,
+)
+from pilothouse._pb.envoy.type.matcher.v3.regex_pb2 import RegexMatchAndSubstitute
+from pilothouse.routing import Backend, HeaderChange, Match, PathKind, Redirect, Rule
+from pilothouse.translate.http import to_cluster
+from pilothouse.translate.matches import fraction, matched
+
+_STATUS = {
+    301: RedirectAction.MOVED_PERMANENTLY,
+    302: RedirectAction.FOUND,
+    303: RedirectAction.SEE_OTHER,
+    307: RedirectAction.TEMPORARY_REDIRECT,
+    308: RedirectAction.PERMANENT_REDIRECT,
+}
+_ON_CODES = "retriable-status-codes"
+_BACKOFFS = 10  # the longest pause between retries, in shortest ones: Envoy's own default
+
+
+_Headed: TypeAlias = Route | WeightedCluster.ClusterWeight
+
+
+def refuse(match: Match, status: int) -> Route:
+    """An answer without asking anybody."""
+    route = Route(match=matched(match))
+    route.direct_response.status = status
+    return route
+
+
+def redirect(match: Match, said: Redirect) -> Route:
+    """Tell the client to ask elsewhere."""
+    route = Route(match=matched(match))
+    action = route.redirect
+    action.response_code = _STATUS[said.status]
+    if said.scheme:
+        action.scheme_redirect = said.scheme
+    if said.host:
+        action.host_redirect = said.host
+    if said.port:
+        action.port_redirect = said.port
+    if said.path is not None:
+        if said.path.whole:
+            action.path_redirect = said.path.value
+        elif said.path.value.rstrip("/"):
+            action.prefix_rewrite = said.path.value
+        else:
+            action.regex_rewrite.CopyFrom(_without_prefix(match))
+    return route
+
+
+def forward(
+    match: Match, rule: Rule, found: Sequence[tuple[str, Backend]], mirrors: Iterable[tuple[str, int]]
+) -> Route:
+    """To clusters by weight. Its retries and limits are those of any request, unless the rule says more."""
+    route = to_cluster(found[0][0])
+    route.match.CopyFrom(matched(match))
+    _choose(route.route, found)
+    change_headers(route, rule.filters.request, rule.filters.response)
+    _rewrite(route.route, match, rule)
+    _limit(route.route, rule)
+    for cluster, parts_per_million in mirrors:
+        mirror = route.route.request_mirror_policies.add(cluster=cluster)
+        mirror.runtime_fraction.CopyFrom(fraction(parts_per_million))
+        mirror.disable_shadow_host_suffix_append = True
+    return route
+
+
+def change_headers(headed: _Headed, request: HeaderChange, response: HeaderChange) -> None:
+    """Enter what is to be done to headers; not what is done already."""
+    headed.request_headers_to_add.extend(_added(request))
+    headed.request_headers_to_remove.extend(request.remove)
+    headed.response_headers_to_add.extend(_added(response))
+    headed.response_headers_to_remove.extend(response.remove)
+
+
+def _choose(action: RouteAction, found: Sequence[tuple[str, Backend]]) -> None:
+    if len(found) == 1 and not any(found[0][1].request) and not any(found[0][1].response):
+        return
+    for cluster, backend in found:
+        share = action.weighted_clusters.clusters.add(name=cluster)
+        share.weight.value = backend.weight
+        change_headers(share, backend.request, backend.response)
+
+
+def _added(change: HeaderChange) -> Iterable[HeaderValueOption]:
+    actions = HeaderValueOption.HeaderAppendAction
+    for pairs, action in (
+        (change.set, actions.OVERWRITE_IF_EXISTS_OR_ADD),
+        (change.add, actions.APPEND_IF_EXISTS_OR_ADD),
+    ):
+        for name, value in pairs:
+            option = HeaderValueOption(append_action=action, keep_empty_value=True)
+            option.header.key = name
+            option.header.value = value.replace("%", "%%")  # which begins a variable in Envoy
+            yield option
+
+
+def _rewrite(action: RouteAction, match: Match, rule: Rule) -> None:
+    if rule.filters.host:
+        action.host_rewrite_literal = rule.filters.host
+    path = rule.filters.path
+    if path is None:
+        return
+    if path.whole:
+        action.regex_rewrite.CopyFrom(_substitution(".*", path.value, anchored=True))
+    elif path.value.rstrip("/") or match.path.kind is not PathKind.PREFIX:
+        action.prefix_rewrite = path.value
+    else:
+        action.regex_rewrite.CopyFrom(_without_prefix(match))
+
+
+def _without_prefix(match: Match) -> RegexMatchAndSubstitute:
+    """A prefix goes and its slash stays: replacing it by "/" would leave two."""
+    return _substitution(re.escape(match.path.value.rstrip("/")) + "/*", "/")
+
+
+def _substitution(pattern: str, by: str, anchored: bool = False) -> RegexMatchAndSubstitute:
+    message = RegexMatchAndSubstitute(substitution=by.replace("\\", "\\\\"))
+    message.pattern.regex = f"^{pattern}$" if anchored else f"^{pattern}"
+    return message
+
+
+def _limit(action: RouteAction, rule: Rule) -> None:
+    if rule.timeout_ms:
+        action.timeout.FromMilliseconds(rule.timeout_ms)
+    if rule.attempt_timeout_ms:
+        action.retry_policy.per_try_timeout.FromMilliseconds(rule.attempt_timeout_ms)
+    retry = rule.retry
+    if retry is None:
+        return
+    if retry.codes:
+        action.retry_policy.retry_on += f",{_ON_CODES}"
+        action.retry_policy.retriable_status_codes.extend(retry.codes)
+    action.retry_policy.num_retries.value = retry.attempts
+    if retry.backoff_ms:
+        pause = action.retry_policy.retry_back_off
+        pause.base_interval.FromMilliseconds(retry.backoff_ms)
+        pause.max_interval.FromMilliseconds(retry.backoff_ms * _BACKOFFS)

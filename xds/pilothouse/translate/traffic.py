@@ -1,0 +1,148 @@
+"""Gateway API rules as Envoy's routes, in the order of precedence that the Gateway API gives them.
+
+What cannot be reached is answered and not passed over: 404 if no rule matches, 500 for what a rule asks
+for in vain, be it a share of its requests (decision 0014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route as EnvoyRoute
+from pilothouse.claims import Resolved
+from pilothouse.model import Port, Protocol, ServiceName, ServiceSpec
+from pilothouse.reasons import Omission, Omit, Reason, unsaid
+from pilothouse.routing import Backend, Match, Route, RouteKind, Rule
+from pilothouse.translate.actions import change_headers, forward, redirect, refuse
+from pilothouse.translate.matches import only_a_share
+from pilothouse.translate.names import cluster_name, mesh_ports
+
+_NOT_FOUND, _FAILED = 404, 500
+
+
+class Ranked(NamedTuple):
+    """One match of one rule, by what decides which of several is tried first."""
+
+    rank: tuple[int, int, bool, int, int, int, int, int]
+    match: Match
+    rule: Rule
+
+
+def request_routes(resolved: Resolved, port: Port, omit: Omit = unsaid) -> list[EnvoyRoute] | None:
+    """The routes of a port that speaks HTTP; None if its requests go to its own endpoints."""
+    target = resolved.target
+    if target is None or not target.routes:
+        return None
+    routes = [route for route in target.routes if route.port in (0, port.number)]
+    _report_conflicts(routes, port, omit)
+    routes = [route for route in routes if route.kind.of_requests]
+    if not routes:
+        return None
+    clusters = Clusters(resolved, omit)
+    found = [each for one in ranked(routes) for each in _rule_routes(one, clusters)]
+    return [*found, refuse(Match(), _NOT_FOUND)]
+
+
+def ranked(routes: Sequence[Route]) -> list[Ranked]:
+    """All matches of all rules, the one to be tried first at the head; `routes` are in order of age."""
+    found = []
+    for age, route in enumerate(routes):
+        for place, rule in enumerate(route.rules):
+            for number, match in enumerate(rule.matches):
+                path = match.path
+                rank = (
+                    path.kind.value,
+                    -len(path.value),
+                    not match.method,
+                    -len(match.headers),
+                    -len(match.query),
+                    age,
+                    place,
+                    number,
+                )
+                found.append(Ranked(rank, match, rule))
+    return sorted(found, key=lambda one: one.rank)
+
+
+class Clusters:
+    """The clusters of backends, and of which there are none."""
+
+    def __init__(self, resolved: Resolved, omit: Omit) -> None:
+        self._specs: Mapping[ServiceName, ServiceSpec] = {spec.name: spec for spec in resolved.backends}
+        self._omit = omit
+
+    def of(self, backend: Backend) -> str | None:
+        """The cluster of a backend, if there is one that the route may refer to."""
+        if not backend.granted:
+            self._omit(Omission(Reason.NOT_GRANTED, str(backend)))
+            return None
+        spec = self._specs.get(ServiceName(backend.namespace, backend.name))
+        for port in mesh_ports(spec) if spec is not None else ():
+            if spec is not None and port.number == backend.port:
+                return cluster_name(spec, port)
+        self._omit(Omission(Reason.NO_SUCH_BACKEND, str(backend)))
+        return None
+
+    def shares(self, backends: Iterable[Backend]) -> tuple[list[tuple[str, Backend]], int]:
+        """The clusters of those that have any weight, and the weight of those that have no cluster."""
+        found: list[tuple[str, Backend]] = []
+        lost = 0
+        for backend in backends:
+            cluster = self.of(backend) if backend.weight else None
+            if cluster is not None:
+                found.append((cluster, backend))
+            else:
+                lost += backend.weight
+        return found, lost
+
+    def unsupported(self, rule: Rule) -> None:
+        self._omit(Omission(Reason.UNSUPPORTED_RULE, rule.unsupported))
+
+
+def _rule_routes(one: Ranked, clusters: Clusters) -> Iterator[EnvoyRoute]:
+    match, rule = one.match, one.rule
+    if rule.unsupported:
+        clusters.unsupported(rule)
+        yield refuse(match, _FAILED)
+        return
+    if rule.filters.redirect is not None:
+        route = redirect(match, rule.filters.redirect)
+        change_headers(route, rule.filters.request, rule.filters.response)
+        yield route
+        return
+    found, lost = clusters.shares(rule.backends)
+    if not found:
+        yield refuse(match, _FAILED)
+        return
+    if lost:
+        share = refuse(match, _FAILED)
+        only_a_share(share, lost, lost + sum(backend.weight for _, backend in found))
+        yield share
+    mirrors = ((clusters.of(mirror.backend), mirror.parts_per_million) for mirror in rule.filters.mirrors)
+    yield forward(match, rule, found, [(cluster, parts) for cluster, parts in mirrors if cluster])
+
+
+def connection_shares(resolved: Resolved, port: Port, omit: Omit = unsaid) -> list[tuple[str, int]]:
+    """The clusters of a port without HTTP, and the weight of each; none if its connections are refused."""
+    target = resolved.target
+    if target is None:
+        return []
+    routes = [route for route in target.routes if route.port in (0, port.number)]
+    _report_conflicts(routes, port, omit)
+    kind = RouteKind.TLS if port.protocol is Protocol.TLS else RouteKind.TCP
+    routes = [route for route in routes if route.kind in (kind, RouteKind.TCP)]
+    if not routes:
+        return [(cluster_name(target, port), 1)]
+    for younger in routes[1:]:
+        omit(Omission(Reason.ROUTE_CONFLICT, str(younger), f"{routes[0]} has port {port.number}"))
+    backends = routes[0].rules[0].backends if routes[0].rules else ()
+    found, _ = Clusters(resolved, omit).shares(backends)
+    return [(cluster, backend.weight) for cluster, backend in found]
+
+
+def _report_conflicts(routes: Iterable[Route], port: Port, omit: Omit) -> None:
+    for route in routes:
+        if route.port and route.kind.of_requests != port.protocol.by_host:
+            why = f"port {port.number} speaks {port.protocol.value}"
+            omit(Omission(Reason.ROUTE_CONFLICT, str(route), why))
