@@ -93,6 +93,7 @@ EVERYTHING = {
     "include_namespaces": "shop,data",
     "exclude_namespaces": "test",
     "max_connection_age_s": "1.5",
+    "external_names": "false",
     "flap_damping": "true",
     "workers": "2",
 }
@@ -108,6 +109,7 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert (flags.tls_key, flags.client_ca) == (Path("tls.key"), Path("ca.crt"))
     assert (flags.log_format, flags.cluster_domain, flags.max_connection_age_s) == ("json", "mesh.test", 1.5)
     assert flags.flap_damping
+    assert not flags.external_names
     assert flags.extra_suffixes == (".mesh", ".service.test")
     assert (flags.include_namespaces, flags.exclude_namespaces) == (("shop", "data"), ("test",))
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pilothouse.audience import ANYWHERE, Capture, Scope
+from pilothouse.claims import Claims
 from pilothouse.dependencies import Dependencies
 from pilothouse.external import external, is_public
 from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec
@@ -64,6 +65,16 @@ def test_what_is_not_called_has_a_reason(town: Any, target: str, reason: Reason)
     town.put(Service(spec))
     assert [omission.reason for omission in town.catalogue.omissions(Service(spec))] == [reason]
     assert town.catalogue.clusters(Scope()).resources == {}
+
+
+def test_an_operator_can_refuse_all_but_aliases() -> None:
+    claims = Claims(external_names=False)
+    outside, name = partner("example.com"), ServiceName("data", "store")
+    known = ServiceSpec(name, "store.data.svc.cluster.local", (Port("http", 80),))
+    claims.stake(known)
+    assert claims.resolve(outside).target is None
+    assert [omission.reason for omission in claims.resolve(outside).omissions] == [Reason.REFUSED_NAME]
+    assert claims.resolve(partner(known.hostname)).target == known
 
 
 def test_without_ports_there_is_nothing_to_call() -> None:

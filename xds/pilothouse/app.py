@@ -46,10 +46,9 @@ async def run(
     states = [SourceState(source) for source in sources]
     gc.disable()  # until everything is loaded: none of it is garbage, and it would be searched in vain
     damping = Damping() if settings.flap_damping else None
-    registry, catalogue = Registry([source.name for source in sources], damping=damping), Catalogue()
-    discovery = Discovery(catalogue)
-    started_s = time.time()
-    stopping = _stop_on_signals()
+    registry = Registry([source.name for source in sources], damping=damping)
+    catalogue = Catalogue(settings.external_names)
+    discovery, started_s, stopping = Discovery(catalogue), time.time(), _stop_on_signals()
 
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(supervise(state, registry.shard(state.name))) for state in states]

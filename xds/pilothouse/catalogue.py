@@ -40,11 +40,14 @@ class Quarantined:
 
 
 class Catalogue:
-    """The translated services. Pure: time, tasks and logs are the caller's."""
+    """The translated services. Pure: time, tasks and logs are the caller's.
 
-    def __init__(self) -> None:
+    Without `external_names` no ExternalName leads out of the mesh.
+    """
+
+    def __init__(self, external_names: bool = True) -> None:
         self._directory = Directory()
-        self._claims = Claims()
+        self._claims = Claims(external_names)
         self._capturing = False  # whether some client takes HTTP, too, at virtual IPs
         self._assignments: defaultdict[str, dict[Vantage, Resource]] = defaultdict(dict)
         self._memo: dict[tuple[ResourceType, Scope, object], Selection] = {}

@@ -40,7 +40,8 @@ class Resolved:
 class Claims:
     """The claims of all admitted services."""
 
-    def __init__(self) -> None:
+    def __init__(self, external_names: bool = True) -> None:
+        self._external_names = external_names
         self._by_vip: defaultdict[str, dict[ServiceName, ServiceSpec]] = defaultdict(dict)
         self._by_hostname: dict[str, ServiceSpec] = {}
         self._specs: dict[ServiceName, ServiceSpec] = {}
@@ -116,7 +117,7 @@ class Claims:
         while current.external_name:
             following = self._by_hostname.get(current.external_name)
             if following is None:
-                return external(current)
+                return external(current, self._external_names)
             if following.name in seen:
                 return Omission(Reason.ALIAS_LOOP, str(spec.name), f"it leads back to {following.name}")
             seen.add(following.name)

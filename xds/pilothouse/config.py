@@ -132,6 +132,7 @@ class Settings(BaseModel):
     one and is sent nothing that it has. Without an end, streams would never spread over replicas
     that start later, and an open connection would keep a client certificate that was renewed.
     `extra_suffixes` are what host names of services may end in beside `cluster_domain`.
+    Without `external_names` an ExternalName leads to known services only, and to no host outside of the mesh.
     With `flap_damping` an endpoint whose readiness keeps changing waits before it is called again.
     `workers` are processes that share the xDS port; each has an admin port, the first of them `admin`.
     """
@@ -151,6 +152,7 @@ class Settings(BaseModel):
     exclude_namespaces: Namespaces = ()
     # gRPC takes milliseconds in 32 bits.
     max_connection_age_s: float = Field(default=1800, gt=0, le=2_000_000, allow_inf_nan=False)
+    external_names: bool = True
     flap_damping: bool = False
     workers: int = Field(default=1, ge=1, le=64)
 

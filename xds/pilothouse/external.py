@@ -9,7 +9,7 @@ from pilothouse.model import Endpoint, ServiceSpec
 from pilothouse.reasons import Omission, Reason
 
 
-def external(spec: ServiceSpec) -> ServiceSpec | Omission:
+def external(spec: ServiceSpec, allowed: bool = True) -> ServiceSpec | Omission:
     """The spec with its external name as its one host, or why that is not called.
 
     Who may write an ExternalName must not reach through every sidecar what only these can reach: their
@@ -19,6 +19,8 @@ def external(spec: ServiceSpec) -> ServiceSpec | Omission:
     if target.endswith((f".{_domain(spec)}", ".svc")):
         # `.svc` is the cluster's, too, by the search path of a resolver; an alias needs the full name.
         return Omission(Reason.UNKNOWN_TARGET, target, "no Service has this name")
+    if not allowed:
+        return Omission(Reason.REFUSED_NAME, target, "--no-external-names")
     if not is_public(target):
         return Omission(Reason.REFUSED_NAME, target, "it leads into the sidecar's own machine or network")
     if not spec.ports:

@@ -41,6 +41,12 @@ Exclude = Annotated[str | None, typer.Option(metavar="LIST", help="Serve all nam
 Age = Annotated[
     str | None, typer.Option(metavar="SECONDS", help="When a stream has to start anew.  [default: 1800]")
 ]
+External = Annotated[
+    bool | None,
+    typer.Option(
+        "--external-names/--no-external-names", help="ExternalName of hosts outside.  [default: yes]"
+    ),
+]
 Damping = Annotated[
     bool | None,
     typer.Option("--flap-damping", help="What is ready and not in turn has to wait."),
@@ -66,6 +72,7 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     include_namespaces: Include = None,
     exclude_namespaces: Exclude = None,
     max_connection_age_s: Age = None,
+    external_names: External = None,
     flap_damping: Damping = None,
     workers: Workers = None,
     config: Config = None,

@@ -31,7 +31,9 @@ Where = Annotated[
 ]
 Dependencies = Annotated[
     list[str] | None,
-    typer.Option("--dependency", metavar="NS/NAME", help="A service it may see, or NS/*.  [default: all]"),
+    typer.Option(
+        "--dependency", metavar="NS/NAME", help="A service it may see, NS/*, or https://HOST.  [default: all]"
+    ),
 ]
 Egress = Annotated[
     str, typer.Option(metavar="HOST:PORT", help="Where its application sends HTTP requests to.")
