@@ -94,7 +94,7 @@ _PLACEMENTS = st.sampled_from(
         NEAREST,
         Placement(local=True),
         Placement(prefer=Prefer.SAME_ZONE, ipv6_first=True),
-        Placement(prefer=Prefer.SAME_NODE),
+        Placement(prefer=Prefer.SAME_NODE, sticky=True),
         Placement(failover=(Failover(Locality("eu"), (), only=True),), overprovisioning=200),
         Placement(
             distribute=(Distribution(Locality("eu", "a"), ((Locality("eu"), 80), (Locality("us"), 20))),)

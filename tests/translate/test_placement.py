@@ -107,9 +107,16 @@ class TestHints:
         assert by_priority(sent(Vantage(EU_A, "n1"), *endpoints)) == [{2}, {1}]
         assert by_priority(sent(Vantage(EU_A, "n9"), *endpoints)) == [{2}, {1}]
 
-    def test_a_service_can_do_without(self) -> None:
-        without = Placement(hints=False)
+    @pytest.mark.parametrize("prefer", [Prefer.NEAREST, Prefer.SAME_NODE])
+    def test_a_service_can_do_without(self, prefer: Prefer) -> None:
+        without = Placement(prefer=prefer, hints=False)
         assert by_priority(sent(Vantage(EU_A), *self.complete, placement=without)) == [{1}, {2, 3}, {4}]
+
+    def test_they_have_to_be_complete_in_the_clients_family_only(self) -> None:
+        endpoints = endpoint(1, EU_A, for_nodes=("n2",)), endpoint(2, EU_A, for_nodes=("n1",))
+        bare = endpoint(3, EU_A, address="fd00::1")
+        client = Vantage(EU_A, "n1", ("ipv4",))
+        assert by_priority(sent(client, *endpoints, bare)) == [{2}, {1}]
 
     def test_those_that_come_later_have_a_reason(self) -> None:
         assert reasons(Vantage(EU_A), *self.complete) == {

@@ -130,9 +130,10 @@ def pool(service: Service, port: Port, omit: Omit = unsaid, encode: Encode = lb_
     found = members(service.endpoints, port, omit, sticky=placement.sticky)
     families = present(found, placement.ipv6_first)
     hinted = _hinted(found, placement)
-    by_node = hinted or placement.local or placement.prefer is Prefer.SAME_NODE
-    nodes = _nodes(found, placement, hinted) if by_node else _NOBODY
-    if not placement.local and len(families) < 2:
+    mixed = len(families) > 1  # then hints may be complete among those of one family, and not among all
+    by_node = hinted or mixed or placement.local or placement.prefer is Prefer.SAME_NODE
+    nodes = _nodes(found, placement, hinted or mixed) if by_node else _NOBODY
+    if not placement.local and not mixed:
         return Pool(placement, families, nodes, grouped(found, placement, hinted, encode, omit))
     on_node: dict[str, list[Member]] = {}
     for member in found if placement.local else ():
@@ -166,7 +167,7 @@ def grouped(
             if health is None:
                 continue
             counted = 0 if health == _DRAINING else weight
-        key = endpoint.locality if alike else (endpoint.locality, _niche(endpoint))
+        key = endpoint.locality if alike else (endpoint.locality, _niche(endpoint, hinted))
         held = collected.get(key)
         if held is None:
             held = collected[key] = ([], [])
@@ -217,9 +218,9 @@ def _on_node(choice: Choice, node: str, omit: Omit) -> Sequence[Member]:
     return choice.on_node.get(node, ())
 
 
-def _niche(endpoint: Endpoint) -> Niche:
-    ready = endpoint.state is State.READY
-    return Niche(endpoint.node, endpoint.for_zones, endpoint.for_nodes, ready)
+def _niche(endpoint: Endpoint, hinted: bool) -> Niche:
+    zones, nodes = (endpoint.for_zones, endpoint.for_nodes) if hinted else ((), ())
+    return Niche(endpoint.node, zones, nodes, endpoint.state is State.READY)
 
 
 def _hinted(members: Iterable[Member], placement: Placement) -> bool:
