@@ -24,11 +24,11 @@ class Connection:
         self._address = address
         self._writer: asyncio.StreamWriter | None = None
 
-    async def ask(self, host: str) -> Answer:
-        """Send one request for a host. Raises OSError or EOFError if no whole answer comes."""
+    async def ask(self, host: str, path: str = "/") -> Answer:
+        """Send one request. Raises OSError or EOFError if no whole answer comes."""
         if self._writer is None:
             self._reader, self._writer = await asyncio.open_connection(*self._address)
-        self._writer.write(f"GET / HTTP/1.1\r\nhost: {host}\r\n\r\n".encode())
+        self._writer.write(f"GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n".encode())
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
         status, *lines = head.split("\r\n")
         fields = dict(line.lower().split(": ", 1) for line in lines if line)

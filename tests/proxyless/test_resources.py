@@ -17,6 +17,7 @@ from pilothouse.audience import Node, audience
 from pilothouse.catalogue import Catalogue
 from pilothouse.changes import affected
 from pilothouse.model import Endpoint, Locality, Port, Protocol, Service, ServiceName, ServiceSpec, State
+from pilothouse.policy import CLIENT, Balance, HashOn, Policy
 from pilothouse.resources import Resource, ResourceType
 from pilothouse.world import World
 
@@ -189,3 +190,44 @@ def test_grpc_is_known_by_what_it_calls_itself(user_agent: str) -> None:
     assert grpc.get(LDS, "egress") is None
     assert envoy.get(LDS, "payments.shop:8080") is None
     assert envoy.get(LDS, "egress") is not None
+
+
+@pytest.mark.parametrize(
+    ("policy", "balance", "hashed"),
+    [
+        (Policy(), Cluster.ROUND_ROBIN, None),
+        (Policy(Balance.LEAST_REQUEST), Cluster.ROUND_ROBIN, None),
+        (Policy(Balance.RANDOM), Cluster.ROUND_ROBIN, None),
+        (Policy(Balance.MAGLEV, CLIENT), Cluster.RING_HASH, "filter_state"),
+        (Policy(Balance.MAGLEV, HashOn("cookie", "sid")), Cluster.RING_HASH, "filter_state"),
+        (Policy(Balance.RING_HASH, HashOn("header", "x-user")), Cluster.RING_HASH, "header"),
+    ],
+)
+def test_a_policy_is_as_near_to_what_was_said_as_grpc_allows(policy, balance, hashed) -> None:
+    catalogue = _catalogue(_payments(policy=policy))
+    world = _world(catalogue)
+    assert _opened(world.get(CDS, CLUSTER)).lb_policy == balance
+    assert _opened(world.selection(CDS).resources[CLUSTER]).lb_policy == balance
+    (route,) = _opened(world.get(RDS, CLUSTER)).virtual_hosts[0].routes
+    assert [each.WhichOneof("policy_specifier") for each in route.route.hash_policy] == [hashed] * bool(
+        hashed
+    )
+    if hashed == "filter_state":
+        assert route.route.hash_policy[0].filter_state.key == "io.grpc.channel_id"
+    sidecar = World(catalogue, audience(Node("web", user_agent="envoy")))
+    said = _opened(sidecar.get(CDS, CLUSTER)).lb_policy
+    assert said == Cluster.LbPolicy.Value(policy.balance.name)
+    assert _opened(sidecar.selection(CDS).resources[CLUSTER]).lb_policy == said
+
+
+def test_what_is_hashed_changes_the_routes_of_grpc_clients() -> None:
+    before, after = (
+        _payments(policy=Policy(Balance.RING_HASH, HashOn("header", name))) for name in ("x-a", "x-b")
+    )
+    catalogue = _catalogue(before)
+    world = _world(catalogue)
+    old = world.get(RDS, CLUSTER)
+    changes = catalogue.apply([after.name], {after.name: after})
+    told = affected(changes, world.audience.scope, world.audience.dialect)
+    assert CLUSTER in told[RDS]
+    assert _opened(world.get(RDS, CLUSTER)) != _opened(old)

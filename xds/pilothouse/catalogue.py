@@ -12,7 +12,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pilothouse.audience import ANYWHERE, Address, Capture, Scope, Vantage
+from pilothouse.audience import ANYWHERE, Address, Capture, Dialect, Scope, Vantage
 from pilothouse.changes import Change, change, concerns
 from pilothouse.claims import Claims
 from pilothouse.directory import Directory
@@ -23,7 +23,7 @@ from pilothouse.translate import Translated, assignment, egress, routes, transla
 from pilothouse.translate.domains import domain_clusters, domain_hosts
 from pilothouse.translate.names import EGRESS, cluster_name
 from pilothouse.translate.omissions import report_omissions
-from pilothouse.translate.proxyless import api_listener, dialled
+from pilothouse.translate.proxyless import api_listener, cluster_routes, dialled
 
 # Facets come from what clients say of themselves, so what is cached for them has a limit.
 _FACETS = 8192
@@ -83,11 +83,11 @@ class Catalogue:
             self._choices.clear()
         return changes
 
-    def cluster(self, scope: Scope, name: str) -> Resource | None:
+    def cluster(self, scope: Scope, name: str, dialect: Dialect = Dialect.ENVOY) -> Resource | None:
         owner = self._directory.owner(scope, name)
         if owner is None:
             return domain_clusters(scope.dependencies.domains).get(name)
-        return owner.clusters[name]
+        return owner.clusters_in(dialect)[name]
 
     def load_assignment(self, scope: Scope, client: Vantage, name: str) -> Resource | None:
         """The endpoints of a cluster in scope, as a client there should see them."""
@@ -107,14 +107,14 @@ class Catalogue:
         """Whether any load assignment of these names depends on the node that a client runs on."""
         return not self._directory.by_node.isdisjoint(names)
 
-    def clusters(self, scope: Scope) -> Selection:
+    def clusters(self, scope: Scope, dialect: Dialect = Dialect.ENVOY) -> Selection:
         def build() -> Selection:
             found = dict(domain_clusters(scope.dependencies.domains))
             for translated in self._directory.reachable(scope):
-                found |= translated.clusters
+                found |= translated.clusters_in(dialect)
             return Selection(found)
 
-        return self._remember(ResourceType.CLUSTER, self._directory.facet(scope), None, build)
+        return self._remember(ResourceType.CLUSTER, self._directory.facet(scope), dialect, build)
 
     def load_assignments(self, scope: Scope, client: Vantage) -> Selection:
         found = ((name, self.load_assignment(scope, client, name)) for name in self.clusters(scope).resources)
@@ -171,6 +171,11 @@ class Catalogue:
         port = dialled(owner.resolved, target, name.namespace == scope.namespace)
         answers = owner.resolved.target
         return api_listener(target, cluster_name(answers, port)) if answers and port else None
+
+    def cluster_routes(self, scope: Scope, name: str) -> Resource | None:
+        """The routes to a cluster for a gRPC client."""
+        owner = self._directory.owner(scope, name)
+        return cluster_routes(name, owner.hash_on) if owner is not None else None
 
     def omissions(self, service: Service, client: Vantage = ANYWHERE) -> tuple[Omission, ...]:
         """What of a service, as a registry has it, is not at a sidecar there, and why; each thing once."""

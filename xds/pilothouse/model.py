@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, NamedTuple, TypeAlias
 
+from pilothouse.policy import PLAIN, Policy
 from pilothouse.reasons import Omission
 from pilothouse.routing import Route
 
@@ -192,6 +193,7 @@ class ServiceSpec:
     created: str = ""
     exported_to: frozenset[str] | None = None
     placement: Placement = NEAREST
+    policy: Policy = PLAIN
     hosts: tuple[Endpoint, ...] | None = None
     hostnames: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()

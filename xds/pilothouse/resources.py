@@ -9,6 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TypeAlias
 
+from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
 from pilothouse import rules, wire
@@ -141,6 +142,13 @@ def sotw_body(resources: Iterable[Resource]) -> bytes:
 def delta_body(resources: Iterable[Resource]) -> bytes:
     """The `resources` field of a DeltaDiscoveryResponse."""
     return b"".join([part for r in resources for part in (r.delta_head, r.any, r.delta_tail)])
+
+
+def packed(message: Message) -> Any:
+    """An Any with a deterministic encoding inside."""
+    any = Any()
+    any.Pack(message, deterministic=True)
+    return any
 
 
 def checked(message: Message) -> bytes:

@@ -9,7 +9,6 @@ from pilothouse.catalogue import Catalogue
 from pilothouse.resources import EMPTY, Resource, ResourceType, Selection
 from pilothouse.translate import assignment
 from pilothouse.translate.pools import Pool
-from pilothouse.translate.proxyless import cluster_routes
 
 
 class World:
@@ -27,7 +26,7 @@ class World:
         if type is ResourceType.ENDPOINTS:
             return self._catalogue.load_assignment(scope, self._vantage, name)
         if type is ResourceType.CLUSTER:
-            return self._catalogue.cluster(scope, name)
+            return self._catalogue.cluster(scope, name, self.audience.dialect)
         if self.audience.dialect is Dialect.GRPC:
             return self._proxyless(type, name)
         return self.selection(type).resources.get(name)
@@ -39,7 +38,7 @@ class World:
             return EMPTY  # a gRPC client names each target; there is no end to what it might name
         match type:
             case ResourceType.CLUSTER:
-                return catalogue.clusters(audience.scope)
+                return catalogue.clusters(audience.scope, audience.dialect)
             case ResourceType.ENDPOINTS:
                 return catalogue.load_assignments(audience.scope, self._vantage)
             case ResourceType.LISTENER:
@@ -61,7 +60,7 @@ class World:
     def _proxyless(self, type: ResourceType, name: str) -> Resource | None:
         if type is ResourceType.LISTENER:
             return self._catalogue.api_listener(self.audience.scope, name)
-        return cluster_routes(name) if self._catalogue.cluster(self.audience.scope, name) else None
+        return self._catalogue.cluster_routes(self.audience.scope, name)
 
 
 def no_endpoints(name: str) -> Resource:

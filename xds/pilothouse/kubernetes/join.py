@@ -166,6 +166,7 @@ class Cluster:
             exported_to=declared.exported_to,
             suffixes=self._suffixes,
             placement=declared.placement,
+            policy=declared.policy,
         )
 
     def _endpoints(self, found: EndpointSlice, default: int | None) -> Iterator[Endpoint]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pilothouse.model import NEAREST, NOWHERE, Locality, Placement, Port, ServiceName, State
+from pilothouse.policy import PLAIN, Policy
 from pilothouse.routing import RouteKind, Rule
 
 
@@ -37,6 +38,7 @@ class Service:
     created: str = ""
     exported_to: frozenset[str] | None = None
     placement: Placement = NEAREST
+    policy: Policy = PLAIN
 
     @property
     def key(self) -> Key:

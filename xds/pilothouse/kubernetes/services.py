@@ -9,6 +9,7 @@ from pilothouse.kubernetes.addresses import canonical_ip
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.objects import Service
 from pilothouse.kubernetes.placements import placement
+from pilothouse.kubernetes.policies import policy
 from pilothouse.kubernetes.protocols import spoken
 from pilothouse.model import Port, Transport
 
@@ -28,6 +29,7 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
     spec = document.at("spec")
     external = _external_name(spec)
     vips, headless = ((), False) if external else _cluster_ips(spec)
+    placed = placement(spec, meta.annotations, warn)
     return Service(
         meta.namespace,
         meta.name,
@@ -38,7 +40,8 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
         overrides.weight(meta.annotations, warn),
         meta.created,
         overrides.exported_to(meta.annotations, meta.namespace, warn),
-        placement(spec, meta.annotations, warn),
+        placed,
+        policy(placed.sticky, meta.annotations, warn),
     )
 
 

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pilothouse.audience import Address, Vantage
+from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from pilothouse.audience import Address, Dialect, Vantage
 from pilothouse.claims import Resolved
 from pilothouse.model import Service, ServiceName
+from pilothouse.policy import HashOn
 from pilothouse.resources import Resource, ResourceType, checked
-from pilothouse.translate.clusters import cluster
+from pilothouse.translate.clusters import cluster, grpc_cluster
 from pilothouse.translate.dns import dns_cluster
 from pilothouse.translate.endpoints import load_assignment
 from pilothouse.translate.listeners import egress_listener, vip_listener
@@ -30,19 +32,32 @@ class Translated:
 
     `capturing` says whether `listeners` holds those of all ports, or only of those that a client needs
     which sends HTTP to its egress listener; `tcp_listeners` holds the latter. `vip_routes` are the
-    routes of the HTTP ones among `listeners`, which have the same names.
+    routes of the HTTP ones among `listeners`, which have the same names. `grpc_clusters` are those that
+    a gRPC client gets another encoding of.
     """
 
     service: Service
     resolved: Resolved
     capturing: bool
     clusters: Mapping[str, Resource]
+    grpc_clusters: Mapping[str, Resource]
     pools: Mapping[str, Pool]
     listeners: Mapping[str, Resource]
     tcp_listeners: Mapping[str, Resource]
     vip_routes: Mapping[str, Resource]
     hosts: Hosts
     chains: Chains
+
+    def clusters_in(self, dialect: Dialect) -> Mapping[str, Resource]:
+        """Its clusters, as clients of a dialect get them."""
+        if dialect is Dialect.ENVOY or not self.grpc_clusters:
+            return self.clusters
+        return {**self.clusters, **self.grpc_clusters}
+
+    @property
+    def hash_on(self) -> HashOn | None:
+        """What routes to its clusters hash."""
+        return self.resolved.spec.policy.hash_on
 
     @property
     def leads_to(self) -> frozenset[ServiceName]:
@@ -76,16 +91,15 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
     if before is not None and before.capturing == capturing and before.resolved == resolved:
         return replace(before, service=service, pools=found)
     made = dns_cluster if by_name else cluster
-    clusters = [
-        Resource(ResourceType.CLUSTER, cluster_name(spec, port), checked(made(spec, port)), complete=by_name)
-        for port in ports
-    ]
+    clusters = [made(spec, port) for port in ports]
+    for_grpc = [found for found in map(grpc_cluster, clusters) if found is not None]
     tcp_listeners = _listeners(resolved, everything=False)
     return Translated(
         service=service,
         resolved=resolved,
         capturing=capturing,
-        clusters={resource.name: resource for resource in clusters},
+        clusters=_clusters(clusters, by_name),
+        grpc_clusters=_clusters(for_grpc, by_name),
         pools=found,
         listeners=_listeners(resolved, everything=True) if capturing else tcp_listeners,
         tcp_listeners=tcp_listeners,
@@ -93,6 +107,10 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
         hosts=virtual_hosts(resolved),
         chains=chains(resolved),
     )
+
+
+def _clusters(messages: Iterable[Cluster], complete: bool) -> Mapping[str, Resource]:
+    return {m.name: Resource(ResourceType.CLUSTER, m.name, checked(m), complete) for m in messages}
 
 
 def _listeners(resolved: Resolved, everything: bool) -> Mapping[str, Resource]:

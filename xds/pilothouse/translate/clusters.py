@@ -9,7 +9,9 @@ from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.core.v3.config_source_pb2 import ApiVersion, ConfigSource
 from pilothouse._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from pilothouse.model import Port, ServiceSpec
+from pilothouse.policy import PLAIN, OutlierDetection
 from pilothouse.translate.names import cluster_name, stat_name
+from pilothouse.translate.policies import apply_policy, for_grpc, outlier_detection
 from pilothouse.translate.subsets import choose_by_hostname
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -22,9 +24,21 @@ def cluster(spec: ServiceSpec, port: Port) -> Cluster:
     message.CopyFrom(_HTTP2_TEMPLATE if port.protocol.multiplexed else _TEMPLATE)
     message.name = cluster_name(spec, port)
     message.alt_stat_name = stat_name(spec, port)
+    if spec.policy is not PLAIN:
+        apply_policy(message, spec, port)
     if spec.headless:
         choose_by_hostname(message)
     return message
+
+
+def grpc_cluster(message: Cluster) -> Cluster | None:
+    """The same for gRPC clients, if they would refuse it as it is."""
+    if message.lb_policy in (Cluster.ROUND_ROBIN, Cluster.RING_HASH):
+        return None
+    other = Cluster()
+    other.CopyFrom(message)
+    for_grpc(other)
+    return other
 
 
 def ads() -> ConfigSource:
@@ -45,6 +59,7 @@ def _template(multiplexed: bool) -> Cluster:
     message.common_lb_config.locality_weighted_lb_config.SetInParent()
     # The default of 3 concurrent retries for a whole cluster silently turns retries off under load.
     message.circuit_breakers.thresholds.add().max_retries.value = 1024
+    message.outlier_detection.CopyFrom(outlier_detection(OutlierDetection()))
     if multiplexed:
         options = HttpProtocolOptions()
         options.explicit_http_config.http2_protocol_options.SetInParent()

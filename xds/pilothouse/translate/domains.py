@@ -11,9 +11,9 @@ from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.common_pb2 import 
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 from pilothouse.dependencies import Domain
 from pilothouse.model import Endpoint, Port, ServiceName, ServiceSpec
-from pilothouse.resources import Resource, ResourceType, checked
+from pilothouse.resources import Resource, ResourceType, checked, packed
 from pilothouse.translate.dns import dns_cluster
-from pilothouse.translate.http import packed, to_cluster
+from pilothouse.translate.http import to_cluster
 from pilothouse.translate.names import cluster_name
 from pilothouse.translate.routes import encoded_host, has_domain
 

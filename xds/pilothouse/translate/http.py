@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from google.protobuf.any_pb2 import Any
-from google.protobuf.message import Message
-
 from pilothouse import wire
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route, RouteAction
 from pilothouse._pb.envoy.extensions.filters.http.router.v3.router_pb2 import Router
@@ -16,7 +13,9 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
 from pilothouse._pb.envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import (
     PreviousHostsPredicate,
 )
-from pilothouse.resources import checked
+from pilothouse.policy import HashOn
+from pilothouse.resources import checked, packed
+from pilothouse.translate.hashing import client_filter, encoded_hash
 from pilothouse.translate.subsets import by_hostname
 
 # Field numbers: Route.route, RouteAction.cluster, .metadata_match, .host_rewrite_literal.
@@ -25,16 +24,10 @@ _RETRIES = 2
 _OTHER_HOST_ATTEMPTS = 5
 
 
-def packed(message: Message) -> Any:
-    """An Any with a deterministic encoding inside."""
-    any = Any()
-    any.Pack(message, deterministic=True)
-    return any
-
-
 def connection_manager(stat_prefix: str) -> hcm.HttpConnectionManager:
     """Without its routes, which the caller adds."""
     manager = hcm.HttpConnectionManager(stat_prefix=stat_prefix, strip_trailing_host_dot=True)
+    manager.http_filters.append(client_filter())
     manager.http_filters.add(name="envoy.filters.http.router", typed_config=packed(Router()))
     # Envoy refuses upgrades unless told otherwise, and WebSockets are ordinary traffic of a mesh.
     manager.upgrade_configs.add(upgrade_type="websocket")
@@ -55,7 +48,9 @@ def _around_cluster() -> tuple[bytes, bytes]:
     return route.SerializeToString(deterministic=True), action.SerializeToString(deterministic=True)
 
 
-def encoded_to_cluster(cluster: str, host: str = "", hostname: str = "") -> bytes:
+def encoded_to_cluster(
+    cluster: str, host: str = "", hostname: str = "", hash_on: HashOn | None = None
+) -> bytes:
     """The encoding of `to_cluster`, of which only the name differs from service to service.
 
     With a host, that is what the request asks for from here on; with a host name, it goes to just the
@@ -67,6 +62,9 @@ def encoded_to_cluster(cluster: str, host: str = "", hostname: str = "") -> byte
         action += wire.delimited(_METADATA_MATCH, checked(by_hostname(hostname)))
     if host:
         action += wire.text(_HOST_REWRITE, host)
+    if hash_on is not None:
+        around, inside = encoded_hash(hash_on)
+        match, action = match + around, action + inside
     return match + wire.delimited(_ACTION, action + rest)
 
 

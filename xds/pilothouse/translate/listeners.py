@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 
 from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import Filter
 from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
@@ -10,10 +11,12 @@ from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 
 from pilothouse.audience import Address
 from pilothouse.claims import Resolved
 from pilothouse.model import Port
+from pilothouse.resources import packed
 from pilothouse.translate.clusters import ads
-from pilothouse.translate.http import connection_manager, packed
+from pilothouse.translate.hashing import hash_connections
+from pilothouse.translate.http import connection_manager
 from pilothouse.translate.names import EGRESS, listener_name
-from pilothouse.translate.traffic import connection_shares
+from pilothouse.translate.traffic import connection_shares, hashes
 
 # There is no such cluster, so Envoy closes the connections.
 _NOWHERE = "refused"
@@ -21,7 +24,7 @@ _NOWHERE = "refused"
 
 def egress_listener(egress: Address) -> Listener:
     """HTTP by Host header, as an application's http_proxy or the target of its requests."""
-    return _listener(EGRESS, egress.host, egress.port, http_filter(EGRESS))
+    return _listener(EGRESS, egress.host, egress.port, [http_filter(EGRESS)])
 
 
 def vip_listener(resolved: Resolved, port: Port, vip: str) -> Listener:
@@ -31,7 +34,7 @@ def vip_listener(resolved: Resolved, port: Port, vip: str) -> Listener:
     leave open connections on the old ones, and Envoy would refuse clusters that it does not have yet.
     """
     name = listener_name(vip, port)
-    found = http_filter(name) if port.protocol.by_host else tcp_filter(name, resolved, port)
+    found = [http_filter(name)] if port.protocol.by_host else tcp_filters(name, resolved, port)
     listener = _listener(name, vip, port.number, found)
     # Binding needs neither the address on an interface nor the route, so a host that lacks them
     # does not refuse the configuration; IPv6 AnyIP needs it in any case.
@@ -47,7 +50,7 @@ def http_filter(name: str) -> Filter:
     return Filter(name="envoy.filters.network.http_connection_manager", typed_config=packed(manager))
 
 
-def tcp_filter(name: str, resolved: Resolved, port: Port) -> Filter:
+def tcp_filters(name: str, resolved: Resolved, port: Port) -> list[Filter]:
     """Connections to a port of a service, whatever is spoken on them, or to the backends of its routes."""
     proxy = TcpProxy(stat_prefix=name)
     shares = connection_shares(resolved, port)
@@ -57,12 +60,13 @@ def tcp_filter(name: str, resolved: Resolved, port: Port) -> Filter:
         proxy.weighted_clusters.clusters.add(name=cluster, weight=weight)
     if not shares:
         proxy.cluster = _NOWHERE
-    return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
+    before = [hash_connections(proxy)] if hashes(resolved) else []
+    return [*before, Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))]
 
 
-def _listener(name: str, host: str, port: int, filter: Filter) -> Listener:
+def _listener(name: str, host: str, port: int, filters: Iterable[Filter]) -> Listener:
     listener = Listener(name=name, stat_prefix=name)
     listener.address.socket_address.address = str(ipaddress.ip_address(host))
     listener.address.socket_address.port_value = port
-    listener.filter_chains.add().filters.append(filter)
+    listener.filter_chains.add().filters.extend(filters)
     return listener

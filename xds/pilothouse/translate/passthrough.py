@@ -13,9 +13,8 @@ from pilothouse._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspe
 from pilothouse.claims import Resolved
 from pilothouse.model import Port, Protocol, ServiceSpec
 from pilothouse.reasons import Omission, Omit, Reason, unsaid
-from pilothouse.resources import checked
-from pilothouse.translate.http import packed
-from pilothouse.translate.listeners import tcp_filter
+from pilothouse.resources import checked, packed
+from pilothouse.translate.listeners import tcp_filters
 from pilothouse.translate.names import EGRESS, host_names, mesh_ports
 
 # Field number: Listener.filter_chains.
@@ -55,7 +54,7 @@ def _chain(resolved: Resolved, port: Port, own: bool) -> bytes:
     chain = FilterChain(name=f"{resolved.spec.hostname}:{port.number}")
     chain.filter_chain_match.transport_protocol = "tls"
     chain.filter_chain_match.server_names.extend(name for name in names if name not in resolved.taken)
-    chain.filters.add().CopyFrom(tcp_filter(EGRESS, resolved, port))
+    chain.filters.extend(tcp_filters(EGRESS, resolved, port))
     return wire.delimited(_FILTER_CHAINS, checked(chain))
 
 

@@ -13,9 +13,10 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
 )
 from pilothouse.claims import Resolved
 from pilothouse.model import Port
-from pilothouse.resources import Resource, ResourceType, checked
+from pilothouse.policy import HashOn
+from pilothouse.resources import Resource, ResourceType, checked, packed
 from pilothouse.translate.clusters import ads
-from pilothouse.translate.http import packed
+from pilothouse.translate.hashing import hash_calls
 from pilothouse.translate.names import host_names, mesh_ports
 
 
@@ -52,11 +53,12 @@ def api_listener(target: str, cluster: str) -> Resource:
 
 
 @lru_cache(maxsize=1 << 14)
-def cluster_routes(cluster: str) -> Resource:
+def cluster_routes(cluster: str, hash_on: HashOn | None = None) -> Resource:
     """Everything to one cluster, whichever form the authority has that the client dialled."""
     routes = RouteConfiguration(name=cluster)
     host = routes.virtual_hosts.add(name=cluster, domains=["*"])
     route = host.routes.add()
     route.match.prefix = ""
     route.route.cluster = cluster
+    hash_calls(route, hash_on)
     return Resource(ResourceType.ROUTES, cluster, checked(routes))

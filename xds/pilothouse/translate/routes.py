@@ -14,6 +14,7 @@ from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.claims import Resolved
 from pilothouse.model import Port, ServiceSpec
 from pilothouse.resources import checked
+from pilothouse.translate.hashing import hash_by
 from pilothouse.translate.http import encoded_to_cluster, to_cluster
 from pilothouse.translate.names import EGRESS, cluster_name, host_names, host_ports, hosts, listener_name
 from pilothouse.translate.traffic import request_routes
@@ -63,7 +64,8 @@ def _routes(resolved: Resolved, port: Port) -> bytes:
         return b"".join([wire.delimited(_ROUTES, checked(route)) for route in found])
     if target is None:
         return b""
-    return wire.delimited(_ROUTES, encoded_to_cluster(cluster_name(target, port), target.external_name))
+    cluster, hash_on = cluster_name(target, port), target.policy.hash_on
+    return wire.delimited(_ROUTES, encoded_to_cluster(cluster, target.external_name, hash_on=hash_on))
 
 
 class _Port(NamedTuple):
@@ -126,8 +128,9 @@ def vip_routes(resolved: Resolved, port: Port, vip: str) -> RouteConfiguration:
     """The routes of the HTTP listener of a virtual IP: whatever the Host, this service was called."""
     message = RouteConfiguration(name=listener_name(vip, port))
     host = message.virtual_hosts.add(name=resolved.spec.hostname, domains=["*"])
-    own = [to_cluster(cluster_name(resolved.spec, port))]
-    host.routes.extend(request_routes(resolved, port) or own)
+    own = to_cluster(cluster_name(resolved.spec, port))
+    hash_by(own, resolved.spec.policy.hash_on)
+    host.routes.extend(request_routes(resolved, port) or [own])
     return message
 
 

@@ -12,9 +12,11 @@ from typing import NamedTuple
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route as EnvoyRoute
 from pilothouse.claims import Resolved
 from pilothouse.model import Port, Protocol, ServiceName, ServiceSpec
+from pilothouse.policy import HashOn
 from pilothouse.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.routing import Backend, Match, Route, RouteKind, Rule
 from pilothouse.translate.actions import change_headers, forward, redirect, refuse
+from pilothouse.translate.hashing import hash_by
 from pilothouse.translate.matches import only_a_share
 from pilothouse.translate.names import cluster_name, mesh_ports
 
@@ -96,6 +98,12 @@ class Clusters:
                 lost += backend.weight
         return found, lost
 
+    def hashed(self, backends: Iterable[Backend]) -> Iterable[HashOn]:
+        """What these hash, each thing once; a cluster that hashes nothing does not mind."""
+        specs = (self._specs.get(ServiceName(backend.namespace, backend.name)) for backend in backends)
+        found = (spec.policy.hash_on for spec in specs if spec is not None)
+        return dict.fromkeys(hash_on for hash_on in found if hash_on is not None)
+
     def unsupported(self, rule: Rule) -> None:
         self._omit(Omission(Reason.UNSUPPORTED_RULE, rule.unsupported))
 
@@ -120,7 +128,15 @@ def _rule_routes(one: Ranked, clusters: Clusters) -> Iterator[EnvoyRoute]:
         only_a_share(share, lost, lost + sum(backend.weight for _, backend in found))
         yield share
     mirrors = ((clusters.of(mirror.backend), mirror.parts_per_million) for mirror in rule.filters.mirrors)
-    yield forward(match, rule, found, [(cluster, parts) for cluster, parts in mirrors if cluster])
+    route = forward(match, rule, found, [(cluster, parts) for cluster, parts in mirrors if cluster])
+    for hash_on in clusters.hashed(backend for _, backend in found):
+        hash_by(route, hash_on)
+    yield route
+
+
+def hashes(resolved: Resolved) -> bool:
+    """Whether anything that a service's connections go to is chosen by a hash."""
+    return any(spec is not None and spec.policy.hash_on for spec in (resolved.target, *resolved.backends))
 
 
 def connection_shares(resolved: Resolved, port: Port, omit: Omit = unsaid) -> list[tuple[str, int]]:
