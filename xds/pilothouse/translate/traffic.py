@@ -1,7 +1,7 @@
 """Gateway API rules as Envoy's routes, in the order of precedence that the Gateway API gives them.
 
 What cannot be reached is answered and not passed over: 404 if no rule matches, 500 for what a rule asks
-for in vain, be it a share of its requests (decision 0014).
+for in vain, be it a share of its requests (decision 0013).
 """
 
 from __future__ import annotations

@@ -1,0 +1,157 @@
+"""Gateway API routes on a Service, with real requests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from .backends import Backend
+from .load import ask
+from .manifests import service
+
+pytestmark = pytest.mark.envoy
+
+_HEAD_END = b"\r\n\r\n"
+
+
+class Teller(Backend):
+    """Answers with its name and the head of the request; with a status, or late, if the path says so."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.heads: list[str] = []
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = (await reader.readuntil(_HEAD_END)).decode().lower()
+            self.heads.append(head)
+            if "/slow" in head:
+                await asyncio.sleep(2)
+            # Every second request fails, so that one retry is enough.
+            status = "503 No" if "/flaky" in head and len(self.heads) % 2 else "200 OK"
+            body = f"{self.name}\n{head}".encode()
+            writer.write(f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+            await writer.drain()
+
+
+class Answer:
+    """What came back for a request, and what the backend had been asked."""
+
+    def __init__(self, head: str, body: str) -> None:
+        self.head = head
+        self.status = int(head.split()[1])
+        self.backend, _, self.request = body.partition("\n")
+
+
+async def request(sidecar, host: str, path: str = "/", method: str = "GET", **headers: str) -> Answer:
+    reader, writer = await asyncio.open_connection(*sidecar.egress)
+    fields = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    writer.write(f"{method} {path} HTTP/1.1\r\nhost: {host}\r\n{fields}\r\n".encode())
+    head = (await reader.readuntil(_HEAD_END)).decode().lower()
+    length = head.partition("content-length: ")[2].partition("\r\n")[0]
+    body = await reader.readexactly(int(length or 0))
+    writer.close()
+    return Answer(head, body.decode())
+
+
+def route(*rules: dict, kind: str = "HTTPRoute", parent: str = "web") -> dict:
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": f"{parent}-{kind.lower()}", "namespace": "shop"},
+        "spec": {"parentRefs": [{"group": "", "kind": "Service", "name": parent}], "rules": list(rules)},
+    }
+
+
+def to(name: str, weight: int = 1) -> dict:
+    return {"name": name, "port": 8080, "weight": weight}
+
+
+def under(path: str, *backends: dict, **fields: object) -> dict:
+    return {
+        "matches": [{"path": {"type": "PathPrefix", "value": path}}],
+        "backendRefs": list(backends),
+        **fields,
+    }
+
+
+@pytest.fixture
+async def tellers(mesh):
+    found = {}
+    for name in ("web", "blue", "green"):
+        found[name] = Teller(name)
+        await found[name].start()
+        mesh.manifests.save(name, service(name), found[name].slice(name))
+    yield found
+    for teller in found.values():
+        await teller.stop()
+
+
+async def test_requests_go_where_the_rules_say(mesh, tellers, eventually) -> None:
+    header = {
+        "type": "RequestHeaderModifier",
+        "requestHeaderModifier": {"set": [{"name": "x-new", "value": "50%"}]},
+    }
+    rewrite = {
+        "type": "URLRewrite",
+        "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}},
+    }
+    redirect = {"type": "RequestRedirect", "requestRedirect": {"hostname": "elsewhere", "statusCode": 301}}
+    rules = (
+        under("/split", to("blue", 3), to("green", 1)),
+        under("/api", to("blue"), filters=[header, rewrite]),
+        under("/old", filters=[redirect]),
+        under("/lost", to("blue"), to("nobody")),
+        {
+            "matches": [
+                {"path": {"value": "/api"}, "headers": [{"name": "x-beta", "value": "yes"}]},
+                {"method": "POST"},
+            ],
+            "backendRefs": [to("green")],
+        },
+    )
+    mesh.manifests.save("route", route(*rules))
+    sidecar = await mesh.sidecar((await mesh.serve()).port, dependencies=["shop/web"])
+
+    counts = Counter([(await request(sidecar, "web", "/split")).backend for _ in range(200)])
+    assert 120 < counts["blue"] < 180
+    assert counts["blue"] + counts["green"] == 200
+
+    api = await request(sidecar, "web", "/api/users?page=1")
+    assert (api.backend, "x-new: 50%" in api.request) == ("blue", True)
+    assert api.request.startswith("get /users?page=1 ")
+    assert (await request(sidecar, "web", "/api/users", x_beta="yes")).backend == "green"
+    assert (await request(sidecar, "web", "/other", method="POST")).backend == "green"
+    assert (await request(sidecar, "web", "/apiary")).status == 404
+
+    old = await request(sidecar, "web", "/old/page")
+    assert (old.status, "location: http://elsewhere/old/page" in old.head) == (301, True)
+    lost = Counter([(await request(sidecar, "web", "/lost")).status for _ in range(100)])
+    assert 25 < lost[500] < 75
+    assert lost[500] + lost[200] == 100
+
+    mesh.manifests.delete("route")
+    await eventually(lambda: is_served(sidecar, "web"))
+
+
+async def test_mirrors_timeouts_and_retries(mesh, tellers, eventually) -> None:
+    mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "green", "port": 8080}}}
+    rules = (
+        under("/copied", to("blue"), filters=[mirror]),
+        under("/slow", to("blue"), timeouts={"request": "200ms"}),
+        under("/flaky", to("green"), retry={"codes": [503], "attempts": 2, "backoff": "10ms"}),
+    )
+    mesh.manifests.save("route", route(*rules))
+    sidecar = await mesh.sidecar((await mesh.serve()).port)
+    assert (await request(sidecar, "web", "/copied")).backend == "blue"
+    await eventually(lambda: any(head.startswith("get /copied") for head in tellers["green"].heads))
+    assert (await request(sidecar, "web", "/slow")).status == 504
+    for _ in range(4):
+        assert (await request(sidecar, "web", "/flaky")).status == 200
+    assert len([head for head in tellers["green"].heads if "/flaky" in head]) > 4
+
+
+async def is_served(sidecar, name: str) -> bool:
+    return (await ask(sidecar.egress, name)).body.partition("\n")[0] == name
