@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from pilothouse.audience import EGRESS, Capture, Dialect, Scope
 from pilothouse.changes import affected
 from pilothouse.model import Port, Protocol, Service, ServiceName, ServiceSpec
@@ -74,6 +76,22 @@ def test_the_names_of_an_alias_lead_to_its_target(town: Any) -> None:
     chains = {chain.name: chain for chain in listener(town, "shop").filter_chains}
     chain = chains["web.shop.svc.cluster.local:443"]
     assert b"outbound|443||payments.shop.svc.cluster.local" in chain.filters[0].typed_config.value
+
+
+def test_an_endpoint_of_a_headless_service_has_server_names_of_its_own(town: Any) -> None:
+    spec = replace(service("db", HTTPS).spec, headless=True, hostnames=("db-0",))
+    namesake = ServiceSpec(ServiceName("db", "db-0"), "db-0.db.svc.cluster.local", (HTTPS,))
+    town.put(Service(spec))
+    full = "db-0.db.shop.svc.cluster.local"
+    of_pod = {f"db-0.{form}": f"{full}:443" for form in ("db", "db.shop", "db.shop.svc")}
+    assert of_pod.items() <= server_names(town, "shop").items()
+    assert of_pod.keys() & server_names(town, "data").keys() == of_pod.keys() - {"db-0.db"}
+    chain = next(chain for chain in listener(town, "shop").filter_chains if chain.name == f"{full}:443")
+    proxy = TcpProxy()
+    assert chain.filters[0].typed_config.Unpack(proxy)
+    assert proxy.metadata_match.filter_metadata["envoy.lb"]["hostname"] == "db-0"
+    town.put(Service(namesake))
+    assert server_names(town, "shop")["db-0.db"] == "db-0.db.svc.cluster.local:443"
 
 
 def test_a_client_is_told_when_server_names_come_and_go(town: Any) -> None:

@@ -84,5 +84,24 @@ async def test_tls_is_passed_on_by_server_name_and_http_goes_on(mesh, backends, 
     assert await ask(sidecar.egress, "web") == (200, "web")
 
 
+async def test_each_endpoint_of_a_headless_service_has_a_server_name(mesh, eventually) -> None:
+    pods = [TlsBackend(f"db-{number}") for number in range(2)]
+    for pod in pods:
+        await pod.start()
+    slices = [pod.slice("db", port_name="https", hostname=pod.name) for pod in pods]
+    mesh.manifests.save("db", service("db", ports=PORTS, clusterIP="None"), *slices)
+    sidecar = await mesh.sidecar((await mesh.serve()).port)
+    for pod in pods:
+        for form in ("db", "db.shop", "db.shop.svc.cluster.local"):
+            for _ in range(3):
+                assert await said(sidecar.egress, f"{pod.name}.{form}") == (f"{pod.name}.shop", pod.name)
+    assert {await said(sidecar.egress, "db") for _ in range(4)} == {(f"{p.name}.shop", p.name) for p in pods}
+    assert await said(sidecar.egress, "db-2.db") is None
+    mesh.manifests.save("db", service("db", ports=PORTS, clusterIP="None"), slices[0])
+    await eventually(lambda: is_said(sidecar, "db-1.db", None))
+    for pod in pods:
+        await pod.stop()
+
+
 async def is_said(sidecar, called: str, answer: tuple[str, str] | None) -> bool:
     return await said(sidecar.egress, called) == answer

@@ -16,6 +16,7 @@ from pilothouse.translate.clusters import ads
 from pilothouse.translate.hashing import hash_connections
 from pilothouse.translate.http import connection_manager
 from pilothouse.translate.names import EGRESS, listener_name
+from pilothouse.translate.subsets import by_hostname
 from pilothouse.translate.traffic import connection_shares, hashes
 
 # There is no such cluster, so Envoy closes the connections.
@@ -61,7 +62,16 @@ def tcp_filters(name: str, resolved: Resolved, port: Port) -> list[Filter]:
     if not shares:
         proxy.cluster = _NOWHERE
     before = [hash_connections(proxy)] if hashes(resolved) else []
-    return [*before, Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))]
+    return [*before, _tcp_proxy(proxy)]
+
+
+def endpoint_filter(name: str, cluster: str, hostname: str) -> Filter:
+    """Connections to the one endpoint of a cluster that has a host name."""
+    return _tcp_proxy(TcpProxy(stat_prefix=name, cluster=cluster, metadata_match=by_hostname(hostname)))
+
+
+def _tcp_proxy(proxy: TcpProxy) -> Filter:
+    return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
 
 
 def _listener(name: str, host: str, port: int, filters: Iterable[Filter]) -> Listener:

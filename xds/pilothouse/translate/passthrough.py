@@ -5,17 +5,22 @@ As with virtual hosts, each service's filter chains are encoded once, and a list
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pilothouse import wire
-from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain, ListenerFilter
+from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import (
+    Filter,
+    FilterChain,
+    ListenerFilter,
+)
 from pilothouse._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from pilothouse.claims import Resolved
 from pilothouse.model import Port, Protocol, ServiceSpec
 from pilothouse.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.resources import checked, packed
-from pilothouse.translate.listeners import tcp_filters
-from pilothouse.translate.names import EGRESS, host_names, mesh_ports
+from pilothouse.translate.listeners import endpoint_filter, tcp_filters
+from pilothouse.translate.names import EGRESS, cluster_name, host_names, mesh_ports
 
 # Field number: Listener.filter_chains.
 _FILTER_CHAINS = 3
@@ -32,7 +37,10 @@ NO_CHAINS = Chains(b"", b"")
 
 
 def chains(resolved: Resolved, omit: Omit = unsaid) -> Chains:
-    """A filter chain for the one TLS port that has the names of a service: 443, else the first."""
+    """A filter chain for the one TLS port that has the names of a service: 443, else the first.
+
+    Of a headless service each endpoint with a host name has one of its own, by its own names.
+    """
     target = resolved.target
     ports = tls_ports(target) if target is not None else []
     if target is None or not ports:
@@ -40,7 +48,7 @@ def chains(resolved: Resolved, omit: Omit = unsaid) -> Chains:
     for port in ports[1:]:
         number = ports[0].number
         omit(Omission(Reason.SERVER_NAME_TAKEN, f"port {port.name or port.number}", f"by port {number}"))
-    return Chains(*(_chain(resolved, ports[0], own) for own in (True, False)))
+    return Chains(*(b"".join(_chains(resolved, ports[0], own)) for own in (True, False)))
 
 
 def tls_inspector() -> ListenerFilter:
@@ -48,13 +56,22 @@ def tls_inspector() -> ListenerFilter:
     return ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=packed(TlsInspector()))
 
 
-def _chain(resolved: Resolved, port: Port, own: bool) -> bytes:
+def _chains(resolved: Resolved, port: Port, own: bool) -> Iterator[bytes]:
+    spec = resolved.spec
     # A server name has no trailing dot (RFC 6066, 3).
-    names = (name for name in host_names(resolved.spec, own) if not name.endswith("."))
-    chain = FilterChain(name=f"{resolved.spec.hostname}:{port.number}")
+    every = [name for name in host_names(spec, own) if not name.endswith(".")]
+    names = [name for name in every if name not in resolved.taken]
+    yield _chain(f"{spec.hostname}:{port.number}", names, tcp_filters(EGRESS, resolved, port))
+    for pod in spec.hostnames if resolved.own else ():
+        forms = [form for form in (f"{pod}.{name}" for name in names) if form not in resolved.taken]
+        filters = [endpoint_filter(EGRESS, cluster_name(spec, port), pod)]
+        yield _chain(f"{pod}.{spec.hostname}:{port.number}", forms, filters)
+
+
+def _chain(name: str, server_names: Iterable[str], filters: Iterable[Filter]) -> bytes:
+    chain = FilterChain(name=name, filters=filters)
     chain.filter_chain_match.transport_protocol = "tls"
-    chain.filter_chain_match.server_names.extend(name for name in names if name not in resolved.taken)
-    chain.filters.extend(tcp_filters(EGRESS, resolved, port))
+    chain.filter_chain_match.server_names.extend(server_names)
     return wire.delimited(_FILTER_CHAINS, checked(chain))
 
 
