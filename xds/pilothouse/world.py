@@ -17,12 +17,12 @@ class World:
     def __init__(self, catalogue: Catalogue, audience: Audience) -> None:
         self._catalogue = catalogue
         self.audience = audience
-        self._vantage = audience.vantage
+        self._scope, self._vantage = audience.scope, audience.vantage
         self._without_node = replace(audience, node="")
 
     def get(self, type: ResourceType, name: str) -> Resource | None:
         """One resource, or None if there is none of that name for this audience."""
-        scope = self.audience.scope
+        scope = self._scope
         if type is ResourceType.ENDPOINTS:
             return self._catalogue.load_assignment(scope, self._vantage, name)
         if type is ResourceType.CLUSTER:
@@ -38,13 +38,13 @@ class World:
             return EMPTY  # a gRPC client names each target; there is no end to what it might name
         match type:
             case ResourceType.CLUSTER:
-                return catalogue.clusters(audience.scope, audience.dialect)
+                return catalogue.clusters(self._scope, audience.dialect)
             case ResourceType.ENDPOINTS:
-                return catalogue.load_assignments(audience.scope, self._vantage)
+                return catalogue.load_assignments(self._scope, self._vantage)
             case ResourceType.LISTENER:
-                return catalogue.listeners(audience.scope, audience.egress, audience.capture)
+                return catalogue.listeners(self._scope, audience.egress, audience.capture)
             case ResourceType.ROUTES:
-                return catalogue.routes(audience.scope, audience.capture)
+                return catalogue.routes(self._scope, audience.capture)
 
     def chosen(self, type: ResourceType, names: frozenset[str]) -> Selection:
         """Those of one type that have these names; shared by all who choose the same."""
@@ -59,8 +59,8 @@ class World:
 
     def _proxyless(self, type: ResourceType, name: str) -> Resource | None:
         if type is ResourceType.LISTENER:
-            return self._catalogue.api_listener(self.audience.scope, name)
-        return self._catalogue.cluster_routes(self.audience.scope, name)
+            return self._catalogue.api_listener(self._scope, name)
+        return self._catalogue.cluster_routes(self._scope, name)
 
 
 def no_endpoints(name: str) -> Resource:
