@@ -44,7 +44,7 @@ def test_a_pod_is_what_its_annotations_say(parsed):
 @pytest.mark.parametrize(
     "document",
     [
-        "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}",
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: shop}}",
         "{apiVersion: apps/v1, kind: Deployment}",
         "{apiVersion: serving.knative.dev/v1, kind: Service}",
         "{apiVersion: discovery.k8s.io/v1beta1, kind: EndpointSlice}",

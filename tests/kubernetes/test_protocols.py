@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from pilothouse.kubernetes.join import Cluster
+from pilothouse.kubernetes.objects import Key
 from pilothouse.kubernetes.protocols import spoken
-from pilothouse.model import Protocol, Transport
+from pilothouse.model import Protocol, ServiceName, Transport
+
+from .test_services import manifest
 
 HTTP, HTTP2, GRPC, TLS, TCP = Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.TLS, Protocol.TCP
 
@@ -61,9 +67,50 @@ HTTP, HTTP2, GRPC, TLS, TCP = Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Prot
     ],
 )
 def test_what_is_spoken_on_a_tcp_port(app_protocol, name, number, protocol):
-    assert spoken(Transport.TCP, app_protocol, name, number) is protocol
+    # Where nothing says it, the namespace does.
+    assert (spoken(Transport.TCP, app_protocol, name, number) or HTTP) is protocol
 
 
 @pytest.mark.parametrize("transport", [Transport.UDP, Transport.SCTP])
 def test_another_transport_is_opaque_whatever_its_name(transport):
     assert spoken(transport, "http", "http", 80) is Protocol.TCP
+
+
+NAMESPACE = (
+    "apiVersion: v1\nkind: Namespace\n"
+    "metadata: {name: shop, annotations: {pilothouse.dev/default-protocol: %s}}"
+)
+PORTS = (
+    "ports: [{name: a, port: 80}, {name: http, port: 81}, {name: dns, port: 53}, "
+    "{name: b, port: 82, protocol: UDP}]"
+)
+
+
+def test_a_namespace_says_what_is_spoken_where_nothing_else_does(parsed) -> None:
+    cluster, name = Cluster(), ServiceName("shop", "payments")
+    declared = parsed(manifest(PORTS)).object
+
+    def protocols() -> list[Protocol]:
+        return [port.protocol for port in cluster.service(name).spec.ports]
+
+    cluster.apply([declared, replace(declared, namespace="data")])
+    assert protocols() == [HTTP, HTTP, TCP, TCP]
+    for word, wanted in (("tcp", TCP), ("http", HTTP), ("TCP", TCP)):
+        assert cluster.apply([parsed(NAMESPACE % word).object]) == {name}
+        assert protocols() == [wanted, HTTP, TCP, TCP]
+    # It is the same once the port itself says so, and stays when the namespace goes.
+    cluster.apply([parsed(manifest(PORTS.replace("{name: a", "{name: a, appProtocol: http"))).object])
+    assert protocols() == [HTTP, HTTP, TCP, TCP]
+    cluster.apply([declared])
+    assert protocols()[0] is TCP
+    assert cluster.apply([], [Key("Namespace", "", "shop")]) == {name}
+    assert protocols()[0] is HTTP
+
+
+def test_a_default_that_is_no_protocol_is_named(parsed) -> None:
+    found = parsed(NAMESPACE % "udp")
+    assert found.object.protocol is HTTP
+    place = "metadata.annotations[pilothouse.dev/default-protocol]"
+    assert [str(each) for each in found.warnings] == [
+        f'{place}: "udp" is neither http nor tcp and is ignored'
+    ]

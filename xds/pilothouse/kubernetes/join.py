@@ -16,6 +16,7 @@ from pilothouse.kubernetes.objects import (
     Entry,
     Grant,
     Key,
+    Namespace,
     Node,
     Object,
     Pod,
@@ -23,7 +24,7 @@ from pilothouse.kubernetes.objects import (
     Service,
 )
 from pilothouse.kubernetes.realm import WHOLE, Realm
-from pilothouse.model import NOWHERE, Endpoint, Locality, ServiceName, ServiceSpec
+from pilothouse.model import NOWHERE, Endpoint, Locality, Protocol, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
 
 
@@ -63,7 +64,7 @@ class Cluster:
         declared = self._objects.get(Key("Service", *name))
         if not isinstance(declared, Service):
             return None
-        spec = self._specs[name]
+        spec = self._by_default(declared)
         if spec.external_name:
             return model.Service(spec)
         slices, left_out = self._slices(name)
@@ -80,6 +81,17 @@ class Cluster:
         if are_hosts(endpoints) if endpoints else any(found.fqdn for found in slices):
             return by_name(spec, endpoints)
         return model.Service(spec, endpoints, left_out + unattached)
+
+    def _by_default(self, declared: Service) -> ServiceSpec:
+        """The spec, with what its namespace says of ports of which nothing else says what they speak."""
+        spec = self._specs[declared.service]
+        namespace = self._objects.get(Key("Namespace", "", declared.namespace)) if declared.silent else None
+        if not isinstance(namespace, Namespace) or namespace.protocol is Protocol.HTTP:
+            return spec
+        ports = list(spec.ports)
+        for index in declared.silent:
+            ports[index] = replace(ports[index], protocol=namespace.protocol)
+        return replace(spec, ports=tuple(ports))
 
     def _slices(self, name: ServiceName) -> tuple[list[EndpointSlice], tuple[Omission, ...]]:
         """The slices of a service that count, and those that do not."""
@@ -136,6 +148,9 @@ class Cluster:
             return
         if isinstance(changed, RouteObject | Grant):
             yield from (name for name in self._routes.concerned(changed) if name in self._specs)
+            return
+        if isinstance(changed, Namespace):
+            yield from [name for name in self._specs if name.namespace == changed.name]
             return
         for found in self._slices_concerned(changed):
             if found.service in self._specs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pilothouse.model import NEAREST, NOWHERE, Locality, Placement, Port, ServiceName, State
+from pilothouse.model import NEAREST, NOWHERE, Locality, Placement, Port, Protocol, ServiceName, State
 from pilothouse.policy import PLAIN, Policy
 from pilothouse.routing import RouteKind, Rule
 
@@ -25,6 +25,7 @@ class Key(NamedTuple):
 class Service:
     """A `v1 Service`. `weight` is the default of its endpoints; None where it says nothing.
 
+    `silent` are the places in `ports` of those of which nothing says what they speak.
     `vips` are canonical IP addresses; `external_name` is lower case without a trailing dot.
     """
 
@@ -39,6 +40,7 @@ class Service:
     exported_to: frozenset[str] | None = None
     placement: Placement = NEAREST
     policy: Policy = PLAIN
+    silent: tuple[int, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -93,6 +95,19 @@ class EndpointSlice:
     @property
     def service(self) -> ServiceName:
         return ServiceName(self.namespace, self.owner)
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A `v1 Namespace`. `protocol` is spoken on its services' ports where nothing else says it."""
+
+    name: str
+    protocol: Protocol = Protocol.HTTP
+    created: str = ""
+
+    @property
+    def key(self) -> Key:
+        return Key("Namespace", "", self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,4 +186,4 @@ class Grant:
         return source in self.sources and ("" in self.targets or service in self.targets)
 
 
-Object = Service | EndpointSlice | Node | Pod | RouteObject | Grant
+Object = Service | EndpointSlice | Namespace | Node | Pod | RouteObject | Grant

@@ -13,6 +13,7 @@ from pilothouse.kubernetes import metadata, overrides
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.gateway import grant, route
 from pilothouse.kubernetes.gateway.backends import GROUP
+from pilothouse.kubernetes.namespaces import namespace
 from pilothouse.kubernetes.objects import Node, Object, Pod
 from pilothouse.kubernetes.services import service
 from pilothouse.kubernetes.slices import endpoint_slice
@@ -81,6 +82,7 @@ def _first(labels: Mapping[str, str], names: tuple[str, ...]) -> str:
 
 _READERS: dict[tuple[str, str], Callable[[Fields, overrides.Warn], Object | Omission]] = {
     ("v1", "Service"): service,
+    ("v1", "Namespace"): namespace,
     ("v1", "Node"): _node,
     ("v1", "Pod"): _pod,
     ("discovery.k8s.io/v1", "EndpointSlice"): endpoint_slice,

@@ -1,4 +1,4 @@
-"""What is spoken on a port of a Service: appProtocol, else the port's name, else its number, else HTTP."""
+"""What is spoken on a port of a Service: appProtocol, else the port's name, else its number."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _STANDARD = {
 _KNOWN_NUMBERS = frozenset({25, 53, 3306, 27017})
 
 
-def spoken(transport: Transport, app_protocol: str, name: str, number: int) -> Protocol:
-    """The protocol of a service port. Words are compared without regard to case; unknown ones say nothing."""
+def spoken(transport: Transport, app_protocol: str, name: str, number: int) -> Protocol | None:
+    """The protocol of a service port; None if nothing says it. Words are compared without regard to case."""
     if transport is not Transport.TCP:
         return Protocol.TCP
     word = app_protocol.lower()
     stated = _STANDARD.get(word) or _NAMED.get(word) or _NAMED.get(_prefix(name.lower()))
-    return stated or (Protocol.TCP if number in _KNOWN_NUMBERS else Protocol.HTTP)
+    return stated or (Protocol.TCP if number in _KNOWN_NUMBERS else None)
 
 
 def _prefix(name: str) -> str:

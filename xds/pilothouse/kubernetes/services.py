@@ -11,7 +11,7 @@ from pilothouse.kubernetes.objects import Service
 from pilothouse.kubernetes.placements import placement
 from pilothouse.kubernetes.policies import policy
 from pilothouse.kubernetes.protocols import spoken
-from pilothouse.model import Port, Transport
+from pilothouse.model import Port, Protocol, Transport
 
 _TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
 # The API server wants lower case here; the words in these names are compared without regard to it.
@@ -42,6 +42,7 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
         overrides.exported_to(meta.annotations, meta.namespace, warn),
         placed,
         policy(placed.sticky, meta.annotations, warn),
+        tuple(index for index, item in enumerate(spec.each("ports")) if _protocol(item) is None),
     )
 
 
@@ -97,9 +98,13 @@ def _port(item: Fields) -> Port:
         raise item.error("port", "is required")
     if not 1 <= number <= 65_535:
         raise item.error("port", f"{number} is not in 1..65535")
-    transport = _transport(item)
-    protocol = spoken(transport, item.text("appProtocol"), name, number)
-    return Port(name, number, protocol, transport, _target(item, number))
+    protocol = _protocol(item) or Protocol.HTTP
+    return Port(name, number, protocol, _transport(item), _target(item, number))
+
+
+def _protocol(item: Fields) -> Protocol | None:
+    """What the port itself says that it speaks."""
+    return spoken(_transport(item), item.text("appProtocol"), item.text("name"), item.integer("port") or 0)
 
 
 def _transport(item: Fields) -> Transport:

@@ -1,0 +1,24 @@
+"""Reading a `v1 Namespace`: what its annotations say for all that is in it."""
+
+from __future__ import annotations
+
+from pilothouse.kubernetes import metadata
+from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.objects import Namespace
+from pilothouse.kubernetes.overrides import Warn
+from pilothouse.kubernetes.settings import annotation_error
+from pilothouse.model import Protocol
+
+DEFAULT_PROTOCOL = "pilothouse.dev/default-protocol"
+
+_PROTOCOLS = {"http": Protocol.HTTP, "tcp": Protocol.TCP}
+
+
+def namespace(document: Fields, warn: Warn) -> Namespace:
+    """Read a Namespace. Raises FieldError where the API server would refuse it."""
+    meta = metadata.global_(document)
+    text = meta.annotations.get(DEFAULT_PROTOCOL, "http")
+    protocol = _PROTOCOLS.get(text.strip().lower())
+    if protocol is None:
+        warn(annotation_error(DEFAULT_PROTOCOL, f'"{text}" is neither http nor tcp and is ignored'))
+    return Namespace(meta.name, protocol or Protocol.HTTP, meta.created)
