@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from pilothouse.audience import ANYWHERE, Capture, Scope
+from pilothouse.audience import ANYWHERE, Capture, Dialect, Scope
+from pilothouse.changes import Change, affected
 from pilothouse.claims import Claims
 from pilothouse.dependencies import Dependencies
 from pilothouse.external import external, is_public
 from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
+from pilothouse.resources import ResourceType
 
 CLUSTER = "outbound|80||partner.shop.svc.cluster.local"
 
@@ -114,3 +117,23 @@ def test_a_service_takes_the_place_of_an_external_name(town: Any) -> None:
     spec = ServiceSpec(ServiceName("shop", "partner"), "partner.shop.svc.cluster.local", (Port("http", 80),))
     town.put(Service(spec, (Endpoint("10.0.0.1", (("http", 80),)),)))
     assert town.catalogue.load_assignment(Scope(), ANYWHERE, CLUSTER) is not None
+
+
+def test_a_grpc_client_is_told_when_the_target_of_an_alias_comes_changes_and_goes(
+    town: Any, make_service: Callable[..., Service]
+) -> None:
+    """It dials the alias, which has no cluster of its own."""
+    alias = make_service("shop/alias", ports=(), external_name="payments.shop.svc.cluster.local")
+    town.put(alias)
+
+    def told(changes: list[Change]) -> set[str]:
+        names = affected(changes, Scope(namespace="shop"), Dialect.GRPC).get(
+            ResourceType.LISTENER, frozenset()
+        )
+        return {name for name in names if name.startswith("alias.shop:")}
+
+    assert told(town.put(make_service("shop/payments", "10.0.0.1"))) == {"alias.shop:8080"}
+    assert told(town.put(make_service("shop/payments", "10.0.0.2"))) == set()
+    other = make_service("shop/payments", ports=(Port("http", 9090),))
+    assert told(town.put(other)) == {"alias.shop:8080", "alias.shop:9090"}
+    assert told(town.remove(other.name)) == {"alias.shop:9090"}

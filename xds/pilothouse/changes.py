@@ -43,7 +43,9 @@ def change(
         names = _united(_difference(old, None), _difference(None, new))
         moved = old.leads_to | new.leads_to
     told = frozenset[str]()
-    if ResourceType.CLUSTER in names:
+    if (
+        not old or not new or old.resolved is not new.resolved
+    ):  # it stays the same object while endpoints change
         told = told.union(*(targets(version.resolved) for version in (old, new) if version))
     if moved:
         versions = (version for to in moved for version in (before.get(to), directory.get(to)))
@@ -83,8 +85,10 @@ def _spoken(change: Change, dialect: Dialect) -> Changes:
         return change.names
     others = (ResourceType.LISTENER, ResourceType.ROUTES)
     names = {type: found for type, found in change.names.items() if type not in others}
+    if change.targets:  # an alias has some without a cluster of its own
+        names |= {ResourceType.LISTENER: change.targets}
     if ResourceType.CLUSTER in names:
-        names |= {ResourceType.LISTENER: change.targets, ResourceType.ROUTES: names[ResourceType.CLUSTER]}
+        names |= {ResourceType.ROUTES: names[ResourceType.CLUSTER]}
     return names
 
 
