@@ -50,6 +50,15 @@ def test_outlier_detection_is_turned_off_or_set() -> None:
     assert found.enforcing_consecutive_gateway_failure.value == 0
 
 
+def test_an_external_name_is_checked_by_its_own_name() -> None:
+    for kind, port in (("http", HTTP), ("grpc", GRPC)):
+        policy = Policy(health_check=HealthCheck(kind, "/healthz" if kind == "http" else ""))
+        spec = replace(SPEC, policy=policy, external_name="api.example.com")
+        (found,) = cluster(spec, port).health_checks
+        said = found.http_health_check.host if kind == "http" else found.grpc_health_check.authority
+        assert said == "api.example.com", kind
+
+
 @pytest.mark.parametrize("balance", Balance)
 def test_every_balance_keeps_what_all_clusters_have(balance: Balance) -> None:
     found = made(Policy(balance, CLIENT if balance.by_hash else None))

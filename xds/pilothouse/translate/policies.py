@@ -81,12 +81,13 @@ def _health_check(check: said.HealthCheck, spec: ServiceSpec, port: Port) -> Hea
         unhealthy_threshold=UInt32Value(value=check.unhealthy),
         healthy_threshold=UInt32Value(value=check.healthy),
     )
+    asked_for = spec.external_name or spec.hostname
     if check.kind == "grpc" and port.protocol.multiplexed:
         message.grpc_health_check.service_name = check.target
-        message.grpc_health_check.authority = spec.hostname
+        message.grpc_health_check.authority = asked_for
     elif check.kind == "http" and port.protocol.by_host:
         message.http_health_check.path = check.target
-        message.http_health_check.host = spec.hostname
+        message.http_health_check.host = asked_for
         if port.protocol.multiplexed:
             message.http_health_check.codec_client_type = CodecClientType.HTTP2
     else:
