@@ -61,3 +61,14 @@ def test_an_alias_of_itself_leads_nowhere() -> None:
     alias = spec("one", alias_of="one")
     claims.stake(alias)
     assert claims.resolve(alias).target is None
+
+
+def test_of_equally_old_services_the_first_by_name_and_then_namespace_has_a_virtual_ip() -> None:
+    claims = Claims()
+    specs = [
+        ServiceSpec(ServiceName(*name), "x.svc.cluster.local", vips=("10.96.0.1",))
+        for name in (("a", "carts"), ("a", "bills"), ("b", "bills"))
+    ]
+    for each in specs:
+        claims.stake(each)
+    assert [each.name for each in specs if claims.resolve(each).spec.vips] == [("a", "bills")]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pilothouse.model import Port, Service, ServiceName, ServiceSpec
+from pilothouse.model import Port, Protocol, Service, ServiceName, ServiceSpec
 
+from .conftest import Town
 from .test_pod_names import routed
+from .test_server_names import server_names
 
 SUFFIXES = (".mesh", ".service.test")
 
@@ -67,3 +72,44 @@ def test_endpoints_of_two_services_that_share_a_name_with_a_suffix_are_those_of_
     assert domains["db-0.db.mesh"] == "db-0.db.mesh.svc.cluster.local:80"
     assert domains["*.db.mesh"] == "*.db.mesh.svc.cluster.local:80"
     assert domains["db-0.db.data.mesh"] == "db-0.db.data.svc.cluster.local:80"
+
+
+def test_a_suffix_that_is_a_namespace_leaves_that_its_own_names(town: Any) -> None:
+    spec = replace(service("shop", "payments").spec, suffixes=(".shop",))
+    town.put(Service(spec))
+    assert routed(town, "data")["payments.shop"] == routed(town, "shop")["payments"]
+
+
+@st.composite
+def towns(draw: st.DrawFn) -> list[Service]:
+    """Services and suffixes whose names meet as often as they can."""
+    suffixes = draw(st.lists(st.sampled_from(ENDINGS), max_size=3, unique=True))
+    names = st.builds(ServiceName, st.sampled_from(LABELS), st.sampled_from(LABELS))
+    pods = st.lists(st.sampled_from(LABELS), unique=True, max_size=2)
+    return [
+        Service(replace(service(*name, *draw(pods)).spec, ports=PORTS, suffixes=tuple(suffixes)))
+        for name in draw(st.lists(names, unique=True, max_size=6))
+    ]
+
+
+LABELS = ("a", "b", "svc", "mesh")
+ENDINGS = (".a", ".b.svc", ".svc", ".mesh", ".a.mesh", ".a.b", ".b.svc.cluster.local", ".cluster.local")
+PORTS = (Port("http", 80), Port("https", 443, Protocol.TLS))
+
+
+@given(towns(), st.lists(st.booleans()))
+def test_no_domain_comes_twice_and_each_service_has_the_names_with_its_namespace(
+    services: list[Service], gone: list[bool]
+) -> None:
+    town = Town()
+    town.put(*services)
+    for each, leaves in zip(services, gone, strict=False):
+        if leaves:
+            town.remove(each.name)
+    for client in LABELS:
+        domains, chains = routed(town, client), server_names(town, client)
+        for name in town.services:
+            host = f"{name.name}.{name.namespace}"
+            for form in (host, f"{host}.svc"):
+                assert domains[form] == f"{host}.svc.cluster.local:80"
+                assert chains[form] == f"{host}.svc.cluster.local:443"

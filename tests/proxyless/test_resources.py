@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,6 +114,31 @@ def test_a_single_label_is_a_target_in_its_own_namespace_only() -> None:
     catalogue = _catalogue(_payments())
     assert _world(catalogue, namespace="shop").get(LDS, "payments:8080") is not None
     assert _world(catalogue, namespace="other").get(LDS, "payments:8080") is None
+
+
+def test_a_suffix_is_a_target_as_it_is_a_host_name() -> None:
+    suffixes = (".mesh",)
+    namesake = ServiceSpec(
+        ServiceName("mesh", "payments"), "payments.mesh.svc.cluster.local", (Port("x", 8080),)
+    )
+    services = [_payments(suffixes=suffixes), Service(replace(namesake, suffixes=suffixes))]
+
+    def route(catalogue: Catalogue) -> str:
+        manager = hcm.HttpConnectionManager()
+        listener = _opened(_world(catalogue, namespace="shop").get(LDS, "payments.mesh:8080"))
+        assert listener.api_listener.api_listener.Unpack(manager)
+        return manager.rds.route_config_name
+
+    assert route(_catalogue(services[0])) == CLUSTER
+    assert route(_catalogue(*services)) == CLUSTER.replace("shop", "mesh")
+    assert _world(_catalogue(services[0])).get(LDS, "payments.mesh:8080") is None
+
+
+def test_what_is_exported_to_others_is_no_target() -> None:
+    catalogue = _catalogue(_payments(exported_to=frozenset({"data"})))
+    for type, name in ((LDS, "payments.shop:8080"), (RDS, CLUSTER), (CDS, CLUSTER), (EDS, CLUSTER)):
+        assert _world(catalogue, namespace="data").get(type, name) is not None
+        assert _world(catalogue, namespace="shop").get(type, name) is None
 
 
 def test_what_is_out_of_scope_is_not_there() -> None:

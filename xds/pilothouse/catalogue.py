@@ -163,14 +163,15 @@ class Catalogue:
 
     def api_listener(self, scope: Scope, target: str) -> Resource | None:
         """The listener for what a gRPC client dials, such as `payments.shop:8080`."""
-        labels = target.lower().rpartition(":")[0].split(".")
-        name = ServiceName(labels[1] if len(labels) > 1 else scope.namespace, labels[0])
-        owner = self._directory.get(name)
-        if owner is None or not scope.sees(owner.service.spec.exposed):
-            return None
-        port = dialled(owner.resolved, target, name.namespace == scope.namespace)
-        answers = owner.resolved.target
-        return api_listener(target, cluster_name(answers, port)) if answers and port else None
+        name, _, rest = target.lower().rpartition(":")[0].partition(".")
+        # As with host names, a name with a namespace in it comes first.
+        for namespace in dict.fromkeys((rest.partition(".")[0], scope.namespace)):
+            owner = self._directory.get(ServiceName(namespace, name))
+            port = dialled(owner.resolved, target, namespace == scope.namespace) if owner else None
+            if owner and port and owner.resolved.target:
+                seen = scope.sees(owner.service.spec.exposed)
+                return api_listener(target, cluster_name(owner.resolved.target, port)) if seen else None
+        return None
 
     def cluster_routes(self, scope: Scope, name: str) -> Resource | None:
         """The routes to a cluster for a gRPC client."""

@@ -7,10 +7,11 @@ domain, which Envoy refuses together with everything beside them. The older serv
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from pilothouse.external import external
+from pilothouse.hostnames import contested
 from pilothouse.model import ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
 
@@ -108,7 +109,7 @@ class Claims:
     def _owner(self, vip: str, candidate: ServiceSpec) -> ServiceName:
         claimants: Iterable[ServiceSpec] = (self._by_vip.get(vip, {}) | {candidate.name: candidate}).values()
         # A service without a creation time (a hand-written file) gives way to one that has it.
-        return min(claimants, key=lambda spec: (not spec.created, spec.created, spec.name)).name
+        return min(claimants, key=_age).name
 
     def _target(self, spec: ServiceSpec) -> ServiceSpec | Omission:
         """The end of a chain of aliases: a service, or hosts outside of the mesh."""
@@ -144,24 +145,8 @@ class Claims:
         return touched - {spec.name}
 
 
-def contested(spec: ServiceSpec) -> Iterator[tuple[str, ServiceName]]:
-    """The hosts that a service would have but for another service, whose `name.namespace` they are.
-
-    `db-0.db` is an endpoint of the service `db`, unless there is a service `db-0` in the namespace `db`;
-    with the suffix `.mesh`, `payments.mesh` is the service `payments`, unless there is one in `mesh`.
-    """
-    namespace, name = spec.name
-    for suffix in spec.suffixes:
-        if suffix.count(".") == 1:
-            yield f"{name}{suffix}", ServiceName(suffix[1:], name)
-    for pod in spec.hostnames:
-        namesake = ServiceName(name, pod)
-        for suffix in ("", *spec.suffixes):
-            yield f"{pod}.{name}{suffix}", namesake
-        if namespace == "svc":
-            yield f"{pod}.{name}.svc", namesake
-        if f".{name}" in spec.suffixes:
-            yield f"{pod}.{name}", ServiceName(namespace, pod)
+def _age(spec: ServiceSpec) -> tuple[bool, str, str, str]:
+    return not spec.created, spec.created, spec.name.name, spec.name.namespace
 
 
 def led_to(spec: ServiceSpec) -> list[ServiceName]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pilothouse.hostnames import host_names
 from pilothouse.model import Port, Protocol, ServiceSpec, Transport
 
 EGRESS = "egress"
@@ -47,19 +48,6 @@ def hosts(spec: ServiceSpec, own_namespace: bool) -> list[str]:
     """What a Host header may say to mean a service: its names, then its virtual IPs, without ports."""
     addresses = [f"[{vip}]" if ":" in vip else vip for vip in spec.vips]
     return [*host_names(spec, own_namespace), *(address.lower() for address in addresses)]
-
-
-def host_names(spec: ServiceSpec, own_namespace: bool) -> list[str]:
-    """The names of a service, most specific first, lower case.
-
-    A single label is a name only within its own namespace. A trailing dot is an absolute name of
-    DNS, and some clients send it.
-    """
-    name, namespace = spec.name.name, spec.name.namespace
-    short = [f"{name}.{namespace}", *([name] if own_namespace else [])]
-    suffixed = [host + suffix for suffix in spec.suffixes for host in short]
-    every = (spec.hostname, f"{spec.hostname}.", f"{name}.{namespace}.svc", *short, *suffixed)
-    return [*dict.fromkeys(host.lower() for host in every)]
 
 
 def by_virtual_ip(port: Port, everything: bool) -> bool:

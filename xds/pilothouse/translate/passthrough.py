@@ -16,11 +16,12 @@ from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import (
 )
 from pilothouse._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from pilothouse.claims import Resolved
+from pilothouse.hostnames import host_names
 from pilothouse.model import Port, Protocol, ServiceSpec
 from pilothouse.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.resources import checked, packed
 from pilothouse.translate.listeners import endpoint_filter, tcp_filters
-from pilothouse.translate.names import EGRESS, cluster_name, host_names, mesh_ports
+from pilothouse.translate.names import EGRESS, cluster_name, mesh_ports
 
 # Field number: Listener.filter_chains.
 _FILTER_CHAINS = 3

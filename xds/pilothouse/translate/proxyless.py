@@ -12,12 +12,13 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
     http_connection_manager_pb2 as hcm,
 )
 from pilothouse.claims import Resolved
+from pilothouse.hostnames import host_names
 from pilothouse.model import Port
 from pilothouse.policy import HashOn
 from pilothouse.resources import Resource, ResourceType, checked, packed
 from pilothouse.translate.clusters import ads
 from pilothouse.translate.hashing import hash_calls
-from pilothouse.translate.names import host_names, mesh_ports
+from pilothouse.translate.names import mesh_ports
 
 
 def targets(resolved: Resolved) -> frozenset[str]:
@@ -29,7 +30,7 @@ def targets(resolved: Resolved) -> frozenset[str]:
 def dialled(resolved: Resolved, target: str, own_namespace: bool) -> Port | None:
     """The port of what answers that a target such as `payments.shop:8080` means, if it means this service."""
     host, _, number = target.lower().rpartition(":")
-    if host not in host_names(resolved.spec, own_namespace):
+    if host not in host_names(resolved.spec, own_namespace) or host in resolved.taken:
         return None
     return next((port for port in _ports(resolved) if str(port.number) == number), None)
 
