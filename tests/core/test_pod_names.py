@@ -91,3 +91,10 @@ def test_an_endpoint_is_chosen_by_its_host_name_from_those_of_the_one_cluster(to
     routes = town.catalogue.routes(Scope(namespace="data"), Capture.PROXY).resources["egress"].any
     assert len(re.findall(rb"envoy\.lb.{2,12}hostname.{2,12}db-0", routes, re.DOTALL)) == 1
     assert town.catalogue.clusters(Scope()).resources.keys() == {"outbound|80||db.data.svc.cluster.local"}
+
+
+def test_a_service_has_the_name_that_one_of_its_endpoints_would_have(town: Any) -> None:
+    town.put(service("db", "db", "db"))
+    domains = routed(town, "db")
+    assert domains["db.db"] == "db.db.svc.cluster.local:80"
+    assert domains["db.db.db"] == "db.db.db.svc.cluster.local:80"

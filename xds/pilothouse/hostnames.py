@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from pilothouse.model import ServiceName, ServiceSpec
 
@@ -18,6 +18,19 @@ def host_names(spec: ServiceSpec, own_namespace: bool) -> list[str]:
     suffixed = [host + suffix for suffix in spec.suffixes for host in short]
     every = (spec.hostname, f"{spec.hostname}.", f"{name}.{namespace}.svc", *short, *suffixed)
     return [*dict.fromkeys(host.lower() for host in every)]
+
+
+def endpoint_forms(
+    spec: ServiceSpec, taken: Collection[str], own_namespace: bool
+) -> Iterator[tuple[str, list[str]]]:
+    """Each host name of an endpoint, and the names of the service that may come after it and a dot."""
+    # What ends as an extra suffix is a service in the namespace of whoever asks.
+    suffixes = {suffix[1:] for suffix in spec.suffixes}.intersection(host_names(spec, own_namespace=False))
+    forms = [form for form in host_names(spec, own_namespace) if form not in suffixes.union(taken)]
+    # The endpoint `db` of the service `db` in the namespace `db` is not `db.db`.
+    others = {*taken, *host_names(spec, own_namespace=True)}
+    for pod in spec.hostnames:
+        yield pod, [form for form in forms if f"{pod}.{form}" not in others]
 
 
 def contested(spec: ServiceSpec) -> Iterator[tuple[str, ServiceName]]:

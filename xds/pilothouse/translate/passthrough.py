@@ -16,7 +16,7 @@ from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import (
 )
 from pilothouse._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from pilothouse.claims import Resolved
-from pilothouse.hostnames import host_names
+from pilothouse.hostnames import endpoint_forms, host_names
 from pilothouse.model import Port, Protocol, ServiceSpec
 from pilothouse.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.resources import checked, packed
@@ -59,20 +59,18 @@ def tls_inspector() -> ListenerFilter:
 
 def _chains(resolved: Resolved, port: Port, own: bool) -> Iterator[bytes]:
     spec = resolved.spec
-    # A server name has no trailing dot (RFC 6066, 3).
-    every = [name for name in host_names(spec, own) if not name.endswith(".")]
-    names = [name for name in every if name not in resolved.taken]
+    names = [name for name in host_names(spec, own) if name not in resolved.taken]
     yield _chain(f"{spec.hostname}:{port.number}", names, tcp_filters(EGRESS, resolved, port))
-    for pod in spec.hostnames if resolved.own else ():
-        forms = [form for form in (f"{pod}.{name}" for name in names) if form not in resolved.taken]
+    for pod, forms in endpoint_forms(spec, resolved.taken, own) if resolved.own else ():
         filters = [endpoint_filter(EGRESS, cluster_name(spec, port), pod)]
-        yield _chain(f"{pod}.{spec.hostname}:{port.number}", forms, filters)
+        yield _chain(f"{pod}.{spec.hostname}:{port.number}", (f"{pod}.{form}" for form in forms), filters)
 
 
 def _chain(name: str, server_names: Iterable[str], filters: Iterable[Filter]) -> bytes:
     chain = FilterChain(name=name, filters=filters)
     chain.filter_chain_match.transport_protocol = "tls"
-    chain.filter_chain_match.server_names.extend(server_names)
+    # None has a trailing dot (RFC 6066, 3).
+    chain.filter_chain_match.server_names.extend(name for name in server_names if not name.endswith("."))
     return wire.delimited(_FILTER_CHAINS, checked(chain))
 
 

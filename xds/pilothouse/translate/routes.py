@@ -12,7 +12,7 @@ from pilothouse import wire
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.claims import Resolved
-from pilothouse.hostnames import host_names
+from pilothouse.hostnames import endpoint_forms, host_names
 from pilothouse.model import Port, ServiceSpec
 from pilothouse.resources import checked
 from pilothouse.translate.hashing import hash_by
@@ -99,20 +99,15 @@ class _Collected:
 
 def _add_pods(collected: _Collected, resolved: Resolved, spec: ServiceSpec, ports: Sequence[Port]) -> None:
     """Endpoints by their host names (DNS-based service discovery, 2.4.1), and no other for one unknown."""
-    names = host_names(spec, own_namespace=True)
-    forms = [form for form in names if form not in resolved.taken]
-    # The endpoint `db` of the service `db` in the namespace `db` is not `db.db`.
-    taken = resolved.taken.union(names)
-    # What ends as an extra suffix is a service in the namespace of whoever asks.
-    suffixes = {suffix[1:] for suffix in spec.suffixes}.intersection(host_names(spec, own_namespace=False))
+    named = [*endpoint_forms(spec, resolved.taken, own_namespace=True)]
+    unknown = [form for form in host_names(spec, own_namespace=True) if form not in resolved.taken]
     for index, port in enumerate(ports):
         numbered, cluster = _Port(port, index == 0), cluster_name(spec, port)
-        for pod in spec.hostnames:
+        for pod, forms in named:
             name = f"{pod}.{spec.hostname}:{port.number}"
             route = wire.delimited(_ROUTES, encoded_to_cluster(cluster, hostname=pod))
-            free = [form for form in forms if form not in suffixes and f"{pod}.{form}" not in taken]
-            collected.add(name, free, numbered, route, f"{pod}.")
-        collected.add(f"*.{spec.hostname}:{port.number}", forms, numbered, _NO_POD, "*.")
+            collected.add(name, forms, numbered, route, f"{pod}.")
+        collected.add(f"*.{spec.hostname}:{port.number}", unknown, numbered, _NO_POD, "*.")
 
 
 def encoded_host(host: VirtualHost) -> bytes:
