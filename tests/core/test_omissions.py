@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from pilothouse.audience import Audience
+from pilothouse.dependencies import Dependencies
 from pilothouse.model import Endpoint, Port, Protocol, Service, ServiceName, ServiceSpec, State, Transport
 from pilothouse.reasons import Omission, Reason
 
@@ -80,3 +82,15 @@ def test_what_was_left_out_when_objects_were_read_is_told_too(town: Any) -> None
 
 def test_nothing_is_said_of_a_service_that_is_served_whole(town: Any) -> None:
     assert town.catalogue.omissions(service()) == ()
+
+
+def test_what_a_client_may_not_see_or_does_not_want_is_said_and_nothing_else(town: Any) -> None:
+    broken = service(replace(ONE, address="10.0.0.2", weight=0))
+    restricted = replace(broken, spec=replace(broken.spec, exported_to=frozenset({"shop"})))
+    front = Audience(namespace="front")
+    assert town.catalogue.omissions(restricted, front) == (
+        Omission(Reason.NOT_EXPORTED, "shop/payments", "to front"),
+    )
+    wants_other = Audience(dependencies=Dependencies(frozenset({ServiceName("shop", "carts")})))
+    assert town.catalogue.omissions(broken, wants_other) == (Omission(Reason.OUT_OF_SCOPE, "shop/payments"),)
+    assert [omission.reason for omission in town.catalogue.omissions(broken)] == [Reason.MAINTENANCE]

@@ -124,6 +124,10 @@ class Audience:
         return Scope(self.dependencies, self.namespace)
 
 
+#: A client that says nothing of itself.
+ANYBODY = Audience()
+
+
 def audience(node: Node) -> Audience:
     """Who this node is. Raises BadNode, naming the field, if its metadata makes no sense.
 

@@ -12,7 +12,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pilothouse.audience import ANYWHERE, Address, Capture, Dialect, Scope, Vantage
+from pilothouse.audience import ANYBODY, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.changes import Change, change, concerns
 from pilothouse.claims import Claims
 from pilothouse.directory import Directory
@@ -178,14 +178,19 @@ class Catalogue:
         owner = self._directory.owner(scope, name)
         return cluster_routes(name, owner.hash_on) if owner is not None else None
 
-    def omissions(self, service: Service, client: Vantage = ANYWHERE) -> tuple[Omission, ...]:
-        """What of a service, as a registry has it, is not at a sidecar there, and why; each thing once."""
+    def omissions(self, service: Service, client: Audience = ANYBODY) -> tuple[Omission, ...]:
+        """What of a service, as a registry has it, is not at a sidecar, and why; each thing once."""
+        name, exposed = str(service.name), service.spec.exposed
+        if not client.scope.admits(exposed):
+            return (Omission(Reason.NOT_EXPORTED, name, f"to {client.namespace or 'no namespace'}"),)
+        if not self._directory.sees(client.scope, exposed):
+            return (Omission(Reason.OUT_OF_SCOPE, name),)
         found: dict[Omission, None] = {}
         held = self.quarantined.get(service.name)
         if held is not None:
-            found[Omission(Reason.QUARANTINED, str(service.name), held.reason)] = None
+            found[Omission(Reason.QUARANTINED, name, held.reason)] = None
         resolved = self._claims.resolve(service.spec)
-        report_omissions(service, resolved, client, lambda omission: found.setdefault(omission))
+        report_omissions(service, resolved, client.vantage, lambda omission: found.setdefault(omission))
         return tuple(found)
 
     def unknown_dependencies(self, scope: Scope) -> tuple[Omission, ...]:

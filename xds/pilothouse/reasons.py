@@ -20,6 +20,8 @@ class Reason(Enum):
     UNSUPPORTED_TRANSPORT = "unsupported-transport"
     DAMPED = "damped"
     QUARANTINED = "quarantined"
+    OUT_OF_SCOPE = "out-of-scope"
+    NOT_EXPORTED = "not-exported"
     EXCLUDED_NAMESPACE = "excluded-namespace"
     UNSUPPORTED_KIND = "unsupported-kind"
     UNSUPPORTED_ADDRESSES = "unsupported-addresses"
