@@ -163,6 +163,40 @@ def test_a_backend_that_makes_no_sense_is_refused(parsed, backend):
         parsed(http_route().replace("{name: blue, port: 80}", backend))
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["/v[0-9]+/.*", "/a|/b", "(?i)/A", "(?P<name>x)", r"\d+", r"a\\1", "a{2,1000}", "a+?", "[[:alpha:]]"],
+)
+def test_an_expression_of_re2_is_taken(rule, text):
+    found = rule(f"matches: [{{path: {{type: RegularExpression, value: '{text}'}}}}]")
+    assert found.matches[0].path == Path(PathKind.REGEX, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[",
+        "(",
+        "*",
+        "a(?=b)",
+        "a(?!b)",
+        "(?<=a)b",
+        "(?<!a)b",
+        r"(a)\1",
+        "(?>a)",
+        "a++",
+        "a{1001}",
+        "(?P=n)",
+        "(?x)a",
+        r"\u0041",
+        "a" * 1001,
+    ],
+)
+def test_an_expression_that_envoy_would_refuse_is_refused_here(parsed, text):
+    with pytest.raises(FieldError, match="not a regular expression"):
+        parsed(http_route(f"matches: [{{path: {{type: RegularExpression, value: '{text}'}}}}]"))
+
+
 def test_a_route_of_gateways_plays_no_part(parsed):
     found = parsed(http_route(parents="[{name: gateway}]"))
     assert (found.object, found.ignored.reason) == (None, Reason.NO_SUCH_PARENT)

@@ -7,6 +7,7 @@ import re
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.gateway.backends import Unsupported, backends
 from pilothouse.kubernetes.gateway.http import filters, headers
+from pilothouse.kubernetes.gateway.regex import regex
 from pilothouse.routing import Match, Path, PathKind, Rule
 
 _ANY = "[^/]+"
@@ -28,7 +29,7 @@ def _path(method: Fields) -> Path:
     if not service and not name:
         return Path()
     if kind == "RegularExpression":
-        return Path(PathKind.REGEX, f"/{service or _ANY}/{name or _ANY}")
+        return Path(PathKind.REGEX, f"/{regex(method, 'service') or _ANY}/{regex(method, 'method') or _ANY}")
     if service and name:
         return Path(PathKind.EXACT, f"/{service}/{name}")
     if service:

@@ -6,6 +6,7 @@ import re
 
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.gateway.backends import Unsupported, backend, backends, header_change
+from pilothouse.kubernetes.gateway.regex import regex
 from pilothouse.routing import (
     Field,
     Filters,
@@ -85,7 +86,7 @@ def headers(item: Fields) -> tuple[Field, ...]:
     found: dict[str, Field] = {}
     for each in item.each("headers"):
         name = each.required("name").lower()
-        found.setdefault(name, Field(name, each.text("value"), _is_regex(each)))
+        found.setdefault(name, _field(each, name))
     return tuple(found.values())
 
 
@@ -104,7 +105,9 @@ def _match(item: Fields) -> Match:
     kind, value = path.text("type", "PathPrefix"), path.text("value", "/")
     if kind not in _PATHS:
         raise path.error("type", f'"{kind}" is none of {", ".join(_PATHS)}')
-    if kind != "RegularExpression" and not value.startswith("/"):
+    if kind == "RegularExpression":
+        value = regex(path, "value")
+    elif not value.startswith("/"):
         raise path.error("value", f'"{value}" does not start with /')
     method = item.text("method")
     if method and method not in _METHODS:
@@ -112,15 +115,17 @@ def _match(item: Fields) -> Match:
     query: dict[str, Field] = {}
     for each in item.each("queryParams"):
         name = each.required("name")
-        query.setdefault(name, Field(name, each.text("value"), _is_regex(each)))
+        query.setdefault(name, _field(each, name))
     return Match(Path(_PATHS[kind], value), method, headers(item), tuple(query.values()))
 
 
-def _is_regex(item: Fields) -> bool:
+def _field(item: Fields, name: str) -> Field:
     kind = item.text("type", "Exact")
     if kind not in ("Exact", "RegularExpression"):
         raise item.error("type", f'"{kind}" is neither Exact nor RegularExpression')
-    return kind == "RegularExpression"
+    if kind == "RegularExpression":
+        return Field(name, regex(item, "value"), regex=True)
+    return Field(name, item.text("value"))
 
 
 def _redirect(item: Fields) -> Redirect:
