@@ -57,11 +57,10 @@ class Caller:
             while set(latest) != set(names) or len(latest) < ROUND:
                 latest = [*latest, await self._answer()][-ROUND:]
 
-    async def goes_on(self, calls: int = ROUND) -> None:
-        """Wait for so many more calls that did not fail."""
+    async def goes_on(self, calls: int = ROUND) -> list[str]:
+        """Who answers so many more calls, none of which may fail."""
         async with asyncio.timeout(SECONDS):
-            for _ in range(calls):
-                await self._answer()
+            return [await self._answer() for _ in range(calls)]
 
     async def stop(self) -> None:
         self._process.kill()

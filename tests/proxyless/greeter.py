@@ -36,14 +36,14 @@ class Greeter:
         return self.name.encode()
 
 
-def save(folder: Path, *greeters: Greeter, zones: Iterable[str] = ()) -> None:
+def save(folder: Path, *greeters: Greeter, zones: Iterable[str] = (), **spec: str) -> None:
     """The service shop/payments with these endpoints, each in a slice since each has its own port."""
     each = [*zones] or [""] * len(greeters)
     service = {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": "payments", "namespace": "shop"},
-        "spec": {"clusterIP": "10.96.0.21", "ports": [{"name": "grpc", "port": 8080}]},
+        "spec": {"clusterIP": "10.96.0.21", "ports": [{"name": "grpc", "port": 8080}], **spec},
     }
     slices = [_slice(greeter, zone) for greeter, zone in zip(greeters, each, strict=True)]
     beside = folder / ".payments"

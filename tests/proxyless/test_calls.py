@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from .caller import SECONDS
 from .greeter import save
 
 
@@ -88,4 +90,21 @@ async def test_endpoints_nearby_are_called_and_those_further_off_when_there_are_
     await caller.reaches("b")
     save(control_plane.manifests, a, b, zones=["west", "east"])
     await caller.reaches("a")
+    assert _rejections(control_plane) == []
+
+
+async def test_a_client_stays_at_an_endpoint_and_finds_another_when_that_goes(
+    control_plane, greeters, calling
+) -> None:
+    everyone = await greeters("a", "b", "c")
+    save(control_plane.manifests, *everyone, sessionAffinity="ClientIP")
+    control_plane.start()
+    caller = await calling()
+    (home,) = set(await caller.goes_on(50))
+    others = [greeter for greeter in everyone if greeter.name != home]
+    save(control_plane.manifests, *others, sessionAffinity="ClientIP")
+    async with asyncio.timeout(SECONDS):
+        while (answers := set(await caller.goes_on())) != answers & {greeter.name for greeter in others}:
+            pass
+    assert len(answers) == 1
     assert _rejections(control_plane) == []

@@ -13,7 +13,7 @@ from pilothouse.claims import Resolved
 from pilothouse.model import Port, Protocol, ServiceName, ServiceSpec
 from pilothouse.policy import CLIENT, PLAIN, Balance, HashOn, HealthCheck, OutlierDetection, Policy, SlowStart
 from pilothouse.rules import check
-from pilothouse.translate.clusters import cluster, grpc_cluster
+from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain, plain_cluster
 from pilothouse.translate.hashing import hash_by
 from pilothouse.translate.http import encoded_to_cluster, to_cluster
 from pilothouse.translate.listeners import vip_listener
@@ -41,6 +41,14 @@ def test_a_gateway_failure_ejects_by_default_and_an_error_of_the_application_doe
     assert found.HasField("enforcing_consecutive_5xx")
     assert found.HasField("enforcing_success_rate")
     assert (found.base_ejection_time.seconds, found.max_ejection_percent.value) == (30, 50)
+
+
+@pytest.mark.parametrize("port", [HTTP, GRPC, TCP])
+def test_a_plain_cluster_is_encoded_as_the_message_is(port: Port) -> None:
+    assert is_plain(SPEC)
+    assert Cluster.FromString(plain_cluster(SPEC, port)) == cluster(SPEC, port)
+    for other in ({"headless": True}, {"hosts": ()}, {"policy": Policy(outliers="off")}):
+        assert not is_plain(replace(SPEC, **other))
 
 
 def test_outlier_detection_is_turned_off_or_set() -> None:

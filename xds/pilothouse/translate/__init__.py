@@ -13,10 +13,10 @@ from functools import lru_cache
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse.audience import Address, Dialect, Vantage
 from pilothouse.claims import Resolved
-from pilothouse.model import Service, ServiceName
+from pilothouse.model import Port, Service, ServiceName, ServiceSpec
 from pilothouse.policy import HashOn
 from pilothouse.resources import Resource, ResourceType, checked
-from pilothouse.translate.clusters import cluster, grpc_cluster
+from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain, plain_cluster
 from pilothouse.translate.dns import dns_cluster
 from pilothouse.translate.endpoints import load_assignment
 from pilothouse.translate.listeners import egress_listener, vip_listener
@@ -86,20 +86,17 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
     """
     spec = resolved.spec
     ports = [*mesh_ports(spec)] if resolved.own else []
-    by_name = spec.hosts is not None
-    found = {cluster_name(spec, port): pool(service, port) for port in ports if not by_name}
+    found = {cluster_name(spec, port): pool(service, port) for port in ports if spec.hosts is None}
     if before is not None and before.capturing == capturing and before.resolved == resolved:
         return replace(before, service=service, pools=found)
-    made = dns_cluster if by_name else cluster
-    clusters = [made(spec, port) for port in ports]
-    for_grpc = [found for found in map(grpc_cluster, clusters) if found is not None]
+    clusters, grpc_clusters = _clusters(spec, ports)
     tcp_listeners = _listeners(resolved, everything=False)
     return Translated(
         service=service,
         resolved=resolved,
         capturing=capturing,
-        clusters=_clusters(clusters, by_name),
-        grpc_clusters=_clusters(for_grpc, by_name),
+        clusters=clusters,
+        grpc_clusters=grpc_clusters,
         pools=found,
         listeners=_listeners(resolved, everything=True) if capturing else tcp_listeners,
         tcp_listeners=tcp_listeners,
@@ -109,8 +106,23 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
     )
 
 
-def _clusters(messages: Iterable[Cluster], complete: bool) -> Mapping[str, Resource]:
-    return {m.name: Resource(ResourceType.CLUSTER, m.name, checked(m), complete) for m in messages}
+def _clusters(
+    spec: ServiceSpec, ports: Iterable[Port]
+) -> tuple[Mapping[str, Resource], Mapping[str, Resource]]:
+    """The clusters of a service, and those of them that a gRPC client gets another encoding of."""
+    if is_plain(spec):
+        plain = {cluster_name(spec, port): plain_cluster(spec, port) for port in ports}
+        return {name: Resource(ResourceType.CLUSTER, name, data) for name, data in plain.items()}, {}
+    by_name = spec.hosts is not None
+    messages = [(dns_cluster if by_name else cluster)(spec, port) for port in ports]
+    for_grpc = [found for found in map(grpc_cluster, messages) if found is not None]
+
+    def resources(messages: Iterable[Cluster]) -> Mapping[str, Resource]:
+        return {
+            m.name: Resource(ResourceType.CLUSTER, m.name, checked(m), complete=by_name) for m in messages
+        }
+
+    return resources(messages), resources(for_grpc)
 
 
 def _listeners(resolved: Resolved, everything: bool) -> Mapping[str, Resource]:

@@ -5,11 +5,14 @@ What changes often (weights, health, drains) is never in here: a changed cluster
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.core.v3.config_source_pb2 import ApiVersion, ConfigSource
 from pilothouse._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from pilothouse.model import Port, ServiceSpec
 from pilothouse.policy import PLAIN, OutlierDetection
+from pilothouse.resources import checked
 from pilothouse.translate.names import cluster_name, stat_name
 from pilothouse.translate.policies import apply_policy, for_grpc, outlier_detection
 from pilothouse.translate.subsets import choose_by_hostname
@@ -29,6 +32,26 @@ def cluster(spec: ServiceSpec, port: Port) -> Cluster:
     if spec.headless:
         choose_by_hostname(message)
     return message
+
+
+def is_plain(spec: ServiceSpec) -> bool:
+    """Whether its clusters are as those of most services, and `plain_cluster` encodes them."""
+    return not spec.headless and spec.hosts is None and spec.policy == PLAIN
+
+
+def plain_cluster(spec: ServiceSpec, port: Port) -> bytes:
+    """The encoding of `cluster`, of which only the names differ from service to service."""
+    names = Cluster(name=cluster_name(spec, port), alt_stat_name=stat_name(spec, port))
+    return checked(names) + _beside_names(port.protocol.multiplexed)
+
+
+@lru_cache
+def _beside_names(multiplexed: bool) -> bytes:
+    message = Cluster(name="any")
+    message.MergeFrom(_HTTP2_TEMPLATE if multiplexed else _TEMPLATE)
+    checked(message)
+    message.ClearField("name")
+    return message.SerializeToString(deterministic=True)
 
 
 def grpc_cluster(message: Cluster) -> Cluster | None:
