@@ -32,14 +32,17 @@ def declared(name: str, annotations: dict[str, str], **spec: object) -> dict:
 
 
 class Ailing(Backend):
-    """One whose health checks fail when it is not `well`, or whose every answer is a failure."""
+    """One whose health checks fail when it is not `well`, or that fails, or pauses."""
 
     well = True
     failing = False
+    pause: asyncio.Event | None = None
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
+            if self.pause is not None:
+                await self.pause.wait()
             bad = self.failing or (not self.well and head.startswith(b"GET /healthz "))
             status, body = b"503 Unavailable" if bad else b"200 OK", self.name.encode()
             writer.write(b"HTTP/1.1 %s\r\ncontent-length: %d\r\n\r\n%s" % (status, len(body), body))
@@ -172,6 +175,19 @@ async def test_an_endpoint_that_fails_as_a_gateway_rests_but_never_the_only_one(
     sidecar = await mesh.sidecar((await mesh.serve()).port)
     await eventually(lambda: all_from(sidecar, "good"))
     assert await bodies(sidecar, "lonely", 12) == {"bad": 12}
+
+
+async def test_a_limit_refuses_what_is_more_than_it(mesh, ailing) -> None:
+    slow = await ailing("slow")
+    slow.pause = asyncio.Event()
+    limited = declared("payments", {"circuit-breaking": "max-requests=2, max-retries=0"})
+    mesh.manifests.save("payments", limited, slow.slice("payments"))
+    sidecar = await mesh.sidecar((await mesh.serve()).port)
+    asked = [asyncio.create_task(ask(sidecar.egress, "payments")) for _ in range(5)]
+    while sum(task.done() for task in asked) < 3:
+        await asyncio.wait([task for task in asked if not task.done()], return_when=asyncio.FIRST_COMPLETED)
+    slow.pause.set()
+    assert Counter([answer.status for answer in await asyncio.gather(*asked)]) == {503: 3, 200: 2}
 
 
 async def test_every_policy_is_accepted_and_keeps_the_shares_of_localities(mesh, eventually) -> None:
