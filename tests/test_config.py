@@ -92,6 +92,8 @@ EVERYTHING = {
     "extra_suffixes": ".mesh, .service.test",
     "include_namespaces": "shop,data",
     "exclude_namespaces": "test",
+    "default_namespace": "shop",
+    "wildcard_namespaces": "ops, data",
     "max_connection_age_s": "1.5",
     "external_names": "false",
     "flap_damping": "true",
@@ -112,6 +114,7 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert not flags.external_names
     assert flags.extra_suffixes == (".mesh", ".service.test")
     assert (flags.include_namespaces, flags.exclude_namespaces) == (("shop", "data"), ("test",))
+    assert (flags.default_namespace, flags.wildcard_namespaces) == ("shop", ("ops", "data"))
 
 
 def test_every_setting_is_a_flag_of_serve() -> None:
@@ -166,6 +169,8 @@ WRONG = [
     ),
     ("log_format", "xml", "Input should be 'auto', 'human' or 'json', not 'xml'"),
     ("cluster_domain", "Mesh", "'Mesh' is not a DNS name in lower case, such as cluster.local"),
+    ("default_namespace", "a.b", "'a.b' is not a namespace"),
+    ("wildcard_namespaces", "a,B", "'B' is not a namespace"),
     ("max_connection_age_s", "0", "Input should be greater than 0, not '0'"),
     ("max_connection_age_s", "nan", "Input should be a finite number, not 'nan'"),
     ("tls_cert", "absent.crt", "absent.crt: No such file or directory"),

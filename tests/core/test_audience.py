@@ -1,6 +1,6 @@
 import pytest
 
-from pilothouse.audience import Address, Audience, BadNode, Capture, Node, audience
+from pilothouse.audience import Address, Admission, Audience, BadNode, Capture, Node, audience
 from pilothouse.dependencies import Dependencies
 from pilothouse.model import Exposed, Locality, ServiceName
 
@@ -103,3 +103,22 @@ def test_a_dependency_on_a_namespace_covers_all_of_it_and_no_other() -> None:
     assert scope.sees(Exposed(ServiceName("shop", "payments")))
     assert not scope.sees(Exposed(ServiceName("shop", "carts")))
     assert not scope.sees(Exposed(ServiceName("data-2", "ledger")))
+
+
+def test_an_operator_says_where_those_are_who_do_not_say_it() -> None:
+    admission = Admission("web")
+    assert audience(Node(), admission).namespace == "web"
+    assert audience(metadata(namespace="shop"), admission).namespace == "shop"
+
+
+@pytest.mark.parametrize("said", [{}, {"dependencies": ["*"]}, {"dependencies": ["*", "!data/*"]}])
+def test_only_clients_of_the_namespaces_that_an_operator_names_depend_on_everything(
+    said: dict[str, object],
+) -> None:
+    admission = Admission(wildcards=frozenset({"ops"}))
+    assert audience(metadata(namespace="ops", **said), admission).dependencies.services is None
+    for node in (metadata(namespace="shop", **said), metadata(**said)):
+        with pytest.raises(BadNode, match=r"^node\.metadata\.pilothouse\.dependencies: must say which"):
+            audience(node, admission)
+    some = metadata(namespace="shop", dependencies=["shop/*"])
+    assert audience(some, admission) == audience(some)

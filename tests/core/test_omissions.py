@@ -94,3 +94,11 @@ def test_what_a_client_may_not_see_or_does_not_want_is_said_and_nothing_else(tow
     wants_other = Audience(dependencies=Dependencies(frozenset({ServiceName("shop", "carts")})))
     assert town.catalogue.omissions(broken, wants_other) == (Omission(Reason.OUT_OF_SCOPE, "shop/payments"),)
     assert [omission.reason for omission in town.catalogue.omissions(broken)] == [Reason.MAINTENANCE]
+
+
+def test_a_name_that_is_another_service_has_a_reason(town: Any) -> None:
+    mine = Service(replace(service().spec, suffixes=(".mesh",)), (ONE,))
+    town.put(mine)
+    assert town.catalogue.omissions(mine) == ()
+    town.put(Service(replace(mine.spec, name=ServiceName("mesh", "payments"), hostname="payments.mesh.svc")))
+    assert town.catalogue.omissions(mine) == (Omission(Reason.NAME_TAKEN, "payments.mesh"),)

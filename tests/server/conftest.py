@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
+from pilothouse.audience import OPEN, Admission
 from pilothouse.catalogue import Catalogue
 from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec
 from pilothouse.resources import ResourceType
@@ -77,9 +78,9 @@ class Stream:
 class Server:
     """A server over services that a test puts in and takes out."""
 
-    def __init__(self) -> None:
+    def __init__(self, admission: Admission = OPEN) -> None:
         self.catalogue = Catalogue()
-        self.discovery = Discovery(self.catalogue)
+        self.discovery = Discovery(self.catalogue, admission)
         self.services: dict[ServiceName, Service] = {}
 
     async def start(self, cleanup: AsyncExitStack, tls: Any = None, address: str = "127.0.0.1:0") -> None:
@@ -104,9 +105,14 @@ class Server:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
+def admission() -> Admission:
+    return OPEN
+
+
+@pytest.fixture
+async def server(admission: Admission) -> AsyncIterator[Server]:
     """A server that knows `shop/payments` and `shop/orders`."""
-    started = Server()
+    started = Server(admission)
     started.put(service("payments"), service("orders"))
     async with AsyncExitStack() as cleanup:
         await started.start(cleanup)

@@ -13,6 +13,7 @@ import structlog
 
 from pilothouse.admin.http import admin
 from pilothouse.admin.serve import serving as serving_admin
+from pilothouse.audience import Admission
 from pilothouse.catalogue import Catalogue
 from pilothouse.config import Settings
 from pilothouse.damping import Damping
@@ -45,10 +46,11 @@ async def run(
         sources = [FilesSource(settings.manifests, _realm(settings))]
     states = [SourceState(source) for source in sources]
     gc.disable()  # until everything is loaded: none of it is garbage, and it would be searched in vain
-    damping = Damping() if settings.flap_damping else None
-    registry = Registry([source.name for source in sources], damping=damping)
+    names = [source.name for source in sources]
+    registry = Registry(names, damping=Damping() if settings.flap_damping else None)
     catalogue = Catalogue(settings.external_names)
-    discovery, started_s, stopping = Discovery(catalogue), time.time(), _stop_on_signals()
+    discovery = Discovery(catalogue, _admission(settings))
+    started_s, stopping = time.time(), _stop_on_signals()
 
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(supervise(state, registry.shard(state.name))) for state in states]
@@ -148,6 +150,11 @@ def _realm(settings: Settings) -> Realm:
         frozenset(settings.include_namespaces),
         frozenset(settings.exclude_namespaces),
     )
+
+
+def _admission(settings: Settings) -> Admission:
+    wildcards = settings.wildcard_namespaces
+    return Admission(settings.default_namespace or "", frozenset(wildcards) if wildcards else None)
 
 
 def _tls(settings: Settings) -> Tls | None:

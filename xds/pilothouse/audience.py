@@ -128,24 +128,38 @@ class Audience:
 ANYBODY = Audience()
 
 
-def audience(node: Node) -> Audience:
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What an operator says of all clients: the namespace of those that do not say theirs, empty for none,
+    and the namespaces whose clients may depend on everything; None means: all.
+    """
+
+    namespace: str = ""
+    wildcards: frozenset[str] | None = None
+
+
+OPEN = Admission()
+
+
+def audience(node: Node, admission: Admission = OPEN) -> Audience:
     """Who this node is. Raises BadNode, naming the field, if its metadata makes no sense.
 
     The namespace is `metadata.pilothouse.namespace`, else `metadata.NAMESPACE`, else that of a node
-    id such as `sidecar~10.1.2.3~web-0.shop~shop.svc.cluster.local`; without one it is not guessed,
-    and short names are left out.
+    id such as `sidecar~10.1.2.3~web-0.shop~shop.svc.cluster.local`, else the operator's; without one
+    it is not guessed, and short names are left out.
     """
     said = node.metadata.get("pilothouse", {})
     if not isinstance(said, Mapping):
         raise BadNode(METADATA, "must be an object")
     for key in said.keys() - _KEYS:
         raise BadNode(f"{METADATA}.{key}", f"is not known; known are {', '.join(sorted(_KEYS))}")
+    namespace = _namespace(node, said) or admission.namespace
     return _shared(
         Audience(
-            namespace=_namespace(node, said),
+            namespace=namespace,
             node=_string(said, "node"),
             locality=node.locality,
-            dependencies=_dependencies(said),
+            dependencies=_admitted(_dependencies(said), namespace, admission),
             egress=_egress(said),
             capture=_capture(said),
             dialect=Dialect.GRPC if node.user_agent.lower().startswith("grpc") else Dialect.ENVOY,
@@ -190,6 +204,13 @@ def _dependencies(said: Mapping[str, object]) -> Dependencies:
     if not isinstance(value, list):
         raise BadNode(place, "must be a list of namespace/name")
     return dependencies(value, lambda item, mistake: BadNode(place + item, mistake))
+
+
+def _admitted(found: Dependencies, namespace: str, admission: Admission) -> Dependencies:
+    if found.services is None and admission.wildcards is not None and namespace not in admission.wildcards:
+        whose = f"a client in the namespace {namespace}" if namespace else "a client without a namespace"
+        raise BadNode(f"{METADATA}.dependencies", f"must say which: {whose} may not depend on everything")
+    return found
 
 
 def _egress(said: Mapping[str, object]) -> Address:

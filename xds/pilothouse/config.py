@@ -131,6 +131,8 @@ class Settings(BaseModel):
     connection below it, lives `max_connection_age_s` seconds: then the sidecar comes back on a new
     one and is sent nothing that it has. Without an end, streams would never spread over replicas
     that start later, and an open connection would keep a client certificate that was renewed.
+    A sidecar that does not say its namespace is in `default_namespace`, if there is one. With
+    `wildcard_namespaces` only sidecars there may depend on everything.
     `extra_suffixes` are what host names of services may end in beside `cluster_domain`.
     Without `external_names` an ExternalName leads to known services only, and to no host outside of the mesh.
     With `flap_damping` an endpoint whose readiness keeps changing waits before it is called again.
@@ -150,6 +152,8 @@ class Settings(BaseModel):
     extra_suffixes: Annotated[tuple[Annotated[str, AfterValidator(_suffix)], ...], _LISTED] = ()
     include_namespaces: Namespaces = ()
     exclude_namespaces: Namespaces = ()
+    default_namespace: Annotated[str, AfterValidator(_namespace)] | None = None
+    wildcard_namespaces: Namespaces = ()
     # gRPC takes milliseconds in 32 bits.
     max_connection_age_s: float = Field(default=1800, gt=0, le=2_000_000, allow_inf_nan=False)
     external_names: bool = True

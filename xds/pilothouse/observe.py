@@ -21,7 +21,6 @@ from pilothouse.registry import Registry
 from pilothouse.resources import ResourceType
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
-from pilothouse.server.tally import Tally
 from pilothouse.sources import Sink, Source
 
 
@@ -85,7 +84,7 @@ def observe(
         endpoints=sum(len(service.endpoints) for service in registry.services.values()),
         resources={type.label: count for type, count in catalogue.counts().items()},
         streams=tuple(_stream(session) for session in discovery.sessions),
-        counters=_counters(discovery.tally),
+        counters=_counters(discovery),
     )
 
 
@@ -125,7 +124,8 @@ def _stream(session: Session) -> StreamStatus:
     )
 
 
-def _counters(tally: Tally) -> Counters:
+def _counters(discovery: Discovery) -> Counters:
+    tally = discovery.tally
     return Counters(
         pushes={(type.label, variant): count for (type, variant), count in tally.pushes.items()},
         requests={_label(type): count for type, count in tally.requests.items()},
@@ -133,6 +133,7 @@ def _counters(tally: Tally) -> Counters:
         streams_opened=tally.streams_opened,
         streams_closed=tally.streams_closed,
         bad_requests=tally.bad_requests,
+        unknown_names=tally.unknown_names + sum(each.unknown_names for each in discovery.sessions),
         bytes_sent=tally.bytes_sent,
     )
 

@@ -30,6 +30,7 @@ class Reason(Enum):
     REFUSED_NAME = "refused-name"
     DECLARED_BUT_UNKNOWN = "declared-but-unknown"
     NO_PORTS = "no-ports"
+    NAME_TAKEN = "name-taken"
     VIP_TAKEN = "vip-taken"
     NO_VIRTUAL_IP = "no-virtual-ip"
     SERVER_NAME_TAKEN = "server-name-taken"

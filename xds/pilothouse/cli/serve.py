@@ -38,6 +38,10 @@ Suffixes = Annotated[
 ]
 Include = Annotated[str | None, typer.Option(metavar="LIST", help="Serve only these namespaces.")]
 Exclude = Annotated[str | None, typer.Option(metavar="LIST", help="Serve all namespaces but these.")]
+Default = Annotated[str | None, typer.Option(metavar="NAME", help="Of sidecars that do not say theirs.")]
+Wildcard = Annotated[
+    str | None, typer.Option(metavar="LIST", help="Whose sidecars may depend on everything.  [default: all]")
+]
 Age = Annotated[
     str | None, typer.Option(metavar="SECONDS", help="When a stream has to start anew.  [default: 1800]")
 ]
@@ -71,6 +75,8 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     extra_suffixes: Suffixes = None,
     include_namespaces: Include = None,
     exclude_namespaces: Exclude = None,
+    default_namespace: Default = None,
+    wildcard_namespaces: Wildcard = None,
     max_connection_age_s: Age = None,
     external_names: External = None,
     flap_damping: Damping = None,

@@ -66,6 +66,7 @@ class Subscription:
     awaiting: bool = False  # the last response is unanswered
     # A request that accepts it, as Envoy encodes it: what comes before the names, the names, what follows.
     acceptance: tuple[bytes, bytes, bytes] = (b"", b"", b"")
+    unknown: int = 0  # how often a name was asked for of which there is nothing
     error: str = ""  # why the client rejected the last response
 
     def wants(self, name: str) -> bool:
@@ -116,7 +117,9 @@ class Subscription:
         """What to send now. Costs as much as what changed, unless the subscription did."""
         if self.rescan and not self.sent:
             whole = self.selected(world)
-            return Difference([*whole.resources.values()], sorted(self.owed - whole.resources.keys()), whole)
+            missing = sorted(self.owed - whole.resources.keys())
+            self.unknown += len(missing)
+            return Difference([*whole.resources.values()], missing, whole)
         difference = Difference([], [])
         for name in self._suspects(world):
             resource = world.get(self.type, name) if self.wildcard or name in self.names else None
@@ -130,6 +133,7 @@ class Subscription:
                 self.departed.setdefault(name, now)
             if name in self.owed and not isinstance(held, Resource):
                 difference.missing.append(name)
+        self.unknown += len(difference.missing)
         return difference
 
     def selected(self, world: World) -> Selection:

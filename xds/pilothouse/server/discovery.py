@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import structlog
 
-from pilothouse.audience import Audience
+from pilothouse.audience import OPEN, Admission, Audience, Node, audience
 from pilothouse.catalogue import Catalogue
 from pilothouse.changes import Change, affected
 from pilothouse.protocol.delta import DeltaStream
@@ -21,6 +21,7 @@ from pilothouse.resources import Changes, ResourceType
 from pilothouse.server.methods import SERVICES
 from pilothouse.server.session import BadRequest, Context, Session, Stream
 from pilothouse.server.tally import Tally
+from pilothouse.world import World
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +29,9 @@ log = structlog.get_logger(__name__)
 class Discovery:
     """All streams of this process."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, admission: Admission = OPEN) -> None:
         self._catalogue = catalogue
+        self._admission = admission
         self._conversations: dict[Session, asyncio.Task[None] | None] = {}
         self.tally = Tally()
         self.draining = False
@@ -78,7 +80,7 @@ class Discovery:
 
     def _method(self, variant: type[Stream], about: ResourceType | None) -> grpc.RpcMethodHandler[Any, Any]:
         async def converse(_: object, context: Context) -> None:
-            session = Session(variant(), about, context, self._catalogue, self.tally)
+            session = Session(variant(), about, context, self._world_of, self.tally)
             self._conversations[session] = asyncio.current_task()
             self.tally.streams_opened += 1
             try:
@@ -86,8 +88,12 @@ class Discovery:
             finally:
                 del self._conversations[session]
                 self.tally.streams_closed += 1
+                self.tally.unknown_names += session.unknown_names
 
         return grpc.stream_stream_rpc_method_handler(converse)
+
+    def _world_of(self, node: Node) -> World:
+        return World(self._catalogue, audience(node, self._admission))
 
     async def _converse(self, session: Session, context: Context) -> None:
         try:

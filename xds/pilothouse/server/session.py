@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import grpc
@@ -11,8 +12,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
-from pilothouse.audience import BadNode, Dialect, audience
-from pilothouse.catalogue import Catalogue
+from pilothouse.audience import BadNode, Dialect, Node
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
 from pilothouse.resources import Changes, ResourceType
@@ -27,6 +27,8 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 Stream: TypeAlias = DeltaStream | SotwStream
 
 _STATUS_TEXT = 500
+# So many cost a sidecar memory and time that it has better uses for.
+_MANY_CLUSTERS = 1000
 
 _BY_URL = {type.url: type for type in ResourceType}
 
@@ -45,7 +47,12 @@ class Session:
     """A client's stream, from its first request on. `type` is None on ADS."""
 
     def __init__(
-        self, stream: Stream, type: ResourceType | None, context: Context, catalogue: Catalogue, tally: Tally
+        self,
+        stream: Stream,
+        type: ResourceType | None,
+        context: Context,
+        world_of: Callable[[Node], World],
+        tally: Tally,
     ) -> None:
         self.stream = stream
         self.world: World | None = None
@@ -54,11 +61,17 @@ class Session:
         self.connected_s = time.time()
         self._type = type
         self._context = context
-        self._catalogue = catalogue
+        self._world_of = world_of
         self._tally = tally
         self._writer: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._finishing = False
+
+    @property
+    def unknown_names(self) -> int:
+        """How often endpoints were asked for of a cluster that does not exist, or not for this client."""
+        endpoints = self.stream.subscriptions.get(ResourceType.ENDPOINTS)
+        return endpoints.unknown if endpoints else 0
 
     def receive(self, data: bytes) -> None:
         """Take in one encoded request and send what it asks for. Raises BadRequest."""
@@ -109,7 +122,7 @@ class Session:
     def _meet(self, request: DiscoveryRequest | DeltaDiscoveryRequest) -> None:
         try:
             said = plain(request.node)
-            self.world = World(self._catalogue, audience(said))
+            self.world = self._world_of(said)
         except BadNode as bad:
             raise BadRequest(str(bad)) from None
         self.stream.legacy = self.world.audience.dialect is Dialect.ENVOY
@@ -141,7 +154,19 @@ class Session:
                 self._timer = asyncio.get_running_loop().call_later(delay, self.pump)
             return None
         self._tally.pushed(response.type, self.stream.variant, len(response.data))
+        if response.type is ResourceType.CLUSTER:
+            self._warn_of_many(len(self.stream.subscriptions[response.type].sent), world.audience.namespace)
         return response.data
+
+    def _warn_of_many(self, clusters: int, namespace: str) -> None:
+        """Once for each namespace: its sidecars are likely to be alike."""
+        if clusters > _MANY_CLUSTERS and self._tally.crowded(namespace):
+            log.warning(
+                "many clusters at one sidecar; it can say on which services it depends",
+                node=self.node_id,
+                namespace=namespace,
+                clusters=clusters,
+            )
 
     async def _write(self, world: World, response: bytes | None) -> None:
         """Send until there is nothing left; ends when the stream does."""

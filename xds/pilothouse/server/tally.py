@@ -7,6 +7,9 @@ from typing import Literal
 
 from pilothouse.resources import ResourceType
 
+# Clients say what they are called, so there is no end to these.
+_NAMESPACES = 1000
+
 Variant = Literal["sotw", "delta"]
 
 
@@ -21,6 +24,8 @@ class Tally:
         self.streams_closed = 0
         self.bad_requests = 0
         self.bytes_sent = 0
+        self.unknown_names = 0  # of streams that are closed
+        self._crowded: set[str] = set()
 
     def requested(self, type: ResourceType | None) -> None:
         self.requests[type] += 1
@@ -31,3 +36,10 @@ class Tally:
     def pushed(self, type: ResourceType, variant: Variant, size: int) -> None:
         self.pushes[type, variant] += 1
         self.bytes_sent += size
+
+    def crowded(self, namespace: str) -> bool:
+        """Whether it is new that sidecars of a namespace have many clusters. Of too many, it is never new."""
+        new = namespace not in self._crowded and len(self._crowded) < _NAMESPACES
+        if new:
+            self._crowded.add(namespace)
+        return new

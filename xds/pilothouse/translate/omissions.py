@@ -18,6 +18,8 @@ def report_omissions(service: Service, resolved: Resolved, client: Vantage, omit
     """Tell of everything that is left out for a client there, or called later than the rest."""
     for omission in (*service.left_out, *resolved.omissions):
         omit(omission)
+    for host in sorted(resolved.taken):
+        omit(Omission(Reason.NAME_TAKEN, host))
     _report_ports(service.spec, omit)
     chains(resolved, omit)
     _report_unreachable(resolved, omit)
