@@ -136,6 +136,11 @@ async def test_an_endpoint_that_goes_takes_only_its_own_with_it(mesh, eventually
     assert "b0" not in after.values()
     assert len(stayed) > 0.9 * sum(server != "b0" for server in before.values())
 
+    await backends[1].stop()  # and nobody says so: who was there is served elsewhere at once
+    rest = await by_query(sidecar, "payments", range(200))
+    assert set(rest.values()) == {"b2", "b3", "b4", "b5"}
+    await backends[1].start()
+
 
 async def has_endpoints(sidecar, count: int) -> bool:
     return [len(found) for found in (await sidecar.clusters()).values()] == [count]

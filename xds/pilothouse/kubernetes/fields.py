@@ -27,6 +27,11 @@ class FieldError(ValueError):
         return f"{self.field}: {self.message}" if self.path else self.message
 
 
+def annotation_error(annotation: str, message: str) -> FieldError:
+    """What is wrong with an annotation of a document."""
+    return FieldError(("metadata", "annotations", annotation), message)
+
+
 def written(path: Path) -> str:
     """A path as people write it; the key of an annotation has dots of its own and goes in brackets."""
     text = ""

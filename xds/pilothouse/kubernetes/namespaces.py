@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pilothouse.kubernetes import metadata
-from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.fields import Fields, annotation_error
 from pilothouse.kubernetes.objects import Namespace
 from pilothouse.kubernetes.overrides import Warn
-from pilothouse.kubernetes.settings import annotation_error
 from pilothouse.model import Protocol
 
 DEFAULT_PROTOCOL = "pilothouse.dev/default-protocol"

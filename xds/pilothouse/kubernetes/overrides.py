@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from pilothouse.kubernetes.addresses import canonical_address
-from pilothouse.kubernetes.fields import FieldError
+from pilothouse.kubernetes.fields import FieldError, annotation_error
 from pilothouse.kubernetes.metadata import is_label
 from pilothouse.model import Locality
 
@@ -38,7 +38,9 @@ def endpoint_weights(annotations: Mapping[str, str], warn: Warn) -> tuple[tuple[
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
-        warn(_error(ENDPOINT_WEIGHTS, 'is not a JSON object such as {"10.0.0.1": 5} and is ignored'))
+        warn(
+            annotation_error(ENDPOINT_WEIGHTS, 'is not a JSON object such as {"10.0.0.1": 5} and is ignored')
+        )
         return ()
     weights: dict[str, int] = {}
     for address, value in values.items():
@@ -55,7 +57,7 @@ def locality(annotations: Mapping[str, str], warn: Warn) -> Locality | None:
         return None
     parts = [part.strip() for part in text.split("/")]
     if len(parts) > 3 or not any(parts):
-        warn(_error(LOCALITY, f'"{text}" is not region/zone/sub-zone and is ignored'))
+        warn(annotation_error(LOCALITY, f'"{text}" is not region/zone/sub-zone and is ignored'))
         return None
     return Locality(*parts)
 
@@ -72,7 +74,7 @@ def exported_to(annotations: Mapping[str, str], namespace: str, warn: Warn) -> f
     if wrong or not namespaces:
         shown = ", ".join(wrong) or "nothing"
         # What was to be hidden from some must not be shown to all because of a slip of the pen.
-        warn(_error(EXPORT_TO, f'"{shown}" is not a namespace, and is left out'))
+        warn(annotation_error(EXPORT_TO, f'"{shown}" is not a namespace, and is left out'))
     return namespaces - {*wrong}
 
 
@@ -81,16 +83,12 @@ def _weight(value: object, annotation: str, whose: str, warn: Warn) -> int | Non
     if not (text.isascii() and text.isdigit()):
         shown = value if isinstance(value, str | int | float) else f"a {type(value).__name__}"
         message = f'{whose}"{shown}" is not a whole number from 0 to {MAX_WEIGHT} and is ignored'
-        warn(_error(annotation, message))
+        warn(annotation_error(annotation, message))
         return None
     # Compared by length first: Python refuses to read integers of thousands of digits.
     digits = text.lstrip("0")
     if len(digits) > 5 or int(digits or "0") > MAX_WEIGHT:
         message = f"{whose}{text[:20]} is more than {MAX_WEIGHT} and counts as {MAX_WEIGHT}"
-        warn(_error(annotation, message))
+        warn(annotation_error(annotation, message))
         return MAX_WEIGHT
     return int(digits or "0")
-
-
-def _error(annotation: str, message: str) -> FieldError:
-    return FieldError(("metadata", "annotations", annotation), message)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from pilothouse.kubernetes.fields import FieldError, Fields
+from pilothouse.kubernetes.fields import FieldError, Fields, annotation_error
 from pilothouse.kubernetes.overrides import Warn
 from pilothouse.model import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
 
@@ -69,7 +69,7 @@ def _hints(annotations: Mapping[str, str], warn: Warn) -> bool:
     """Whether the hints of the slices count."""
     text = annotations.get(HINTS, "use")
     if text not in ("use", "ignore"):
-        warn(_error(HINTS, f'"{text}" is neither use nor ignore and is ignored'))
+        warn(annotation_error(HINTS, f'"{text}" is neither use nor ignore and is ignored'))
     return text != "ignore"
 
 
@@ -81,7 +81,9 @@ def _overprovisioning(annotations: Mapping[str, str], warn: Warn) -> int:
     factor = _number(text, _MAX_FACTOR)
     if not factor:
         warn(
-            _error(OVERPROVISIONING, f'"{text}" is not a whole number from 1 to {_MAX_FACTOR} and is ignored')
+            annotation_error(
+                OVERPROVISIONING, f'"{text}" is not a whole number from 1 to {_MAX_FACTOR} and is ignored'
+            )
         )
     return factor or 0
 
@@ -93,7 +95,7 @@ def _rules(annotations: Mapping[str, str], name: str, read: Callable[[str], R], 
         try:
             rules += [read(text.strip())] if text.strip() else []
         except ValueError as error:
-            warn(_error(name, f'"{text.strip()}": {error}; this rule is ignored'))
+            warn(annotation_error(name, f'"{text.strip()}": {error}; this rule is ignored'))
     return tuple(sorted(rules, key=lambda rule: _breadth(rule.client)))
 
 
@@ -149,7 +151,3 @@ def _number(text: str, most: int) -> int | None:
     if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(most))):
         return None
     return int(digits) if int(digits) <= most else None
-
-
-def _error(annotation: str, message: str) -> FieldError:
-    return FieldError(("metadata", "annotations", annotation), message)

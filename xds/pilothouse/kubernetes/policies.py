@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import get_args
 
+from pilothouse.kubernetes.fields import annotation_error
 from pilothouse.kubernetes.overrides import Warn
-from pilothouse.kubernetes.settings import Read, Settings, annotation_error, duration, whole
+from pilothouse.kubernetes.settings import Read, Settings, duration, whole
 from pilothouse.policy import (
     CLIENT,
     PLAIN,

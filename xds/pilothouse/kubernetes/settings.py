@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from pilothouse.kubernetes.fields import FieldError
+from pilothouse.kubernetes.fields import annotation_error
 from pilothouse.kubernetes.overrides import Warn
 
 #: Makes a value of a text, or raises ValueError that says what is wrong with it.
@@ -82,7 +82,3 @@ def whole(least: int, most: int) -> Read:
         return int(digits)
 
     return read
-
-
-def annotation_error(annotation: str, message: str) -> FieldError:
-    return FieldError(("metadata", "annotations", annotation), message)
