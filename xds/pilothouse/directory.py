@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from pilothouse.audience import Scope
+from pilothouse.dependencies import EVERYTHING
 from pilothouse.model import Exposed, ServiceName
 from pilothouse.translate import Translated
 
@@ -74,7 +75,13 @@ class Directory:
     def owner(self, scope: Scope, cluster: str) -> Translated | None:
         """The service with this cluster, if the scope reaches it."""
         owner = self._owners.get(cluster)
-        return owner if owner is not None and self.sees(scope, owner.service.spec.exposed) else None
+        if owner is None:
+            return None
+        spec = owner.service.spec
+        # Asked at each push to each stream, so the common case is as short as it can be.
+        if spec.exported_to is None and scope.dependencies is EVERYTHING:
+            return owner
+        return owner if self.sees(scope, spec.exposed) else None
 
     def visible(self, scope: Scope) -> Iterator[Translated]:
         """The services in scope by name."""
@@ -100,8 +107,11 @@ class Directory:
         return sorted(name for name in named if name not in self._services)
 
     def _admitted(self, scope: Scope, names: Iterable[ServiceName]) -> Iterator[Translated]:
-        found = (self._services[name] for name in names)
-        return (one for one in found if scope.admits(one.service.spec.exposed))
+        for name in names:
+            found = self._services[name]
+            namespaces = found.service.spec.exported_to
+            if namespaces is None or scope.namespace in namespaces:
+                yield found
 
     def _link(self, new: Translated) -> None:
         for cluster in new.clusters:

@@ -95,7 +95,7 @@ class Pool(NamedTuple):
     def facet(self, client: Vantage) -> Vantage:
         """What of a client makes a difference to what it gets from here."""
         if self.placement is NEAREST and not self.nodes and not client.families:
-            return Vantage(client.locality)
+            return Vantage(client.locality) if client.node else client
         node = client.node if client.node in self.nodes else ""
         if self.placement.local and client.node and not node:
             return Vantage(node=ELSEWHERE)
