@@ -33,6 +33,19 @@ SLOW_START = "pilothouse.dev/slow-start"
 TCP_KEEPALIVE = "pilothouse.dev/tcp-keepalive"
 CONNECT_TIMEOUT = "pilothouse.dev/connect-timeout"
 
+_ANNOTATIONS = frozenset(
+    {
+        LOAD_BALANCING,
+        HASH_ON,
+        CIRCUIT_BREAKING,
+        OUTLIER_DETECTION,
+        HEALTH_CHECK,
+        SLOW_START,
+        TCP_KEEPALIVE,
+        CONNECT_TIMEOUT,
+    }
+)
+
 # As RFC 9110, 5.6.2 has it; what Envoy refuses in a name is none of these either.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}", re.ASCII)
 _PATH = re.compile(r"/[!-~]{0,1023}")
@@ -73,6 +86,8 @@ _TIMEOUT: dict[str, tuple[str, Read]] = {"timeout": ("timeout_ms", duration(1, 3
 
 def policy(affinity: bool, annotations: Mapping[str, str], warn: Warn) -> Policy:
     """Read what a Service says; `affinity` is whether its clients are to stay at an endpoint."""
+    if not affinity and _ANNOTATIONS.isdisjoint(annotations):
+        return PLAIN  # as of most
     balance, hash_on = _spread(affinity, annotations, warn)
     found = Policy(
         balance=balance,
