@@ -7,13 +7,14 @@ from typing import Any
 
 from google.protobuf.any_pb2 import Any as Packed
 
+from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain
 from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from pilothouse.audience import EGRESS, Capture, Dialect, Scope
 from pilothouse.changes import affected
 from pilothouse.model import Port, Protocol, Service, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
-from pilothouse.resources import ResourceType
+from pilothouse.resources import Resource, ResourceType
 
 HTTPS = Port("https", 443, Protocol.TLS)
 
@@ -34,11 +35,15 @@ def listener(town: Any, namespace: str) -> Listener:
 
 def server_names(town: Any, namespace: str) -> dict[str, str]:
     """The name of the filter chain of each server name. Fails if one comes twice."""
-    found = [
-        (name, c.name)
-        for c in listener(town, namespace).filter_chains
-        for name in c.filter_chain_match.server_names
-    ]
+    resource = town.catalogue.listeners(Scope(namespace=namespace), EGRESS, Capture.PROXY).resources["egress"]
+    return {name: chain.name for name, chain in opened_chains(resource).items()}
+
+
+def opened_chains(resource: Resource) -> dict[str, FilterChain]:
+    """The filter chain of each server name. Fails if one comes twice."""
+    message = Listener()
+    assert Packed.FromString(resource.any).Unpack(message)
+    found = [(name, c) for c in message.filter_chains for name in c.filter_chain_match.server_names]
     assert len(dict(found)) == len(found), "Envoy refuses equal matches"
     return dict(found)
 
