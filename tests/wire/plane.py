@@ -15,7 +15,8 @@ PROGRAM = Path(sys.executable).with_name("pilothouse")
 class ControlPlane:
     """`pilothouse serve` over a folder, on the same port each time it is started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
+        self._flags = flags
         self.manifests = folder / "manifests"
         self.manifests.mkdir()
         self.port = 0
@@ -51,7 +52,7 @@ class ControlPlane:
         """Start the process; `serving` tells when it is there."""
         ports = ["--xds", self.address, "--admin", "127.0.0.1:0"]
         with self._log.open("w") as log:
-            flags = ["--manifests", self.manifests, *ports, "--log-format", "json"]
+            flags = ["--manifests", self.manifests, *ports, *self._flags, "--log-format", "json"]
             self._process = subprocess.Popen([PROGRAM, "serve", *flags], stdout=log, stderr=log)
 
     def start(self) -> None:
