@@ -238,9 +238,11 @@ def test_a_port_that_is_not_there_is_told(attached):
     assert [omission.reason for omission in found.left_out] == [Reason.NO_SUCH_PARENT]
 
 
-def test_a_route_of_another_namespace_is_left_out(attached):
+def test_a_route_of_requests_may_be_in_another_namespace_and_one_of_connections_not(attached):
     parents = '[{group: "", kind: Service, name: web, namespace: shop}]'
-    found = attached(http_route(parents=parents, namespace="front"))
+    abroad = http_route(parents=parents, namespace="front")
+    assert [route.namespace for route in attached(abroad).spec.routes] == ["front"]
+    found = attached(abroad.replace("HTTPRoute", "TCPRoute"))
     assert found.spec.routes == ()
     assert [omission.reason for omission in found.left_out] == [Reason.CONSUMER_ROUTE]
 

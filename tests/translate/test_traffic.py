@@ -131,7 +131,7 @@ def test_what_is_left_out_has_a_reason() -> None:
         Rule(unsupported="the filter X"),
     )
     connections = Route(RouteKind.TCP, "shop", "tcp", (Rule(),), port=80)
-    request_routes(resolved(route(*rules), connections), HTTP, said.append)
+    request_routes(resolved(route(*rules), connections), HTTP, omit=said.append)
     assert {omission.reason for omission in said} == {
         Reason.NO_SUCH_BACKEND,
         Reason.NOT_GRANTED,
@@ -178,3 +178,19 @@ def test_a_backend_that_comes_and_goes_concerns_who_leads_there_by_route_and_by_
 def test_precedence_is_total() -> None:
     found = ranked([route(Rule((Match(), Match(EXACT)))), route(Rule((Match(),)))])
     assert all(one.rank < next_one.rank for one, next_one in pairwise(found))
+
+
+def test_clients_with_routes_of_their_own_follow_these_and_no_others() -> None:
+    own = replace(route(Rule(backends=(GREEN,))), namespace="front")
+    found = resolved(route(Rule(backends=(BLUE,))), own)
+
+    def led_to(consumer: str) -> list[str]:
+        return [
+            one.route.cluster.split("|")[3]
+            for one in request_routes(found, HTTP, consumer) or ()
+            if one.route.cluster
+        ]
+
+    assert led_to("") == led_to("data") == ["blue.shop.svc.cluster.local"]
+    assert led_to("front") == ["green.shop.svc.cluster.local"]
+    assert request_routes(resolved(own), HTTP, "data") is None

@@ -142,10 +142,11 @@ class Catalogue:
 
         def build() -> Selection:
             seen = list(self._directory.visible(scope))
-            hosts = [t.hosts[not _inside(t, scope)] for t in seen]
+            hosts = [t.hosts.seen_from(scope.namespace, _inside(t, scope)) for t in seen]
             found = {EGRESS: routes([*hosts, *domain_hosts(scope.dependencies.domains, hosts)])}
             for translated in seen if capture is Capture.VIP else ():
                 found |= translated.vip_routes
+                found |= translated.consumer_vip_routes.get(scope.namespace, {})
             return Selection(found)
 
         return self._remember(ResourceType.ROUTES, scope, capture, build)

@@ -24,6 +24,7 @@ from pilothouse.translate.names import EGRESS, by_virtual_ip, cluster_name, host
 from pilothouse.translate.passthrough import Chains, chains, tls_inspector
 from pilothouse.translate.pools import Pool, pool
 from pilothouse.translate.routes import Hosts, egress_routes, vip_routes, virtual_hosts
+from pilothouse.translate.traffic import consumers
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Translated:
 
     `capturing` says whether `listeners` holds those of all ports, or only of those that a client needs
     which sends HTTP to its egress listener; `tcp_listeners` holds the latter. `vip_routes` are the
-    routes of the HTTP ones among `listeners`, which have the same names. `grpc_clusters` are those that
+    routes of the HTTP ones among `listeners`, which have the same names, and `consumer_vip_routes` those
+    for clients in namespaces that have routes of their own to the service. `grpc_clusters` are those that
     a gRPC client gets another encoding of.
     """
 
@@ -45,6 +47,7 @@ class Translated:
     listeners: Mapping[str, Resource]
     tcp_listeners: Mapping[str, Resource]
     vip_routes: Mapping[str, Resource]
+    consumer_vip_routes: Mapping[str, Mapping[str, Resource]]
     hosts: Hosts
     chains: Chains
 
@@ -101,6 +104,7 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
         listeners=_listeners(resolved, everything=True) if capturing else tcp_listeners,
         tcp_listeners=tcp_listeners,
         vip_routes=_vip_routes(resolved) if capturing else {},
+        consumer_vip_routes={each: _vip_routes(resolved, each) for each in consumers(spec) if capturing},
         hosts=virtual_hosts(resolved),
         chains=chains(resolved),
     )
@@ -136,9 +140,9 @@ def _listeners(resolved: Resolved, everything: bool) -> Mapping[str, Resource]:
     return {m.name: Resource(ResourceType.LISTENER, m.name, checked(m)) for m in messages}
 
 
-def _vip_routes(resolved: Resolved) -> Mapping[str, Resource]:
+def _vip_routes(resolved: Resolved, consumer: str = "") -> Mapping[str, Resource]:
     spec = resolved.spec
-    messages = [vip_routes(resolved, port, vip) for vip in spec.vips for port in host_ports(spec)]
+    messages = [vip_routes(resolved, port, vip, consumer) for vip in spec.vips for port in host_ports(spec)]
     return {m.name: Resource(ResourceType.ROUTES, m.name, checked(m)) for m in messages}
 
 

@@ -11,7 +11,7 @@ from pilothouse.translate.names import mesh_ports
 from pilothouse.translate.passthrough import chains, tls_ports
 from pilothouse.translate.placement import placed
 from pilothouse.translate.pools import named, pool
-from pilothouse.translate.traffic import connection_shares, request_routes
+from pilothouse.translate.traffic import connection_shares, consumers, request_routes
 
 
 def report_omissions(service: Service, resolved: Resolved, client: Vantage, omit: Omit) -> None:
@@ -24,7 +24,11 @@ def report_omissions(service: Service, resolved: Resolved, client: Vantage, omit
     chains(resolved, omit)
     _report_unreachable(resolved, omit)
     for port in mesh_ports(service.spec) if resolved.own else ():
-        (request_routes if port.protocol.by_host else connection_shares)(resolved, port, omit)
+        for consumer in ("", *consumers(service.spec)):
+            if port.protocol.by_host:
+                request_routes(resolved, port, consumer, omit)
+        if not port.protocol.by_host:
+            connection_shares(resolved, port, omit)
         if resolved.spec.hosts is not None:
             hosts_at(resolved.spec, port, omit)
             continue

@@ -5,7 +5,8 @@ It is joined from encoded virtual hosts: a service more or less encodes one, not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pilothouse import wire
@@ -18,7 +19,7 @@ from pilothouse.resources import checked
 from pilothouse.translate.hashing import hash_by
 from pilothouse.translate.http import encoded_to_cluster, to_cluster
 from pilothouse.translate.names import EGRESS, cluster_name, host_ports, hosts, listener_name
-from pilothouse.translate.traffic import request_routes
+from pilothouse.translate.traffic import consumers, request_routes
 
 # Field numbers: RouteConfiguration.virtual_hosts; VirtualHost.name, .domains, .routes.
 _VIRTUAL_HOSTS, _NAME, _DOMAINS, _ROUTES = 2, 1, 2, 3
@@ -31,6 +32,13 @@ class Hosts(NamedTuple):
 
     own: bytes
     other: bytes
+    #: For those in namespaces that have routes of their own to the service.
+    consumers: Mapping[str, bytes] = MappingProxyType({})
+
+    def seen_from(self, namespace: str, inside: bool) -> bytes:
+        if namespace in self.consumers:
+            return self.consumers[namespace]
+        return self.own if inside else self.other
 
 
 NO_HOSTS = Hosts(b"", b"")
@@ -43,24 +51,30 @@ def virtual_hosts(resolved: Resolved) -> Hosts:
     service each endpoint with a host name has virtual hosts of its own, and one that is not there has none.
     Raises rules.RuleViolation.
     """
-    names, target = resolved.spec, resolved.target
+    target = resolved.target
     ports = host_ports(target) if target is not None else []
     if target is None or not ports:
         return NO_HOSTS
+    own, other = _collected(resolved, ports)
+    return Hosts(own, other, {each: _collected(resolved, ports, each)[1] for each in consumers(target)})
+
+
+def _collected(resolved: Resolved, ports: Sequence[Port], consumer: str = "") -> tuple[bytes, bytes]:
+    names = resolved.spec
     own = [host for host in hosts(names, own_namespace=True) if host not in resolved.taken]
     collected = _Collected(frozenset(hosts(names, own_namespace=False)))
     for index, port in enumerate(ports):
-        collected.add(
-            f"{names.hostname}:{port.number}", own, _Port(port, index == 0), _routes(resolved, port)
-        )
+        name, routes = f"{names.hostname}:{port.number}", _routes(resolved, port, consumer)
+        collected.add(name, own, _Port(port, index == 0), routes)
     if names.headless and resolved.own:
         _add_pods(collected, resolved, names, ports)
-    return Hosts(*(b"".join(pieces) for pieces in collected.encoded))
+    own_pieces, other_pieces = collected.encoded
+    return b"".join(own_pieces), b"".join(other_pieces)
 
 
-def _routes(resolved: Resolved, port: Port) -> bytes:
+def _routes(resolved: Resolved, port: Port, consumer: str) -> bytes:
     """The encoded routes of a port: to its own endpoints, or as its traffic policy says."""
-    found, target = request_routes(resolved, port), resolved.target
+    found, target = request_routes(resolved, port, consumer), resolved.target
     if found is not None:
         return b"".join([wire.delimited(_ROUTES, checked(route)) for route in found])
     if target is None:
@@ -125,13 +139,13 @@ def egress_routes(encoded: Iterable[bytes]) -> bytes:
     return b"".join([_HEADER, *encoded, _REST])
 
 
-def vip_routes(resolved: Resolved, port: Port, vip: str) -> RouteConfiguration:
+def vip_routes(resolved: Resolved, port: Port, vip: str, consumer: str = "") -> RouteConfiguration:
     """The routes of the HTTP listener of a virtual IP: whatever the Host, this service was called."""
     message = RouteConfiguration(name=listener_name(vip, port))
     host = message.virtual_hosts.add(name=resolved.spec.hostname, domains=["*"])
     own = to_cluster(cluster_name(resolved.spec, port))
     hash_by(own, resolved.spec.policy.hash_on)
-    host.routes.extend(request_routes(resolved, port) or [own])
+    host.routes.extend(request_routes(resolved, port, consumer) or [own])
     return message
 
 

@@ -31,19 +31,35 @@ class Ranked(NamedTuple):
     rule: Rule
 
 
-def request_routes(resolved: Resolved, port: Port, omit: Omit = unsaid) -> list[EnvoyRoute] | None:
-    """The routes of a port that speaks HTTP; None if its requests go to its own endpoints."""
+def request_routes(
+    resolved: Resolved, port: Port, consumer: str = "", omit: Omit = unsaid
+) -> list[EnvoyRoute] | None:
+    """The routes of a port that speaks HTTP; None if its requests go to its own endpoints.
+
+    `consumer` is the namespace of clients that have routes of their own to this service: these take the
+    place of the service's, if one is for this port (GAMMA).
+    """
     target = resolved.target
     if target is None or not target.routes:
         return None
     routes = [route for route in target.routes if route.port in (0, port.number)]
     _report_conflicts(routes, port, omit)
-    routes = [route for route in routes if route.kind.of_requests]
+    routes = _seen_by(consumer, target, [route for route in routes if route.kind.of_requests])
     if not routes:
         return None
     clusters = Clusters(resolved, omit)
     found = [each for one in ranked(routes) for each in _rule_routes(one, clusters)]
     return [*found, refuse(Match(), _NOT_FOUND)]
+
+
+def consumers(target: ServiceSpec) -> list[str]:
+    """The namespaces whose clients have routes of their own to a service."""
+    return sorted({route.namespace for route in target.routes} - {target.name.namespace})
+
+
+def _seen_by(consumer: str, target: ServiceSpec, routes: Sequence[Route]) -> list[Route]:
+    own = [route for route in routes if route.namespace == consumer]
+    return own or [route for route in routes if route.namespace == target.name.namespace]
 
 
 def ranked(routes: Sequence[Route]) -> list[Ranked]:

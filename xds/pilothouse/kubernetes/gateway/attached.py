@@ -52,7 +52,7 @@ class Routes:
         left_out: list[Omission] = []
         for key in sorted(self._by_parent.at(name)):
             route = self._routes[key]
-            if route.namespace != name.namespace:
+            if route.namespace != name.namespace and not route.kind.of_requests:
                 left_out.append(Omission(Reason.CONSUMER_ROUTE, str(key)))
                 continue
             for parent in route.parents:

@@ -1,0 +1,47 @@
+"""Routes that a namespace has of its own to a service of another: for its clients, and for nobody else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from google.protobuf.any_pb2 import Any as Packed
+
+from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from pilothouse.audience import Capture, Dialect, Scope
+from pilothouse.changes import affected
+from pilothouse.model import Port, Service, ServiceName, ServiceSpec
+from pilothouse.resources import ResourceType
+from pilothouse.routing import Backend, Route, RouteKind, Rule
+
+
+def service(name: str, **fields: Any) -> Service:
+    host = f"{name}.shop.svc.cluster.local"
+    return Service(ServiceSpec(ServiceName("shop", name), host, (Port("http", 80),), **fields))
+
+
+def led_to(town: Any, namespace: str, configuration: str) -> str:
+    routes = town.catalogue.routes(Scope(namespace=namespace), Capture.VIP).resources[configuration]
+    message = RouteConfiguration()
+    assert Packed.FromString(routes.any).Unpack(message)
+    host = next(h for h in message.virtual_hosts if h.name.startswith("web.shop.svc.cluster.local"))
+    return host.routes[0].route.cluster.split("|")[3].partition(".")[0]
+
+
+@pytest.mark.parametrize("configuration", ["egress", "10.96.0.1_80"])
+def test_only_the_clients_of_a_namespace_follow_its_routes(town: Any, configuration: str) -> None:
+    def route(namespace: str, backend: str) -> Route:
+        return Route(RouteKind.HTTP, namespace, "r", (Rule(backends=(Backend("shop", backend, 80),)),))
+
+    web = service("web", vips=("10.96.0.1",), routes=(route("shop", "blue"), route("front", "green")))
+    town.put(web, service("blue"), service("green"))
+    assert led_to(town, "front", configuration) == "green"
+    assert led_to(town, "shop", configuration) == led_to(town, "data", configuration) == "blue"
+
+    only = replace(web, spec=replace(web.spec, routes=(route("front", "green"),)))
+    changes = town.put(only)
+    told = affected(changes, Scope(namespace="data"), Dialect.ENVOY)
+    assert configuration in told[ResourceType.ROUTES]
+    assert led_to(town, "data", configuration) == "web"
+    assert led_to(town, "front", configuration) == "green"
