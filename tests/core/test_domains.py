@@ -57,6 +57,16 @@ def test_a_domain_is_resolved_and_spoken_to_in_tls_that_is_verified(town: Any) -
     assert town.catalogue.load_assignment(seen, ANYWHERE, API) is None
 
 
+def test_an_address_is_verified_as_one_and_no_server_name(town: Any) -> None:
+    seen = scope(Domain("203.0.113.7", 443, "/etc/ca.pem"))
+    context = UpstreamTlsContext()
+    message = opened(town.catalogue.cluster(seen, "outbound|443||203.0.113.7"))
+    assert message.transport_socket.typed_config.Unpack(context)
+    (known,) = context.common_tls_context.validation_context.match_typed_subject_alt_names
+    assert (context.sni, known.san_type, known.matcher.exact) == ("", known.IP_ADDRESS, "203.0.113.7")
+    assert routed(town, seen).keys() == {"203.0.113.7", "203.0.113.7:443", "*"}
+
+
 def test_without_a_ca_it_is_spoken_to_in_the_clear(town: Any) -> None:
     seen = scope(Domain("api.example.com", 80))
     message = opened(town.catalogue.cluster(seen, "outbound|80||api.example.com"))

@@ -10,6 +10,7 @@ from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import VirtualHos
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.common_pb2 import SubjectAltNameMatcher
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 from pilothouse.dependencies import Domain
+from pilothouse.kubernetes.addresses import is_address
 from pilothouse.model import Endpoint, Port, ServiceName, ServiceSpec
 from pilothouse.resources import Resource, ResourceType, checked, packed
 from pilothouse.translate.dns import dns_cluster
@@ -41,7 +42,7 @@ def domain_hosts(domains: Iterable[Domain], services: Sequence[bytes]) -> Iterat
 @lru_cache(maxsize=1 << 10)
 def _host(domain: Domain, default: bool) -> bytes:
     message = VirtualHost(name=f"{domain.host}:{domain.port}")
-    for form in (domain.host, f"{domain.host}."):
+    for form in (domain.host,) if is_address(domain.host) else (domain.host, f"{domain.host}."):
         message.domains.extend((form, f"{form}:{domain.port}") if default else (f"{form}:{domain.port}",))
     message.routes.append(to_cluster(cluster_name(*_spec(domain))))
     return encoded_host(message)
@@ -58,11 +59,13 @@ def _cluster(domain: Domain) -> Cluster:
 
 
 def _tls(domain: Domain) -> UpstreamTlsContext:
-    """TLS to just this host: the name is sent, and the certificate has to be of it."""
-    context = UpstreamTlsContext(sni=domain.host)
+    """TLS to just this host: a name is sent, and the certificate has to be of that name or address."""
+    by_address = is_address(domain.host)
+    context = UpstreamTlsContext(sni="" if by_address else domain.host)
     validation = context.common_tls_context.validation_context
     validation.trusted_ca.filename = domain.ca
-    known = validation.match_typed_subject_alt_names.add(san_type=SubjectAltNameMatcher.DNS)
+    kind = SubjectAltNameMatcher.IP_ADDRESS if by_address else SubjectAltNameMatcher.DNS
+    known = validation.match_typed_subject_alt_names.add(san_type=kind)
     known.matcher.exact = domain.host
     return context
 
