@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from pilothouse.audience import ANYBODY, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.changes import Change, change, concerns
-from pilothouse.claims import Claims
+from pilothouse.claims import Claims, Resolved
 from pilothouse.directory import Directory
 from pilothouse.model import Service, ServiceName
 from pilothouse.reasons import Omission, Reason
@@ -125,7 +125,7 @@ class Catalogue:
             self._capture()
 
         def build() -> Selection:
-            seen = list(self._directory.visible(scope))
+            seen = self._called(scope)
             by_name = egress(address, b"".join(t.chains[not _inside(t, scope)] for t in seen))
             found = {by_name.name: by_name}
             for translated in seen:
@@ -141,7 +141,7 @@ class Catalogue:
             self._capture()
 
         def build() -> Selection:
-            seen = list(self._directory.visible(scope))
+            seen = self._called(scope)
             hosts = [t.hosts.seen_from(scope.namespace, _inside(t, scope)) for t in seen]
             found = {EGRESS: routes([*hosts, *domain_hosts(scope.dependencies.domains, hosts)])}
             for translated in seen if capture is Capture.VIP else ():
@@ -170,7 +170,7 @@ class Catalogue:
             owner = self._directory.get(ServiceName(namespace, name))
             port = dialled(owner.resolved, target, namespace == scope.namespace) if owner else None
             if owner and port and owner.resolved.target:
-                seen = scope.sees(owner.service.spec.exposed)
+                seen = scope.sees(owner.service.spec.exposed) and _may_answer(owner.resolved, scope)
                 return api_listener(target, cluster_name(owner.resolved.target, port)) if seen else None
         return None
 
@@ -186,11 +186,14 @@ class Catalogue:
             return (Omission(Reason.NOT_EXPORTED, name, f"to {client.namespace or 'no namespace'}"),)
         if not self._directory.sees(client.scope, exposed):
             return (Omission(Reason.OUT_OF_SCOPE, name),)
+        resolved = self._claims.resolve(service.spec)
+        if resolved.target and not _may_answer(resolved, client.scope):
+            target = resolved.target.name
+            return (Omission(Reason.NOT_EXPORTED, str(target), f"to {client.namespace or 'no namespace'}"),)
         found: dict[Omission, None] = {}
         held = self.quarantined.get(service.name)
         if held is not None:
             found[Omission(Reason.QUARANTINED, name, held.reason)] = None
-        resolved = self._claims.resolve(service.spec)
         report_omissions(service, resolved, client.vantage, lambda omission: found.setdefault(omission))
         return tuple(found)
 
@@ -199,6 +202,10 @@ class Catalogue:
         return tuple(
             Omission(Reason.DECLARED_BUT_UNKNOWN, str(name)) for name in self._directory.unknown(scope)
         )
+
+    def _called(self, scope: Scope) -> list[Translated]:
+        """The services in scope that a client there can call by name."""
+        return [each for each in self._directory.visible(scope) if _may_answer(each.resolved, scope)]
 
     def _admit(self, name: ServiceName, service: Service | None) -> Iterable[ServiceName]:
         """Take over one service; returns the others that this touches."""
@@ -262,6 +269,11 @@ class Catalogue:
         if stale:
             for key in [k for k in self._memo if k[0] in stale and concerns(change, k[1])]:
                 del self._memo[key]
+
+
+def _may_answer(resolved: Resolved, scope: Scope) -> bool:
+    """Whether what answers for a service is exported as well: an alias may lead to what is not."""
+    return resolved.own or resolved.target is None or scope.admits(resolved.target.exposed)
 
 
 def _inside(translated: Translated, scope: Scope) -> bool:

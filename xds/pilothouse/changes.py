@@ -38,7 +38,7 @@ def change(
     old, new = before[name], directory.get(name)
     names = _difference(old, new)
     moved = (old.leads_to if old else frozenset()) ^ (new.leads_to if new else frozenset())
-    if old and new and old.service.spec.exported_to != new.service.spec.exported_to:
+    if old and new and _exports(old) != _exports(new):
         # Some lose and some gain sight of all of it.
         names = _united(_difference(old, None), _difference(None, new))
         moved = old.leads_to | new.leads_to
@@ -102,6 +102,12 @@ def _exposed(name: ServiceName, old: Translated | None, new: Translated | None) 
                 return Exposed(name)
             namespaces |= exported_to
     return Exposed(name, namespaces)
+
+
+def _exports(version: Translated) -> tuple[frozenset[str] | None, frozenset[str] | None]:
+    """To whom a service is exported, and to whom what answers for it."""
+    answers = version.resolved.target or version.service.spec
+    return version.service.spec.exported_to, answers.exported_to
 
 
 def _difference(old: Translated | None, new: Translated | None) -> Changes:

@@ -1,0 +1,101 @@
+"""To which namespaces a service is exported, and what is nowhere in the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pilothouse.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope
+from pilothouse.changes import Change, affected
+from pilothouse.dependencies import Dependencies
+from pilothouse.model import Locality, Port, Protocol, Service, ServiceName
+from pilothouse.resources import ResourceType
+from pilothouse.world import World
+
+Make = Callable[..., Service]
+PAYMENTS = "outbound|8080||payments.shop.svc.cluster.local"
+
+
+def scope_of(namespace: str) -> Scope:
+    return Scope(namespace=namespace)
+
+
+def everything(town: Any, scope: Scope) -> tuple[set[str], bool, set[str], bool]:
+    """Of a scope: its clusters, whether it has the endpoints, its listeners, whether it has the host."""
+    catalogue = town.catalogue
+    return (
+        set(catalogue.clusters(scope).resources),
+        catalogue.load_assignment(scope, ANYWHERE, PAYMENTS) is not None,
+        set(catalogue.listeners(scope, Address("127.0.0.1", 1), Capture.PROXY).resources) - {"egress"},
+        b"payments.shop" in catalogue.routes(scope, Capture.PROXY).resources["egress"].any,
+    )
+
+
+def test_what_is_not_exported_to_a_namespace_is_nowhere_there(town: Any, make_service: Make) -> None:
+    ports = (Port("http", 8080), Port("tcp", 5432, Protocol.TCP))
+    restricted = {"ports": ports, "vips": ("10.96.0.1",), "exported_to": frozenset({"shop", "data"})}
+    town.put(make_service("shop/payments", "10.0.0.1", **restricted))
+    clusters = {PAYMENTS, "outbound|5432||payments.shop.svc.cluster.local"}
+    for namespace in ("shop", "data"):
+        assert everything(town, scope_of(namespace)) == (clusters, True, {"10.96.0.1_5432"}, True)
+    for namespace in ("", "test"):
+        assert everything(town, scope_of(namespace)) == (set(), False, set(), False)
+
+
+def test_who_loses_and_who_gains_sight_of_a_service_is_told(town: Any, make_service: Make) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1", exported_to=frozenset({"data"})))
+    changes = town.put(make_service("shop/payments", "10.0.0.1", exported_to=frozenset({"test"})))
+    for namespace in ("data", "test"):
+        told = affected(changes, scope_of(namespace), Dialect.ENVOY)
+        assert told == {
+            ResourceType.CLUSTER: {PAYMENTS},
+            ResourceType.ENDPOINTS: {PAYMENTS},
+            ResourceType.ROUTES: {"egress"},
+        }
+    assert affected(changes, scope_of("other"), Dialect.ENVOY) == {}
+    assert everything(town, scope_of("data"))[0] == set()
+    assert everything(town, scope_of("test"))[0] == {PAYMENTS}
+
+
+def test_an_alias_does_not_lead_out_of_what_is_exported(town: Any, make_service: Make) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1", exported_to=frozenset({"shop"})))
+    town.put(make_service("test/spy", ports=(), external_name="payments.shop.svc.cluster.local"))
+    only_alias = Scope(Dependencies(frozenset({ServiceName("test", "spy")})), "test")
+    assert town.catalogue.clusters(only_alias).resources == {}
+    assert town.catalogue.load_assignment(only_alias, Locality(), PAYMENTS) is None
+    assert affected(town.put(make_service("shop/payments", "10.0.0.2")), only_alias, Dialect.ENVOY)
+
+
+def test_namespaces_to_which_nothing_is_exported_share_what_they_see(town: Any, make_service: Make) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1", exported_to=frozenset({"shop"})))
+    town.put(make_service("shop/carts", "10.0.0.2"))
+    assert town.catalogue.clusters(scope_of("a")) is town.catalogue.clusters(scope_of("b"))
+    assert town.catalogue.clusters(scope_of("a")) is not town.catalogue.clusters(scope_of("shop"))
+    town.put(make_service("shop/payments", "10.0.0.1"))
+    assert town.catalogue.clusters(scope_of("a")) is town.catalogue.clusters(scope_of("shop"))
+
+
+def test_an_alias_of_what_is_not_exported_to_a_client_leads_nowhere(town: Any, make_service: Make) -> None:
+    ports = (Port("http", 8080), Port("https", 443, Protocol.TLS))
+    alias = make_service("test/web", ports=(), external_name="payments.shop.svc.cluster.local")
+    alone = Scope(Dependencies(frozenset({alias.name})), "test")
+    grpc = World(town.catalogue, Audience("test", dependencies=alone.dependencies, dialect=Dialect.GRPC))
+
+    def put(*namespaces: str) -> list[Change]:
+        return town.put(make_service("shop/payments", ports=ports, exported_to=frozenset(namespaces)))
+
+    def led(scope: Scope) -> list[bool]:
+        routes = town.catalogue.routes(scope, Capture.PROXY).resources["egress"].any
+        listener = town.catalogue.listeners(scope, Address("127.0.0.1", 1), Capture.PROXY).resources["egress"]
+        dialled = grpc.get(ResourceType.LISTENER, "web.test:8080")
+        return [b"web.test" in routes, b"web.test" in listener.any, dialled is not None]
+
+    town.put(alias)
+    put("shop")
+    assert led(alone) == [False] * 3
+    assert [each.what for each in town.catalogue.omissions(alias, grpc.audience)] == ["shop/payments"]
+    for export, there in (("test", True), ("shop", False)):
+        told = affected(put(export), alone, Dialect.ENVOY)
+        assert told.keys() == {*ResourceType}
+        assert "egress" in told[ResourceType.ROUTES] & told[ResourceType.LISTENER]
+        assert led(alone) == [there] * 3
