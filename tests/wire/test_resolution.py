@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
+
 from .plane import ControlPlane
 from .scene import dialled
 from .sidecar import Sidecar
@@ -84,3 +86,27 @@ def is_resolved(sidecar: Sidecar, by_address: bool) -> bool:
     if cluster.type != (cluster.EDS if by_address else cluster.STRICT_DNS) or NAME in sidecar.warming:
         return False
     return not by_address or bool(assignment and assignment.endpoints)
+
+
+@pytest.mark.parametrize("variant", ["sotw", "delta"])
+async def test_a_domain_is_for_the_sidecar_that_depends_on_it(plane: ControlPlane, variant: str) -> None:
+    said = {"namespace": "shop", "dependencies": ["shop/payments", {"domain": "https://api.example.com"}]}
+    name = "outbound|443||api.example.com"
+    async with dialled(plane) as channel:
+        one = Sidecar(node(**said)).connect(Stream(channel, variant, None))
+        other = Sidecar(node(namespace="shop")).connect(Stream(channel, variant, None))
+        await one.until(lambda: bool(one.has[RDS]))
+        await other.until(lambda: bool(other.has[RDS]))
+        assert one.has[CDS].keys() == {NAME, name}
+        assert other.has[CDS].keys() == {NAME}
+        context = UpstreamTlsContext()
+        assert one.has[CDS][name].transport_socket.typed_config.Unpack(context)
+        assert context.sni == "api.example.com"
+        led_to = {
+            domain: host.routes[0].route.cluster
+            for host in one.has[RDS]["egress"].virtual_hosts
+            for domain in host.domains
+        }
+        assert led_to["api.example.com"] == led_to["api.example.com:443"] == name
+        for sidecar in (one, other):
+            await sidecar.close()
