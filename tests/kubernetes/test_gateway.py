@@ -126,6 +126,8 @@ def test_a_redirect_is_read(rule):
     [
         "filters: [{type: ExtensionRef}]",
         "filters: [{type: CORS}]",
+        "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: Host, value: a}]}}]",
+        "filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {remove: [':status']}}]",
     ],
 )
 def test_what_cannot_be_done_is_kept_as_such(rule, text):
@@ -137,6 +139,11 @@ def test_what_cannot_be_done_is_kept_as_such(rule, text):
     [
         ("matches: [{path: {type: Glob}}]", "spec.rules[0].matches[0].path.type"),
         ("matches: [{path: {value: a}}]", "spec.rules[0].matches[0].path.value"),
+        ("matches: [{path: {value: '/a?b'}}]", "spec.rules[0].matches[0].path.value"),
+        (
+            "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: ['a b']}}]",
+            "spec.rules[0].filters[0].requestHeaderModifier",
+        ),
         ("matches: [{method: FETCH}]", "spec.rules[0].matches[0].method"),
         ("matches: [{headers: [{value: a}]}]", "spec.rules[0].matches[0].headers[0].name"),
         ("timeouts: {request: soon}", "spec.rules[0].timeouts.request"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pilothouse.kubernetes.fields import Fields
+import re
+
+from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.routing import AS_IT_IS, Backend, HeaderChange
 
 GROUP = "gateway.networking.k8s.io"
 MAX_WEIGHT = 1_000_000
+_HEADER = re.compile(r"[a-z0-9!#$%&'*+.^_`|~:-]{1,256}")  # a token (RFC 9110, 5.6.2)
 
 
 class Unsupported(Exception):
@@ -36,10 +39,18 @@ def backend(ref: Fields, namespace: str) -> Backend:
 
 
 def header_change(item: Fields) -> HeaderChange:
-    """A HTTPHeaderFilter; names in lower case, and of equal ones the first."""
-    return HeaderChange(
-        _pairs(item, "set"), _pairs(item, "add"), tuple(name.lower() for name in item.texts("remove"))
-    )
+    """A HTTPHeaderFilter; names in lower case, and of equal ones the first.
+
+    Raises Unsupported for what is no plain header: Envoy would refuse all routes for it.
+    """
+    removed = tuple(name.lower() for name in item.texts("remove"))
+    change = HeaderChange(_pairs(item, "set"), _pairs(item, "add"), removed)
+    for name in (*removed, *(name for name, _ in (*change.set, *change.add))):
+        if name == "host" or name.startswith(":"):
+            raise Unsupported(f"a change of the header {name}")
+        if not _HEADER.fullmatch(name):
+            raise FieldError(item.path, f'"{name}" is no name of a header')
+    return change
 
 
 def _changes(ref: Fields) -> tuple[HeaderChange, HeaderChange]:

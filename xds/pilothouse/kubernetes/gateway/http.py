@@ -107,6 +107,8 @@ def _match(item: Fields) -> Match:
         raise path.error("type", f'"{kind}" is none of {", ".join(_PATHS)}')
     if kind == "RegularExpression":
         value = regex(path, "value")
+    elif "?" in value or "#" in value:
+        raise path.error("value", f'"{value}" has a query or a fragment in it')
     elif not value.startswith("/"):
         raise path.error("value", f'"{value}" does not start with /')
     method = item.text("method")
