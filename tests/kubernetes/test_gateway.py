@@ -139,6 +139,10 @@ def test_what_cannot_be_done_is_kept_as_such(rule, text):
     [
         ("matches: [{path: {type: Glob}}]", "spec.rules[0].matches[0].path.type"),
         ("matches: [{path: {value: a}}]", "spec.rules[0].matches[0].path.value"),
+        (
+            "matches: [{headers: [{name: a, type: RegularExpression}]}]",
+            "spec.rules[0].matches[0].headers[0].value",
+        ),
         ("matches: [{path: {value: '/a?b'}}]", "spec.rules[0].matches[0].path.value"),
         (
             "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: ['a b']}}]",

@@ -29,7 +29,8 @@ def _path(method: Fields) -> Path:
     if not service and not name:
         return Path()
     if kind == "RegularExpression":
-        return Path(PathKind.REGEX, f"/{regex(method, 'service') or _ANY}/{regex(method, 'method') or _ANY}")
+        parts = (regex(method, key) if method.text(key) else _ANY for key in ("service", "method"))
+        return Path(PathKind.REGEX, "/" + "/".join(parts))
     if service and name:
         return Path(PathKind.EXACT, f"/{service}/{name}")
     if service:

@@ -19,7 +19,7 @@ _MOST = 1000  # characters: long ones are slow to match, and Gateway API values 
 
 def regex(item: Fields, key: str) -> str:
     """A regular expression that RE2 takes. Raises FieldError for any other."""
-    text = item.text(key)
+    text = item.required(key)
     mistake = _mistake(text)
     if mistake:
         raise item.error(key, f'"{text[:60]}" is not a regular expression of RE2: {mistake}')
