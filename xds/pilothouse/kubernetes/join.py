@@ -64,7 +64,7 @@ class Cluster:
         declared = self._objects.get(Key("Service", *name))
         if not isinstance(declared, Service):
             return None
-        spec = self._by_default(declared)
+        spec = self._specs[name]
         if spec.external_name:
             return model.Service(spec)
         slices, left_out = self._slices(name)
@@ -81,17 +81,6 @@ class Cluster:
         if are_hosts(endpoints) if endpoints else any(found.fqdn for found in slices):
             return by_name(spec, endpoints)
         return model.Service(spec, endpoints, left_out + unattached)
-
-    def _by_default(self, declared: Service) -> ServiceSpec:
-        """The spec, with what its namespace says of ports of which nothing else says what they speak."""
-        spec = self._specs[declared.service]
-        namespace = self._objects.get(Key("Namespace", "", declared.namespace)) if declared.silent else None
-        if not isinstance(namespace, Namespace) or namespace.protocol is Protocol.HTTP:
-            return spec
-        ports = list(spec.ports)
-        for index in declared.silent:
-            ports[index] = replace(ports[index], protocol=namespace.protocol)
-        return replace(spec, ports=tuple(ports))
 
     def _slices(self, name: ServiceName) -> tuple[list[EndpointSlice], tuple[Omission, ...]]:
         """The slices of a service that count, and those that do not."""
@@ -115,6 +104,9 @@ class Cluster:
             self._objects[key] = new
             self._link(key, new)
             yield from self._services_of(new)
+        for found in (old, new):
+            if isinstance(found, Namespace):
+                self._specify_again(found)
 
     def _link(self, key: Key, new: Object) -> None:
         if isinstance(new, Service):
@@ -150,11 +142,16 @@ class Cluster:
             yield from (name for name in self._routes.concerned(changed) if name in self._specs)
             return
         if isinstance(changed, Namespace):
-            yield from [name for name in self._specs if name.namespace == changed.name]
+            yield from self._in_namespace(changed)
             return
         for found in self._slices_concerned(changed):
             if found.service in self._specs:
                 yield found.service
+
+    def _in_namespace(self, found: Namespace) -> list[ServiceName]:
+        """Its services, if it says anything for them."""
+        silent = found.protocol is Protocol.HTTP and found.exported_to is None
+        return [] if silent else [name for name in self._specs if name.namespace == found.name]
 
     def _slices_concerned(self, changed: EndpointSlice | Pod | Node) -> Iterator[EndpointSlice]:
         if isinstance(changed, EndpointSlice):
@@ -169,16 +166,31 @@ class Cluster:
         assert isinstance(found, EndpointSlice), "nothing else is indexed"
         return found
 
+    def _specify_again(self, found: Namespace) -> None:
+        for name in self._in_namespace(found):
+            declared = self._objects[Key("Service", *name)]
+            assert isinstance(declared, Service)
+            self._specs[name] = self._spec(declared)
+
     def _spec(self, declared: Service) -> ServiceSpec:
+        """The spec, with what the namespace says where the Service says nothing."""
+        ports, exported_to = declared.ports, declared.exported_to
+        namespace = self._objects.get(Key("Namespace", "", declared.namespace))
+        if isinstance(namespace, Namespace):
+            ports = tuple(
+                replace(port, protocol=namespace.protocol) if index in declared.silent else port
+                for index, port in enumerate(ports)
+            )
+            exported_to = exported_to if declared.exports else namespace.exported_to
         return ServiceSpec(
             name=declared.service,
             hostname=f"{declared.name}.{declared.namespace}.svc.{self._domain}",
-            ports=declared.ports,
+            ports=ports,
             vips=declared.vips,
             headless=declared.headless,
             external_name=declared.external_name,
             created=declared.created,
-            exported_to=declared.exported_to,
+            exported_to=exported_to,
             suffixes=self._suffixes,
             placement=declared.placement,
             policy=declared.policy,

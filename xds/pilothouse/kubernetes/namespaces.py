@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pilothouse.kubernetes import metadata
+from pilothouse.kubernetes import metadata, overrides
 from pilothouse.kubernetes.fields import Fields, annotation_error
 from pilothouse.kubernetes.objects import Namespace
-from pilothouse.kubernetes.overrides import Warn
 from pilothouse.model import Protocol
 
 DEFAULT_PROTOCOL = "pilothouse.dev/default-protocol"
@@ -13,11 +12,12 @@ DEFAULT_PROTOCOL = "pilothouse.dev/default-protocol"
 _PROTOCOLS = {"http": Protocol.HTTP, "tcp": Protocol.TCP}
 
 
-def namespace(document: Fields, warn: Warn) -> Namespace:
+def namespace(document: Fields, warn: overrides.Warn) -> Namespace:
     """Read a Namespace. Raises FieldError where the API server would refuse it."""
     meta = metadata.global_(document)
     text = meta.annotations.get(DEFAULT_PROTOCOL, "http")
     protocol = _PROTOCOLS.get(text.strip().lower())
     if protocol is None:
         warn(annotation_error(DEFAULT_PROTOCOL, f'"{text}" is neither http nor tcp and is ignored'))
-    return Namespace(meta.name, protocol or Protocol.HTTP, meta.created)
+    exported_to = overrides.exported_to(meta.annotations, meta.name, warn)
+    return Namespace(meta.name, protocol or Protocol.HTTP, exported_to, meta.created)

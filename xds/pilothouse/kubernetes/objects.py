@@ -25,7 +25,8 @@ class Key(NamedTuple):
 class Service:
     """A `v1 Service`. `weight` is the default of its endpoints; None where it says nothing.
 
-    `silent` are the places in `ports` of those of which nothing says what they speak.
+    `silent` are the places in `ports` of those of which nothing says what they speak; `exports` is whether
+    it says itself to whom it is exported.
     `vips` are canonical IP addresses; `external_name` is lower case without a trailing dot.
     """
 
@@ -41,6 +42,7 @@ class Service:
     placement: Placement = NEAREST
     policy: Policy = PLAIN
     silent: tuple[int, ...] = ()
+    exports: bool = False
 
     @property
     def key(self) -> Key:
@@ -99,10 +101,13 @@ class EndpointSlice:
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """A `v1 Namespace`. `protocol` is spoken on its services' ports where nothing else says it."""
+    """A `v1 Namespace`: what is spoken on its services' ports, and to whom they are exported, where nothing
+    else says it.
+    """
 
     name: str
     protocol: Protocol = Protocol.HTTP
+    exported_to: frozenset[str] | None = None
     created: str = ""
 
     @property

@@ -43,6 +43,7 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
         placed,
         policy(placed.sticky, meta.annotations, warn),
         tuple(index for index, item in enumerate(spec.each("ports")) if _protocol(item) is None),
+        overrides.EXPORT_TO in meta.annotations,
     )
 
 
