@@ -10,6 +10,7 @@ from pilothouse.changes import Change, affected
 from pilothouse.dependencies import Dependencies
 from pilothouse.model import Locality, Port, Protocol, Service, ServiceName
 from pilothouse.resources import ResourceType
+from pilothouse.routing import Backend, Route, RouteKind, Rule
 from pilothouse.world import World
 
 Make = Callable[..., Service]
@@ -99,3 +100,43 @@ def test_an_alias_of_what_is_not_exported_to_a_client_leads_nowhere(town: Any, m
         assert told.keys() == {*ResourceType}
         assert "egress" in told[ResourceType.ROUTES] & told[ResourceType.LISTENER]
         assert led(alone) == [there] * 3
+
+
+BLUE, GREEN = (f"outbound|8080||{name}.shop.svc.cluster.local" for name in ("blue", "green"))
+
+
+def split(*backends: str) -> Route:
+    shares = tuple(Backend(*name.split("/"), 8080) for name in backends)
+    return Route(RouteKind.HTTP, "shop", "split", (Rule(backends=shares),))
+
+
+def test_a_namespace_passes_on_what_it_keeps_to_itself(town: Any, make_service: Make) -> None:
+    private = frozenset({"shop"})
+    town.put(make_service("shop/blue", "10.0.0.1", exported_to=private))
+    town.put(make_service("data/ledger", "10.0.0.2", exported_to=frozenset({"shop"})))
+    came = town.put(
+        make_service("shop/green", "10.0.0.1", exported_to=private),
+        make_service("shop/payments", routes=(split("shop/blue", "shop/green", "data/ledger"),)),
+    )
+    for scope in (scope_of("test"), Scope(Dependencies(frozenset({ServiceName("shop", "payments")})))):
+        assert {BLUE, GREEN} <= affected(came, scope, Dialect.ENVOY)[ResourceType.CLUSTER]
+        assert town.catalogue.clusters(scope).resources.keys() == {PAYMENTS, BLUE, GREEN}
+        assert town.catalogue.load_assignment(scope, ANYWHERE, BLUE) is not None
+        routes = town.catalogue.routes(scope, Capture.PROXY).resources["egress"].any
+        assert b"blue.shop" not in routes.replace(BLUE.encode(), b"")
+        moved = town.put(make_service("shop/blue", "10.0.0.9", exported_to=private))
+        assert affected(moved, scope, Dialect.ENVOY) == {ResourceType.ENDPOINTS: {BLUE}}
+        town.put(make_service("shop/blue", "10.0.0.1", exported_to=private))
+    went = town.put(make_service("shop/payments"))
+    assert {BLUE, GREEN} <= affected(went, scope_of("test"), Dialect.ENVOY)[ResourceType.CLUSTER]
+    assert town.catalogue.clusters(scope_of("test")).resources.keys() == {PAYMENTS}
+    assert town.catalogue.load_assignment(scope_of("test"), ANYWHERE, BLUE) is None
+
+
+def test_an_alias_beside_a_service_passes_it_on(town: Any, make_service: Make) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1", exported_to=frozenset({"shop"})))
+    town.put(make_service("shop/public", ports=(), external_name="payments.shop.svc.cluster.local"))
+    assert town.catalogue.clusters(scope_of("test")).resources.keys() == {PAYMENTS}
+    routes = town.catalogue.routes(scope_of("test"), Capture.PROXY).resources["egress"].any
+    assert b"public.shop" in routes
+    assert b"payments.shop:8080" not in routes

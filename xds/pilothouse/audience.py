@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
@@ -76,6 +76,14 @@ class Scope:
 
     def sees(self, exposed: Exposed) -> bool:
         return self.admits(exposed) and self.wants(exposed.name)
+
+    def led(self, exposed: Exposed, leading: Iterable[Exposed]) -> bool:
+        """Whether a service is reached by the names of others, which lead to it.
+
+        What is not exported to this namespace, only others of the service's own namespace pass on.
+        """
+        passing = leading if self.admits(exposed) else (one for one in leading if one.beside(exposed))
+        return any(map(self.sees, passing))
 
     def admits(self, exposed: Exposed) -> bool:
         """Whether a service is exported to this namespace, be it a dependency or not."""

@@ -182,10 +182,10 @@ class Catalogue:
     def omissions(self, service: Service, client: Audience = ANYBODY) -> tuple[Omission, ...]:
         """What of a service, as a registry has it, is not at a sidecar, and why; each thing once."""
         name, exposed = str(service.name), service.spec.exposed
-        if not client.scope.admits(exposed):
-            return (Omission(Reason.NOT_EXPORTED, name, f"to {client.namespace or 'no namespace'}"),)
         if not self._directory.sees(client.scope, exposed):
-            return (Omission(Reason.OUT_OF_SCOPE, name),)
+            if client.scope.admits(exposed):
+                return (Omission(Reason.OUT_OF_SCOPE, name),)
+            return (Omission(Reason.NOT_EXPORTED, name, f"to {client.namespace or 'no namespace'}"),)
         resolved = self._claims.resolve(service.spec)
         if resolved.target and not _may_answer(resolved, client.scope):
             target = resolved.target.name
@@ -272,8 +272,11 @@ class Catalogue:
 
 
 def _may_answer(resolved: Resolved, scope: Scope) -> bool:
-    """Whether what answers for a service is exported as well: an alias may lead to what is not."""
-    return resolved.own or resolved.target is None or scope.admits(resolved.target.exposed)
+    """Whether what answers for a service in scope is in scope as well: an alias may lead to what is not."""
+    if resolved.own or resolved.target is None:
+        return True
+    target = resolved.target.exposed
+    return scope.admits(target) or target.beside(resolved.spec.exposed)
 
 
 def _inside(translated: Translated, scope: Scope) -> bool:

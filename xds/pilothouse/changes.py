@@ -56,9 +56,7 @@ def change(
 
 def concerns(change: Change, scope: Scope) -> bool:
     """Whether anything of a change can be seen in a scope."""
-    if scope.sees(change.service):
-        return True
-    return scope.admits(change.service) and any(map(scope.sees, change.leading))
+    return scope.sees(change.service) or scope.led(change.service, change.leading)
 
 
 def affected(changes: Iterable[Change], scope: Scope, dialect: Dialect) -> Changes:

@@ -24,6 +24,7 @@ class Directory:
         self._order: list[ServiceName] = []  # sorted
         self._owners: dict[str, Translated] = {}  # by cluster name
         self._leading: dict[ServiceName, set[ServiceName]] = {}  # to a service: those that lead to it
+        self._exporting = 0  # how many services are not exported to all
         self._restricted: Counter[str] = Counter()  # services by the namespaces that they are exported to
         #: How many services are called by TLS server name.
         self.by_server_name = 0
@@ -64,13 +65,8 @@ class Directory:
             yield self._services[leading].service.spec.exposed
 
     def sees(self, scope: Scope, exposed: Exposed) -> bool:
-        """Whether a scope reaches a service, directly or through one that leads to it.
-
-        Nothing leads to what is not exported to the namespace that looks.
-        """
-        if not scope.admits(exposed):
-            return False
-        return scope.wants(exposed.name) or any(map(scope.sees, self.leading_to(exposed.name)))
+        """Whether a scope reaches a service, directly or through one that leads to it."""
+        return scope.sees(exposed) or scope.led(exposed, self.leading_to(exposed.name))
 
     def owner(self, scope: Scope, cluster: str) -> Translated | None:
         """The service with this cluster, if the scope reaches it."""
@@ -95,11 +91,15 @@ class Directory:
 
     def reachable(self, scope: Scope) -> Iterator[Translated]:
         """The services in scope and those that they lead to, by name."""
-        if scope.dependencies.services is None and not scope.dependencies.excluded:
+        dependencies = scope.dependencies
+        if dependencies.services is None and not (dependencies.excluded or self._exporting):
             return self.visible(scope)
-        names = {found.service.name for found in self.visible(scope)}
-        backends = {backend for name in names for backend in self._services[name].leads_to}
-        return self._admitted(scope, sorted(names | (backends & self._services.keys())))
+        found = {each.service.name: each for each in self.visible(scope)}
+        led = {name for each in found.values() for name in each.leads_to}
+        for each in filter(None, map(self._services.get, led - found.keys())):
+            if self.sees(scope, each.service.spec.exposed):
+                found[each.service.name] = each
+        return iter([found[name] for name in sorted(found)])
 
     def unknown(self, scope: Scope) -> list[ServiceName]:
         """The services that a sidecar says it depends on, and that are not there (yet)."""
@@ -120,6 +120,7 @@ class Directory:
         for backend in new.leads_to:
             self._leading.setdefault(backend, set()).add(new.service.name)
         self.by_server_name += bool(new.chains.own)
+        self._exporting += new.service.spec.exported_to is not None
         self._restricted.update(new.service.spec.exported_to or ())
 
     def _unlink(self, old: Translated) -> None:
@@ -131,6 +132,7 @@ class Directory:
             if not self._leading[backend]:
                 del self._leading[backend]
         self.by_server_name -= bool(old.chains.own)
+        self._exporting -= old.service.spec.exported_to is not None
         for namespace in old.service.spec.exported_to or ():
             self._restricted[namespace] -= 1
             if not self._restricted[namespace]:

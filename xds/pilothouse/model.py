@@ -32,6 +32,10 @@ class Exposed(NamedTuple):
     name: ServiceName
     namespaces: frozenset[str] | None = None
 
+    def beside(self, other: Exposed) -> bool:
+        """Whether both are services of one namespace."""
+        return self.name.namespace == other.name.namespace
+
 
 class Transport(Enum):
     """`Service.spec.ports[].protocol`; only TCP becomes an Envoy cluster."""
