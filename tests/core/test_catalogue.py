@@ -227,3 +227,17 @@ def test_who_depends_on_an_alias_alone_is_not_told_the_names_of_its_target(
     changes = town.put(make_service("shop/payments", ports=(Port("http", 8080), port), vips=("10.96.0.1",)))
     only_alias = Scope(Dependencies(frozenset({ServiceName("shop", "web")})))
     assert ResourceType.LISTENER not in affected(changes, only_alias, Dialect.ENVOY)
+
+
+def test_a_client_listens_on_virtual_ips_of_its_address_families(town: Any, make_service: Make) -> None:
+    ports = (Port("http", 8080), Port("tcp", 5432, Protocol.TCP))
+    town.put(make_service("shop/payments", ports=ports, vips=("10.96.0.1", "fd00::1")))
+    four, six = "10.96.0.1_5432", "fd00::1_5432"
+    for families, expected in (
+        ((), {four, six}),
+        (("ipv4",), {four}),
+        (("ipv6",), {six}),
+        (("ipv6", "ipv4"), {four, six}),
+    ):
+        listeners = World(town.catalogue, Audience(families=families)).selection(ResourceType.LISTENER)
+        assert listeners.resources.keys() == {"egress", *expected}

@@ -16,12 +16,12 @@ from pilothouse.audience import ANYBODY, Address, Audience, Capture, Dialect, Sc
 from pilothouse.changes import Change, change, concerns
 from pilothouse.claims import Claims, Resolved
 from pilothouse.directory import Directory
-from pilothouse.model import Service, ServiceName
+from pilothouse.model import Family, Service, ServiceName
 from pilothouse.reasons import Omission, Reason
 from pilothouse.resources import Resource, ResourceType, Selection
 from pilothouse.translate import Translated, assignment, egress, routes, translate
 from pilothouse.translate.domains import domain_clusters, domain_hosts
-from pilothouse.translate.names import EGRESS, cluster_name
+from pilothouse.translate.names import EGRESS, can_listen, cluster_name
 from pilothouse.translate.omissions import report_omissions
 from pilothouse.translate.proxyless import api_listener, cluster_routes, dialled
 
@@ -120,7 +120,9 @@ class Catalogue:
         found = ((name, self.load_assignment(scope, client, name)) for name in self.clusters(scope).resources)
         return Selection({name: resource for name, resource in found if resource is not None})
 
-    def listeners(self, scope: Scope, address: Address, capture: Capture) -> Selection:
+    def listeners(
+        self, scope: Scope, address: Address, capture: Capture, families: frozenset[Family] = frozenset()
+    ) -> Selection:
         if capture is Capture.VIP:
             self._capture()
 
@@ -130,11 +132,11 @@ class Catalogue:
             found = {by_name.name: by_name}
             for translated in seen:
                 found |= translated.listeners if capture is Capture.VIP else translated.tcp_listeners
-            return Selection(found)
+            return Selection({n: found[n] for n in found if can_listen(n, families)} if families else found)
 
         # Server names, as all short names, depend on the namespace; few services have any.
         facet = scope if self._directory.by_server_name else self._directory.facet(scope)
-        return self._remember(ResourceType.LISTENER, facet, (address, capture), build)
+        return self._remember(ResourceType.LISTENER, facet, (address, capture, families), build)
 
     def routes(self, scope: Scope, capture: Capture) -> Selection:
         if capture is Capture.VIP:

@@ -42,7 +42,8 @@ class World:
             case ResourceType.ENDPOINTS:
                 return catalogue.load_assignments(self._scope, self._vantage)
             case ResourceType.LISTENER:
-                return catalogue.listeners(self._scope, audience.egress, audience.capture)
+                families = frozenset(audience.families)
+                return catalogue.listeners(self._scope, audience.egress, audience.capture, families)
             case ResourceType.ROUTES:
                 return catalogue.routes(self._scope, audience.capture)
 

@@ -6,10 +6,10 @@ create a new cluster and lose its connections and statistics.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from pilothouse.hostnames import host_names
-from pilothouse.model import Port, Protocol, ServiceSpec, Transport
+from pilothouse.model import Family, Port, Protocol, ServiceSpec, Transport
 
 EGRESS = "egress"
 
@@ -57,3 +57,10 @@ def by_virtual_ip(port: Port, everything: bool) -> bool:
 
 def speaks_http(port: Port) -> bool:
     return port.protocol in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC)
+
+
+def can_listen(listener: str, families: Collection[Family]) -> bool:
+    """Whether there can be such a listener where these address families are; none stated means all."""
+    if not families or listener == EGRESS:
+        return True
+    return ("ipv6" if ":" in listener else "ipv4") in families
