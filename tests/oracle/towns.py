@@ -24,6 +24,7 @@ from pilothouse.model import (
     State,
     ordered,
 )
+from pilothouse.routing import Backend, Route, RouteKind, Rule
 
 NAMES = (
     ServiceName("shop", "payments"),
@@ -55,6 +56,7 @@ class Draft:
     placement: Placement = NEAREST
     hostnames: tuple[str, ...] = ()
     hosts: tuple[Endpoint, ...] | None = None
+    backends: tuple[ServiceName, ...] = ()
     poisoned: bool = False  # breaks a validation rule, so that the last good version stays in force
 
     def named(self, name: ServiceName) -> Service:
@@ -72,8 +74,15 @@ class Draft:
             placement=self.placement,
             hostnames=self.hostnames,
             hosts=self.hosts,
+            suffixes=(".data",),  # which is a namespace, too
+            routes=self._routes(name),
         )
         return Service(spec, self.endpoints)
+
+    def _routes(self, name: ServiceName) -> tuple[Route, ...]:
+        backends = tuple(Backend(*backend, _HTTP.number) for backend in self.backends)
+        rules = (Rule(backends=backends),)
+        return (Route(RouteKind.HTTP, name.namespace, "split", rules),) if backends else ()
 
 
 _ENDPOINTS = st.builds(
@@ -115,6 +124,8 @@ _KINDS = st.sampled_from(
         Draft(ports=(_HTTP, _TCP), vips=_VIPS[:1], exported_to=frozenset({"shop"})),
         Draft(ports=(_HTTP,), exported_to=frozenset({"shop", "data"})),
         Draft(ports=(_HTTP,), exported_to=frozenset()),
+        Draft(ports=(_HTTP,), backends=NAMES[1:3]),
+        Draft(ports=(_HTTP,), vips=_VIPS[:1], backends=(NAMES[3],)),
         Draft(ports=(_HTTP,), vips=_VIPS[1:], poisoned=True),
         *(Draft(external=_host(name)) for name in NAMES),
         Draft(external="example.com"),
@@ -171,6 +182,7 @@ CLUSTERS = (
 )
 LISTENERS = (
     "egress",
+    *(f"{name}.data:{_HTTP.number}" for name in ("payments", "carts")),
     *(f"{vip}_{port.number}" for vip in _VIPS for port in (_HTTP, _TCP, _GRPC, _TLS)),
     *(f"{name.name}.{name.namespace}:{_HTTP.number}" for name in NAMES),
     f"{NAMES[0].name}:{_GRPC.number}",

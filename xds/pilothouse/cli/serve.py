@@ -38,9 +38,10 @@ Suffixes = Annotated[
 ]
 Include = Annotated[str | None, typer.Option(metavar="LIST", help="Serve only these namespaces.")]
 Exclude = Annotated[str | None, typer.Option(metavar="LIST", help="Serve all namespaces but these.")]
-Default = Annotated[str | None, typer.Option(metavar="NAME", help="Of sidecars that do not say theirs.")]
+Default = Annotated[str | None, typer.Option(metavar="NAME", help="Namespace of sidecars that say none.")]
 Wildcard = Annotated[
-    str | None, typer.Option(metavar="LIST", help="Whose sidecars may depend on everything.  [default: all]")
+    str | None,
+    typer.Option(metavar="LIST", help="Namespaces whose sidecars may depend on all.  [default: all]"),
 ]
 Age = Annotated[
     str | None, typer.Option(metavar="SECONDS", help="When a stream has to start anew.  [default: 1800]")
