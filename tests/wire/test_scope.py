@@ -219,3 +219,43 @@ async def test_a_grpc_client_cannot_dial_what_is_not_exported_to_it(
                 found |= (await stream.hear()).messages
             assert found.keys() == known
             stream.cancel()
+
+
+async def test_a_namespace_says_to_whom_its_services_are_exported(
+    control_plane: ControlPlane, space: Namespace, started: Any
+) -> None:
+    cluster = space.cluster("payments").replace("8080", "80")
+    wants = {"dependencies": [f"{space.name}/*"]}
+    web, own = [await started(control_plane, namespace=name, **wants) for name in ("web", space.name)]
+    space.write("payments", [service(space.name, "payments")])
+    for export, seen in (("*", (True, True)), (".", (False, True)), ("web", (True, False))):
+        annotations = {"pilothouse.dev/export-to": export}
+        about = {"name": space.name, "annotations": annotations}
+        space.write("space", [json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": about})])
+        for client, there in zip((web, own), seen, strict=True):
+            await client.until(lambda client=client, there=there: (cluster in client.has[CDS]) is there)
+
+
+async def test_a_private_backend_of_a_public_service_is_reached_by_that_alone(
+    control_plane: ControlPlane, space: Namespace, started: Any
+) -> None:
+    route = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "split", "namespace": space.name},
+        "spec": {
+            "parentRefs": [{"kind": "Service", "group": "", "name": "payments"}],
+            "rules": [{"backendRefs": [{"name": "blue", "port": 80}]}],
+        },
+    }
+    documents = (
+        service(space.name, "payments"),
+        service(space.name, "blue", export_to="."),
+        json.dumps(route),
+    )
+    client = await started(control_plane, namespace="web", dependencies=[f"{space.name}/payments"])
+    space.write("all", ["\n---\n".join(documents)])
+    blue = space.cluster("blue").replace("8080", "80")
+    await client.until(lambda: leads(client).get(f"payments.{space.name}") == blue)
+    assert {blue} <= client.has[CDS].keys() & client.has[EDS].keys()
+    assert f"blue.{space.name}" not in leads(client)
