@@ -67,8 +67,8 @@ def test_of_equally_old_services_the_first_by_name_and_then_namespace_has_a_virt
     claims = Claims()
     specs = [
         ServiceSpec(ServiceName(*name), "x.svc.cluster.local", vips=("10.96.0.1",))
-        for name in (("a", "carts"), ("a", "bills"), ("b", "bills"))
+        for name in (("a", "carts"), ("c", "bills"), ("b", "bills"))
     ]
     for each in specs:
         claims.stake(each)
-    assert [each.name for each in specs if claims.resolve(each).spec.vips] == [("a", "bills")]
+    assert [each.name for each in specs if claims.resolve(each).spec.vips] == [("b", "bills")]

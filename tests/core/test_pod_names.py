@@ -95,6 +95,7 @@ def test_an_endpoint_is_chosen_by_its_host_name_from_those_of_the_one_cluster(to
 
 def test_a_service_has_the_name_that_one_of_its_endpoints_would_have(town: Any) -> None:
     town.put(service("db", "db", "db"))
+    town.put(service("db", "db", "db", "db-1"))
     domains = routed(town, "db")
     assert domains["db.db"] == "db.db.svc.cluster.local:80"
     assert domains["db.db.db"] == "db.db.db.svc.cluster.local:80"

@@ -12,7 +12,7 @@ from pilothouse.audience import Admission
 from pilothouse.resources import ResourceType
 from pilothouse.server import session
 
-from .conftest import Server, cluster
+from .conftest import Server, cluster, named
 
 CLUSTER, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
 
@@ -52,12 +52,15 @@ async def test_endpoints_of_what_is_not_there_or_out_of_scope_are_counted(
     await stream.ask(CLUSTER)
     await stream.names()
     await stream.ask(ENDPOINTS, *map(cluster, ("nothing", "orders", "payments")))
-    assert cluster("orders") in await stream.names()
+    response = await stream.read()
+    assert cluster("orders") in named(response)
     assert counted() == 2
-    await stream.call.done_writing()
-    await stream.ended()
+    await stream.ask(ENDPOINTS, cluster("orders"), cluster("never"))
+    await stream.accept(response)
+    await eventually(lambda: counted() == 3)
+    stream.call.cancel()
     await eventually(lambda: not server.discovery.sessions)
-    assert counted() == 2
+    assert counted() == 3
 
 
 async def test_many_clusters_at_one_sidecar_are_a_warning_once_a_namespace(
