@@ -39,6 +39,17 @@ def test_clients_on_different_nodes_choose_the_same_names_and_get_their_own_endp
     assert len({id(selection) for selection in chosen(PAYMENTS).values()}) == 1, "nor here any more"
 
 
+def test_who_says_no_node_does_not_share_with_who_does_though_nothing_is_on_any(
+    town: Any, make_service: Make
+) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1", placement=Placement(local=True)))
+    for node, there in (("", True), ("n1", False), ("", True)):
+        chosen = World(town.catalogue, Audience(node=node)).chosen(
+            ResourceType.ENDPOINTS, frozenset({PAYMENTS})
+        )
+        assert (b"10.0.0.1" in chosen.resources[PAYMENTS].any) is there
+
+
 def test_a_service_that_does_not_look_at_nodes_and_families_has_one_encoding_for_all(
     town: Any, make_service: Make
 ) -> None:

@@ -116,7 +116,7 @@ class Directory:
     def _link(self, new: Translated) -> None:
         for cluster in new.clusters:
             self._owners[cluster] = new
-        self.by_node.update(cluster for cluster, pool in new.pools.items() if pool.nodes)
+        self.by_node.update(cluster for cluster, pool in new.pools.items() if pool.by_node)
         for backend in new.leads_to:
             self._leading.setdefault(backend, set()).add(new.service.name)
         self.by_server_name += bool(new.chains.own)

@@ -92,6 +92,11 @@ class Pool(NamedTuple):
     groups: tuple[Group, ...] = ()
     choice: Choice | None = None
 
+    @property
+    def by_node(self) -> bool:
+        """Whether it matters to some clients on which node they are, be it that nothing is on any."""
+        return bool(self.nodes) or self.placement.local
+
     def facet(self, client: Vantage) -> Vantage:
         """What of a client makes a difference to what it gets from here."""
         if self.placement is NEAREST and not self.nodes and not client.families:
