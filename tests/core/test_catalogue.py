@@ -1,6 +1,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
+
 from pilothouse.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.changes import Change, affected
 from pilothouse.dependencies import Dependencies
@@ -29,6 +31,20 @@ def test_a_changed_endpoint_changes_endpoints_only(
     town.put(make_service("shop/payments", "10.0.0.1"), make_service("shop/carts", "10.0.0.2"))
     changes = town.put(make_service("shop/payments", "10.0.0.9"))
     assert names_by_type(changes) == {"EDS": {PAYMENTS}}
+
+
+@pytest.mark.parametrize("protocol", list(Protocol))
+def test_a_port_speaks_what_it_spoke_when_its_last_endpoint_goes_and_another_comes(
+    town: Any, make_service: Make, names_by_type: ByType, protocol: Protocol
+) -> None:
+    """Another protocol would be another cluster, whose connections begin anew (2.14 of the table)."""
+    ports = (Port("http", 8080, protocol),)
+    town.put(make_service("shop/payments", "10.0.0.1", ports=ports))
+    before = town.catalogue.clusters(EVERYTHING).versions
+    for addresses in ((), ("10.0.0.9",)):
+        changes = town.put(make_service("shop/payments", *addresses, ports=ports))
+        assert names_by_type(changes) == {"EDS": {PAYMENTS}}
+        assert town.catalogue.clusters(EVERYTHING).versions == before
 
 
 def test_an_equal_service_changes_nothing(town: Any, make_service: Make) -> None:
