@@ -16,7 +16,7 @@ async def test_each_endpoint_is_reached_by_its_own_name_and_no_other_in_its_plac
     slices = [pod.slice("db", hostname=pod.name, zone=zone) for pod, zone in zip(pods, "aab", strict=True)]
     mesh.manifests.save("db", headless, *slices)
     sidecar = await mesh.sidecar((await mesh.serve()).port, "eu/a")
-    assert await served(sidecar.egress, "db", 20) == {"db-0": 10, "db-1": 10}
+    assert await served(sidecar.egress, "db", 20) == pytest.approx({"db-0": 10, "db-1": 10}, abs=3)
     for pod in pods:  # also of another zone
         for form in ("db", "db.shop.svc.cluster.local", "DB:8080"):
             host = f"{pod.name}.{form}"
