@@ -72,3 +72,16 @@ def test_of_equally_old_services_the_first_by_name_and_then_namespace_has_a_virt
     for each in specs:
         claims.stake(each)
     assert [each.name for each in specs if claims.resolve(each).spec.vips] == [("b", "bills")]
+
+
+def test_an_alias_that_is_concerned_by_its_name_as_well_passes_on_what_changes() -> None:
+    """`a.web` is `x/a` by a suffix, unless there is a service `a` in `web`, which it is an alias of."""
+
+    def named(namespace: str, name: str, target: str = "") -> ServiceSpec:
+        host, to = f"{name}.{namespace}.svc.cluster.local", f"{target}.svc.cluster.local" if target else ""
+        return ServiceSpec(ServiceName(namespace, name), host, external_name=to, suffixes=(".web",))
+
+    claims = Claims()
+    for each in (named("x", "a", "a.web"), named("x", "b", "a.x")):
+        claims.stake(each)
+    assert claims.stake(named("web", "a")) == {("x", "a"), ("x", "b")}

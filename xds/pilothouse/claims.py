@@ -135,12 +135,14 @@ class Claims:
         touched |= self._contesting.get(spec.name, set())
         parents = self._leading.get(spec.name, set())
         touched |= parents
-        # Whose alias leads to a service leads to its backends.
+        # Whose alias leads to a service leads to its backends. What is touched already may have aliases, too.
         pending = [spec.hostname, *(self._specs[name].hostname for name in parents if name in self._specs)]
+        seen = set(pending)
         while pending:
             for name, alias in self._aliases.get(pending.pop(), {}).items():
-                if name not in touched:
-                    touched.add(name)
+                touched.add(name)
+                if alias.hostname not in seen:
+                    seen.add(alias.hostname)
                     pending.append(alias.hostname)
         return touched - {spec.name}
 
