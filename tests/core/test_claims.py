@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 from pilothouse.claims import Claims
 from pilothouse.model import Port, ServiceName, ServiceSpec
+from pilothouse.routing import Backend, Route, RouteKind, Rule
 
 
 def spec(name: str, vip: str = "", alias_of: str = "", created: str = "") -> ServiceSpec:
@@ -85,3 +88,12 @@ def test_an_alias_that_is_concerned_by_its_name_as_well_passes_on_what_changes()
     for each in (named("x", "a", "a.web"), named("x", "b", "a.x")):
         claims.stake(each)
     assert claims.stake(named("web", "a")) == {("x", "a"), ("x", "b")}
+
+
+def test_a_backend_that_becomes_an_alias_of_the_service_that_leads_to_it_is_none() -> None:
+    claims = Claims()
+    rule = Rule(backends=(Backend("shop", "blue", 80),))
+    parent = replace(spec("web"), routes=(Route(RouteKind.HTTP, "shop", "r", (rule,)),))
+    claims.stake(parent)
+    claims.stake(spec("blue"))
+    assert claims.resolve(spec("blue", alias_of="web")).backends == ()

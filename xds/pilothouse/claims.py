@@ -61,11 +61,14 @@ class Claims:
             if isinstance(found, Omission):
                 return Resolved(spec, None, (found,))
             return Resolved(
-                found if found.name == spec.name else spec, found, taken=taken, backends=self._backends(found)
+                found if found.name == spec.name else spec,
+                found,
+                taken=taken,
+                backends=self._backends(found, spec),
             )
         owners = {vip: self._owner(vip, spec) for vip in spec.vips}
         vips = tuple(vip for vip in spec.vips if owners[vip] == spec.name)
-        backends = self._backends(spec)
+        backends = self._backends(spec, spec)
         if vips == spec.vips:
             return Resolved(spec, spec, taken=taken, backends=backends)
         lost = (vip for vip in spec.vips if owners[vip] != spec.name)
@@ -125,9 +128,12 @@ class Claims:
             current = following
         return current
 
-    def _backends(self, spec: ServiceSpec) -> tuple[ServiceSpec, ...]:
-        """What is known of the services that routes lead to. An ExternalName is none: it leads elsewhere."""
-        found = (self._specs.get(name) if name != spec.name else spec for name in led_to(spec))
+    def _backends(self, target: ServiceSpec, candidate: ServiceSpec) -> tuple[ServiceSpec, ...]:
+        """What is known of the services that routes lead to. An ExternalName is none: it leads elsewhere.
+
+        The candidate may be one of them, and is not admitted yet as it is now.
+        """
+        found = (candidate if name == candidate.name else self._specs.get(name) for name in led_to(target))
         return tuple(each for each in found if each is not None and not each.external_name)
 
     def _touched(self, spec: ServiceSpec) -> set[ServiceName]:
