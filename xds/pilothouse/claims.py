@@ -6,12 +6,11 @@ domain, which Envoy refuses together with everything beside them. The older serv
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from pilothouse.external import external
 from pilothouse.hostnames import contested
+from pilothouse.index import Index
 from pilothouse.model import ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
 
@@ -43,15 +42,15 @@ class Claims:
 
     def __init__(self, external_names: bool = True) -> None:
         self._external_names = external_names
-        self._by_vip: defaultdict[str, dict[ServiceName, ServiceSpec]] = defaultdict(dict)
         self._by_hostname: dict[str, ServiceSpec] = {}
         self._specs: dict[ServiceName, ServiceSpec] = {}
+        self._by_vip = Index[str, ServiceName]()
         # Services whose routes lead to these.
-        self._leading: defaultdict[ServiceName, set[ServiceName]] = defaultdict(set)
+        self._leading = Index[ServiceName, ServiceName]()
         # Services that would have a name of these services, were these not there.
-        self._contesting: defaultdict[ServiceName, set[ServiceName]] = defaultdict(set)
+        self._contesting = Index[ServiceName, ServiceName]()
         # By the host name that they point to.
-        self._aliases: defaultdict[str, dict[ServiceName, ServiceSpec]] = defaultdict(dict)
+        self._aliases = Index[str, ServiceName]()
 
     def resolve(self, spec: ServiceSpec) -> Resolved:
         """What this spec comes to, were it admitted beside the others."""
@@ -79,14 +78,14 @@ class Claims:
     def stake(self, spec: ServiceSpec) -> set[ServiceName]:
         """Enter the claims of a spec; returns the other services to which this makes a difference."""
         for vip in spec.vips:
-            self._by_vip[vip][spec.name] = spec
+            self._by_vip.add(vip, spec.name)
         self._by_hostname[spec.hostname] = spec
         for _, owner in contested(spec):
-            self._contesting[owner].add(spec.name)
+            self._contesting.add(owner, spec.name)
         if spec.external_name:
-            self._aliases[spec.external_name][spec.name] = spec
+            self._aliases.add(spec.external_name, spec.name)
         for backend in led_to(spec):
-            self._leading[backend].add(spec.name)
+            self._leading.add(backend, spec.name)
         self._specs[spec.name] = spec
         return self._touched(spec)
 
@@ -94,25 +93,21 @@ class Claims:
         """Withdraw the claims of a spec; returns as `stake` does."""
         touched = self._touched(spec)
         for vip in spec.vips:
-            self._by_vip[vip].pop(spec.name, None)
+            self._by_vip.discard(vip, spec.name)
         self._by_hostname.pop(spec.hostname, None)
-        for owner in {owner for _, owner in contested(spec)}:
-            self._contesting[owner].discard(spec.name)
-            if not self._contesting[owner]:
-                del self._contesting[owner]
+        for _, owner in contested(spec):
+            self._contesting.discard(owner, spec.name)
         if spec.external_name:
-            self._aliases[spec.external_name].pop(spec.name, None)
+            self._aliases.discard(spec.external_name, spec.name)
         for backend in led_to(spec):
-            self._leading[backend].discard(spec.name)
-            if not self._leading[backend]:
-                del self._leading[backend]
+            self._leading.discard(backend, spec.name)
         self._specs.pop(spec.name, None)
         return touched
 
     def _owner(self, vip: str, candidate: ServiceSpec) -> ServiceName:
-        claimants: Iterable[ServiceSpec] = (self._by_vip.get(vip, {}) | {candidate.name: candidate}).values()
+        others = (self._specs[name] for name in self._by_vip.at(vip) if name != candidate.name)
         # A service without a creation time (a hand-written file) gives way to one that has it.
-        return min(claimants, key=_age).name
+        return min((candidate, *others), key=_age).name
 
     def _target(self, spec: ServiceSpec) -> ServiceSpec | Omission:
         """The end of a chain of aliases: a service, or hosts outside of the mesh."""
@@ -137,19 +132,19 @@ class Claims:
         return tuple(each for each in found if each is not None and not each.external_name)
 
     def _touched(self, spec: ServiceSpec) -> set[ServiceName]:
-        touched = {name for vip in spec.vips for name in self._by_vip.get(vip, ())}
-        touched |= self._contesting.get(spec.name, set())
-        parents = self._leading.get(spec.name, set())
-        touched |= parents
+        parents = self._leading.at(spec.name)
+        touched = {name for vip in spec.vips for name in self._by_vip.at(vip)}
+        touched.update(self._contesting.at(spec.name), parents)
         # Whose alias leads to a service leads to its backends. What is touched already may have aliases, too.
         pending = [spec.hostname, *(self._specs[name].hostname for name in parents if name in self._specs)]
         seen = set(pending)
         while pending:
-            for name, alias in self._aliases.get(pending.pop(), {}).items():
+            for name in self._aliases.at(pending.pop()):
                 touched.add(name)
-                if alias.hostname not in seen:
-                    seen.add(alias.hostname)
-                    pending.append(alias.hostname)
+                hostname = self._specs[name].hostname
+                if hostname not in seen:
+                    seen.add(hostname)
+                    pending.append(hostname)
         return touched - {spec.name}
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from pilothouse.audience import Scope
 from pilothouse.dependencies import EVERYTHING
+from pilothouse.index import Index
 from pilothouse.model import Exposed, ServiceName
 from pilothouse.translate import Translated
 
@@ -23,7 +24,7 @@ class Directory:
         self._services: dict[ServiceName, Translated] = {}
         self._order: list[ServiceName] = []  # sorted
         self._owners: dict[str, Translated] = {}  # by cluster name
-        self._leading: dict[ServiceName, set[ServiceName]] = {}  # to a service: those that lead to it
+        self._leading = Index[ServiceName, ServiceName]()  # to a service: those that lead to it
         self._exporting = 0  # how many services are not exported to all
         self._restricted: Counter[str] = Counter()  # services by the namespaces that they are exported to
         #: How many services are called by TLS server name.
@@ -61,7 +62,7 @@ class Directory:
 
     def leading_to(self, name: ServiceName) -> Iterator[Exposed]:
         """The services that lead to this one."""
-        for leading in self._leading.get(name, ()):
+        for leading in self._leading.at(name):
             yield self._services[leading].service.spec.exposed
 
     def sees(self, scope: Scope, exposed: Exposed) -> bool:
@@ -118,7 +119,7 @@ class Directory:
             self._owners[cluster] = new
         self.by_node.update(cluster for cluster, pool in new.pools.items() if pool.by_node)
         for backend in new.leads_to:
-            self._leading.setdefault(backend, set()).add(new.service.name)
+            self._leading.add(backend, new.service.name)
         self.by_server_name += bool(new.chains.own)
         self._exporting += new.service.spec.exported_to is not None
         self._restricted.update(new.service.spec.exported_to or ())
@@ -128,9 +129,7 @@ class Directory:
             del self._owners[cluster]
             self.by_node.discard(cluster)
         for backend in old.leads_to:
-            self._leading[backend].discard(old.service.name)
-            if not self._leading[backend]:
-                del self._leading[backend]
+            self._leading.discard(backend, old.service.name)
         self.by_server_name -= bool(old.chains.own)
         self._exporting -= old.service.spec.exported_to is not None
         for namespace in old.service.spec.exported_to or ():

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from pilothouse import model
+from pilothouse.index import Index
 from pilothouse.kubernetes.addresses import canonical_address
 from pilothouse.kubernetes.gateway.attached import Routes
 from pilothouse.kubernetes.hosts import are_hosts, by_name
-from pilothouse.kubernetes.index import Index
 from pilothouse.kubernetes.metadata import is_label
 from pilothouse.kubernetes.objects import (
     EndpointSlice,
@@ -41,9 +41,9 @@ class Cluster:
         self._objects: dict[Key, Object] = {}
         # Built once a Service, so that endpoints that come and go leave the spec the same object.
         self._specs: dict[ServiceName, ServiceSpec] = {}
-        self._slices_of = Index[ServiceName]()
-        self._slices_naming_pod = Index[Key]()
-        self._slices_on_node = Index[str]()
+        self._slices_of = Index[ServiceName, Key]()
+        self._slices_naming_pod = Index[Key, Key]()
+        self._slices_on_node = Index[str, Key]()
         self._routes = Routes()
 
     @property

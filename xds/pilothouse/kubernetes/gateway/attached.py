@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from pilothouse.kubernetes.index import Index
+from pilothouse.index import Index
 from pilothouse.kubernetes.objects import Grant, GrantedFrom, Key, Parent, RouteObject
 from pilothouse.model import Port, ServiceName
 from pilothouse.reasons import Omission, Reason
@@ -18,7 +18,7 @@ class Routes:
     def __init__(self) -> None:
         self._routes: dict[Key, RouteObject] = {}
         self._grants: dict[Key, Grant] = {}
-        self._by_parent = Index[ServiceName]()
+        self._by_parent = Index[ServiceName, Key]()
 
     def put(self, key: Key, old: RouteObject | Grant | None, new: RouteObject | Grant | None) -> None:
         if isinstance(old, RouteObject):

@@ -1,0 +1,38 @@
+"""What hangs on a key. Most keys have one value, so one is held without a set around it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V", bound=Hashable)
+
+
+class Index(Generic[K, V]):
+    """A mapping of a key to any number of values, none of which is a set; what is empty takes no room."""
+
+    def __init__(self) -> None:
+        self._found: dict[K, V | set[V]] = {}
+
+    def add(self, at: K, value: V) -> None:
+        found = self._found.setdefault(at, value)
+        if isinstance(found, set):
+            found.add(value)
+        elif found != value:
+            self._found[at] = {found, value}
+
+    def discard(self, at: K, value: V) -> None:
+        found = self._found.get(at)
+        if isinstance(found, set):
+            found.discard(value)
+            if len(found) == 1:
+                self._found[at] = found.pop()
+        elif found == value:
+            del self._found[at]
+
+    def at(self, at: K) -> Collection[V]:
+        found = self._found.get(at)
+        if found is None:
+            return ()
+        return found if isinstance(found, set) else (found,)
