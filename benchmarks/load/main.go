@@ -85,28 +85,28 @@ func measure(o options) (report, error) {
 }
 
 func steps(o options, fleet *fleet, result *report) []func() error {
-	var todo []func() error
+	var steps []func() error
 	if o.stalled > 0 {
 		result.Stalled = &stall{}
-		todo = append(todo, func() error { return fleet.stall(result.Stalled) })
+		steps = append(steps, func() error { return fleet.stall(result.Stalled) })
 	}
-	todo = append(todo, func() error { return fleet.herd(&result.Herd) })
+	steps = append(steps, func() error { return fleet.herd(&result.Herd) })
 	if o.rounds > 0 {
 		result.Rounds = &rounds{}
-		todo = append(todo, func() error { return fleet.rounds(result.Rounds) })
+		steps = append(steps, func() error { return fleet.rounds(result.Rounds) })
 	}
 	if o.rate > 0 {
 		result.Churn = &churn{}
-		todo = append(todo, func() error { return fleet.churn(result.Churn) })
+		steps = append(steps, func() error { return fleet.churn(result.Churn) })
 	}
 	if o.stalled > 0 {
-		todo = append(todo, func() error { result.Stalled.AfterMB = fleet.server.memory().current; return nil })
+		steps = append(steps, func() error { result.Stalled.AfterMB = fleet.server.memory().current; return nil })
 	}
 	if o.resume {
 		result.Resumed = &resume{}
-		todo = append(todo, func() error { return fleet.resume(result.Resumed) })
+		steps = append(steps, func() error { return fleet.resume(result.Resumed) })
 	}
-	return todo
+	return steps
 }
 
 // quantile of values that need not be sorted; -1 if there are none.

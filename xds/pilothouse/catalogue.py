@@ -69,12 +69,12 @@ class Catalogue:
     def apply(self, names: Iterable[ServiceName], services: Mapping[ServiceName, Service]) -> list[Change]:
         """Take over these services as they are now. Costs as much as what changed."""
         before: dict[ServiceName, Translated | None] = {}
-        todo = deque(names)
-        while todo:
-            name = todo.popleft()
+        pending = deque(names)
+        while pending:
+            name = pending.popleft()
             before.setdefault(name, self._directory.get(name))
             # A service may take a virtual IP or a target from others, which then change as well.
-            todo.extend(self._admit(name, services.get(name)))
+            pending.extend(self._admit(name, services.get(name)))
         changes = [change(name, before, self._directory) for name in before]
         changes = [one for one in changes if one.names]
         for one in changes:

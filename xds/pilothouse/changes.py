@@ -31,9 +31,7 @@ class Change:
     leading: frozenset[Exposed] = frozenset()
 
 
-def change(
-    name: ServiceName, before: Mapping[ServiceName, Translated | None], directory: Directory
-) -> Change:
+def change(name: ServiceName, before: Before, directory: Directory) -> Change:
     """What has become of a service, and of the clusters that its names lead to, since `before`."""
     old, new = before[name], directory.get(name)
     names = _difference(old, new)
@@ -43,9 +41,8 @@ def change(
         names = _united(_difference(old, None), _difference(None, new))
         moved = old.leads_to | new.leads_to
     told = frozenset[str]()
-    if (
-        not old or not new or old.resolved is not new.resolved
-    ):  # it stays the same object while endpoints change
+    # What is resolved stays the same object while endpoints change.
+    if not old or not new or old.resolved is not new.resolved:
         told = told.union(*(targets(version.resolved) for version in (old, new) if version))
     if moved:
         versions = (version for to in moved for version in (before.get(to), directory.get(to)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from pilothouse.hostnames import host_names
-from pilothouse.model import Family, Port, Protocol, ServiceSpec, Transport
+from pilothouse.model import Family, Port, ServiceSpec, Transport
 
 EGRESS = "egress"
 
@@ -53,10 +53,6 @@ def hosts(spec: ServiceSpec, own_namespace: bool) -> list[str]:
 def by_virtual_ip(port: Port, everything: bool) -> bool:
     """Whether a port is reached through a listener on the service's virtual IP."""
     return everything or not port.protocol.by_host
-
-
-def speaks_http(port: Port) -> bool:
-    return port.protocol in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC)
 
 
 def can_listen(listener: str, families: Collection[Family]) -> bool:

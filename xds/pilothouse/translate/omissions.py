@@ -24,10 +24,10 @@ def report_omissions(service: Service, resolved: Resolved, client: Vantage, omit
     chains(resolved, omit)
     _report_unreachable(resolved, omit)
     for port in mesh_ports(service.spec) if resolved.own else ():
-        for consumer in ("", *consumers(service.spec)):
-            if port.protocol.by_host:
+        if port.protocol.by_host:
+            for consumer in ("", *consumers(service.spec)):
                 request_routes(resolved, port, consumer, omit)
-        if not port.protocol.by_host:
+        else:
             connection_shares(resolved, port, omit)
         if resolved.spec.hosts is not None:
             hosts_at(resolved.spec, port, omit)

@@ -55,11 +55,11 @@ def virtual_hosts(resolved: Resolved) -> Hosts:
     ports = host_ports(target) if target is not None else []
     if target is None or not ports:
         return NO_HOSTS
-    own, other = _collected(resolved, ports)
-    return Hosts(own, other, {each: _collected(resolved, ports, each)[1] for each in consumers(target)})
+    own, other = _joined(resolved, ports)
+    return Hosts(own, other, {each: _joined(resolved, ports, each)[1] for each in consumers(target)})
 
 
-def _collected(resolved: Resolved, ports: Sequence[Port], consumer: str = "") -> tuple[bytes, bytes]:
+def _joined(resolved: Resolved, ports: Sequence[Port], consumer: str = "") -> tuple[bytes, bytes]:
     names = resolved.spec
     own = [host for host in hosts(names, own_namespace=True) if host not in resolved.taken]
     collected = _Collected(frozenset(hosts(names, own_namespace=False)))
