@@ -6,8 +6,10 @@ import pytest
 
 from pilothouse import model
 from pilothouse.kubernetes.join import Cluster
+from pilothouse.kubernetes.objects import Parent, RouteObject
 from pilothouse.model import State
 from pilothouse.reasons import Reason
+from pilothouse.routing import RouteKind
 
 from .test_join import PAYMENTS, at, piece, service
 
@@ -49,6 +51,15 @@ def test_hosts_that_are_all_down_or_gone_are_hosts_still(cluster):
     assert cluster.service(PAYMENTS).spec.hosts == ()
     cluster.apply([piece(fqdn=True)])
     assert cluster.service(PAYMENTS).spec.hosts == ()
+
+
+def test_what_else_is_left_out_of_a_service_with_hosts_is_told_as_well(cluster):
+    route = RouteObject(RouteKind.HTTP, "shop", "canary", (Parent("shop", "payments", section="none"),), ())
+    names = piece(at("b.example"), name="payments-2")
+    cluster.apply([service(), piece(at("a.example"), fqdn=True), names, route])
+    found = cluster.service(PAYMENTS)
+    assert [host.address for host in found.spec.hosts] == ["b.example"]
+    assert [each.reason for each in found.left_out] == [Reason.UNSUPPORTED_ADDRESSES, Reason.NO_SUCH_PARENT]
 
 
 def test_hosts_of_a_headless_service_have_host_names_as_well(cluster):

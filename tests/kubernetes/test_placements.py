@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse.model import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
 
-from .test_services import manifest
+from .test_services import annotated, manifest
 
 EU, US, AP = Locality("eu"), Locality("us"), Locality("ap")
 EU_A, EU_B = Locality("eu", "a"), Locality("eu", "b")
@@ -14,11 +14,7 @@ EU_A, EU_B = Locality("eu", "a"), Locality("eu", "b")
 
 def placement(parsed, spec: str = "", **annotations: str) -> tuple[Placement, list[str]]:
     """What is read, and the warnings."""
-    said = "\n".join(
-        f'  pilothouse.dev/{name.replace("_", "-")}: "{text}"' for name, text in annotations.items()
-    )
-    metadata = "name: payments\nnamespace: shop\nannotations:\n" + (said or "  {}")
-    found = parsed(manifest(f"ports: [{{port: 80}}]\n{spec}", metadata))
+    found = parsed(annotated(spec, **annotations))
     return found.object.placement, [str(warning) for warning in found.warnings]
 
 

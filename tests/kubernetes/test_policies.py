@@ -17,16 +17,12 @@ from pilothouse.policy import (
     SlowStart,
 )
 
-from .test_services import manifest
+from .test_services import annotated
 
 
 def policy(parsed, spec: str = "", **annotations: str) -> tuple[Policy, list[str]]:
     """What is read, and the warnings."""
-    said = "\n".join(
-        f"  pilothouse.dev/{name.replace('_', '-')}: '{text}'" for name, text in annotations.items()
-    )
-    metadata = "name: payments\nnamespace: shop\nannotations:\n" + (said or "  {}")
-    found = parsed(manifest(f"ports: [{{port: 80}}]\n{spec}", metadata))
+    found = parsed(annotated(spec, **annotations))
     return found.object.policy, [str(warning) for warning in found.warnings]
 
 

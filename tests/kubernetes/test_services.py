@@ -14,6 +14,13 @@ def manifest(spec: str, metadata: str = "name: payments\nnamespace: shop") -> st
     )
 
 
+def annotated(spec: str = "", **annotations: str) -> str:
+    """A Service with these annotations of Pilothouse's own."""
+    said = [f"  pilothouse.dev/{name.replace('_', '-')}: '{text}'" for name, text in annotations.items()]
+    metadata = "\n".join(["name: payments", "namespace: shop", "annotations:", *(said or ["  {}"])])
+    return manifest(f"ports: [{{port: 80}}]\n{spec}", metadata)
+
+
 def test_a_service_keeps_what_routing_needs(parsed):
     text = manifest(
         "type: LoadBalancer\nclusterIP: 10.0.0.1\nselector: {app: payments}\nexternalIPs: [1.2.3.4]\n"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pilothouse.external import is_public
 from pilothouse.kubernetes.addresses import is_address
 from pilothouse.kubernetes.metadata import is_subdomain
-from pilothouse.model import Endpoint, Service, ServiceSpec, State
+from pilothouse.model import Endpoint, ServiceSpec, State
 from pilothouse.reasons import Omission, Reason
 
 
@@ -17,8 +17,8 @@ def are_hosts(endpoints: Sequence[Endpoint]) -> bool:
     return not is_address(endpoints[0].address) and all(_is_host(endpoint.address) for endpoint in endpoints)
 
 
-def by_name(spec: ServiceSpec, endpoints: Sequence[Endpoint]) -> Service:
-    """The service with its ready endpoints as hosts. Host names are part of a cluster, so of the spec."""
+def by_name(spec: ServiceSpec, endpoints: Sequence[Endpoint]) -> tuple[ServiceSpec, tuple[Omission, ...]]:
+    """The spec with its ready endpoints as hosts, since its clusters depend on them; and the others."""
     hosts: list[Endpoint] = []
     left_out: list[Omission] = []
     for endpoint in endpoints:
@@ -28,7 +28,7 @@ def by_name(spec: ServiceSpec, endpoints: Sequence[Endpoint]) -> Service:
             hosts.append(host)
         else:
             left_out.append(Omission(reason, host.address))
-    return Service(replace(spec, hosts=tuple(hosts)), (), tuple(left_out))
+    return replace(spec, hosts=tuple(hosts)), tuple(left_out)
 
 
 def _refused(host: Endpoint) -> Reason | None:

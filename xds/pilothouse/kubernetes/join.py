@@ -79,7 +79,8 @@ class Cluster:
             spec = replace(spec, hostnames=tuple(names)) if names else spec
         # Slices of host names stay such when they are empty: a cluster should not be another kind for that.
         if are_hosts(endpoints) if endpoints else any(found.fqdn for found in slices):
-            return by_name(spec, endpoints)
+            spec, refused = by_name(spec, endpoints)
+            return model.Service(spec, (), left_out + unattached + refused)
         return model.Service(spec, endpoints, left_out + unattached)
 
     def _slices(self, name: ServiceName) -> tuple[list[EndpointSlice], tuple[Omission, ...]]:
