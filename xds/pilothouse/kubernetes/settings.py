@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from pilothouse.kubernetes.durations import milliseconds
 from pilothouse.kubernetes.fields import annotation_error
 from pilothouse.kubernetes.overrides import Warn
 
 #: Makes a value of a text, or raises ValueError that says what is wrong with it.
 Read: TypeAlias = Callable[[str], int]
 
-_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
-_DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h)", re.ASCII)
 _MOST_MS = 24 * 3_600_000
 
 
@@ -59,10 +57,9 @@ def duration(least_ms: int = 1, most_ms: int = _MOST_MS) -> Read:
     """Reads `250ms`, `5s`, `1m30s`; into milliseconds."""
 
     def read(text: str) -> int:
-        parts = _DURATION.findall(text)
-        if not parts or "".join(number + unit for number, unit in parts) != text:
+        found = milliseconds(text)
+        if found is None:
             raise ValueError("is no duration such as 5s or 250ms")
-        found = sum(int(number) * _UNITS_MS[unit] for number, unit in parts)
         if not least_ms <= found <= most_ms:
             raise ValueError(f"is not between {least_ms} ms and {most_ms / 1000:g} s")
         return found

@@ -7,7 +7,7 @@ import re
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.gateway.backends import Unsupported, backends
 from pilothouse.kubernetes.gateway.http import filters, headers
-from pilothouse.kubernetes.gateway.regex import regex
+from pilothouse.kubernetes.gateway.regex import is_regex, regex
 from pilothouse.routing import Match, Path, PathKind, Rule
 
 _ANY = "[^/]+"
@@ -23,12 +23,10 @@ def grpc_rule(item: Fields, namespace: str) -> Rule:
 
 
 def _path(method: Fields) -> Path:
-    kind, service, name = method.text("type", "Exact"), method.text("service"), method.text("method")
-    if kind not in ("Exact", "RegularExpression"):
-        raise method.error("type", f'"{kind}" is neither Exact nor RegularExpression')
+    by_regex, service, name = is_regex(method), method.text("service"), method.text("method")
     if not service and not name:
         return Path()
-    if kind == "RegularExpression":
+    if by_regex:
         parts = (regex(method, key) if method.text(key) else _ANY for key in ("service", "method"))
         return Path(PathKind.REGEX, "/" + "/".join(parts))
     if service and name:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
+from pilothouse.kubernetes.durations import milliseconds
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.gateway.backends import Unsupported, backend, backends, header_change
-from pilothouse.kubernetes.gateway.regex import regex
+from pilothouse.kubernetes.gateway.regex import is_regex, regex
 from pilothouse.routing import (
     Field,
     Filters,
@@ -30,8 +29,6 @@ _FILTERS = {
     "URLRewrite": "urlRewrite",
     "RequestMirror": "requestMirror",
 }
-_DURATION = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
-_UNITS = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _STATUSES = (301, 302, 303, 307, 308)
 _MILLION = 1_000_000
 
@@ -91,13 +88,14 @@ def headers(item: Fields) -> tuple[Field, ...]:
 
 
 def duration_ms(item: Fields, key: str) -> int | None:
-    """A duration of GEP-2257, such as 1m30s; None if there is none."""
+    """A duration; None if there is none."""
     text = item.text(key)
     if not text:
         return None
-    if not _DURATION.fullmatch(text):
+    found = milliseconds(text)
+    if found is None:
         raise item.error(key, f'"{text}" is not a duration such as 500ms or 1m30s')
-    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9]+)(ms|h|m|s)", text))
+    return found
 
 
 def _match(item: Fields) -> Match:
@@ -122,10 +120,7 @@ def _match(item: Fields) -> Match:
 
 
 def _field(item: Fields, name: str) -> Field:
-    kind = item.text("type", "Exact")
-    if kind not in ("Exact", "RegularExpression"):
-        raise item.error("type", f'"{kind}" is neither Exact nor RegularExpression')
-    if kind == "RegularExpression":
+    if is_regex(item):
         return Field(name, regex(item, "value"), regex=True)
     return Field(name, item.text("value"))
 

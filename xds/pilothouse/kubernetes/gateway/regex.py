@@ -17,6 +17,14 @@ _MOST_REPEATED = 1000
 _MOST = 1000  # characters: long ones are slow to match, and Gateway API values are shorter
 
 
+def is_regex(item: Fields) -> bool:
+    """Whether a match is by a regular expression, as its `type` says; Exact is the default."""
+    kind = item.text("type", "Exact")
+    if kind not in ("Exact", "RegularExpression"):
+        raise item.error("type", f'"{kind}" is neither Exact nor RegularExpression')
+    return kind == "RegularExpression"
+
+
 def regex(item: Fields, key: str) -> str:
     """A regular expression that RE2 takes. Raises FieldError for any other."""
     text = item.required(key)
