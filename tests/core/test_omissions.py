@@ -11,6 +11,7 @@ from pilothouse.audience import Audience
 from pilothouse.dependencies import Dependencies
 from pilothouse.model import Endpoint, Port, Protocol, Service, ServiceName, ServiceSpec, State, Transport
 from pilothouse.reasons import Omission, Reason
+from pilothouse.routing import Backend, Retry, Route, RouteKind, Rule
 
 HTTP = Port("http", 8080)
 ONE = Endpoint("10.0.0.1", (("http", 8080),))
@@ -102,3 +103,15 @@ def test_a_name_that_is_another_service_has_a_reason(town: Any) -> None:
     assert town.catalogue.omissions(mine) == ()
     town.put(Service(replace(mine.spec, name=ServiceName("mesh", "payments"), hostname="payments.mesh.svc")))
     assert town.catalogue.omissions(mine) == (Omission(Reason.NAME_TAKEN, "payments.mesh"),)
+
+
+def test_what_cannot_be_translated_has_its_reason_beside_those_of_the_version_in_force(town: Any) -> None:
+    rule = Rule(backends=(Backend("shop", "payments", 8080),), retry=Retry(attempts=-1))
+    route = Route(RouteKind.HTTP, "shop", "retries", (rule,))
+    sick = service(replace(ONE, address="10.0.0.2", state=State.NOT_READY))
+    bad = replace(service(), spec=replace(sick.spec, routes=(route,)))
+    town.put(bad)
+    assert [one.reason for one in town.catalogue.omissions(bad)] == [Reason.QUARANTINED]
+    town.put(sick)
+    town.put(bad)
+    assert [one.reason for one in town.catalogue.omissions(bad)] == [Reason.QUARANTINED, Reason.NOT_READY]

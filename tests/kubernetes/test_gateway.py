@@ -152,6 +152,7 @@ def test_what_cannot_be_done_is_kept_as_such(rule, text):
         ("matches: [{headers: [{value: a}]}]", "spec.rules[0].matches[0].headers[0].name"),
         ("timeouts: {request: soon}", "spec.rules[0].timeouts.request"),
         ("retry: {codes: [200]}", "spec.rules[0].retry.codes"),
+        ("retry: {attempts: -1}", "spec.rules[0].retry.attempts"),
         ("filters: [{}]", "spec.rules[0].filters[0].type"),
         ("filters: [{type: URLRewrite}]", "spec.rules[0].filters[0].urlRewrite"),
         (

@@ -13,7 +13,7 @@ from pilothouse.claims import Claims, Resolved
 from pilothouse.model import Port, Protocol, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
 from pilothouse.routing import Backend, Field, Match, Path, PathKind, Route, RouteKind, Rule
-from pilothouse.translate.traffic import connection_shares, ranked, request_routes
+from pilothouse.translate.traffic import NOWHERE, connection_shares, ranked, request_routes
 
 HTTP = Port("http", 80)
 EXACT, PREFIX = Path(PathKind.EXACT, "/a"), Path(PathKind.PREFIX, "/a")
@@ -154,10 +154,14 @@ class TestConnections:
         assert self.shares(replace(route(rule), kind=RouteKind.TCP)) == [
             ("outbound|80||blue.shop.svc.cluster.local", 2),
             ("outbound|80||green.shop.svc.cluster.local", 1),
+            (NOWHERE, 1),
         ]
 
-    def test_are_refused_if_no_backend_is_there(self) -> None:
-        assert self.shares(replace(route(Rule()), kind=RouteKind.TCP)) == []
+    @pytest.mark.parametrize(
+        "rule", [Rule(), Rule(backends=(weighed(BLUE, 0),)), Rule(unsupported="a backend")]
+    )
+    def test_are_refused_if_no_backend_is_there(self, rule: Rule) -> None:
+        assert self.shares(replace(route(rule), kind=RouteKind.TCP)) == [(NOWHERE, 1)]
 
     def test_are_not_touched_by_routes_of_requests(self) -> None:
         assert self.shares(route(Rule(backends=(BLUE,)))) == self.shares()

@@ -196,6 +196,10 @@ class Catalogue:
         held = self.quarantined.get(service.name)
         if held is not None:
             found[Omission(Reason.QUARANTINED, name, held.reason)] = None
+            good = self._directory.get(service.name)
+            if good is None:
+                return tuple(found)
+            service, resolved = good.service, good.resolved
         report_omissions(service, resolved, client.vantage, lambda omission: found.setdefault(omission))
         return tuple(found)
 

@@ -19,9 +19,6 @@ from pilothouse.translate.names import EGRESS, listener_name
 from pilothouse.translate.subsets import by_hostname
 from pilothouse.translate.traffic import connection_shares, hashes
 
-# There is no such cluster, so Envoy closes the connections.
-_NOWHERE = "refused"
-
 
 def egress_listener(egress: Address) -> Listener:
     """HTTP by Host header, as an application's http_proxy or the target of its requests."""
@@ -59,8 +56,6 @@ def tcp_filters(name: str, resolved: Resolved, port: Port) -> list[Filter]:
         proxy.cluster = shares[0][0]
     for cluster, weight in shares if len(shares) > 1 else ():
         proxy.weighted_clusters.clusters.add(name=cluster, weight=weight)
-    if not shares:
-        proxy.cluster = _NOWHERE
     before = [hash_connections(proxy)] if hashes(resolved) else []
     return [*before, _tcp_proxy(proxy)]
 

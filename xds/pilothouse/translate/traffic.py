@@ -21,6 +21,8 @@ from pilothouse.translate.matches import only_a_share
 from pilothouse.translate.names import cluster_name, mesh_ports
 
 _NOT_FOUND, _FAILED = 404, 500
+#: There is no cluster of this name, so Envoy closes connections to it.
+NOWHERE = "refused"
 
 
 class Ranked(NamedTuple):
@@ -156,10 +158,10 @@ def hashes(resolved: Resolved) -> bool:
 
 
 def connection_shares(resolved: Resolved, port: Port, omit: Omit = unsaid) -> list[tuple[str, int]]:
-    """The clusters of a port without HTTP, and the weight of each; none if its connections are refused."""
+    """The clusters of a port without HTTP, and the weight of each; what has no cluster goes NOWHERE."""
     target = resolved.target
     if target is None:
-        return []
+        return [(NOWHERE, 1)]
     routes = [route for route in target.routes if route.port in (0, port.number)]
     _report_conflicts(routes, port, omit)
     kind = RouteKind.TLS if port.protocol is Protocol.TLS else RouteKind.TCP
@@ -168,9 +170,13 @@ def connection_shares(resolved: Resolved, port: Port, omit: Omit = unsaid) -> li
         return [(cluster_name(target, port), 1)]
     for younger in routes[1:]:
         omit(Omission(Reason.ROUTE_CONFLICT, str(younger), f"{routes[0]} has port {port.number}"))
-    backends = routes[0].rules[0].backends if routes[0].rules else ()
-    found, _ = Clusters(resolved, omit).shares(backends)
-    return [(cluster, backend.weight) for cluster, backend in found]
+    clusters = Clusters(resolved, omit)
+    rule = routes[0].rules[0] if routes[0].rules else Rule()
+    if rule.unsupported:
+        clusters.unsupported(rule)
+    found, lost = clusters.shares(rule.backends)
+    shares = [(cluster, backend.weight) for cluster, backend in found]
+    return [*shares, (NOWHERE, lost or 1)] if lost or not found else shares
 
 
 def _report_conflicts(routes: Iterable[Route], port: Port, omit: Omit) -> None:

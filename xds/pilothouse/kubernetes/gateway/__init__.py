@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from pilothouse.kubernetes import metadata
 from pilothouse.kubernetes.fields import Fields
-from pilothouse.kubernetes.gateway.backends import GROUP, backends
+from pilothouse.kubernetes.gateway.backends import GROUP, Unsupported, backends
 from pilothouse.kubernetes.gateway.grpc import grpc_rule
 from pilothouse.kubernetes.gateway.http import http_rule
 from pilothouse.kubernetes.objects import Grant, GrantedFrom, Key, Parent, RouteObject
 from pilothouse.reasons import Omission, Reason
 from pilothouse.routing import RouteKind, Rule
 
-_RULES = {RouteKind.HTTP: http_rule, RouteKind.GRPC: grpc_rule}
+
+def _connection_rule(item: Fields, namespace: str) -> Rule:
+    """A rule of a TCPRoute or TLSRoute, which says no more than where connections go."""
+    try:
+        return Rule(backends=backends(item, namespace))
+    except Unsupported as unsupported:
+        return Rule(unsupported=str(unsupported))
+
+
+_RULES = {
+    RouteKind.HTTP: http_rule,
+    RouteKind.GRPC: grpc_rule,
+    RouteKind.TCP: _connection_rule,
+    RouteKind.TLS: _connection_rule,
+}
 
 
 def route(document: Fields, warn: object) -> RouteObject | Omission:
@@ -22,7 +36,7 @@ def route(document: Fields, warn: object) -> RouteObject | Omission:
         raise document.error("spec", "is required")
     spec = document.at("spec")
     parents = tuple(parent for ref in spec.each("parentRefs") if (parent := _parent(ref, meta.namespace)))
-    rules = tuple(_rule(kind, item, meta.namespace) for item in spec.each("rules"))
+    rules = tuple(_RULES[kind](item, meta.namespace) for item in spec.each("rules"))
     if not rules and kind is RouteKind.HTTP:
         rules = (Rule(),)
     key = Key(kind.value, meta.namespace, meta.name)
@@ -53,8 +67,3 @@ def _parent(ref: Fields, namespace: str) -> Parent | None:
         return None
     port = ref.integer("port") or 0
     return Parent(ref.text("namespace") or namespace, ref.required("name"), port, ref.text("sectionName"))
-
-
-def _rule(kind: RouteKind, item: Fields, namespace: str) -> Rule:
-    read = _RULES.get(kind)
-    return read(item, namespace) if read else Rule(backends=backends(item, namespace))

@@ -31,6 +31,7 @@ _FILTERS = {
 }
 _STATUSES = (301, 302, 303, 307, 308)
 _MILLION = 1_000_000
+_MOST_ATTEMPTS = 1_000
 
 
 def http_rule(item: Fields, namespace: str) -> Rule:
@@ -173,4 +174,6 @@ def _retry(item: Fields) -> Retry | None:
     if not isinstance(codes, list) or not all(isinstance(code, int) and 400 <= code <= 599 for code in codes):
         raise retry.error("codes", "is not a list of status codes in 400..599")
     attempts = retry.integer("attempts")
+    if attempts is not None and not 0 <= attempts <= _MOST_ATTEMPTS:
+        raise retry.error("attempts", f"{attempts} is not in 0..{_MOST_ATTEMPTS}")
     return Retry(tuple(codes), 1 if attempts is None else attempts, duration_ms(retry, "backoff") or 0)

@@ -1,0 +1,123 @@
+"""Whatever stands in a field of a document: it is refused by name, left out, or translated."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pilothouse.audience import ANYBODY, Audience, Capture, Dialect
+from pilothouse.catalogue import Catalogue
+from pilothouse.kubernetes.fields import FieldError, Fields
+from pilothouse.kubernetes.join import Cluster
+from pilothouse.kubernetes.objects import Object
+from pilothouse.kubernetes.parse import parse
+from pilothouse.model import Locality
+from pilothouse.resources import ResourceType
+from pilothouse.world import World
+
+DOCUMENTS = list(yaml.safe_load_all(Path(__file__).with_name("everything.yaml").read_text()))
+ODD: list[Any] = [
+    None,
+    "",
+    " ",
+    "x",
+    "X_y.z",
+    "*",
+    "-1",
+    "0",
+    "a/b",
+    "a=b",
+    "a:b;c=d",
+    "http, path=?",
+    "ReplacePrefixMatch",
+    "RegularExpression",
+    "(",
+    "None",
+    "ExternalName",
+    "fd00::1%eth0",
+    "é",
+    "a" * 300,
+    "%REQ(x)%",
+    "\x00",
+    "\n",
+    0,
+    -1,
+    1,
+    65536,
+    2**40,
+    1.5,
+    True,
+    [],
+    {},
+    [None],
+    [""],
+    [{}],
+    ["a", "a"],
+    {"a": None},
+    {"": ""},
+    {1: 2},
+]
+CLIENTS = [
+    ANYBODY,
+    Audience("shop", "node-1", Locality("eu", "eu-a", "s"), capture=Capture.VIP),
+    Audience("data", dialect=Dialect.GRPC, families=("ipv6",)),
+]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where something stands in a document."""
+    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in steps:
+        yield (*path, key)
+        yield from places(inner, (*path, key))
+
+
+def spoilt(document: Any, path: tuple[Any, ...], value: Any) -> Any:
+    found = copy.deepcopy(document)
+    inner = found
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    return found
+
+
+def read(document: Any) -> Object | None:
+    try:
+        return parse(Fields(document)).object
+    except FieldError:
+        return None
+
+
+@pytest.mark.parametrize("number", range(len(DOCUMENTS)))
+def test_a_document_with_one_odd_field_disturbs_nobody(number: int) -> None:
+    cluster, catalogue = Cluster(), Catalogue()
+    good = [found for found in map(read, DOCUMENTS) if found]
+    assert len(good) == len(DOCUMENTS)
+    cluster.apply(good)
+    seen = set()
+    for path in places(DOCUMENTS[number]):
+        for value in ODD:
+            found = read(spoilt(DOCUMENTS[number], path, value))
+            if found is None or repr(found) in seen:
+                continue
+            seen.add(repr(found))
+            names = cluster.apply([found], [good[number].key])
+            serve(cluster, catalogue, names)
+            serve(cluster, catalogue, cluster.apply([good[number]], [found.key]))
+
+
+def serve(cluster: Cluster, catalogue: Catalogue, names: frozenset[Any]) -> None:
+    """Translate these, show them to all clients, and give the reasons for what is left out."""
+    services = {name: found for name in names if (found := cluster.service(name)) is not None}
+    catalogue.apply(names, services)
+    for client in CLIENTS:
+        world = World(catalogue, client)
+        for type in ResourceType:
+            world.selection(type)
+        for service in services.values():
+            catalogue.omissions(service, client)
