@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pilothouse.audience import Scope
-from pilothouse.dependencies import SYSTEM_CA, Dependencies, Domain, dependencies
+from pilothouse.dependencies import SYSTEM_CA, Dependencies, Domain, Preference, dependencies
 from pilothouse.model import Port, Service, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
 
@@ -81,6 +81,16 @@ def test_a_domain_outside_of_the_mesh(text: str, domain: Domain) -> None:
         ({"domain": "http://a.example", "ca": "/ca.pem"}, "[0].domain"),
         ({"service": "shop/a", "ca": "/ca.pem"}, "[0]"),
         ({"ca": "/ca.pem"}, "[0]"),
+        ({"service": "shop/a", "subset": "v1"}, "[0].subset"),
+        ({"service": "shop/a", "subset": {}}, "[0].subset"),
+        ({"service": "shop/a", "subset": {"a": "1"}}, "[0].subset"),
+        ({"service": "shop/a", "subset": {"a": "1", "b": "2"}}, "[0].subset"),
+        ({"service": "shop/a", "subset": {"a": [1]}}, "[0].subset"),
+        ({"service": "shop/a", "subset": {"a": []}}, "[0].subset"),
+        ({"service": "shop/a", "subset": {"a": ["1"]}, "fallback": "any"}, "[0].fallback"),
+        ({"service": "shop/a", "fallback": True}, "[0].fallback"),
+        ({"service": "shop/*", "subset": {"a": ["1"]}}, "[0].service"),
+        ({"domain": "https://a.example", "subset": {"a": ["1"]}}, "[0]"),
         ("https://", "[0]"),
         ("ftp://a.example", "[0]"),
         ("https://a..example", "[0]"),
@@ -102,6 +112,17 @@ def test_a_domain_may_have_a_ca_of_its_own_and_no_two() -> None:
     for other in ("https://a.example", "http://a.example:443"):
         with pytest.raises(Refused, match=r"^\[1\]: a\.example:443 "):
             read(partner, other)
+
+
+def test_of_a_service_some_endpoints_may_be_wanted_and_not_others_beside() -> None:
+    payments = {"service": "shop/payments", "subset": {"version": ["v2", "v1"]}, "fallback": True}
+    found = read(payments, dict(payments), {"service": "shop/carts", "subset": {"version": ["v1"]}})
+    assert found.preference(ServiceName("shop", "payments")) == Preference("version", ("v2", "v1"), True)
+    assert found.preference(ServiceName("shop", "carts")) == Preference("version", ("v1",))
+    assert found.preference(ServiceName("data", "carts")) is None
+    assert found.want(ServiceName("shop", "payments"))
+    with pytest.raises(Refused, match=r"^\[1\]\.service: shop/payments "):
+        read(payments, {"service": "shop/payments", "subset": {"version": ["v1"]}})
 
 
 def test_a_service_that_is_declared_and_not_there_is_told(town: Any) -> None:

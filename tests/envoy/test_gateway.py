@@ -10,6 +10,7 @@ import pytest
 from .backends import Backend
 from .load import ask
 from .manifests import service
+from .mesh import virtual_ip
 
 pytestmark = pytest.mark.envoy
 
@@ -154,6 +155,26 @@ async def test_mirrors_timeouts_and_retries(mesh, tellers, eventually) -> None:
     for _ in range(4):
         assert (await request(sidecar, "web", "/flaky")).status == 200
     assert len([head for head in tellers["green"].heads if "/flaky" in head]) > 4
+
+
+async def test_connections_are_shared_and_refused_by_weight(mesh) -> None:
+    blue, vip = await mesh.backend("blue"), virtual_ip()
+    tcp = [{"name": "tcp", "port": 5432}]
+    mesh.manifests.save("web", service("web", clusterIP=vip, ports=tcp))
+    mesh.manifests.save("blue", service("blue"), blue.slice("blue"))
+    split = route({"backendRefs": [to("blue", 3), to("nobody", 1)]}, kind="TCPRoute")
+    mesh.manifests.save("route", split | {"apiVersion": "gateway.networking.k8s.io/v1alpha2"})
+    await mesh.sidecar((await mesh.serve()).port)
+    answers = Counter([await answer((vip, 5432)) for _ in range(100)])
+    assert answers["blue"] + answers["refused"] == 100
+    assert 10 < answers["refused"] < 40
+
+
+async def answer(address: tuple[str, int]) -> str:
+    try:
+        return (await ask(address, "any")).body
+    except (OSError, EOFError):
+        return "refused"
 
 
 async def is_served(sidecar, name: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hypothesis import strategies as st
 
 from pilothouse.audience import Address, Audience, Capture, Dialect
-from pilothouse.dependencies import Dependencies, Domain
+from pilothouse.dependencies import Dependencies, Domain, Preference
 from pilothouse.model import (
     NEAREST,
     Distribution,
@@ -24,6 +24,7 @@ from pilothouse.model import (
     State,
     ordered,
 )
+from pilothouse.policy import PLAIN, Policy
 from pilothouse.routing import Backend, Route, RouteKind, Rule
 
 NAMES = (
@@ -36,6 +37,7 @@ SOURCES = ("near", "far")
 _VIPS = ("10.96.0.1", "10.96.0.2")
 _HTTP, _TCP, _GRPC = Port("http", 80), Port("tcp", 5432, Protocol.TCP), Port("grpc", 9000, Protocol.GRPC)
 _TLS = Port("tls", 443, Protocol.TLS)
+_V1, _DIVIDED = (("version", "v1"),), Policy(subset_labels=("version",))
 
 
 def _host(name: ServiceName) -> str:
@@ -57,6 +59,7 @@ class Draft:
     hostnames: tuple[str, ...] = ()
     hosts: tuple[Endpoint, ...] | None = None
     backends: tuple[ServiceName, ...] = ()
+    policy: Policy = PLAIN
     poisoned: bool = False  # breaks a validation rule, so that the last good version stays in force
 
     def named(self, name: ServiceName) -> Service:
@@ -72,6 +75,7 @@ class Draft:
             self.created,
             exported_to=self.exported_to,
             placement=self.placement,
+            policy=self.policy,
             hostnames=self.hostnames,
             hosts=self.hosts,
             suffixes=(".data",),  # which is a namespace, too
@@ -81,7 +85,7 @@ class Draft:
 
     def _routes(self, name: ServiceName) -> tuple[Route, ...]:
         backends = tuple(Backend(*backend, _HTTP.number) for backend in self.backends)
-        rules = (Rule(backends=backends),)
+        rules = (Rule(backends=backends, subset=self.policy.subset_labels and _V1),)
         return (Route(RouteKind.HTTP, name.namespace, "split", rules),) if backends else ()
 
 
@@ -96,6 +100,7 @@ _ENDPOINTS = st.builds(
     target=st.sampled_from(["", "uid-1"]),
     for_zones=st.sampled_from([(), ("a",), ("b",)]),
     for_nodes=st.sampled_from([(), ("n1",), ("n2", "n3")]),
+    labels=st.sampled_from([(), _V1, (("version", "v2"),)]),
 )
 _PLACEMENTS = st.sampled_from(
     [
@@ -125,6 +130,8 @@ _KINDS = st.sampled_from(
         Draft(ports=(_HTTP,), exported_to=frozenset({"shop", "data"})),
         Draft(ports=(_HTTP,), exported_to=frozenset()),
         Draft(ports=(_HTTP,), backends=NAMES[1:3]),
+        Draft(ports=(_HTTP,), policy=_DIVIDED),
+        Draft(ports=(_HTTP,), backends=NAMES[:2], policy=_DIVIDED),
         Draft(ports=(_HTTP,), vips=_VIPS[:1], backends=(NAMES[3],)),
         Draft(ports=(_HTTP,), vips=_VIPS[1:], poisoned=True),
         *(Draft(external=_host(name)) for name in NAMES),
@@ -155,6 +162,8 @@ AUDIENCES = (
     Audience(namespace="shop", locality=Locality("eu", "b"), dialect=Dialect.GRPC),
 )
 
+_WANTED = frozenset((name, Preference("version", ("v2", "v1"), fallback=True)) for name in NAMES[:2])
+
 #: One of elsewhere, and two that services may have.
 DOMAINS = (Domain("a.example", 443, "/ca.pem"), Domain("payments.shop", 80), Domain(_host(NAMES[1]), 80))
 
@@ -169,6 +178,7 @@ TWINS = (
     {"dependencies": Dependencies(frozenset({ServiceName("data", "*")}))},
     {"dependencies": Dependencies(None, frozenset({ServiceName("shop", "pay*")}))},
     {"dependencies": Dependencies(domains=frozenset(DOMAINS))},
+    {"dependencies": Dependencies(None, preferences=_WANTED)},
     {"egress": Address("127.0.0.1", 9998)},
     {"capture": Capture.VIP},
     {"capture": Capture.PROXY},

@@ -30,6 +30,7 @@ _CLIENTS = st.builds(
     st.sampled_from([EU_A, EU_B, AP_A, NOWHERE]),
     st.sampled_from(["", "n1", "n2", "n3", "n4"]),
     st.sampled_from([(), ("ipv4",), ("ipv6", "ipv4")]),
+    st.none(),
 )
 _PLACEMENTS = st.builds(
     Placement, st.sampled_from([False, False, True]), st.sampled_from(Prefer), hints=st.booleans()

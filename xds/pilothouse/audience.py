@@ -14,7 +14,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple, get_args
 
-from pilothouse.dependencies import EVERYTHING, Dependencies, dependencies
+from pilothouse.dependencies import EVERYTHING, Dependencies, Preference, dependencies
 from pilothouse.model import NOWHERE, Exposed, Family, Locality, ServiceName
 
 METADATA = "node.metadata.pilothouse"
@@ -98,12 +98,17 @@ class Vantage(NamedTuple):
     """From where a client calls: all that its load assignments depend on.
 
     `families` are those that it can call, the preferred one first; none stated means all, in the order
-    that the service prefers.
+    that the service prefers. `preference` is what it wants of the service in question.
     """
 
     locality: Locality = NOWHERE
     node: str = ""
     families: tuple[Family, ...] = ()
+    preference: Preference | None = None
+
+    def of(self, service: ServiceName, scope: Scope) -> Vantage:
+        """The same, with what a client wants of a service."""
+        return self._replace(preference=scope.dependencies.preference(service))
 
 
 #: A client of which nothing is known.

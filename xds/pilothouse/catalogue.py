@@ -95,6 +95,8 @@ class Catalogue:
         if owner is None or name not in owner.pools:
             return None
         pool = owner.pools[name]
+        if scope.dependencies.preferences:
+            client = client.of(owner.service.name, scope)
         facet = pool.facet(client)
         held = self._assignments[name]
         if facet not in held:
@@ -200,7 +202,8 @@ class Catalogue:
             if good is None:
                 return tuple(found)
             service, resolved = good.service, good.resolved
-        report_omissions(service, resolved, client.vantage, lambda omission: found.setdefault(omission))
+        vantage = client.vantage.of(service.name, client.scope)
+        report_omissions(service, resolved, vantage, lambda omission: found.setdefault(omission))
         return tuple(found)
 
     def unknown_dependencies(self, scope: Scope) -> tuple[Omission, ...]:

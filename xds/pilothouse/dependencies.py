@@ -27,16 +27,32 @@ class Domain(NamedTuple):
     ca: str = ""
 
 
+class Preference(NamedTuple):
+    """Endpoints by the value of a label: the first value that a ready one has counts, and with `fallback`
+    any endpoint if none has one.
+    """
+
+    label: str
+    values: tuple[str, ...]
+    fallback: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """`services` of None means: all. A service named `*` stands for all of its namespace.
 
     Of what is only meant by a `*`, not what `excluded` names: a name in there may end in `*`.
+    `preferences` are which endpoints of some services are wanted.
     """
 
     services: frozenset[ServiceName] | None = None
     excluded: frozenset[ServiceName] = frozenset()
     domains: frozenset[Domain] = frozenset()
+    preferences: frozenset[tuple[ServiceName, Preference]] = frozenset()
+
+    def preference(self, name: ServiceName) -> Preference | None:
+        """Which endpoints of a service are wanted; None for any."""
+        return next((found for whose, found in self.preferences if whose == name), None)
 
     def want(self, name: ServiceName) -> bool:
         if self.services is not None:
@@ -54,16 +70,32 @@ EVERYTHING = Dependencies()
 Refuse = Callable[[str, str], Exception]
 
 
+class _Item(NamedTuple):
+    """One dependency as it is written, and what is said beside it."""
+
+    place: str
+    text: str
+    ca: str = ""
+    preference: Preference | None = None
+
+
+#: What may be said beside a service and beside a domain.
+_BESIDE = {"service": ("subset", "fallback"), "domain": ("ca",)}
+
+
 def dependencies(items: Iterable[object], refuse: Refuse) -> Dependencies:
     """From `shop/payments`, `data/*`, `*`, `!data/legacy-*`, `https://api.example.com`, or mappings of one of
-    `service` and `domain` to such a text, the latter with a `ca` or not. Raises what `refuse` returns.
+    `service` and `domain` to such a text, the former perhaps with a `subset`, the latter with a `ca`.
+
+    Raises what `refuse` returns.
     """
     services: set[ServiceName] = set()
     excluded: set[ServiceName] = set()
     domains: dict[tuple[str, int], Domain] = {}
+    preferences: dict[ServiceName, Preference] = {}
     everything = False
     for index, item in enumerate(items):
-        place, text, ca = _text(item, f"[{index}]", refuse)
+        place, text, ca, preference = _item(item, f"[{index}]", refuse)
         if text == _EVERYTHING:
             everything = True
         elif "://" in text:
@@ -73,26 +105,48 @@ def dependencies(items: Iterable[object], refuse: Refuse) -> Dependencies:
         elif text.startswith("!"):
             excluded.add(_service(text[1:], place, refuse, prefix=True))
         else:
-            services.add(_service(text, place, refuse))
+            service = _service(text, place, refuse)
+            services.add(service)
+            if preference and (
+                service.name == "*" or preferences.setdefault(service, preference) != preference
+            ):
+                raise refuse(
+                    place, f"{text} cannot have this subset: it is no single service, or has another"
+                )
     wanted = None if everything else frozenset(services)
-    return Dependencies(wanted, frozenset(excluded), frozenset(domains.values()))
+    return Dependencies(
+        wanted, frozenset(excluded), frozenset(domains.values()), frozenset(preferences.items())
+    )
 
 
-def _text(item: object, place: str, refuse: Refuse) -> tuple[str, str, str]:
-    """Where the text is, the text, and the `ca` beside it."""
+def _item(item: object, place: str, refuse: Refuse) -> _Item:
     if isinstance(item, str):
-        return place, item, ""
+        return _Item(place, item)
     said = dict(item) if isinstance(item, Mapping) else {}
-    ca = _ca(said.pop("ca"), f"{place}.ca", refuse) if "ca" in said and "domain" in said else ""
-    if len(said) == 1:
-        ((key, value),) = said.items()
-        if key in ("service", "domain") and isinstance(value, str):
-            if ("://" in value) == (key == "domain"):
-                return f"{place}.{key}", value, ca
-            raise refuse(f"{place}.{key}", f"{value!r} is no {key}")
+    for key, others in _BESIDE.items():
+        text = said.get(key)
+        if isinstance(text, str) and said.keys() <= {key, *others}:
+            if ("://" in text) != (key == "domain"):
+                raise refuse(f"{place}.{key}", f"{text!r} is no {key}")
+            ca = _ca(said["ca"], f"{place}.ca", refuse) if "ca" in said else ""
+            return _Item(f"{place}.{key}", text, ca, _preference(said, place, refuse))
     raise refuse(
         place, "must be a text such as shop/payments, or a mapping of either service or domain to one"
     )
+
+
+def _preference(said: Mapping[object, object], place: str, refuse: Refuse) -> Preference | None:
+    """`"subset": {"version": ["v2", "v1"]}, "fallback": true`."""
+    subset, fallback = said.get("subset"), said.get("fallback", False)
+    if not isinstance(fallback, bool) or (fallback and subset is None):
+        raise refuse(f"{place}.fallback", "must be true or false, beside a subset")
+    if subset is None:
+        return None
+    if isinstance(subset, Mapping) and len(subset) == 1:
+        ((label, values),) = subset.items()
+        if label and values and isinstance(values, list) and all(v and isinstance(v, str) for v in values):
+            return Preference(label, tuple(values), fallback)
+    raise refuse(f"{place}.subset", 'must be a label and its values such as {"version": ["v2", "v1"]}')
 
 
 def _service(text: str, place: str, refuse: Refuse, prefix: bool = False) -> ServiceName:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from pilothouse.policy import PLAIN, Policy
 from pilothouse.reasons import Omission
-from pilothouse.routing import Route
+from pilothouse.routing import Labels, Route
 
 
 class ServiceName(NamedTuple):
@@ -160,6 +160,7 @@ class Endpoint:
     `ports` maps port name to number; a number of None means "all ports" (API: nil). `weight` is
     0..65535, where 0 is maintenance. `target` identifies what runs there (a pod's uid or name).
     `for_zones` and `for_nodes` are hints about which clients are to come here (KEP-2433, KEP-3015).
+    `labels` are those of its pod by which its service can be divided into subsets.
     """
 
     address: str
@@ -172,6 +173,7 @@ class Endpoint:
     target: str = ""
     for_zones: tuple[str, ...] = ()
     for_nodes: tuple[str, ...] = ()
+    labels: Labels = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,10 @@ Outliers: TypeAlias = OutlierDetection | Literal["off"] | None
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All of this for one service. `hash_on` is None unless requests are balanced by a hash."""
+    """All of this for one service. `hash_on` is None unless requests are balanced by a hash.
+
+    `subset_labels` are the labels of pods that divide its endpoints into subsets which can be asked for.
+    """
 
     balance: Balance = Balance.ROUND_ROBIN
     hash_on: HashOn | None = None
@@ -100,6 +103,7 @@ class Policy:
     slow_start: SlowStart | None = None
     keepalive: Keepalive | None = None
     connect_timeout_ms: int | None = None
+    subset_labels: tuple[str, ...] = ()
 
 
 #: As most services have it; told apart by identity where every microsecond counts.

@@ -45,6 +45,7 @@ class Reason(Enum):
     OTHER_NODE = "other-node"
     UNKNOWN_NODE = "unknown-node"
     FAMILY = "family"
+    SUBSET = "subset"
     HINT = "hint"
     FAILOVER = "failover"
     DISTRIBUTE = "distribute"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+#: Some labels of pods and their values, sorted.
+Labels: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class RouteKind(Enum):
@@ -122,7 +125,10 @@ NO_FILTERS = Filters()
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of a route. What asks for something `unsupported` may not act as if it did not."""
+    """One rule of a route. What asks for something `unsupported` may not act as if it did not.
+
+    `subset` are labels that the endpoints of its backends have to have.
+    """
 
     matches: tuple[Match, ...] = (Match(),)
     backends: tuple[Backend, ...] = ()
@@ -131,6 +137,7 @@ class Rule:
     attempt_timeout_ms: int | None = None
     retry: Retry | None = None
     unsupported: str = ""
+    subset: Labels = ()
 
 
 @dataclass(frozen=True, slots=True)

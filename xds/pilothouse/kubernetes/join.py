@@ -71,7 +71,7 @@ class Cluster:
         routes, unattached = self._routes.attached(name, spec.ports)
         if routes:
             spec = replace(spec, routes=routes)
-        found = (endpoint for each in slices for endpoint in self._endpoints(each, declared.weight))
+        found = (endpoint for each in slices for endpoint in self._endpoints(each, declared))
         endpoints = model.ordered(found)
         if spec.headless:
             # They change when a StatefulSet is scaled, and so seldom that they count as a part of the spec.
@@ -197,15 +197,16 @@ class Cluster:
             policy=declared.policy,
         )
 
-    def _endpoints(self, found: EndpointSlice, default: int | None) -> Iterator[Endpoint]:
+    def _endpoints(self, found: EndpointSlice, declared: Service) -> Iterator[Endpoint]:
         """The endpoints of a slice. The most specific weight wins: address, Pod, slice, Service, 1."""
-        weights = dict(found.weights)
-        common = _first(found.weight, default, 1)
+        weights, dividing = dict(found.weights), declared.policy.subset_labels
+        common = _first(found.weight, declared.weight, 1)
         for entry in found.entries:
             pod = self._objects.get(entry.pod) if entry.pod else None
             assert pod is None or isinstance(pod, Pod)
             weight = _first(pod.weight if pod else None, common)
             place = (pod.locality if pod else None) or self._locality(entry)
+            labels = tuple(pair for pair in pod.labels if pair[0] in dividing) if pod and dividing else ()
             for address in entry.addresses:
                 yield Endpoint(
                     address,
@@ -218,6 +219,7 @@ class Cluster:
                     entry.target,
                     entry.for_zones,
                     entry.for_nodes,
+                    labels,
                 )
 
     def _locality(self, entry: Entry) -> Locality:

@@ -11,6 +11,8 @@ from pilothouse.kubernetes.fields import Fields
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
 
+_KEY = re.compile(r"[a-z0-9]([-a-z0-9_.]{0,61}[a-z0-9])?", re.ASCII | re.IGNORECASE)
+
 
 class Meta(NamedTuple):
     """`created` is an RFC 3339 time in UTC, to the second, or empty."""
@@ -44,6 +46,16 @@ def is_label(text: str) -> bool:
 def is_subdomain(text: str) -> bool:
     """Whether it is dot-separated labels of RFC 1123, at most 253 characters."""
     return len(text) <= 253 and _SUBDOMAIN.fullmatch(text) is not None
+
+
+def is_label_key(text: str) -> bool:
+    """Whether it can be the key of a label, such as `version` or `example.com/track`."""
+    prefix, slash, name = text.rpartition("/")
+    return _KEY.fullmatch(name) is not None and (not slash or is_subdomain(prefix))
+
+
+def is_label_value(text: str) -> bool:
+    return not text or _KEY.fullmatch(text) is not None
 
 
 def _name(meta: Fields) -> str:

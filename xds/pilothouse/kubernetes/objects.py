@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pilothouse.model import NEAREST, NOWHERE, Locality, Placement, Port, Protocol, ServiceName, State
 from pilothouse.policy import PLAIN, Policy
-from pilothouse.routing import RouteKind, Rule
+from pilothouse.routing import Labels, RouteKind, Rule
 
 
 class Key(NamedTuple):
@@ -130,13 +130,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A `v1 Pod`: what its annotations say about it. None where they say nothing."""
+    """A `v1 Pod`: its labels, and what its annotations say about it. None where they say nothing."""
 
     namespace: str
     name: str
     weight: int | None = None
     locality: Locality | None = None
     created: str = ""
+    labels: Labels = ()
 
     @property
     def key(self) -> Key:

@@ -72,8 +72,9 @@ def _node(document: Fields, warn: overrides.Warn) -> Node:
 
 def _pod(document: Fields, warn: overrides.Warn) -> Pod:
     meta = metadata.namespaced(document)
-    weight = overrides.weight(meta.annotations, warn)
-    return Pod(meta.namespace, meta.name, weight, overrides.locality(meta.annotations, warn), meta.created)
+    weight, place = overrides.weight(meta.annotations, warn), overrides.locality(meta.annotations, warn)
+    labels = document.at("metadata").labels("labels")
+    return Pod(meta.namespace, meta.name, weight, place, meta.created, tuple(sorted(labels.items())))
 
 
 def _first(labels: Mapping[str, str], names: tuple[str, ...]) -> str:

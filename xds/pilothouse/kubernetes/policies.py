@@ -9,6 +9,7 @@ from typing import get_args
 from pilothouse.kubernetes.fields import annotation_error
 from pilothouse.kubernetes.overrides import Warn
 from pilothouse.kubernetes.settings import Read, Settings, duration, whole
+from pilothouse.kubernetes.subsets import SUBSET_LABELS, subset_labels
 from pilothouse.policy import (
     CLIENT,
     PLAIN,
@@ -43,6 +44,7 @@ _ANNOTATIONS = frozenset(
         SLOW_START,
         TCP_KEEPALIVE,
         CONNECT_TIMEOUT,
+        SUBSET_LABELS,
     }
 )
 
@@ -98,6 +100,7 @@ def policy(affinity: bool, annotations: Mapping[str, str], warn: Warn) -> Policy
         slow_start=_slow_start(annotations, balance, warn),
         keepalive=_keepalive(annotations, warn),
         connect_timeout_ms=_connect_timeout(annotations, warn),
+        subset_labels=subset_labels(annotations, warn),
     )
     return PLAIN if found == PLAIN else found
 

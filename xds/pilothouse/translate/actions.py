@@ -17,6 +17,7 @@ from pilothouse._pb.envoy.type.matcher.v3.regex_pb2 import RegexMatchAndSubstitu
 from pilothouse.routing import Backend, HeaderChange, Match, PathKind, Redirect, Rule
 from pilothouse.translate.http import to_cluster
 from pilothouse.translate.matches import fraction, matched
+from pilothouse.translate.subsets import by_labels
 
 _STATUS = {
     301: RedirectAction.MOVED_PERMANENTLY,
@@ -70,6 +71,8 @@ def forward(
     change_headers(route, rule.filters.request, rule.filters.response)
     _rewrite(route.route, match, rule)
     _limit(route.route, rule)
+    if rule.subset:
+        route.route.metadata_match.CopyFrom(by_labels(rule.subset))
     for cluster, parts_per_million in mirrors:
         mirror = route.route.request_mirror_policies.add(cluster=cluster)
         mirror.runtime_fraction.CopyFrom(fraction(parts_per_million))

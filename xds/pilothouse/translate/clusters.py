@@ -15,7 +15,7 @@ from pilothouse.policy import PLAIN, OutlierDetection
 from pilothouse.resources import checked
 from pilothouse.translate.names import cluster_name, stat_name
 from pilothouse.translate.policies import apply_policy, for_grpc, outlier_detection
-from pilothouse.translate.subsets import choose_by_hostname
+from pilothouse.translate.subsets import divide
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _CONNECT_TIMEOUT_S = 2
@@ -29,8 +29,7 @@ def cluster(spec: ServiceSpec, port: Port) -> Cluster:
     message.alt_stat_name = stat_name(spec, port)
     if spec.policy is not PLAIN:
         apply_policy(message, spec, port)
-    if spec.headless:
-        choose_by_hostname(message)
+    divide(message, spec)
     return message
 
 

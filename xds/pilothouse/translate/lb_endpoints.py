@@ -8,7 +8,8 @@ from pilothouse import wire
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_components_pb2 import LbEndpoint
 from pilothouse.resources import checked
-from pilothouse.translate.subsets import by_hostname
+from pilothouse.routing import Labels
+from pilothouse.translate.subsets import described
 
 # Field numbers: LocalityLbEndpoints.lb_endpoints, LbEndpoint.endpoint, Endpoint.address,
 # Address.socket_address, SocketAddress.address.
@@ -17,19 +18,25 @@ _LB_ENDPOINTS, _ENDPOINT, _ENDPOINT_ADDRESS, _SOCKET_ADDRESS, _ADDRESS = 2, 1, 1
 
 @lru_cache(maxsize=1 << 18)
 def lb_endpoint(  # noqa: PLR0913  (all that there is to an endpoint)
-    address: str, port: int, weight: int, health: HealthStatus, other: str = "", hostname: str = ""
+    address: str,
+    port: int,
+    weight: int,
+    health: HealthStatus,
+    other: str = "",
+    hostname: str = "",
+    labels: Labels = (),
 ) -> bytes:
     """The encoded field of a LocalityLbEndpoints that holds one endpoint, with both its addresses.
 
-    By its host name it can be chosen from all others (`subsets`).
+    By its host name and its labels it can be chosen from all others (`subsets`).
     """
-    if other or hostname:
+    if other or hostname or labels:
         message = _plain(address, port, weight, health)
         if other:
             also = message.endpoint.additional_addresses.add().address.socket_address
             also.address, also.port_value = other, port
-        if hostname:
-            message.metadata.CopyFrom(by_hostname(hostname))
+        if hostname or labels:
+            message.metadata.CopyFrom(described(hostname, labels))
             message.endpoint.hostname = hostname
         return wire.delimited(_LB_ENDPOINTS, checked(message))
     before, after = _around_address(len(address), port, weight, health)

@@ -14,12 +14,15 @@ from typing import Any, NamedTuple, TypeAlias
 
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse.audience import ANYWHERE, Vantage
+from pilothouse.dependencies import Preference
 from pilothouse.kubernetes.overrides import MAX_WEIGHT
 from pilothouse.model import NEAREST, Endpoint, Family, Locality, Placement, Port, Prefer, Service, State
 from pilothouse.reasons import Omission, Omit, Reason, unsaid
+from pilothouse.routing import Labels
 from pilothouse.translate.families import present, reachable
 from pilothouse.translate.lb_endpoints import lb_endpoint
 from pilothouse.translate.members import Member, members, written
+from pilothouse.translate.preferences import preferred
 
 # Looked up once: protobuf's enum wrappers search for each name anew.
 _HEALTHY, _UNHEALTHY, _DRAINING = HealthStatus.HEALTHY, HealthStatus.UNHEALTHY, HealthStatus.DRAINING
@@ -32,8 +35,9 @@ _MOST = 2**32 - 1
 
 _NOBODY: frozenset[str] = frozenset()
 
-#: Of address, number, weight, health, an address of the other family or nothing, and a host name or nothing.
-Encode: TypeAlias = Callable[[str, int, int, HealthStatus, str, str], bytes]
+#: Of address, number, weight, health, an address of the other family or nothing, a host name or nothing,
+#: and labels.
+Encode: TypeAlias = Callable[[str, int, int, HealthStatus, str, str, Labels], bytes]
 
 
 class Niche(NamedTuple):
@@ -63,20 +67,22 @@ class Group(NamedTuple):
                 omit(Omission(reason, name, why))
 
 
+#: Of clients of a service: the node, the address families, and what they want of it, as far as these count.
+Kind: TypeAlias = tuple[str, tuple[Family, ...], Preference | None]
+_KINDS = 4096  # preferences are what clients say
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The endpoints of a service of which not all clients may call the same.
 
-    `groups` keeps what was encoded for the clients of one node and some families: as many as there are
-    nodes with endpoints, at most, times the orders of two families.
+    `groups` keeps what was encoded for the clients of one node, some families and some preference.
     """
 
     members: tuple[Member, ...]
     encode: Encode = field(compare=False)
     on_node: Mapping[str, Sequence[Member]] = field(compare=False)
-    groups: dict[tuple[str, tuple[Family, ...]], tuple[Group, ...]] = field(
-        default_factory=dict, compare=False
-    )
+    groups: dict[Kind, tuple[Group, ...]] = field(default_factory=dict, compare=False)
 
 
 class Pool(NamedTuple):
@@ -100,30 +106,36 @@ class Pool(NamedTuple):
     def facet(self, client: Vantage) -> Vantage:
         """What of a client makes a difference to what it gets from here."""
         if self.placement is NEAREST and not self.nodes and not client.families:
-            return Vantage(client.locality) if client.node else client
+            return Vantage(client.locality, "", (), client.preference) if client.node else client
         node = client.node if client.node in self.nodes else ""
         if self.placement.local and client.node and not node:
             return Vantage(node=ELSEWHERE)
         families = tuple(family for family in client.families if family in self.families)
-        return Vantage(
-            client.locality, node, () if families == self.families else families or client.families
-        )
+        stated = () if families == self.families else families or client.families
+        return Vantage(client.locality, node, stated, client.preference)
 
     def allowed(self, client: Vantage, omit: Omit = unsaid) -> tuple[Group, ...]:
         """The endpoints that a client with this facet may call, in order. Raises rules.RuleViolation."""
         if self.choice is not None:
             return self._chosen(self.choice, client, omit)
-        if not client.families:
+        if client.families:
+            why = Reason.FAMILY
+        elif client.preference is None or client.preference.fallback:
             return self.groups
+        else:
+            why = Reason.SUBSET
         for group in self.groups:
-            group.tell(Reason.FAMILY, "", omit)
+            group.tell(why, "", omit)
         return ()
 
     def _chosen(self, choice: Choice, client: Vantage, omit: Omit) -> tuple[Group, ...]:
-        key = (client.node if self.placement.local else "", client.families)
+        key = (client.node if self.placement.local else "", client.families, client.preference)
         if key not in choice.groups:
+            if len(choice.groups) >= _KINDS:
+                choice.groups.clear()
             near = _on_node(choice, client.node, omit) if self.placement.local else choice.members
-            found = reachable(near, client.families or self.families, omit)
+            near = reachable(near, client.families or self.families, omit)
+            found = preferred(near, client.preference, omit)
             hinted = _hinted(found, self.placement)
             choice.groups[key] = grouped(found, self.placement, hinted, choice.encode, omit)
         return choice.groups[key]
@@ -135,10 +147,11 @@ def pool(service: Service, port: Port, omit: Omit = unsaid, encode: Encode = lb_
     found = members(service.endpoints, port, omit, sticky=placement.sticky)
     families = present(found, placement.ipv6_first)
     hinted = _hinted(found, placement)
-    mixed = len(families) > 1  # then hints may be complete among those of one family, and not among all
-    by_node = hinted or mixed or placement.local or placement.prefer is Prefer.SAME_NODE
-    nodes = _nodes(found, placement, hinted or mixed) if by_node else _NOBODY
-    if not placement.local and not mixed:
+    # Then hints may be complete among those that a client can call, or wants, and not among all.
+    varied = len(families) > 1 or bool(service.spec.policy.subset_labels)
+    by_node = hinted or varied or placement.local or placement.prefer is Prefer.SAME_NODE
+    nodes = _nodes(found, placement, hinted or varied) if by_node else _NOBODY
+    if not placement.local and not varied:
         return Pool(placement, families, nodes, grouped(found, placement, hinted, encode, omit))
     on_node: dict[str, list[Member]] = {}
     for member in found if placement.local else ():
@@ -150,7 +163,7 @@ def pool(service: Service, port: Port, omit: Omit = unsaid, encode: Encode = lb_
 
 
 def named(  # noqa: PLR0913  (as `lb_endpoint`)
-    address: str, number: int, weight: int, health: HealthStatus, other: str, hostname: str
+    address: str, number: int, weight: int, health: HealthStatus, other: str, hostname: str, labels: Labels
 ) -> bytes:
     """What people call an endpoint, in place of its encoding."""
     return f"{written(address, number)}\n".encode()
@@ -176,7 +189,7 @@ def grouped(
         held = collected.get(key)
         if held is None:
             held = collected[key] = ([], [])
-        held[0].append(encode(address, number, weight, health, other, endpoint.hostname))
+        held[0].append(encode(address, number, weight, health, other, endpoint.hostname, endpoint.labels))
         held[1].append(counted)
     found = []
     for key, (pieces, weights) in sorted(collected.items()):

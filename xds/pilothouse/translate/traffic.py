@@ -14,7 +14,7 @@ from pilothouse.claims import Resolved
 from pilothouse.model import Port, Protocol, ServiceName, ServiceSpec
 from pilothouse.policy import HashOn
 from pilothouse.reasons import Omission, Omit, Reason, unsaid
-from pilothouse.routing import Backend, Match, Route, RouteKind, Rule
+from pilothouse.routing import Backend, Labels, Match, Route, RouteKind, Rule
 from pilothouse.translate.actions import change_headers, forward, redirect, refuse
 from pilothouse.translate.hashing import hash_by
 from pilothouse.translate.matches import only_a_share
@@ -92,24 +92,31 @@ class Clusters:
         self._specs: Mapping[ServiceName, ServiceSpec] = {spec.name: spec for spec in resolved.backends}
         self._omit = omit
 
-    def of(self, backend: Backend) -> str | None:
-        """The cluster of a backend, if there is one that the route may refer to."""
+    def of(self, backend: Backend, subset: Labels = ()) -> str | None:
+        """The cluster of a backend, if the route may refer to it and it is divided by these labels."""
         if not backend.granted:
             self._omit(Omission(Reason.NOT_GRANTED, str(backend)))
             return None
         spec = self._specs.get(ServiceName(backend.namespace, backend.name))
-        for port in mesh_ports(spec) if spec is not None else ():
-            if spec is not None and port.number == backend.port:
-                return cluster_name(spec, port)
-        self._omit(Omission(Reason.NO_SUCH_BACKEND, str(backend)))
-        return None
+        port = (
+            next((port for port in mesh_ports(spec) if port.number == backend.port), None) if spec else None
+        )
+        if spec is None or port is None:
+            self._omit(Omission(Reason.NO_SUCH_BACKEND, str(backend)))
+            return None
+        undivided = [key for key, _ in subset if key not in spec.policy.subset_labels]
+        if undivided:
+            why = f"it has no subsets by {', '.join(undivided)}"
+            self._omit(Omission(Reason.NO_SUCH_BACKEND, str(backend), why))
+            return None
+        return cluster_name(spec, port)
 
-    def shares(self, backends: Iterable[Backend]) -> tuple[list[tuple[str, Backend]], int]:
-        """The clusters of those that have any weight, and the weight of those that have no cluster."""
+    def shares(self, rule: Rule) -> tuple[list[tuple[str, Backend]], int]:
+        """The clusters of its backends that have any weight, and the weight of those that have no cluster."""
         found: list[tuple[str, Backend]] = []
         lost = 0
-        for backend in backends:
-            cluster = self.of(backend) if backend.weight else None
+        for backend in rule.backends:
+            cluster = self.of(backend, rule.subset) if backend.weight else None
             if cluster is not None:
                 found.append((cluster, backend))
             else:
@@ -137,7 +144,7 @@ def _rule_routes(one: Ranked, clusters: Clusters) -> Iterator[EnvoyRoute]:
         change_headers(route, rule.filters.request, rule.filters.response)
         yield route
         return
-    found, lost = clusters.shares(rule.backends)
+    found, lost = clusters.shares(rule)
     if not found:
         yield refuse(match, _FAILED)
         return
@@ -174,7 +181,7 @@ def connection_shares(resolved: Resolved, port: Port, omit: Omit = unsaid) -> li
     rule = routes[0].rules[0] if routes[0].rules else Rule()
     if rule.unsupported:
         clusters.unsupported(rule)
-    found, lost = clusters.shares(rule.backends)
+    found, lost = clusters.shares(rule)
     shares = [(cluster, backend.weight) for cluster, backend in found]
     return [*shares, (NOWHERE, lost or 1)] if lost or not found else shares
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from pilothouse.kubernetes import metadata
-from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.fields import Fields, annotation_error
 from pilothouse.kubernetes.gateway.backends import GROUP, Unsupported, backends
 from pilothouse.kubernetes.gateway.grpc import grpc_rule
 from pilothouse.kubernetes.gateway.http import http_rule
 from pilothouse.kubernetes.objects import Grant, GrantedFrom, Key, Parent, RouteObject
+from pilothouse.kubernetes.overrides import Warn
+from pilothouse.kubernetes.subsets import SUBSET, subset
 from pilothouse.reasons import Omission, Reason
 from pilothouse.routing import RouteKind, Rule
 
@@ -28,7 +33,7 @@ _RULES = {
 }
 
 
-def route(document: Fields, warn: object) -> RouteObject | Omission:
+def route(document: Fields, warn: Warn) -> RouteObject | Omission:
     """Read a route, or tell why it plays no part. Raises FieldError where the API server would refuse it."""
     kind = RouteKind(document.required("kind"))
     meta = metadata.namespaced(document)
@@ -39,6 +44,7 @@ def route(document: Fields, warn: object) -> RouteObject | Omission:
     rules = tuple(_RULES[kind](item, meta.namespace) for item in spec.each("rules"))
     if not rules and kind is RouteKind.HTTP:
         rules = (Rule(),)
+    rules = _in_subset(kind, rules, meta.annotations, warn)
     key = Key(kind.value, meta.namespace, meta.name)
     if not parents:
         return Omission(Reason.NO_SUCH_PARENT, str(key), "no parentRefs of kind Service")
@@ -60,6 +66,20 @@ def grant(document: Fields, warn: object) -> Grant:
         if not item.text("group") and item.required("kind") == "Service"
     )
     return Grant(meta.namespace, meta.name, sources, targets, meta.created)
+
+
+def _in_subset(
+    kind: RouteKind, rules: tuple[Rule, ...], annotations: Mapping[str, str], warn: Warn
+) -> tuple[Rule, ...]:
+    """The rules for some endpoints alone, if the route says so. What it says is not passed over."""
+    try:
+        found = subset(annotations)
+        if found and not kind.of_requests:
+            raise ValueError("is for HTTPRoute and GRPCRoute")
+    except ValueError as mistake:
+        warn(annotation_error(SUBSET, f"{mistake}; the route fails"))
+        return tuple(Rule(rule.matches, unsupported=f"{SUBSET}: {mistake}") for rule in rules)
+    return tuple(replace(rule, subset=found) for rule in rules) if found else rules
 
 
 def _parent(ref: Fields, namespace: str) -> Parent | None:
