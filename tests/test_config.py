@@ -96,6 +96,7 @@ EVERYTHING = {
     "wildcard_namespaces": "ops, data",
     "max_connection_age_s": "1.5",
     "external_names": "false",
+    "unknown_host_status": "404",
     "flap_damping": "true",
     "workers": "2",
 }
@@ -111,6 +112,7 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert (flags.tls_key, flags.client_ca) == (Path("tls.key"), Path("ca.crt"))
     assert (flags.log_format, flags.cluster_domain, flags.max_connection_age_s) == ("json", "mesh.test", 1.5)
     assert flags.flap_damping
+    assert flags.unknown_host_status == 404
     assert not flags.external_names
     assert flags.extra_suffixes == (".mesh", ".service.test")
     assert (flags.include_namespaces, flags.exclude_namespaces) == (("shop", "data"), ("test",))

@@ -48,7 +48,7 @@ async def run(
     gc.disable()  # until everything is loaded: none of it is garbage, and it would be searched in vain
     names = [source.name for source in sources]
     registry = Registry(names, damping=Damping() if settings.flap_damping else None)
-    catalogue = Catalogue(settings.external_names)
+    catalogue = Catalogue(settings.external_names, settings.unknown_host_status)
     discovery = Discovery(catalogue, _admission(settings))
     started_s, stopping = time.time(), _stop_on_signals()
 

@@ -42,12 +42,14 @@ class Quarantined:
 class Catalogue:
     """The translated services. Pure: time, tasks and logs are the caller's.
 
-    Without `external_names` no ExternalName leads out of the mesh.
+    Without `external_names` no ExternalName leads out of the mesh; `unknown_host_status` is the answer to
+    requests for a host that nobody is.
     """
 
-    def __init__(self, external_names: bool = True) -> None:
+    def __init__(self, external_names: bool = True, unknown_host_status: int = 503) -> None:
         self._directory = Directory()
         self._claims = Claims(external_names)
+        self._unknown_host_status = unknown_host_status
         self._capturing = False  # whether some client takes HTTP, too, at virtual IPs
         self._assignments: defaultdict[str, dict[Vantage, Resource]] = defaultdict(dict)
         self._memo: dict[tuple[ResourceType, Scope, object], Selection] = {}
@@ -147,7 +149,8 @@ class Catalogue:
         def build() -> Selection:
             seen = self._called(scope)
             hosts = [t.hosts.seen_from(scope.namespace, _inside(t, scope)) for t in seen]
-            found = {EGRESS: routes([*hosts, *domain_hosts(scope.dependencies.domains, hosts)])}
+            domains = domain_hosts(scope.dependencies.domains, hosts)
+            found = {EGRESS: routes([*hosts, *domains], self._unknown_host_status)}
             for translated in seen if capture is Capture.VIP else ():
                 found |= translated.vip_routes
                 found |= translated.consumer_vip_routes.get(scope.namespace, {})

@@ -135,6 +135,7 @@ class Settings(BaseModel):
     `wildcard_namespaces` only sidecars there may depend on everything.
     `extra_suffixes` are what host names of services may end in beside `cluster_domain`.
     Without `external_names` an ExternalName leads to known services only, and to no host outside of the mesh.
+    A request for a host name that nobody has is answered by `unknown_host_status`.
     With `flap_damping` an endpoint whose readiness keeps changing waits before it is called again.
     `workers` are processes that share the xDS port; each has an admin port, the first of them `admin`.
     """
@@ -157,6 +158,7 @@ class Settings(BaseModel):
     # gRPC takes milliseconds in 32 bits.
     max_connection_age_s: float = Field(default=1800, gt=0, le=2_000_000, allow_inf_nan=False)
     external_names: bool = True
+    unknown_host_status: int = Field(default=503, ge=400, le=599)
     flap_damping: bool = False
     workers: int = Field(default=1, ge=1, le=64)
 

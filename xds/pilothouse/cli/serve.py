@@ -52,6 +52,9 @@ External = Annotated[
         "--external-names/--no-external-names", help="ExternalName of hosts outside.  [default: yes]"
     ),
 ]
+Unknown = Annotated[
+    str | None, typer.Option(metavar="STATUS", help="For host names that nobody has.  [default: 503]")
+]
 Damping = Annotated[
     bool | None,
     typer.Option("--flap-damping", help="What is ready and not in turn has to wait."),
@@ -80,6 +83,7 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     wildcard_namespaces: Wildcard = None,
     max_connection_age_s: Age = None,
     external_names: External = None,
+    unknown_host_status: Unknown = None,
     flap_damping: Damping = None,
     workers: Workers = None,
     config: Config = None,

@@ -173,6 +173,6 @@ def _around_chains(address: Address) -> bytes:
     return checked(listener)
 
 
-def routes(hosts: Iterable[bytes]) -> Resource:
+def routes(hosts: Iterable[bytes], unknown_host_status: int) -> Resource:
     """The route configuration of the egress listener, from the virtual hosts of each service."""
-    return Resource(ResourceType.ROUTES, EGRESS, egress_routes(hosts))
+    return Resource(ResourceType.ROUTES, EGRESS, egress_routes(hosts, unknown_host_status))

@@ -6,6 +6,7 @@ It is joined from encoded virtual hosts: a service more or less encodes one, not
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -134,9 +135,9 @@ def has_domain(encoded: bytes, domain: str) -> bool:
     return wire.text(_DOMAINS, domain) in encoded
 
 
-def egress_routes(encoded: Iterable[bytes]) -> bytes:
-    """The encoded route configuration of the egress listener. What no service owns is an explicit 503."""
-    return b"".join([_HEADER, *encoded, _REST])
+def egress_routes(encoded: Iterable[bytes], unknown_host_status: int) -> bytes:
+    """The encoded route configuration of the egress listener. What no service owns is answered, and why."""
+    return b"".join([_HEADER, *encoded, _unknown_host(unknown_host_status)])
 
 
 def vip_routes(resolved: Resolved, port: Port, vip: str, consumer: str = "") -> RouteConfiguration:
@@ -154,16 +155,19 @@ def _domains(host: str, port: _Port) -> tuple[str, ...]:
     return (host, with_port) if port.default else (with_port,)
 
 
-def _refusal(text: str) -> Route:
-    """An explicit 503 that says why."""
+def _refusal(status: int, text: str) -> Route:
+    """An explicit answer that says why."""
     route = Route()
     route.match.prefix = "/"
-    route.direct_response.status = 503
+    route.direct_response.status = status
     route.direct_response.body_format.text_format_source.inline_string = text
     return route
 
 
+@lru_cache
+def _unknown_host(status: int) -> bytes:
+    return encoded_host(VirtualHost(name="unknown", domains=["*"], routes=[_refusal(status, _UNKNOWN)]))
+
+
 _HEADER = checked(RouteConfiguration(name=EGRESS))
-_UNKNOWN_HOST = VirtualHost(name="unknown", domains=["*"], routes=[_refusal(_UNKNOWN)])
-_REST = encoded_host(_UNKNOWN_HOST)
-_NO_POD = wire.delimited(_ROUTES, checked(_refusal(_UNKNOWN_POD)))
+_NO_POD = wire.delimited(_ROUTES, checked(_refusal(503, _UNKNOWN_POD)))
