@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pilothouse.audience import Scope
-from pilothouse.dependencies import SYSTEM_CA, Dependencies, Domain, Preference, dependencies
-from pilothouse.model import Port, Service, ServiceName, ServiceSpec
+from pilothouse.dependencies import Dependencies, Domain, Preference, dependencies
+from pilothouse.model import SYSTEM_CA, Port, Service, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
 
 

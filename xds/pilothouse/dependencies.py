@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pilothouse.external import is_public
-from pilothouse.model import ServiceName
+from pilothouse.model import SYSTEM_CA, ServiceName
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9][-a-z0-9]{0,62}\*")
 _URL = re.compile(r"(https?)://([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)(?::([0-9]{1,5}))?/?", re.IGNORECASE)
 _EVERYTHING = "*"
-
-#: Where Debian, Ubuntu, Alpine and Envoy's images keep the certificates that everybody trusts.
-SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 
 
 class Domain(NamedTuple):

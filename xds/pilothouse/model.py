@@ -142,15 +142,33 @@ class Placement:
 NEAREST = Placement()
 
 
+#: Where Debian, Ubuntu, Alpine and Envoy's images keep the certificates that everybody trusts.
+SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
+
+
+class UpstreamTls(NamedTuple):
+    """How a sidecar speaks TLS to endpoints. `ca` is a file beside it with the certificates to trust.
+
+    `server_name` is the host name or IP address that theirs have to be of; if empty, what they are asked for.
+    """
+
+    server_name: str = ""
+    ca: str = SYSTEM_CA
+
+
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One port of a service. `target` is a numeric targetPort, the fallback of a slice's nil port."""
+    """One port of a service. `target` is a numeric targetPort, the fallback of a slice's nil port.
+
+    With `tls`, `protocol` is what the application speaks to its sidecar, which speaks it inside of TLS.
+    """
 
     name: str
     number: int
     protocol: Protocol = Protocol.HTTP
     transport: Transport = Transport.TCP
     target: int | None = None
+    tls: UpstreamTls | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from pilothouse._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2
 from pilothouse.model import Port, ServiceSpec
 from pilothouse.policy import PLAIN, OutlierDetection
 from pilothouse.resources import checked
-from pilothouse.translate.names import cluster_name, stat_name
+from pilothouse.translate.names import asked_for, cluster_name, stat_name
 from pilothouse.translate.policies import apply_policy, for_grpc, outlier_detection
 from pilothouse.translate.subsets import divide
+from pilothouse.translate.tls import tls_to
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _CONNECT_TIMEOUT_S = 2
@@ -27,6 +28,8 @@ def cluster(spec: ServiceSpec, port: Port) -> Cluster:
     message.CopyFrom(_HTTP2_TEMPLATE if port.protocol.multiplexed else _TEMPLATE)
     message.name = cluster_name(spec, port)
     message.alt_stat_name = stat_name(spec, port)
+    if port.tls is not None:
+        message.transport_socket.CopyFrom(tls_to(port.tls.server_name or asked_for(spec), port.tls.ca))
     if spec.policy is not PLAIN:
         apply_policy(message, spec, port)
     divide(message, spec)
@@ -35,7 +38,9 @@ def cluster(spec: ServiceSpec, port: Port) -> Cluster:
 
 def is_plain(spec: ServiceSpec) -> bool:
     """Whether its clusters are as those of most services, and `plain_cluster` encodes them."""
-    return not spec.headless and spec.hosts is None and spec.policy == PLAIN
+    if spec.headless or spec.hosts is not None or spec.policy != PLAIN:
+        return False
+    return all(port.tls is None for port in spec.ports)
 
 
 def plain_cluster(spec: ServiceSpec, port: Port) -> bytes:
@@ -55,7 +60,8 @@ def _beside_names(multiplexed: bool) -> bytes:
 
 def grpc_cluster(message: Cluster) -> Cluster | None:
     """The same for gRPC clients, if they would refuse it as it is."""
-    if message.lb_policy in (Cluster.ROUND_ROBIN, Cluster.RING_HASH):
+    known = message.lb_policy in (Cluster.ROUND_ROBIN, Cluster.RING_HASH)
+    if known and not message.HasField("transport_socket"):
         return None
     other = Cluster()
     other.CopyFrom(message)

@@ -7,12 +7,10 @@ from functools import lru_cache
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost
-from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.common_pb2 import SubjectAltNameMatcher
-from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 from pilothouse.dependencies import Domain
 from pilothouse.kubernetes.addresses import is_address
-from pilothouse.model import Endpoint, Port, ServiceName, ServiceSpec
-from pilothouse.resources import Resource, ResourceType, checked, packed
+from pilothouse.model import Endpoint, Port, ServiceName, ServiceSpec, UpstreamTls
+from pilothouse.resources import Resource, ResourceType, checked
 from pilothouse.translate.dns import dns_cluster
 from pilothouse.translate.http import to_cluster
 from pilothouse.translate.names import cluster_name
@@ -52,26 +50,11 @@ def _cluster(domain: Domain) -> Cluster:
     message = dns_cluster(*_spec(domain))
     message.alt_stat_name = f"{domain.host.replace('.', '_')}.{domain.port}"
     message.dns_lookup_family = Cluster.V4_ONLY
-    if domain.ca:
-        message.transport_socket.name = "envoy.transport_sockets.tls"
-        message.transport_socket.typed_config.CopyFrom(packed(_tls(domain)))
     return message
-
-
-def _tls(domain: Domain) -> UpstreamTlsContext:
-    """TLS to just this host: a name is sent, and the certificate has to be of that name or address."""
-    by_address = is_address(domain.host)
-    context = UpstreamTlsContext(sni="" if by_address else domain.host)
-    validation = context.common_tls_context.validation_context
-    validation.trusted_ca.filename = domain.ca
-    kind = SubjectAltNameMatcher.IP_ADDRESS if by_address else SubjectAltNameMatcher.DNS
-    known = validation.match_typed_subject_alt_names.add(san_type=kind)
-    known.matcher.exact = domain.host
-    return context
 
 
 def _spec(domain: Domain) -> tuple[ServiceSpec, Port]:
     """As if it were a service of that name."""
-    port = Port("", domain.port)
+    port = Port("", domain.port, tls=UpstreamTls(domain.host, domain.ca) if domain.ca else None)
     host = Endpoint(domain.host, (("", domain.port),))
     return ServiceSpec(ServiceName("", domain.host), domain.host, (port,), hosts=(host,)), port

@@ -50,6 +50,11 @@ def hosts(spec: ServiceSpec, own_namespace: bool) -> list[str]:
     return [*host_names(spec, own_namespace), *(address.lower() for address in addresses)]
 
 
+def asked_for(spec: ServiceSpec) -> str:
+    """The host name that its endpoints go by: its own, or that of an ExternalName."""
+    return spec.external_name or spec.hostname
+
+
 def by_virtual_ip(port: Port, everything: bool) -> bool:
     """Whether a port is reached through a listener on the service's virtual IP."""
     return everything or not port.protocol.by_host

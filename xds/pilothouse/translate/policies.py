@@ -14,6 +14,7 @@ from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthCheck
 from pilothouse._pb.envoy.type.v3.http_pb2 import CodecClientType
 from pilothouse.model import Port, ServiceSpec
 from pilothouse.policy import Balance, CircuitBreaking, Keepalive, SlowStart
+from pilothouse.translate.names import asked_for
 
 _POLICIES: Mapping[Balance, Cluster.LbPolicy] = {
     Balance.ROUND_ROBIN: Cluster.ROUND_ROBIN,
@@ -45,10 +46,15 @@ def apply_policy(cluster: Cluster, spec: ServiceSpec, port: Port) -> None:
 
 
 def for_grpc(cluster: Cluster) -> None:
-    """gRPC knows two ways to balance, and refuses a cluster that has another (gRFC A27, A42)."""
+    """gRPC knows two ways to balance, and refuses a cluster that has another (gRFC A27, A42).
+
+    Of TLS it takes certificates from its bootstrap alone, and refuses a file (gRFC A29): that a call is in
+    TLS is for the credentials of its channel to say.
+    """
     by_hash = cluster.lb_policy in (Cluster.MAGLEV, Cluster.RING_HASH)
     cluster.lb_policy = Cluster.RING_HASH if by_hash else Cluster.ROUND_ROBIN
     cluster.ClearField("least_request_lb_config")
+    cluster.ClearField("transport_socket")
 
 
 def outlier_detection(outliers: said.OutlierDetection) -> OutlierDetection:
@@ -81,13 +87,12 @@ def _health_check(check: said.HealthCheck, spec: ServiceSpec, port: Port) -> Hea
         unhealthy_threshold=UInt32Value(value=check.unhealthy),
         healthy_threshold=UInt32Value(value=check.healthy),
     )
-    asked_for = spec.external_name or spec.hostname
     if check.kind == "grpc" and port.protocol.multiplexed:
         message.grpc_health_check.service_name = check.target
-        message.grpc_health_check.authority = asked_for
+        message.grpc_health_check.authority = asked_for(spec)
     elif check.kind == "http" and port.protocol.by_host:
         message.http_health_check.path = check.target
-        message.http_health_check.host = asked_for
+        message.http_health_check.host = asked_for(spec)
         if port.protocol.multiplexed:
             message.http_health_check.codec_client_type = CodecClientType.HTTP2
     else:
