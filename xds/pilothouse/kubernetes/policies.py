@@ -55,35 +55,35 @@ _MOST_TTL_MS = 365 * 24 * 3_600_000
 _SLOWLY = (Balance.ROUND_ROBIN, Balance.LEAST_REQUEST)
 _COUNT = whole(1, 2**31 - 1)
 
-_LIMITS: dict[str, tuple[str, Read]] = {
+_LIMITS: dict[str, tuple[str, Read[int]]] = {
     "max-connections": ("max_connections", _COUNT),
     "max-pending-requests": ("max_pending_requests", _COUNT),
     "max-requests": ("max_requests", _COUNT),
     "max-retries": ("max_retries", whole(0, 2**31 - 1)),
 }
-_OUTLIERS: dict[str, tuple[str, Read]] = {
+_OUTLIERS: dict[str, tuple[str, Read[int]]] = {
     "consecutive-5xx": ("consecutive_5xx", whole(0, 1_000_000)),
     "consecutive-gateway-failures": ("consecutive_gateway_failures", whole(0, 1_000_000)),
     "interval": ("interval_ms", duration(100)),
     "base-ejection-time": ("base_ejection_ms", duration(100)),
     "max-ejection-percent": ("max_ejection_percent", whole(0, 100)),
 }
-_CHECKS: dict[str, tuple[str, Read]] = {
+_CHECKS: dict[str, tuple[str, Read[int]]] = {
     "interval": ("interval_ms", duration(100)),
     "timeout": ("timeout_ms", duration(10)),
     "unhealthy": ("unhealthy", whole(1, 100)),
     "healthy": ("healthy", whole(1, 100)),
 }
-_SLOW: dict[str, tuple[str, Read]] = {
+_SLOW: dict[str, tuple[str, Read[int]]] = {
     "window": ("window_ms", duration()),
     "min-weight-percent": ("min_weight_percent", whole(1, 100)),
 }
-_PROBES: dict[str, tuple[str, Read]] = {
+_PROBES: dict[str, tuple[str, Read[int]]] = {
     "time": ("time_ms", duration(1_000)),
     "interval": ("interval_ms", duration(1_000)),
     "probes": ("probes", whole(1, 100)),
 }
-_TIMEOUT: dict[str, tuple[str, Read]] = {"timeout": ("timeout_ms", duration(1, 3_600_000))}
+_TIMEOUT: dict[str, tuple[str, Read[int]]] = {"timeout": ("timeout_ms", duration(1, 3_600_000))}
 
 
 def policy(affinity: bool, annotations: Mapping[str, str], warn: Warn) -> Policy:

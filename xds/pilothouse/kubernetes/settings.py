@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from pilothouse.kubernetes.durations import milliseconds
 from pilothouse.kubernetes.fields import annotation_error
 from pilothouse.kubernetes.overrides import Warn
 
+T = TypeVar("T")
+
 #: Makes a value of a text, or raises ValueError that says what is wrong with it.
-Read: TypeAlias = Callable[[str], int]
+Read: TypeAlias = Callable[[str], T]
 
 _MOST_MS = 24 * 3_600_000
 
@@ -34,9 +36,9 @@ class Settings:
         """Warn of a part that is left out."""
         self._warn(annotation_error(self._name, f'"{what}" {why} and is ignored'))
 
-    def read(self, known: Mapping[str, tuple[str, Read]]) -> dict[str, int]:
+    def read(self, known: Mapping[str, tuple[str, Read[T]]]) -> dict[str, T]:
         """The values of the known keys by what they are called here; warns of all others."""
-        found: dict[str, int] = {}
+        found: dict[str, T] = {}
         for key, text in self._values.items():
             if key not in known:
                 self.reject(key, f"is none of {', '.join(known)}")
@@ -53,7 +55,7 @@ class Settings:
         return self._values.pop(key, "")
 
 
-def duration(least_ms: int = 1, most_ms: int = _MOST_MS) -> Read:
+def duration(least_ms: int = 1, most_ms: int = _MOST_MS) -> Read[int]:
     """Reads `250ms`, `5s`, `1m30s`; into milliseconds."""
 
     def read(text: str) -> int:
@@ -67,7 +69,7 @@ def duration(least_ms: int = 1, most_ms: int = _MOST_MS) -> Read:
     return read
 
 
-def whole(least: int, most: int) -> Read:
+def whole(least: int, most: int) -> Read[int]:
     """Reads a whole number."""
 
     def read(text: str) -> int:
