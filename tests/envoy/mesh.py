@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import socket
+import ssl
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,11 @@ class Mesh:
         self._sidecars = 0
         self._resolver: int | None = None
 
-    async def backend(self, name: str) -> Backend:
-        backend = Backend(name)
+    async def backend(
+        self, name: str, tls: ssl.SSLContext | None = None, kind: type[Backend] = Backend
+    ) -> Backend:
+        backend = kind(name)
+        backend.tls = tls
         await backend.start()
         self._cleanup.push_async_callback(backend.stop)
         return backend

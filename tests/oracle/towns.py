@@ -22,6 +22,7 @@ from pilothouse.model import (
     ServiceName,
     ServiceSpec,
     State,
+    UpstreamTls,
     ordered,
 )
 from pilothouse.policy import PLAIN, Policy
@@ -38,6 +39,7 @@ _VIPS = ("10.96.0.1", "10.96.0.2")
 _HTTP, _TCP, _GRPC = Port("http", 80), Port("tcp", 5432, Protocol.TCP), Port("grpc", 9000, Protocol.GRPC)
 _TLS = Port("tls", 443, Protocol.TLS)
 _V1, _DIVIDED = (("version", "v1"),), Policy(subset_labels=("version",))
+_HTTPS = Port("tls", 443, Protocol.HTTPS, tls=UpstreamTls())
 
 
 def _host(name: ServiceName) -> str:
@@ -126,6 +128,7 @@ _KINDS = st.sampled_from(
         Draft(ports=(_HTTP,), vips=_VIPS[:1], hosts=(Endpoint("a.example", (("http", 80),)),)),
         Draft(ports=(_HTTP, _TCP), external="example.com"),
         Draft(ports=(_HTTP, _TLS), vips=_VIPS[1:]),
+        Draft(ports=(_HTTP, _HTTPS), vips=_VIPS[1:]),
         Draft(ports=(_HTTP, _TCP), vips=_VIPS[:1], exported_to=frozenset({"shop"})),
         Draft(ports=(_HTTP,), exported_to=frozenset({"shop", "data"})),
         Draft(ports=(_HTTP,), exported_to=frozenset()),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -36,13 +37,19 @@ class Greeter:
         return self.name.encode()
 
 
-def save(folder: Path, *greeters: Greeter, zones: Iterable[str] = (), **spec: str) -> None:
+def save(
+    folder: Path,
+    *greeters: Greeter,
+    zones: Iterable[str] = (),
+    annotations: Mapping[str, str] = MappingProxyType({}),
+    **spec: Any,
+) -> None:
     """The service shop/payments with these endpoints, each in a slice since each has its own port."""
     each = [*zones] or [""] * len(greeters)
     service = {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": "payments", "namespace": "shop"},
+        "metadata": {"name": "payments", "namespace": "shop", "annotations": dict(annotations)},
         "spec": {"clusterIP": "10.96.0.21", "ports": [{"name": "grpc", "port": 8080}], **spec},
     }
     slices = [_slice(greeter, zone) for greeter, zone in zip(greeters, each, strict=True)]

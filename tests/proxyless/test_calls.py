@@ -108,3 +108,15 @@ async def test_a_client_stays_at_an_endpoint_and_finds_another_when_that_goes(
             pass
     assert len(answers) == 1
     assert _rejections(control_plane) == []
+
+
+async def test_what_sidecars_speak_tls_to_is_called_as_the_channel_of_a_client_has_it(
+    control_plane, greeters, calling
+) -> None:
+    port = {"name": "grpc", "port": 8080, "appProtocol": "https"}
+    says = {"pilothouse.dev/originate-tls": "on"}
+    save(control_plane.manifests, *await greeters("a"), annotations=says, ports=[port])
+    control_plane.start()
+    caller = await calling()
+    await caller.reaches("a")
+    assert _rejections(control_plane) == []

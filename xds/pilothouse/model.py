@@ -46,10 +46,15 @@ class Transport(Enum):
 
 
 class Protocol(Enum):
-    """What is spoken on a port: from `appProtocol`, else from the prefix of the port's name."""
+    """What an application speaks on a port: from `appProtocol`, else from the prefix of the port's name.
+
+    TLS is passed on unopened. HTTPS is what becomes of it where the sidecar speaks TLS in its place: HTTP, in
+    the version that ALPN comes to.
+    """
 
     HTTP = "http"
     HTTP2 = "http2"
+    HTTPS = "https"
     GRPC = "grpc"
     TLS = "tls"
     TCP = "tcp"
@@ -57,7 +62,7 @@ class Protocol(Enum):
     @property
     def by_host(self) -> bool:
         """Whether a request names its service in a Host header that Envoy can read."""
-        return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC)
+        return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.HTTPS, Protocol.GRPC)
 
     @property
     def multiplexed(self) -> bool:

@@ -27,6 +27,13 @@ _STANDARD = {
     "kubernetes.io/wss": Protocol.TLS,
 }
 
+# What is spoken inside of TLS, by the word for it.
+_INSIDE_TLS = {
+    "https": Protocol.HTTPS,
+    "tls": Protocol.TCP,
+    "kubernetes.io/wss": Protocol.HTTP,
+}
+
 # SMTP, DNS, MySQL, MongoDB: the server speaks first, or not in HTTP, whatever the port is called.
 _KNOWN_NUMBERS = frozenset({25, 53, 3306, 27017})
 
@@ -35,9 +42,20 @@ def spoken(transport: Transport, app_protocol: str, name: str, number: int) -> P
     """The protocol of a service port; None if nothing says it. Words are compared without regard to case."""
     if transport is not Transport.TCP:
         return Protocol.TCP
-    word = app_protocol.lower()
-    stated = _STANDARD.get(word) or _NAMED.get(word) or _NAMED.get(_prefix(name.lower()))
+    word = _word(app_protocol, name)
+    stated = _STANDARD.get(word) or _NAMED.get(word)
     return stated or (Protocol.TCP if number in _KNOWN_NUMBERS else None)
+
+
+def inside_tls(app_protocol: str, name: str) -> Protocol:
+    """What is spoken inside of the TLS of a service port that speaks TLS."""
+    return _INSIDE_TLS[_word(app_protocol, name)]
+
+
+def _word(app_protocol: str, name: str) -> str:
+    """The one that counts: appProtocol, if it is known, else what the name begins with."""
+    word = app_protocol.lower()
+    return word if word in _STANDARD or word in _NAMED else _prefix(name.lower())
 
 
 def _prefix(name: str) -> str:

@@ -6,12 +6,13 @@ import re
 
 from pilothouse.kubernetes import metadata, overrides
 from pilothouse.kubernetes.addresses import canonical_ip
-from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.fields import Fields, annotation_error
 from pilothouse.kubernetes.objects import Service
 from pilothouse.kubernetes.placements import placement
 from pilothouse.kubernetes.policies import policy
-from pilothouse.kubernetes.protocols import spoken
-from pilothouse.model import Port, Protocol, Transport
+from pilothouse.kubernetes.protocols import inside_tls, spoken
+from pilothouse.kubernetes.tls import ORIGINATE_TLS, upstream_tls
+from pilothouse.model import Port, Protocol, Transport, UpstreamTls
 
 _TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
 # The API server wants lower case here; the words in these names are compared without regard to it.
@@ -30,10 +31,14 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
     external = _external_name(spec)
     vips, headless = ((), False) if external else _cluster_ips(spec)
     placed = placement(spec, meta.annotations, warn)
+    tls = upstream_tls(meta.annotations, warn)
+    ports = _ports(spec, not (external or headless), tls)
+    if tls is not None and all(port.tls is None for port in ports):
+        warn(annotation_error(ORIGINATE_TLS, "no port is said to speak TLS, so this changes nothing"))
     return Service(
         meta.namespace,
         meta.name,
-        _ports(spec, required=not (external or headless)),
+        ports,
         vips,
         headless,
         external,
@@ -73,13 +78,13 @@ def _cluster_ips(spec: Fields) -> tuple[tuple[str, ...], bool]:
     return tuple(dict.fromkeys(vips)), False
 
 
-def _ports(spec: Fields, required: bool) -> tuple[Port, ...]:
+def _ports(spec: Fields, required: bool, tls: UpstreamTls | None) -> tuple[Port, ...]:
     items = list(spec.each("ports"))
     if required and not items:
         raise spec.error("ports", "is required: only a headless service can do without")
     ports: list[Port] = []
     for item in items:
-        port = _port(item)
+        port = _port(item, tls)
         if len(items) > 1 and not port.name:
             raise item.error("name", "is required where a service has several ports")
         if any(port.name == other.name for other in ports):
@@ -90,7 +95,7 @@ def _ports(spec: Fields, required: bool) -> tuple[Port, ...]:
     return tuple(ports)
 
 
-def _port(item: Fields) -> Port:
+def _port(item: Fields, tls: UpstreamTls | None) -> Port:
     name = item.text("name")
     if name and not _PORT_NAME.fullmatch(name):
         raise item.error("name", f'"{name}" is no DNS label (letters, digits, -)')
@@ -100,7 +105,11 @@ def _port(item: Fields) -> Port:
     if not 1 <= number <= 65_535:
         raise item.error("port", f"{number} is not in 1..65535")
     protocol = _protocol(item) or Protocol.HTTP
-    return Port(name, number, protocol, _transport(item), _target(item, number))
+    if tls is not None and protocol is Protocol.TLS:
+        protocol = inside_tls(item.text("appProtocol"), name)
+    else:
+        tls = None
+    return Port(name, number, protocol, _transport(item), _target(item, number), tls)
 
 
 def _protocol(item: Fields) -> Protocol | None:

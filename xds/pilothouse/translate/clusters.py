@@ -10,7 +10,7 @@ from functools import lru_cache
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.core.v3.config_source_pb2 import ApiVersion, ConfigSource
 from pilothouse._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
-from pilothouse.model import Port, ServiceSpec
+from pilothouse.model import Port, Protocol, ServiceSpec
 from pilothouse.policy import PLAIN, OutlierDetection
 from pilothouse.resources import checked
 from pilothouse.translate.names import asked_for, cluster_name, stat_name
@@ -30,6 +30,8 @@ def cluster(spec: ServiceSpec, port: Port) -> Cluster:
     message.alt_stat_name = stat_name(spec, port)
     if port.tls is not None:
         message.transport_socket.CopyFrom(tls_to(port.tls.server_name or asked_for(spec), port.tls.ca))
+    if port.protocol is Protocol.HTTPS:
+        _by_alpn(message)
     if spec.policy is not PLAIN:
         apply_policy(message, spec, port)
     divide(message, spec)
@@ -93,6 +95,13 @@ def _template(multiplexed: bool) -> Cluster:
         options.explicit_http_config.http2_protocol_options.SetInParent()
         message.typed_extension_protocol_options[_HTTP_OPTIONS].Pack(options)
     return message
+
+
+def _by_alpn(message: Cluster) -> None:
+    """HTTP/2 or HTTP/1.1, whichever an endpoint agrees to when TLS begins."""
+    options = HttpProtocolOptions()
+    options.auto_config.SetInParent()
+    message.typed_extension_protocol_options[_HTTP_OPTIONS].Pack(options)
 
 
 _TEMPLATE = _template(multiplexed=False)

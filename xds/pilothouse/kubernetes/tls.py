@@ -1,0 +1,41 @@
+"""Whether a sidecar is to speak TLS to the endpoints of a Service, and to whom: off unless asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pilothouse.kubernetes.addresses import canonical_address, is_address
+from pilothouse.kubernetes.metadata import is_subdomain
+from pilothouse.kubernetes.overrides import Warn
+from pilothouse.kubernetes.settings import Read, Settings
+from pilothouse.model import UpstreamTls
+
+ORIGINATE_TLS = "pilothouse.dev/originate-tls"
+
+
+def upstream_tls(annotations: Mapping[str, str], warn: Warn) -> UpstreamTls | None:
+    """`on`, or `server-name=api.example.com, ca=/path/of/a/file`. What makes no sense counts as absent."""
+    if ORIGINATE_TLS not in annotations:
+        return None
+    settings = Settings(annotations, ORIGINATE_TLS, warn, "switch")
+    switch = settings.take("switch")
+    if switch not in ("", "on"):
+        settings.reject(switch, "is neither on nor key=value")
+    found = settings.read(_PARTS)
+    return UpstreamTls(**found) if found or switch == "on" else None
+
+
+def _server_name(text: str) -> str:
+    name = canonical_address(text.lower().removesuffix("."))
+    if not (is_subdomain(name) or is_address(name)):
+        raise ValueError("is neither a DNS name nor an IP address")
+    return name
+
+
+def _ca(text: str) -> str:
+    if not (text.startswith("/") and text.isprintable()):
+        raise ValueError("is not the absolute path of a file beside the sidecar")
+    return text
+
+
+_PARTS: dict[str, tuple[str, Read[str]]] = {"server-name": ("server_name", _server_name), "ca": ("ca", _ca)}
