@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from google.protobuf.json_format import MessageToDict, Parse
 
 from pilothouse._pb.envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
@@ -17,6 +18,7 @@ from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm,
 )
+from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 from pilothouse.audience import audience
 from pilothouse.catalogue import Catalogue
 from pilothouse.resources import ResourceType
@@ -87,8 +89,9 @@ def test_everything_keeps_its_validation_rules_and_every_cluster_has_its_endpoin
 @pytest.mark.envoy
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
 def test_envoy_takes_it(case: Path, tmp_path: Path, envoy_binary: str) -> None:
-    bootstrap = tmp_path / "bootstrap.pb"
-    bootstrap.write_bytes(static(messages(case)).SerializeToString())
+    bootstrap, ca = tmp_path / "bootstrap.pb", tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(ca)
+    bootstrap.write_bytes(static(messages(case), ca).SerializeToString())
     command = [
         envoy_binary,
         "--mode",
@@ -103,12 +106,13 @@ def test_envoy_takes_it(case: Path, tmp_path: Path, envoy_binary: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def static(found: dict[ResourceType, dict[str, Any]]) -> Bootstrap:
-    """All of it in one bootstrap: endpoints inside clusters, routes inside listeners."""
+def static(found: dict[ResourceType, dict[str, Any]], ca: Path) -> Bootstrap:
+    """All of it in one bootstrap: endpoints inside clusters, routes inside listeners, and a CA to trust."""
     bootstrap = Bootstrap()
     for name, cluster in found[ResourceType.CLUSTER].items():
         held = bootstrap.static_resources.clusters.add()
         held.CopyFrom(cluster)
+        trust(held.transport_socket.typed_config, ca)
         if cluster.type != Cluster.EDS:
             continue
         held.type = Cluster.STATIC
@@ -120,6 +124,14 @@ def static(found: dict[ResourceType, dict[str, Any]]) -> Bootstrap:
         for chain in held.filter_chains:
             inline(chain.filters[0].typed_config, found[ResourceType.ROUTES])
     return bootstrap
+
+
+def trust(config: Any, ca: Path) -> None:
+    """A file that is there, in place of one that a sidecar has."""
+    context = UpstreamTlsContext()
+    if config.Unpack(context):
+        context.common_tls_context.validation_context.trusted_ca.filename = str(ca)
+        config.Pack(context)
 
 
 def inline(config: Any, routes: dict[str, Any]) -> None:
