@@ -121,12 +121,12 @@ def test_a_rejection_is_remembered_until_a_response_is_accepted(variant: str) ->
     player.play("world EDS a=1\n > EDS a\n < EDS a=1\n > EDS nack")
     subscription = player.stream.subscriptions[EDS]
     assert (subscription.error, subscription.awaiting) == ("no", False)
-    player.play("> EDS +b\n delta: < EDS -b")
+    player.play("> EDS +b\n < EDS -b")
     assert subscription.error == "no", "a request that adds a name takes nothing back"
-    player.play("delta: > EDS ack\n world EDS a=2\n < EDS a=2")
-    player.play("> EDS ack +c\n delta: < EDS -c")
+    player.play("> EDS ack\n world EDS a=2\n < EDS a=2")
+    player.play("> EDS ack +c\n < EDS -c")
     assert subscription.error == ""
-    player.play("delta: > EDS ack\n > EDS nack")
+    player.play("> EDS ack\n > EDS nack")
     assert subscription.error == "no", "a second thought"
 
 

@@ -69,6 +69,10 @@ class Scene:
             first = {"node": self.node, **first}
         return (Sotw if self.variant == "sotw" else Delta)(stream, topic, self.naming(topic), **first)
 
+    def missing(self, *words: str) -> list[str]:
+        """What is told of these names, of which there is nothing; in State of the World only of endpoints."""
+        return [*words] if self.variant == "delta" or self.topic is EDS else []
+
     def sidecar(self, variant: str, eager: bool = False) -> Sidecar:
         return Sidecar(self.node, eager).connect(Stream(self.channel, variant, None))
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pilothouse.audience import ANYWHERE, Audience, Dialect
+from pilothouse.audience import Audience, Dialect
 from pilothouse.catalogue import Catalogue
 from pilothouse.resources import EMPTY, Resource, ResourceType, Selection
-from pilothouse.translate import assignment
-from pilothouse.translate.pools import Pool
 
 
 class World:
@@ -62,8 +60,3 @@ class World:
         if type is ResourceType.LISTENER:
             return self._catalogue.api_listener(self._scope, name)
         return self._catalogue.cluster_routes(self._scope, name)
-
-
-def no_endpoints(name: str) -> Resource:
-    """An empty load assignment, which takes the endpoints of a cluster away: leaving it out would not."""
-    return assignment(name, Pool(), ANYWHERE)

@@ -27,10 +27,15 @@ from pilothouse.resources import (
     sotw_body,
     version,
 )
-from pilothouse.world import World, no_endpoints
+from pilothouse.translate import no_endpoints
+from pilothouse.world import World
 
 # Field numbers of DiscoveryResponse.
 _VERSION_INFO, _TYPE_URL, _NONCE = 1, 4, 5
+
+# Names of clusters are shorter, and no client waits for so many that are not there; and what is said of
+# them has to fit into the 4 MiB that a gRPC client takes.
+_LONGEST_AWAITED, _MOST_AWAITED = 512, 1000
 
 #: Whose versions must have matched on this stream before those of another type are believed.
 _BEFORE = {ResourceType.ENDPOINTS: ResourceType.CLUSTER, ResourceType.ROUTES: ResourceType.LISTENER}
@@ -111,7 +116,7 @@ class SotwStream:
             if changed or gone or subscription.due:
                 return self._whole(subscription, world, changed, gone, now)
         else:
-            empty = self._emptied(subscription, difference.missing, gone)
+            empty = _emptied(subscription, difference.missing, gone)
             if gone:
                 subscription.forget(gone)
             if changed or empty:
@@ -142,23 +147,6 @@ class SotwStream:
         if empty:
             body += sotw_body(map(no_endpoints, empty))
         return self._respond(subscription, body)
-
-    def _emptied(self, subscription: Subscription, missing: list[str], gone: list[str]) -> list[str]:
-        """The names whose endpoints are to be taken away by an empty list; absence would say nothing.
-
-        Those that are gone, so that the version of the response, which is of what still exists, is the
-        one that this client will have when it has dropped the names, and can prove when it reconnects.
-        And those that never were, if a cluster was sent that would wait for them.
-        """
-        clusters = self.subscriptions.get(ResourceType.CLUSTER)
-        if subscription.type is not ResourceType.ENDPOINTS:
-            return []
-        if clusters is None:
-            # Coming back while a cluster warms, Envoy asks for endpoints only, until it has them.
-            awaited = missing if subscription.returning else []
-        else:
-            awaited = [name for name in missing if name in clusters.sent]
-        return list(dict.fromkeys((*gone, *awaited)))
 
     def _resume(self, subscription: Subscription, world: World) -> bool:
         """Whether a reconnecting client has the current state already; then nothing is sent.
@@ -218,6 +206,19 @@ def _first(type: ResourceType, names: Names, claim: str, legacy: bool) -> Subscr
         returning=bool(claim),
         acceptance=(b"", names.encoded, b""),
     )
+
+
+def _emptied(subscription: Subscription, missing: list[str], gone: list[str]) -> list[str]:
+    """The names of which an empty list of endpoints is sent; absence would say nothing.
+
+    Those that are gone, so that the version of the response, which is of what still exists, is the
+    one that this client will have when it has dropped the names, and can prove when it reconnects.
+    And those that are asked for and never were: a cluster that waits for them warms for 15 seconds.
+    """
+    if subscription.type is not ResourceType.ENDPOINTS:
+        return []
+    awaited = [name for name in missing if 0 < len(name) <= _LONGEST_AWAITED][:_MOST_AWAITED]
+    return list(dict.fromkeys((*gone, *awaited)))
 
 
 def _resubscribe(subscription: Subscription, request: Names) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.audience import Address, Dialect, Vantage
 from pilothouse.claims import Resolved
 from pilothouse.model import Port, Service, ServiceName, ServiceSpec
@@ -149,6 +150,14 @@ def _vip_routes(resolved: Resolved, consumer: str = "") -> Mapping[str, Resource
 def assignment(name: str, pool: Pool, client: Vantage) -> Resource:
     """The endpoints of a cluster for a client; none, of an empty pool."""
     return Resource(ResourceType.ENDPOINTS, name, load_assignment(name, pool, client))
+
+
+def no_endpoints(name: str) -> Resource:
+    """An empty load assignment, which takes the endpoints of a cluster away: leaving it out would not.
+
+    Clients may ask for any name, so nothing of it is kept.
+    """
+    return Resource(ResourceType.ENDPOINTS, name, checked(ClusterLoadAssignment(cluster_name=name)))
 
 
 def egress(address: Address, chains: bytes = b"") -> Resource:
