@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-import yaml
 
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.parse import Parsed, parse
+from pilothouse.kubernetes.values import load
 
 
 @pytest.fixture
 def parsed() -> Callable[[str], Parsed]:
     """Reads one manifest."""
-    return lambda text: parse(Fields(yaml.safe_load(text)))
+    return lambda text: parse(Fields(load(text)[0]))
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ def test_without_being_asked_tls_is_left_unopened(parsed) -> None:
     ("says", "tls"),
     [
         ("on", UpstreamTls("", SYSTEM_CA)),
+        ("true", UpstreamTls("", SYSTEM_CA)),
         ("server-name=API.example.com.", UpstreamTls("api.example.com")),
         ("on, ca=/etc/own ca.pem", UpstreamTls("", "/etc/own ca.pem")),
         ("ca=/own.pem,server-name=10.0.0.1", UpstreamTls("10.0.0.1", "/own.pem")),

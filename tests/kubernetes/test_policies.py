@@ -70,6 +70,7 @@ def test_what_chooses_an_endpoint(parsed, spec, annotations, balance, hash_on) -
         ),
         ("circuit_breaking", "max-requests=7", {"circuit_breaking": CircuitBreaking(max_requests=7)}),
         ("outlier_detection", "off", {"outliers": "off"}),
+        ("outlier_detection", "false", {"outliers": "off"}),
         (
             "outlier_detection",
             "consecutive-5xx=3, interval=1s, base-ejection-time=1m, max-ejection-percent=100",

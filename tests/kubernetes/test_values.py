@@ -28,6 +28,30 @@ def test_deep_nesting_is_refused(text):
     assert Lines(text).of(0, ("a",)) == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2024-05-01", "2024-05-01"),
+        ("2024-05-01T10:00:00Z", "2024-05-01T10:00:00Z"),
+        ("2026-13-45", "2026-13-45"),
+        ("2001:10:20:30:40:50:1:2", "2001:10:20:30:40:50:1:2"),
+        ("1:30", "1:30"),
+        ("1:30.5", "1:30.5"),
+        ("=", "="),
+        ("0x1f", 31),
+        ("-7", -7),
+        ("1_000", 1000),
+        ("1.5", 1.5),
+        ("0", 0),
+        ("true", True),
+        ("~", None),
+        ("1.2.3", "1.2.3"),
+    ],
+)
+def test_an_unquoted_word_is_what_kubectl_takes_it_for(text, value):
+    assert load(f"a: {text}") == [{"a": value}]
+
+
 def laughs(levels, width, each):
     lines = ["l0: &l0 [x, x]"]
     for level in range(1, levels):

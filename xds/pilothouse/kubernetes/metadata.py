@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pilothouse.kubernetes.fields import Fields
@@ -66,14 +66,11 @@ def _name(meta: Fields) -> str:
 
 
 def _created(meta: Fields) -> str:
-    # YAML turns an unquoted time into a datetime; one without a zone is in UTC there.
-    value = meta.anything("creationTimestamp")
+    text = meta.text("creationTimestamp")
     try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value) if value else None
-        return "" if moment is None else _utc(moment)
-    except (TypeError, ValueError, OverflowError):
-        shown = value if isinstance(value, str | date) else type(value).__name__
-        raise meta.error("creationTimestamp", f'"{shown}" is no RFC 3339 time') from None
+        return _utc(datetime.fromisoformat(text)) if text else ""
+    except (ValueError, OverflowError):
+        raise meta.error("creationTimestamp", f'"{text}" is no RFC 3339 time') from None
 
 
 def _utc(moment: datetime) -> str:

@@ -166,7 +166,7 @@ def _circuit_breaking(annotations: Mapping[str, str], warn: Warn) -> CircuitBrea
 def _outliers(annotations: Mapping[str, str], warn: Warn) -> Outliers:
     settings = Settings(annotations, OUTLIER_DETECTION, warn, "switch")
     switch = settings.take("switch")
-    if switch == "off":
+    if switch in ("off", "false"):  # to YAML, the same word
         return "off"
     if switch:
         settings.reject(switch, "is neither off nor key=value")

@@ -19,6 +19,7 @@ def upstream_tls(annotations: Mapping[str, str], warn: Warn) -> UpstreamTls | No
         return None
     settings = Settings(annotations, ORIGINATE_TLS, warn, "switch")
     switch = settings.take("switch")
+    switch = {"true": "on"}.get(switch, switch)  # to YAML, the same word
     if switch not in ("", "on"):
         settings.reject(switch, "is neither on nor key=value")
     found = settings.read(_PARTS)

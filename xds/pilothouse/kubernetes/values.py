@@ -24,9 +24,8 @@ _MAX_MERGED = 100_000
 _MAX_FOR_LINES = 4 << 20
 # The start of a line that is neither blank nor a comment, a directive or a bare document separator.
 _CONTENT = re.compile(r"^(?![^\S\n]*(?:#|$)|%|---[^\S\n]*(?:#|$))", re.MULTILINE)
-_NULL = "tag:yaml.org,2002:null"
-_MERGE = "tag:yaml.org,2002:merge"
-_SEQUENCE = "tag:yaml.org,2002:seq"
+_TAG = "tag:yaml.org,2002:"
+_NULL, _MERGE, _SEQUENCE = f"{_TAG}null", f"{_TAG}merge", f"{_TAG}seq"
 
 
 class TextError(ValueError):
@@ -38,8 +37,27 @@ class TextError(ValueError):
         self.message = message
 
 
+_INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$")
+_FLOAT = re.compile(
+    r"(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+)
+
+
+def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    """What an unquoted word may be, as kubectl reads it: no time, and no number to the base 60."""
+    meant = {f"{_TAG}int": _INTEGER, f"{_TAG}float": _FLOAT}
+    known = (f"{_TAG}bool", _NULL, _MERGE, *meant)
+    return {
+        first: [(tag, meant.get(tag, pattern)) for tag, pattern in found if tag in known]
+        for first, found in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 class _Loader(yaml.CSafeLoader):
     """The safe loader with bounds, for texts that are made to exhaust their reader."""
+
+    yaml_implicit_resolvers = _resolvers()
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -131,7 +149,7 @@ def _documents(text: str) -> Iterator[Any]:
     except RecursionError:
         raise TextError(_first_line(text), "contains itself") from None
     except (ValueError, OverflowError) as error:
-        # A time such as 2026-13-45, or a number of thousands of digits: no mark comes with these.
+        # A number of thousands of digits, or a tagged time such as 2026-13-45: no mark comes with these.
         raise TextError(_first_line(text), f"has a value that cannot be read: {error}") from None
     finally:
         loader.dispose()
