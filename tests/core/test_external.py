@@ -25,7 +25,9 @@ def partner(target: str, *ports: Port) -> ServiceSpec:
     return ServiceSpec(name, host, ports or (Port("http", 80),), external_name=target)
 
 
-@pytest.mark.parametrize("name", ["example.com", "8.8.8.8", "a", "1.example", "x.local", "localhost.a.b"])
+@pytest.mark.parametrize(
+    "name", ["example.com", "8.8.8.8", "a", "1.example", "x.local", "localhost.a.b", "a.localdomain"]
+)
 def test_names_of_elsewhere_are_public(name: str) -> None:
     assert is_public(name)
 
@@ -35,6 +37,9 @@ def test_names_of_elsewhere_are_public(name: str) -> None:
     [
         "localhost",
         "a.localhost",
+        "localhost.localdomain",
+        "localhost6.localdomain",
+        "ip6-loopback",
         "127.0.0.1",
         "127.9.9.9",
         "127.1",

@@ -31,6 +31,29 @@ def test_slices_of_host_names_alone_are_hosts(cluster):
     }
 
 
+@pytest.mark.parametrize("wrong", ["bad_name.example.com", "", "10.0.8.256", "127.1", "fd00::1"])
+def test_a_host_name_that_is_none_is_left_out_alone(cluster, wrong):
+    cluster.apply([service(), piece(at("a.example"), at(wrong), fqdn=True)])
+    found = cluster.service(PAYMENTS)
+    assert [host.address for host in found.spec.hosts] == ["a.example"]
+    assert [(each.what, each.reason) for each in found.left_out] == [(wrong, Reason.INVALID_ADDRESS)]
+
+
+@pytest.mark.parametrize("wrong", ["10.0.8.256", "010.0.0.1", "0x7f000001"])
+def test_an_address_with_a_slip_in_it_is_no_host_name(cluster, wrong):
+    cluster.apply([service(), piece(at(wrong))])
+    assert cluster.service(PAYMENTS).spec.hosts is None
+
+
+def test_hosts_that_terminate_are_called_while_none_is_ready(cluster):
+    ending = at("old.example", state=State.TERMINATING_SERVING)
+    gone = at("gone.example", state=State.TERMINATING)
+    cluster.apply([service(), piece(ending, gone, at("new.example", state=State.NOT_READY), fqdn=True)])
+    assert [host.address for host in cluster.service(PAYMENTS).spec.hosts] == ["old.example"]
+    cluster.apply([piece(ending, gone, at("new.example"), fqdn=True)])
+    assert [host.address for host in cluster.service(PAYMENTS).spec.hosts] == ["new.example"]
+
+
 def test_host_names_beside_addresses_are_left_out(cluster):
     cluster.apply([service(), piece(at("a.example"), fqdn=True), piece(at("10.1.0.1"), name="payments-2")])
     found = cluster.service(PAYMENTS)

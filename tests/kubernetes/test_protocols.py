@@ -31,7 +31,10 @@ HTTP, HTTP2, GRPC, TLS, TCP = Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Prot
         ("kubernetes.io/ws", "tcp", 80, HTTP),
         ("kubernetes.io/wss", "http", 80, TLS),
         ("mysql", "http", 80, TCP),
-        # One that is not known says nothing.
+        ("http-own", "tcp", 80, HTTP),
+        # One of IANA that is not known here is not HTTP; somebody's own says nothing.
+        ("postgresql", "http-x", 80, TCP),
+        ("amqp", "web", 80, TCP),
         ("example.com/own", "grpc-x", 80, GRPC),
         ("example.com/own", "", 80, HTTP),
         # The name, up to its first dash.

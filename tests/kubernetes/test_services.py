@@ -135,7 +135,7 @@ def test_what_the_api_server_would_refuse_is_refused(refused, spec, message):
         ("name: 'payments\n\n'", "metadata.name: "),
         ("name: pay\nnamespace: a.b", 'metadata.namespace: "a.b" is no DNS label'),
         ("name: pay\ncreationTimestamp: soon", 'metadata.creationTimestamp: "soon" is no RFC 3339 time'),
-        ("name: pay\ncreationTimestamp: 5", 'metadata.creationTimestamp: "int" is no RFC 3339 time'),
+        ("name: pay\ncreationTimestamp: 5", "metadata.creationTimestamp: is the number 5, not a string"),
         ("name: pay\nannotations: []", "metadata.annotations: is a list, not a mapping of fields"),
     ],
 )

@@ -134,7 +134,8 @@ def test_a_bad_value_inside_an_endpoint_passes(parsed, port, address):
 
 
 def test_the_owner_is_known_by_reference_where_the_label_is_missing(parsed):
-    metadata = "ownerReferences: [{kind: Job, name: nightly}, {kind: Service, name: payments}]"
+    other = "{apiVersion: serving.knative.dev/v1, kind: Service, name: other}"
+    metadata = f"ownerReferences: [{{kind: Job, name: nightly}}, {other}, {{kind: Service, name: payments}}]"
     assert parsed(manifest("endpoints: []", metadata)).object.owner == "payments"
 
 

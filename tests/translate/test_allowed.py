@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -183,6 +185,10 @@ class TestFamilies:
         ]
         found = self.addresses(ANYWHERE, self.four, self.six, *more, endpoint(3, target="uid-1"))
         assert found == [["10.0.0.1", "fd00::1"], ["10.0.0.2", "fd00::2"], ["10.0.0.3"]]
+
+    def test_an_address_that_one_slice_gives_no_target_is_paired_by_the_other(self) -> None:
+        nameless = replace(self.four, target="")
+        assert self.addresses(ANYWHERE, nameless, self.four, self.six) == [["10.0.0.1", "fd00::1"]]
 
     def test_the_better_state_of_the_two_counts(self) -> None:
         late = Endpoint("10.0.0.1", (("http", 8080),), NOT_READY, locality=EU_A, target="uid-1")

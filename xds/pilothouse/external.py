@@ -8,6 +8,9 @@ from ipaddress import ip_address
 from pilothouse.model import Endpoint, ServiceSpec
 from pilothouse.reasons import Omission, Reason
 
+# What the hosts files of Linux distributions call the own machine, beside what RFC 6761 reserves.
+_LOCAL = frozenset({"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"})
+
 
 def external(spec: ServiceSpec, allowed: bool = True) -> ServiceSpec | Omission:
     """The spec with its external name as its one host, or why that is not called.
@@ -36,16 +39,16 @@ def _domain(spec: ServiceSpec) -> str:
 
 def is_public(target: str) -> bool:
     """Whether a host name or IP address (lower case) is none of the sidecar's own machine or network."""
-    if target == "localhost" or target.endswith(".localhost"):
+    if target.endswith(".localhost") or target.removesuffix(".localdomain") in _LOCAL:
         return False
     try:
         address = ip_address(target)
     except ValueError:
-        return not _looks_like_address(target)
+        return not looks_like_address(target)
     return address.is_global and not address.is_multicast
 
 
-def _looks_like_address(target: str) -> bool:
+def looks_like_address(target: str) -> bool:
     """Resolvers read 127.1, 2130706433 and 0x7f000001 as addresses, too; no domain has such a last label."""
     last = target.rpartition(".")[2]
     return last.isdigit() or last.startswith("0x")

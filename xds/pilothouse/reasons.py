@@ -30,6 +30,7 @@ class Reason(Enum):
     REFUSED_NAME = "refused-name"
     DECLARED_BUT_UNKNOWN = "declared-but-unknown"
     NO_PORTS = "no-ports"
+    NO_ENDPOINTS = "no-endpoints"
     NAME_TAKEN = "name-taken"
     VIP_TAKEN = "vip-taken"
     NO_VIRTUAL_IP = "no-virtual-ip"

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pilothouse.external import is_public
-from pilothouse.kubernetes.addresses import is_address
+from pilothouse.external import is_public, looks_like_address
 from pilothouse.kubernetes.metadata import is_subdomain
 from pilothouse.model import Endpoint, ServiceSpec, State
 from pilothouse.reasons import Omission, Reason
 
 
 def are_hosts(endpoints: Sequence[Endpoint]) -> bool:
-    """Whether all endpoints are host names. Costs nothing to speak of where the first one is none."""
-    return not is_address(endpoints[0].address) and all(_is_host(endpoint.address) for endpoint in endpoints)
+    """Whether all endpoints are host names. Costs nothing to speak of where the first one is an address."""
+    return bool(endpoints) and all(_is_host(endpoint.address) for endpoint in endpoints)
 
 
 def by_name(spec: ServiceSpec, endpoints: Sequence[Endpoint]) -> tuple[ServiceSpec, tuple[Omission, ...]]:
-    """The spec with its ready endpoints as hosts, since its clusters depend on them; and the others."""
+    """The spec with the endpoints that are called as its hosts, as clusters depend on them; and the others.
+
+    As of addresses, those that terminate and still serve are called if none is ready (KEP-1669).
+    """
     hosts: list[Endpoint] = []
     left_out: list[Omission] = []
+    ready = any(_refused(endpoint, State.READY) is None for endpoint in endpoints)
+    called = State.READY if ready else State.TERMINATING_SERVING
     for endpoint in endpoints:
         host = replace(endpoint, address=_canonical(endpoint.address))
-        reason = _refused(host)
+        reason = _refused(host, called)
         if reason is None:
             hosts.append(host)
         else:
@@ -31,18 +35,21 @@ def by_name(spec: ServiceSpec, endpoints: Sequence[Endpoint]) -> tuple[ServiceSp
     return replace(spec, hosts=tuple(hosts)), tuple(left_out)
 
 
-def _refused(host: Endpoint) -> Reason | None:
-    if not is_public(host.address):
+def _refused(host: Endpoint, called: State) -> Reason | None:
+    if not _is_host(host.address):
+        return Reason.INVALID_ADDRESS
+    if not is_public(_canonical(host.address)):
         return Reason.REFUSED_NAME
     if host.weight == 0:
         return Reason.MAINTENANCE
-    if host.state is State.READY:
+    if host.state is called:
         return None
     return Reason.NOT_READY if host.state is State.NOT_READY else Reason.TERMINATING
 
 
 def _is_host(address: str) -> bool:
-    return is_subdomain(_canonical(address)) and not is_address(address)
+    # An address that is no good is no name that anybody would be called by.
+    return is_subdomain(_canonical(address)) and not looks_like_address(address)
 
 
 def _canonical(name: str) -> str:

@@ -77,8 +77,8 @@ class Cluster:
             # They change when a StatefulSet is scaled, and so seldom that they count as a part of the spec.
             names = sorted({endpoint.hostname for endpoint in endpoints if is_label(endpoint.hostname)})
             spec = replace(spec, hostnames=tuple(names)) if names else spec
-        # Slices of host names stay such when they are empty: a cluster should not be another kind for that.
-        if are_hosts(endpoints) if endpoints else any(found.fqdn for found in slices):
+        # Slices of host names stay such whatever is in them: a cluster should not be another kind for that.
+        if any(found.fqdn for found in slices) or are_hosts(endpoints):
             spec, refused = by_name(spec, endpoints)
             return model.Service(spec, (), left_out + unattached + refused)
         return model.Service(spec, endpoints, left_out + unattached)

@@ -53,9 +53,13 @@ def inside_tls(app_protocol: str, name: str) -> Protocol:
 
 
 def _word(app_protocol: str, name: str) -> str:
-    """The one that counts: appProtocol, if it is known, else what the name begins with."""
+    """The one that counts: appProtocol, else what the name begins with."""
     word = app_protocol.lower()
-    return word if word in _STANDARD or word in _NAMED else _prefix(name.lower())
+    # One with a domain is somebody's own, and if we do not know it, it may be HTTP; others are those of IANA.
+    if word in _STANDARD or (word and "/" not in word):
+        prefix = _prefix(word)
+        return prefix if prefix in _NAMED else word if word in _STANDARD else "tcp"
+    return _prefix(name.lower())
 
 
 def _prefix(name: str) -> str:

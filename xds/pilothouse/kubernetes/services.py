@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from pilothouse.kubernetes import metadata, overrides
 from pilothouse.kubernetes.addresses import canonical_ip
@@ -13,6 +14,7 @@ from pilothouse.kubernetes.policies import policy
 from pilothouse.kubernetes.protocols import inside_tls, spoken
 from pilothouse.kubernetes.tls import ORIGINATE_TLS, upstream_tls
 from pilothouse.model import Port, Protocol, Transport, UpstreamTls
+from pilothouse.policy import CLIENT
 
 _TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
 # The API server wants lower case here; the words in these names are compared without regard to it.
@@ -31,6 +33,9 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
     external = _external_name(spec)
     vips, headless = ((), False) if external else _cluster_ips(spec)
     placed = placement(spec, meta.annotations, warn)
+    called = policy(placed.sticky, meta.annotations, warn)
+    if called.hash_on == CLIENT and not placed.sticky:
+        placed = replace(placed, sticky=True)
     tls = upstream_tls(meta.annotations, warn)
     ports = _ports(spec, not (external or headless), tls)
     if tls is not None and all(port.tls is None for port in ports):
@@ -46,7 +51,7 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
         meta.created,
         overrides.exported_to(meta.annotations, meta.namespace, warn),
         placed,
-        policy(placed.sticky, meta.annotations, warn),
+        called,
         tuple(index for index, item in enumerate(spec.each("ports")) if _protocol(item) is None),
         overrides.EXPORT_TO in meta.annotations,
     )

@@ -54,8 +54,13 @@ def state(ready: bool | None, serving: bool | None, terminating: bool | None) ->
 def _owner(document: Fields) -> str:
     meta = document.at("metadata")
     labelled = meta.labels("labels").get(_SERVICE)
-    owners = (owner.text("name") for owner in meta.each("ownerReferences") if owner.text("kind") == "Service")
+    owners = (owner.text("name") for owner in meta.each("ownerReferences") if _is_service(owner))
     return labelled or next(owners, "")
+
+
+def _is_service(owner: Fields) -> bool:
+    """Kinds of other groups are called Service, too."""
+    return owner.text("kind") == "Service" and owner.text("apiVersion", "v1") == "v1"
 
 
 def _entry(item: Fields, namespace: str) -> Entry:

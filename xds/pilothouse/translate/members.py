@@ -66,7 +66,8 @@ def members(
         if number is None:
             continue
         held = found.get((address, number))
-        if held is None or RANK[endpoint.state] < RANK[held.state]:
+        # Of two in one state, the one that says what runs there: it can be paired with its other address.
+        if held is None or (RANK[endpoint.state], not endpoint.target) < (RANK[held.state], not held.target):
             found[address, number] = endpoint
         if held is not None:
             omit(Omission(Reason.DUPLICATE_LOSER, written(address, number)))

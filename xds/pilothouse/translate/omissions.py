@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pilothouse.audience import Vantage
 from pilothouse.claims import Resolved
-from pilothouse.model import Service, ServiceSpec, Transport
+from pilothouse.model import Service, ServiceSpec, State, Transport
 from pilothouse.reasons import Omission, Omit, Reason
 from pilothouse.translate.dns import hosts_at
 from pilothouse.translate.names import mesh_ports
@@ -12,6 +12,8 @@ from pilothouse.translate.passthrough import chains, tls_ports
 from pilothouse.translate.placement import placed
 from pilothouse.translate.pools import named, pool
 from pilothouse.translate.traffic import connection_shares, consumers, request_routes
+
+_CALLED = (State.READY, State.TERMINATING_SERVING)
 
 
 def report_omissions(service: Service, resolved: Resolved, client: Vantage, omit: Omit) -> None:
@@ -21,6 +23,7 @@ def report_omissions(service: Service, resolved: Resolved, client: Vantage, omit
     for host in sorted(resolved.taken):
         omit(Omission(Reason.NAME_TAKEN, host))
     _report_ports(service.spec, omit)
+    _report_emptiness(service, resolved, omit)
     chains(resolved, omit)
     _report_unreachable(resolved, omit)
     for port in mesh_ports(service.spec) if resolved.own else ():
@@ -44,6 +47,15 @@ def _report_ports(spec: ServiceSpec, omit: Omit) -> None:
         if port.transport is not Transport.TCP:
             transport = port.transport.value
             omit(Omission(Reason.UNSUPPORTED_TRANSPORT, f"port {port.name or port.number}", transport))
+
+
+def _report_emptiness(service: Service, resolved: Resolved, omit: Omit) -> None:
+    """That nobody is there to be called, whoever asks."""
+    if not resolved.own or not service.spec.ports:
+        return
+    endpoints = resolved.spec.hosts if resolved.spec.hosts is not None else service.endpoints
+    if not any(endpoint.weight and endpoint.state in _CALLED for endpoint in endpoints):
+        omit(Omission(Reason.NO_ENDPOINTS, str(service.name)))
 
 
 def _report_unreachable(resolved: Resolved, omit: Omit) -> None:
