@@ -1,4 +1,5 @@
 from collections.abc import Callable, Mapping
+from itertools import product
 from typing import Any
 
 import pytest
@@ -257,3 +258,19 @@ def test_a_client_listens_on_virtual_ips_of_its_address_families(town: Any, make
     ):
         listeners = World(town.catalogue, Audience(families=families)).selection(ResourceType.LISTENER)
         assert listeners.resources.keys() == {"egress", *expected}
+
+
+def test_a_client_calls_by_virtual_ips_of_its_address_families(town: Any, make_service: Make) -> None:
+    town.put(make_service("shop/payments", vips=("10.96.0.1", "fd00::1")))
+    for capture, families, expected in product(
+        Capture, ((), ("ipv4",), ("ipv6",), ("ipv6", "ipv4")), [{"ipv4": b"10.96.0.1", "ipv6": b"[fd00::1]"}]
+    ):
+        world = World(town.catalogue, Audience(families=families, capture=capture))
+        routes = world.selection(ResourceType.ROUTES).resources
+        known = {family for family, vip in expected.items() if vip in routes["egress"].any}
+        assert known == {*(families or expected)}
+        listeners = world.selection(ResourceType.LISTENER).resources
+        assert (routes.keys() == listeners.keys()) or capture is Capture.PROXY
+    town.put(make_service("shop/payments", vips=("10.96.0.2", "fd00::1")))
+    routes = World(town.catalogue, Audience(families=("ipv4",))).selection(ResourceType.ROUTES).resources
+    assert b"10.96.0.2" in routes["egress"].any

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from google.protobuf.any_pb2 import Any as Packed
+
+from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope
 from pilothouse.changes import Change, affected
 from pilothouse.dependencies import Dependencies
 from pilothouse.model import Locality, Port, Protocol, Service, ServiceName
+from pilothouse.reasons import Omission, Reason
 from pilothouse.resources import ResourceType
 from pilothouse.routing import Backend, Route, RouteKind, Rule
 from pilothouse.world import World
@@ -140,3 +145,79 @@ def test_an_alias_beside_a_service_passes_it_on(town: Any, make_service: Make) -
     routes = town.catalogue.routes(scope_of("test"), Capture.PROXY).resources["egress"].any
     assert b"public.shop" in routes
     assert b"payments.shop:8080" not in routes
+
+
+def shares(town: Any, namespace: str) -> tuple[set[str], bool]:
+    """Of `shop/web`, seen from a namespace: the clusters of its routes, and whether a part of them fails."""
+    routes = town.catalogue.routes(scope_of(namespace), Capture.PROXY).resources["egress"]
+    message = RouteConfiguration()
+    assert Packed.FromString(routes.any).Unpack(message)
+    host = next(host for host in message.virtual_hosts if host.name.startswith("web.shop"))
+    found = [route for route in host.routes if route.direct_response.status != 404]
+    named = {share.name for route in found for share in route.route.weighted_clusters.clusters}
+    named |= {route.route.cluster for route in found}
+    assert named - {""} <= town.catalogue.clusters(scope_of(namespace)).resources.keys()
+    return {name.split("|")[3].partition(".")[0] for name in named - {""}}, any(
+        route.direct_response.status == 500 for route in found
+    )
+
+
+def test_a_route_leads_to_what_is_exported_to_a_client_and_fails_for_the_others(
+    town: Any, make_service: Make
+) -> None:
+    web = make_service("shop/web", routes=(split("shop/web", "data/ledger"),))
+    town.put(web, make_service("data/ledger", "10.0.0.1", exported_to=frozenset({"shop", "test"})))
+    for namespace, (names, fails) in {
+        "shop": ({"web", "ledger"}, False),
+        "test": ({"web", "ledger"}, False),
+        "other": ({"web"}, True),
+        "": ({"web"}, True),
+    }.items():
+        assert shares(town, namespace) == (names, fails), namespace
+    told = [Omission(Reason.NOT_EXPORTED, "data/ledger:8080", "not to all who may call shop/web")]
+    assert [*town.catalogue.omissions(web, Audience("other"))] == told
+    assert [*town.catalogue.omissions(web, Audience("test"))] == []
+
+    # To all who may call the parent is enough.
+    town.put(make_service("shop/web", routes=(split("data/ledger"),), exported_to=frozenset({"test"})))
+    assert shares(town, "test") == ({"ledger"}, False)
+    # To nobody is to nobody, whoever leads there.
+    changes = town.put(make_service("data/ledger", exported_to=frozenset()))
+    assert "egress" in affected(changes, scope_of("test"), Dialect.ENVOY)[ResourceType.ROUTES]
+    assert shares(town, "test") == (set(), True)
+
+
+def test_the_own_routes_of_a_namespace_lead_to_what_is_exported_to_it(town: Any, make_service: Make) -> None:
+    own = replace(split("test/own"), namespace="test")
+    web = make_service("shop/web", "10.0.0.1", routes=(own,))
+    town.put(web, make_service("test/own", exported_to=frozenset({"shop"})))
+    assert shares(town, "test") == (set(), True)
+    town.put(make_service("test/own", exported_to=frozenset({"test"})))
+    assert shares(town, "test") == ({"own"}, False)
+    assert shares(town, "shop") == ({"web"}, False)
+
+
+def test_an_alias_passes_on_what_its_target_does(town: Any, make_service: Make) -> None:
+    host = "payments.shop.svc.cluster.local"
+    town.put(make_service("shop/blue", "10.0.0.1", exported_to=frozenset({"shop"})))
+    town.put(make_service("shop/payments", routes=(split("shop/blue"),)))
+    town.put(make_service("test/web", ports=(), external_name=host))
+    only_alias = Scope(Dependencies(frozenset({ServiceName("test", "web")})), "test")
+    assert town.catalogue.clusters(only_alias).resources.keys() == {PAYMENTS, BLUE}
+    moved = town.put(make_service("shop/blue", "10.0.0.9", exported_to=frozenset({"shop"})))
+    assert affected(moved, only_alias, Dialect.ENVOY) == {ResourceType.ENDPOINTS: {BLUE}}
+
+
+def test_connections_to_what_is_not_exported_to_all_are_refused(town: Any, make_service: Make) -> None:
+    tcp = Port("tcp", 5432, Protocol.TCP)
+    route = Route(RouteKind.TCP, "shop", "r", (Rule(backends=(Backend("data", "db", 5432),)),))
+    town.put(make_service("shop/web", ports=(tcp,), vips=("10.96.0.1",), routes=(route,)))
+
+    def named() -> bool:
+        listeners = town.catalogue.listeners(scope_of("test"), Address("127.0.0.1", 1), Capture.PROXY)
+        return b"db.data" in listeners.resources["10.96.0.1_5432"].any
+
+    town.put(make_service("data/db", ports=(tcp,), exported_to=frozenset({"shop"})))
+    assert not named()
+    town.put(make_service("data/db", ports=(tcp,)))
+    assert named()

@@ -73,6 +73,12 @@ class View(World):
         catalogue.apply(sorted(services), services)
         fresh = World(catalogue, self.audience)
         found = {type: dict(_found(fresh, type)) for type in ResourceType}
+        if self.audience.dialect is Dialect.ENVOY:
+            said = bytes.fromhex("".join([*found[LDS].values(), *found[RDS].values()]))
+            # One name goes on where another ends: `payments.shop` is that of a domain as well.
+            named = [n for n in CLUSTERS if said.count(n.encode()) > said.count(n.encode() + b".svc")]
+            dangling = [name for name in named if name not in found[CDS]]
+            assert not dangling, f"routes and listeners name what is not there: {dangling}"
         if not said_empty:
             found[EDS] = {name: text for name, text in found[EDS].items() if text != NO_ENDPOINTS}
         self.texts = found

@@ -35,7 +35,7 @@ NAMES = (
     ServiceName("data", "store"),
 )
 SOURCES = ("near", "far")
-_VIPS = ("10.96.0.1", "10.96.0.2")
+_VIPS = ("10.96.0.1", "fd00::96")
 _HTTP, _TCP, _GRPC = Port("http", 80), Port("tcp", 5432, Protocol.TCP), Port("grpc", 9000, Protocol.GRPC)
 _TLS = Port("tls", 443, Protocol.TLS)
 _V1, _DIVIDED = (("version", "v1"),), Policy(subset_labels=("version",))
@@ -61,6 +61,7 @@ class Draft:
     hostnames: tuple[str, ...] = ()
     hosts: tuple[Endpoint, ...] | None = None
     backends: tuple[ServiceName, ...] = ()
+    connections: bool = False  # whether the routes are of connections
     policy: Policy = PLAIN
     poisoned: bool = False  # breaks a validation rule, so that the last good version stays in force
 
@@ -86,9 +87,10 @@ class Draft:
         return Service(spec, self.endpoints)
 
     def _routes(self, name: ServiceName) -> tuple[Route, ...]:
-        backends = tuple(Backend(*backend, _HTTP.number) for backend in self.backends)
+        number, kind = (_TCP.number, RouteKind.TCP) if self.connections else (_HTTP.number, RouteKind.HTTP)
+        backends = tuple(Backend(*backend, number) for backend in self.backends)
         rules = (Rule(backends=backends, subset=self.policy.subset_labels and _V1),)
-        return (Route(RouteKind.HTTP, name.namespace, "split", rules),) if backends else ()
+        return (Route(kind, name.namespace, "split", rules),) if backends else ()
 
 
 _ENDPOINTS = st.builds(
@@ -133,6 +135,10 @@ _KINDS = st.sampled_from(
         Draft(ports=(_HTTP,), exported_to=frozenset({"shop", "data"})),
         Draft(ports=(_HTTP,), exported_to=frozenset()),
         Draft(ports=(_HTTP,), backends=NAMES[1:3]),
+        Draft(
+            ports=(_HTTP, _TCP), vips=_VIPS, backends=(NAMES[0], NAMES[3]), exported_to=frozenset({"shop"})
+        ),
+        Draft(ports=(_TCP,), vips=_VIPS[:1], backends=NAMES[2:], connections=True),
         Draft(ports=(_HTTP,), policy=_DIVIDED),
         Draft(ports=(_HTTP,), backends=NAMES[:2], policy=_DIVIDED),
         Draft(ports=(_HTTP,), vips=_VIPS[:1], backends=(NAMES[3],)),

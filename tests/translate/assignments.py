@@ -91,6 +91,6 @@ def weights(message: ClusterLoadAssignment) -> dict[str, int]:
 def reasons(client: Vantage, *endpoints: Endpoint, placement: Placement = NEAREST) -> set[tuple[Reason, str]]:
     found: list[Omission] = []
     said = service(*endpoints, placement=placement)
-    report_omissions(said, Resolved(said.spec, said.spec), client, found.append)
+    report_omissions(said, Resolved(said.spec, said.spec), client, "", found.append)
     assert len(set(found)) == len(found), "each once"
     return {(omission.reason, omission.what) for omission in found}

@@ -102,7 +102,7 @@ def test_of_a_service_that_is_not_divided_nobody_is_what_is_wanted() -> None:
 def test_endpoints_of_other_subsets_have_a_reason(found: Service) -> None:
     told: list[Omission] = []
     client = Vantage(preference=Preference("version", ("v2",)))
-    report_omissions(found, Resolved(found.spec, found.spec), client, told.append)
+    report_omissions(found, Resolved(found.spec, found.spec), client, "", told.append)
     others = {"10.0.0.1:8080", "10.0.0.3:8080"} | (
         {"10.0.0.2:8080"} if not found.spec.policy.subset_labels else set()
     )

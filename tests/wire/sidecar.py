@@ -193,7 +193,10 @@ def manager(listener: Any) -> Any:
 
 def routed(routes: Any) -> set[str]:
     """The clusters that a route configuration names."""
-    found = {route.route.cluster for host in routes.virtual_hosts for route in host.routes}
+    actions = [route.route for host in routes.virtual_hosts for route in host.routes]
+    found = {action.cluster for action in actions}
+    found |= {share.name for action in actions for share in action.weighted_clusters.clusters}
+    found |= {mirror.cluster for action in actions for mirror in action.request_mirror_policies}
     return found - {""}
 
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple, get_args
 
 from pilothouse.dependencies import EVERYTHING, Dependencies, Preference, dependencies
-from pilothouse.model import NOWHERE, Exposed, Family, Locality, ServiceName
+from pilothouse.model import NOWHERE, Exposed, Family, Leading, Locality, ServiceName
 
 METADATA = "node.metadata.pilothouse"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -77,13 +77,21 @@ class Scope:
     def sees(self, exposed: Exposed) -> bool:
         return self.admits(exposed) and self.wants(exposed.name)
 
-    def led(self, exposed: Exposed, leading: Iterable[Exposed]) -> bool:
+    def led(self, exposed: Exposed, leading: Iterable[Leading]) -> bool:
         """Whether a service is reached by the names of others, which lead to it.
 
-        What is not exported to this namespace, only others of the service's own namespace pass on.
+        What is not exported to this namespace, only another service of its own namespace passes on.
         """
-        passing = leading if self.admits(exposed) else (one for one in leading if one.beside(exposed))
-        return any(map(self.sees, passing))
+        return any(
+            self.sees(one.called)
+            and self.answered(one)
+            and (self.admits(exposed) or exposed.beside(_passing(one, exposed)))
+            for one in leading
+        )
+
+    def answered(self, one: Leading) -> bool:
+        """Whether what answers for a service that is seen may do so: an alias can lead to what is not."""
+        return self.admits(one.answers) or one.answers.beside(one.called)
 
     def admits(self, exposed: Exposed) -> bool:
         """Whether a service is exported to this namespace, be it a dependency or not."""
@@ -92,6 +100,11 @@ class Scope:
     def wants(self, name: ServiceName) -> bool:
         """Whether a service is a dependency, be it exported or not."""
         return self.dependencies.want(name)
+
+
+def _passing(one: Leading, exposed: Exposed) -> Exposed:
+    """Whose name it is that leads to a service itself, or whose routes."""
+    return one.called if exposed.name == one.answers.name else one.answers
 
 
 class Vantage(NamedTuple):

@@ -16,7 +16,7 @@ from pilothouse.audience import ANYBODY, Address, Audience, Capture, Dialect, Sc
 from pilothouse.changes import Change, change, concerns
 from pilothouse.claims import Claims, Resolved
 from pilothouse.directory import Directory
-from pilothouse.model import Family, Service, ServiceName
+from pilothouse.model import Family, Leading, Service, ServiceName
 from pilothouse.reasons import Omission, Reason
 from pilothouse.resources import Resource, ResourceType, Selection
 from pilothouse.translate import Translated, assignment, egress, routes, translate
@@ -142,21 +142,21 @@ class Catalogue:
         facet = scope if self._directory.by_server_name else self._directory.facet(scope)
         return self._remember(ResourceType.LISTENER, facet, (address, capture, families), build)
 
-    def routes(self, scope: Scope, capture: Capture) -> Selection:
+    def routes(self, scope: Scope, capture: Capture, families: frozenset[Family] = frozenset()) -> Selection:
         if capture is Capture.VIP:
             self._capture()
 
         def build() -> Selection:
             seen = self._called(scope)
-            hosts = [t.hosts.seen_from(scope.namespace, _inside(t, scope)) for t in seen]
+            hosts = [t.hosts_of(families).seen_from(scope.namespace, _inside(t, scope)) for t in seen]
             domains = domain_hosts(scope.dependencies.domains, hosts)
             found = {EGRESS: routes([*hosts, *domains], self._unknown_host_status)}
             for translated in seen if capture is Capture.VIP else ():
                 found |= translated.vip_routes
-                found |= translated.consumer_vip_routes.get(scope.namespace, {})
-            return Selection(found)
+                found |= translated.viewers_vip_routes.get(scope.namespace, {})
+            return Selection({n: found[n] for n in found if can_listen(n, families)} if families else found)
 
-        return self._remember(ResourceType.ROUTES, scope, capture, build)
+        return self._remember(ResourceType.ROUTES, scope, (capture, families), build)
 
     def chosen(self, type: ResourceType, facet: object, build: Callable[[], Selection]) -> Selection:
         """What was built for this facet since the last change of anything; of few facets, the latest."""
@@ -206,7 +206,8 @@ class Catalogue:
                 return tuple(found)
             service, resolved = good.service, good.resolved
         vantage = client.vantage.of(service.name, client.scope)
-        report_omissions(service, resolved, vantage, lambda omission: found.setdefault(omission))
+        asking = vantage, client.namespace
+        report_omissions(service, resolved, *asking, lambda omission: found.setdefault(omission))
         return tuple(found)
 
     def unknown_dependencies(self, scope: Scope) -> tuple[Omission, ...]:
@@ -287,8 +288,7 @@ def _may_answer(resolved: Resolved, scope: Scope) -> bool:
     """Whether what answers for a service in scope is in scope as well: an alias may lead to what is not."""
     if resolved.own or resolved.target is None:
         return True
-    target = resolved.target.exposed
-    return scope.admits(target) or target.beside(resolved.spec.exposed)
+    return scope.answered(Leading(resolved.spec.exposed, resolved.target.exposed))
 
 
 def _inside(translated: Translated, scope: Scope) -> bool:

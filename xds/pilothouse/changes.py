@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from pilothouse.audience import Dialect, Scope
 from pilothouse.directory import Directory
-from pilothouse.model import Exposed, ServiceName
+from pilothouse.model import Exposed, Leading, ServiceName
 from pilothouse.resources import Changes, ResourceType
 from pilothouse.translate import Translated
 from pilothouse.translate.proxyless import targets
@@ -28,7 +28,7 @@ class Change:
     service: Exposed  # to whom it was exported, or is now
     names: Changes
     targets: frozenset[str] = frozenset()
-    leading: frozenset[Exposed] = frozenset()
+    leading: frozenset[Leading] = frozenset()
 
 
 def change(name: ServiceName, before: Before, directory: Directory) -> Change:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pilothouse.audience import Scope
 from pilothouse.dependencies import EVERYTHING
 from pilothouse.index import Index
-from pilothouse.model import Exposed, ServiceName
+from pilothouse.model import Exposed, Leading, ServiceName
 from pilothouse.translate import Translated
 
 
@@ -60,10 +60,9 @@ class Directory:
         """The scope, without its namespace if nothing that is exported to some is exported to that."""
         return scope if scope.namespace in self._restricted else Scope(scope.dependencies)
 
-    def leading_to(self, name: ServiceName) -> Iterator[Exposed]:
+    def leading_to(self, name: ServiceName) -> Iterator[Leading]:
         """The services that lead to this one."""
-        for leading in self._leading.at(name):
-            yield self._services[leading].service.spec.exposed
+        return (self._services[leading].leading for leading in self._leading.at(name))
 
     def sees(self, scope: Scope, exposed: Exposed) -> bool:
         """Whether a scope reaches a service, directly or through one that leads to it."""

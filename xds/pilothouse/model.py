@@ -37,6 +37,13 @@ class Exposed(NamedTuple):
         return self.name.namespace == other.name.namespace
 
 
+class Leading(NamedTuple):
+    """A service whose names lead to others, and what answers for it: itself, unless it is an alias."""
+
+    called: Exposed
+    answers: Exposed
+
+
 class Transport(Enum):
     """`Service.spec.ports[].protocol`; only TCP becomes an Envoy cluster."""
 

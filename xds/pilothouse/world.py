@@ -16,6 +16,7 @@ class World:
         self._catalogue = catalogue
         self.audience = audience
         self._scope, self._vantage = audience.scope, audience.vantage
+        self._families = frozenset(audience.families)
         self._without_node = replace(audience, node="")
 
     def get(self, type: ResourceType, name: str) -> Resource | None:
@@ -40,10 +41,9 @@ class World:
             case ResourceType.ENDPOINTS:
                 return catalogue.load_assignments(self._scope, self._vantage)
             case ResourceType.LISTENER:
-                families = frozenset(audience.families)
-                return catalogue.listeners(self._scope, audience.egress, audience.capture, families)
+                return catalogue.listeners(self._scope, audience.egress, audience.capture, self._families)
             case ResourceType.ROUTES:
-                return catalogue.routes(self._scope, audience.capture)
+                return catalogue.routes(self._scope, audience.capture, self._families)
 
     def chosen(self, type: ResourceType, names: frozenset[str]) -> Selection:
         """Those of one type that have these names; shared by all who choose the same."""

@@ -7,25 +7,25 @@ endpoints; all else depends on specs, so that churn of endpoints cannot rebuild 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.audience import Address, Dialect, Vantage
 from pilothouse.claims import Resolved
-from pilothouse.model import Port, Service, ServiceName, ServiceSpec
+from pilothouse.model import Family, Leading, Port, Service, ServiceName, ServiceSpec
 from pilothouse.policy import HashOn
 from pilothouse.resources import Resource, ResourceType, checked
 from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain, plain_cluster
 from pilothouse.translate.dns import dns_cluster
 from pilothouse.translate.endpoints import load_assignment
 from pilothouse.translate.listeners import egress_listener, vip_listener
-from pilothouse.translate.names import EGRESS, by_virtual_ip, cluster_name, host_ports, mesh_ports
+from pilothouse.translate.names import EGRESS, by_virtual_ip, cluster_name, host_ports, is_of, mesh_ports
 from pilothouse.translate.passthrough import Chains, chains, tls_inspector
 from pilothouse.translate.pools import Pool, pool
 from pilothouse.translate.routes import Hosts, egress_routes, vip_routes, virtual_hosts
-from pilothouse.translate.traffic import consumers
+from pilothouse.translate.traffic import viewers
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Translated:
 
     `capturing` says whether `listeners` holds those of all ports, or only of those that a client needs
     which sends HTTP to its egress listener; `tcp_listeners` holds the latter. `vip_routes` are the
-    routes of the HTTP ones among `listeners`, which have the same names, and `consumer_vip_routes` those
-    for clients in namespaces that have routes of their own to the service. `grpc_clusters` are those that
+    routes of the HTTP ones among `listeners`, which have the same names, and `viewers_vip_routes` those for
+    clients in namespaces from which they look different. `grpc_clusters` are those that
     a gRPC client gets another encoding of.
     """
 
@@ -48,15 +48,32 @@ class Translated:
     listeners: Mapping[str, Resource]
     tcp_listeners: Mapping[str, Resource]
     vip_routes: Mapping[str, Resource]
-    consumer_vip_routes: Mapping[str, Mapping[str, Resource]]
+    viewers_vip_routes: Mapping[str, Mapping[str, Resource]]
     hosts: Hosts
     chains: Chains
+    _hosts_of: dict[frozenset[Family], Hosts] = field(default_factory=dict, compare=False, repr=False)
 
     def clusters_in(self, dialect: Dialect) -> Mapping[str, Resource]:
         """Its clusters, as clients of a dialect get them."""
         if dialect is Dialect.ENVOY or not self.grpc_clusters:
             return self.clusters
         return {**self.clusters, **self.grpc_clusters}
+
+    def hosts_of(self, families: frozenset[Family]) -> Hosts:
+        """Its virtual hosts for clients of these address families, whose virtual IPs are of these alone."""
+        spec = self.resolved.spec
+        vips = tuple(vip for vip in spec.vips if is_of(vip, families))
+        if vips == spec.vips:
+            return self.hosts
+        if families not in self._hosts_of:
+            self._hosts_of[families] = virtual_hosts(replace(self.resolved, spec=replace(spec, vips=vips)))
+        return self._hosts_of[families]
+
+    @property
+    def leading(self) -> Leading:
+        """The service, and what answers for it."""
+        exposed, target = self.service.spec.exposed, self.resolved.target
+        return Leading(exposed, exposed if target is None or self.resolved.own else target.exposed)
 
     @property
     def hash_on(self) -> HashOn | None:
@@ -105,7 +122,7 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
         listeners=_listeners(resolved, everything=True) if capturing else tcp_listeners,
         tcp_listeners=tcp_listeners,
         vip_routes=_vip_routes(resolved) if capturing else {},
-        consumer_vip_routes={each: _vip_routes(resolved, each) for each in consumers(spec) if capturing},
+        viewers_vip_routes={each: _vip_routes(resolved, each) for each in viewers(resolved) if capturing},
         hosts=virtual_hosts(resolved),
         chains=chains(resolved),
     )
@@ -141,9 +158,9 @@ def _listeners(resolved: Resolved, everything: bool) -> Mapping[str, Resource]:
     return {m.name: Resource(ResourceType.LISTENER, m.name, checked(m)) for m in messages}
 
 
-def _vip_routes(resolved: Resolved, consumer: str = "") -> Mapping[str, Resource]:
+def _vip_routes(resolved: Resolved, viewer: str = "") -> Mapping[str, Resource]:
     spec = resolved.spec
-    messages = [vip_routes(resolved, port, vip, consumer) for vip in spec.vips for port in host_ports(spec)]
+    messages = [vip_routes(resolved, port, vip, viewer) for vip in spec.vips for port in host_ports(spec)]
     return {m.name: Resource(ResourceType.ROUTES, m.name, checked(m)) for m in messages}
 
 

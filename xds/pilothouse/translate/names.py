@@ -62,6 +62,9 @@ def by_virtual_ip(port: Port, everything: bool) -> bool:
 
 def can_listen(listener: str, families: Collection[Family]) -> bool:
     """Whether there can be such a listener where these address families are; none stated means all."""
-    if not families or listener == EGRESS:
-        return True
-    return ("ipv6" if ":" in listener else "ipv4") in families
+    return listener == EGRESS or is_of(listener, families)
+
+
+def is_of(address: str, families: Collection[Family]) -> bool:
+    """Whether an IP address is of one of these families; none stated means all."""
+    return not families or ("ipv6" if ":" in address else "ipv4") in families

@@ -11,13 +11,18 @@ from pilothouse.translate.names import mesh_ports
 from pilothouse.translate.passthrough import chains, tls_ports
 from pilothouse.translate.placement import placed
 from pilothouse.translate.pools import named, pool
-from pilothouse.translate.traffic import connection_shares, consumers, request_routes
+from pilothouse.translate.traffic import connection_shares, request_routes, viewers
 
 _CALLED = (State.READY, State.TERMINATING_SERVING)
 
 
-def report_omissions(service: Service, resolved: Resolved, client: Vantage, omit: Omit) -> None:
-    """Tell of everything that is left out for a client there, or called later than the rest."""
+def report_omissions(
+    service: Service, resolved: Resolved, client: Vantage, namespace: str, omit: Omit
+) -> None:
+    """Tell of everything that is left out for a client there, or called later than the rest.
+
+    For one without a namespace, what is left out for any namespace that the routes of a service tell apart.
+    """
     for omission in (*service.left_out, *resolved.omissions):
         omit(omission)
     for host in sorted(resolved.taken):
@@ -28,8 +33,8 @@ def report_omissions(service: Service, resolved: Resolved, client: Vantage, omit
     _report_unreachable(resolved, omit)
     for port in mesh_ports(service.spec) if resolved.own else ():
         if port.protocol.by_host:
-            for consumer in ("", *consumers(service.spec)):
-                request_routes(resolved, port, consumer, omit)
+            for viewer in [namespace] if namespace else ["", *viewers(resolved)]:
+                request_routes(resolved, port, viewer, omit)
         else:
             connection_shares(resolved, port, omit)
         if resolved.spec.hosts is not None:
@@ -51,8 +56,8 @@ def _report_ports(spec: ServiceSpec, omit: Omit) -> None:
 
 def _report_emptiness(service: Service, resolved: Resolved, omit: Omit) -> None:
     """That nobody is there to be called, whoever asks."""
-    if not resolved.own or not service.spec.ports:
-        return
+    if not resolved.own or not service.spec.ports or service.spec.routes:
+        return  # nobody is called by its name, or others are
     endpoints = resolved.spec.hosts if resolved.spec.hosts is not None else service.endpoints
     if not any(endpoint.weight and endpoint.state in _CALLED for endpoint in endpoints):
         omit(Omission(Reason.NO_ENDPOINTS, str(service.name)))

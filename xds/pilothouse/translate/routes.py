@@ -20,7 +20,7 @@ from pilothouse.resources import checked
 from pilothouse.translate.hashing import hash_by
 from pilothouse.translate.http import encoded_to_cluster, to_cluster
 from pilothouse.translate.names import EGRESS, cluster_name, host_ports, hosts, listener_name
-from pilothouse.translate.traffic import consumers, request_routes
+from pilothouse.translate.traffic import request_routes, viewers
 
 # Field numbers: RouteConfiguration.virtual_hosts; VirtualHost.name, .domains, .routes.
 _VIRTUAL_HOSTS, _NAME, _DOMAINS, _ROUTES = 2, 1, 2, 3
@@ -33,12 +33,12 @@ class Hosts(NamedTuple):
 
     own: bytes
     other: bytes
-    #: For those in namespaces that have routes of their own to the service.
-    consumers: Mapping[str, bytes] = MappingProxyType({})
+    #: For those in namespaces from which the routes of the service look different.
+    viewers: Mapping[str, bytes] = MappingProxyType({})
 
     def seen_from(self, namespace: str, inside: bool) -> bytes:
-        if namespace in self.consumers:
-            return self.consumers[namespace]
+        if namespace in self.viewers:
+            return self.viewers[namespace]
         return self.own if inside else self.other
 
 
@@ -56,16 +56,17 @@ def virtual_hosts(resolved: Resolved) -> Hosts:
     ports = host_ports(target) if target is not None else []
     if target is None or not ports:
         return NO_HOSTS
-    own, other = _joined(resolved, ports)
-    return Hosts(own, other, {each: _joined(resolved, ports, each)[1] for each in consumers(target)})
+    inside = resolved.spec.name.namespace
+    seen = {each: _joined(resolved, ports, each)[each != inside] for each in viewers(resolved)}
+    return Hosts(*_joined(resolved, ports), seen)
 
 
-def _joined(resolved: Resolved, ports: Sequence[Port], consumer: str = "") -> tuple[bytes, bytes]:
+def _joined(resolved: Resolved, ports: Sequence[Port], viewer: str = "") -> tuple[bytes, bytes]:
     names = resolved.spec
     own = [host for host in hosts(names, own_namespace=True) if host not in resolved.taken]
     collected = _Collected(frozenset(hosts(names, own_namespace=False)))
     for index, port in enumerate(ports):
-        name, routes = f"{names.hostname}:{port.number}", _routes(resolved, port, consumer)
+        name, routes = f"{names.hostname}:{port.number}", _routes(resolved, port, viewer)
         collected.add(name, own, _Port(port, index == 0), routes)
     if names.headless and resolved.own:
         _add_pods(collected, resolved, names, ports)
@@ -73,9 +74,9 @@ def _joined(resolved: Resolved, ports: Sequence[Port], consumer: str = "") -> tu
     return b"".join(own_pieces), b"".join(other_pieces)
 
 
-def _routes(resolved: Resolved, port: Port, consumer: str) -> bytes:
+def _routes(resolved: Resolved, port: Port, viewer: str) -> bytes:
     """The encoded routes of a port: to its own endpoints, or as its traffic policy says."""
-    found, target = request_routes(resolved, port, consumer), resolved.target
+    found, target = request_routes(resolved, port, viewer), resolved.target
     if found is not None:
         return b"".join([wire.delimited(_ROUTES, checked(route)) for route in found])
     if target is None:
@@ -140,13 +141,13 @@ def egress_routes(encoded: Iterable[bytes], unknown_host_status: int) -> bytes:
     return b"".join([_HEADER, *encoded, _unknown_host(unknown_host_status)])
 
 
-def vip_routes(resolved: Resolved, port: Port, vip: str, consumer: str = "") -> RouteConfiguration:
+def vip_routes(resolved: Resolved, port: Port, vip: str, viewer: str = "") -> RouteConfiguration:
     """The routes of the HTTP listener of a virtual IP: whatever the Host, this service was called."""
     message = RouteConfiguration(name=listener_name(vip, port))
     host = message.virtual_hosts.add(name=resolved.spec.hostname, domains=["*"])
     own = to_cluster(cluster_name(resolved.spec, port))
     hash_by(own, resolved.spec.policy.hash_on)
-    host.routes.extend(request_routes(resolved, port, consumer) or [own])
+    host.routes.extend(request_routes(resolved, port, viewer) or [own])
     return message
 
 

@@ -34,33 +34,53 @@ class Ranked(NamedTuple):
 
 
 def request_routes(
-    resolved: Resolved, port: Port, consumer: str = "", omit: Omit = unsaid
+    resolved: Resolved, port: Port, viewer: str = "", omit: Omit = unsaid
 ) -> list[EnvoyRoute] | None:
     """The routes of a port that speaks HTTP; None if its requests go to its own endpoints.
 
-    `consumer` is the namespace of clients that have routes of their own to this service: these take the
-    place of the service's, if one is for this port (GAMMA).
+    `viewer` is the namespace of the clients. Their own routes to this service take the place of the
+    service's, if one is for this port (GAMMA).
     """
     target = resolved.target
     if target is None or not target.routes:
         return None
     routes = [route for route in target.routes if route.port in (0, port.number)]
     _report_conflicts(routes, port, omit)
-    routes = _seen_by(consumer, target, [route for route in routes if route.kind.of_requests])
+    routes = _seen_by(viewer, target, [route for route in routes if route.kind.of_requests])
     if not routes:
         return None
-    clusters = Clusters(resolved, omit)
+    clusters = Clusters(resolved, viewer, omit)
     found = [each for one in ranked(routes) for each in _rule_routes(one, clusters)]
     return [*found, refuse(Match(), _NOT_FOUND)]
 
 
-def consumers(target: ServiceSpec) -> list[str]:
-    """The namespaces whose clients have routes of their own to a service."""
-    return sorted({route.namespace for route in target.routes} - {target.name.namespace})
+def viewers(resolved: Resolved) -> list[str]:
+    """The namespaces from which the routes of a service look different: those that have routes of their own
+    to it, and those that alone may know of some of its backends.
+    """
+    target = resolved.target
+    if target is None or not target.routes:
+        return []
+    found = {route.namespace for route in target.routes} - {target.name.namespace}
+    for backend in resolved.backends:
+        found |= _known_to(backend, resolved) or frozenset()
+    return sorted(found)
 
 
-def _seen_by(consumer: str, target: ServiceSpec, routes: Sequence[Route]) -> list[Route]:
-    own = [route for route in routes if route.namespace == consumer]
+def _known_to(backend: ServiceSpec, resolved: Resolved) -> frozenset[str] | None:
+    """The namespaces that may know of a backend, of those that may call the service; None means: all.
+
+    A service passes on what its own namespace keeps to itself (decision 0014).
+    """
+    known, called = backend.exported_to, resolved.spec.exported_to
+    if known is None or (called is not None and called <= known):
+        return None
+    beside = resolved.target is not None and backend.exposed.beside(resolved.target.exposed)
+    return None if beside else known
+
+
+def _seen_by(viewer: str, target: ServiceSpec, routes: Sequence[Route]) -> list[Route]:
+    own = [route for route in routes if route.namespace == viewer]
     return own or [route for route in routes if route.namespace == target.name.namespace]
 
 
@@ -86,9 +106,10 @@ def ranked(routes: Sequence[Route]) -> list[Ranked]:
 
 
 class Clusters:
-    """The clusters of backends, and of which there are none."""
+    """The clusters of backends, as clients in a namespace may know them, and of which there are none."""
 
-    def __init__(self, resolved: Resolved, omit: Omit) -> None:
+    def __init__(self, resolved: Resolved, viewer: str, omit: Omit) -> None:
+        self._resolved, self._viewer = resolved, viewer
         self._specs: Mapping[ServiceName, ServiceSpec] = {spec.name: spec for spec in resolved.backends}
         self._omit = omit
 
@@ -103,6 +124,11 @@ class Clusters:
         )
         if spec is None or port is None:
             self._omit(Omission(Reason.NO_SUCH_BACKEND, str(backend)))
+            return None
+        known = _known_to(spec, self._resolved)
+        if known is not None and self._viewer not in known:
+            why = f"not to all who may call {self._resolved.spec.name}"
+            self._omit(Omission(Reason.NOT_EXPORTED, str(backend), why))
             return None
         undivided = [key for key, _ in subset if key not in spec.policy.subset_labels]
         if undivided:
@@ -177,7 +203,7 @@ def connection_shares(resolved: Resolved, port: Port, omit: Omit = unsaid) -> li
         return [(cluster_name(target, port), 1)]
     for younger in routes[1:]:
         omit(Omission(Reason.ROUTE_CONFLICT, str(younger), f"{routes[0]} has port {port.number}"))
-    clusters = Clusters(resolved, omit)
+    clusters = Clusters(resolved, "", omit)
     rule = routes[0].rules[0] if routes[0].rules else Rule()
     if rule.unsupported:
         clusters.unsupported(rule)
