@@ -137,7 +137,75 @@ async def test_requests_are_changed_and_redirected(mesh, tellers) -> None:
     assert (api.backend, "x-new: 50%" in api.request) == ("blue", True)
     assert api.request.startswith("get /users?page=1 ")
     old = await request(sidecar, "web", "/old/page")
-    assert (old.status, "location: http://elsewhere/old/page" in old.head) == (301, True)
+    assert (old.status, "location: http://elsewhere:8080/old/page" in old.head) == (301, True)
+
+
+# What becomes of a path, by prefix and replacement, as the Gateway API has it (HTTPPathModifier).
+PREFIXES = [
+    ("/foo", "/xyz", {"/foo/bar": "/xyz/bar", "/foo": "/xyz", "/foo/": "/xyz/"}),
+    ("/foo", "/xyz/", {"/foo/bar": "/xyz/bar"}),
+    ("/foo/", "/xyz", {"/foo/bar": "/xyz/bar"}),
+    ("/foo/", "/xyz/", {"/foo/bar": "/xyz/bar"}),
+    ("/foo", "/", {"/foo/bar": "/bar", "/foo/": "/", "/foo": "/"}),
+    ("/foo", "", {"/foo/bar": "/bar", "/foo/": "/", "/foo": "/"}),
+]
+
+
+async def test_a_prefix_is_replaced_without_losing_or_doubling_a_slash(mesh, tellers) -> None:
+    rules, expected = [], {}
+    for kind, field in (("URLRewrite", "urlRewrite"), ("RequestRedirect", "requestRedirect")):
+        for number, (prefix, by, paths) in enumerate(PREFIXES):
+            change = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": by}}
+            at = f"/{field}{number}"
+            backends = [to("blue")] if kind == "URLRewrite" else []
+            rules.append(under(at + prefix, *backends, filters=[{"type": kind, field: change}]))
+            expected |= {at.lower() + path: after for path, after in paths.items()}
+    whole = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/all"}}
+    everything = under("/", to("blue"), filters=[{"type": "URLRewrite", "urlRewrite": whole}])
+    for rule in rules:
+        rule["matches"][0]["path"]["value"] = rule["matches"][0]["path"]["value"].lower()
+    mesh.manifests.save("route", route(*rules), route(everything, parent="green"))
+    sidecar = await mesh.sidecar((await mesh.serve()).port)
+    for path, after in expected.items():
+        answer = await request(sidecar, "web", f"{path}?q=1")
+        found = answer.head.partition("location: http://web")[2].partition("\r\n")[0]
+        found = found or answer.request.partition(" ")[2].partition(" http")[0]
+        assert found == f"{after}?q=1", path
+    for path in ("/", "/bar"):
+        answer = await request(sidecar, "green", path)
+        assert answer.request.startswith(f"get /all{path} "), path
+    assert await sidecar.rejected() == {}
+
+
+REDIRECTS = [
+    ({"hostname": "a.example"}, "web:80", "http://a.example/"),
+    ({"hostname": "a.example"}, "web:8080", "http://a.example:8080/"),
+    ({"scheme": "https"}, "web", "https://web/"),
+    ({"scheme": "https"}, "web:80", "https://web/"),
+    ({"scheme": "https"}, "web:8080", "https://web:443/"),
+    ({"scheme": "https", "hostname": "a.example"}, "web:8080", "https://a.example/"),
+    ({"scheme": "https", "hostname": "a.example", "port": 443}, "web:8080", "https://a.example/"),
+    ({"scheme": "https", "hostname": "a.example", "port": 8443}, "web:80", "https://a.example:8443/"),
+    ({"port": 8443}, "web:8080", "http://web:8443/"),
+    ({"port": 80}, "web:8080", "http://web:80/"),
+    ({"statusCode": 301}, "web:8080", "http://web:8080/"),
+]
+
+
+async def test_a_redirect_says_the_port_that_the_gateway_api_wants(mesh) -> None:
+    ports = [{"name": "http", "port": 80}, {"name": "other", "port": 8080}]
+    rules = [
+        {
+            "matches": [{"headers": [{"name": "x-case", "value": str(number)}]}],
+            "filters": [{"type": "RequestRedirect", "requestRedirect": said}],
+        }
+        for number, (said, _, _) in enumerate(REDIRECTS)
+    ]
+    mesh.manifests.save("web", service("web", ports=ports), route(*rules))
+    sidecar = await mesh.sidecar((await mesh.serve()).port)
+    for number, (_, host, location) in enumerate(REDIRECTS):
+        answer = await request(sidecar, host, x_case=str(number))
+        assert f"location: {location}\r\n" in answer.head, REDIRECTS[number]
 
 
 async def test_mirrors_timeouts_and_retries(mesh, tellers, eventually) -> None:

@@ -26,6 +26,7 @@ _STATUS = {
     307: RedirectAction.TEMPORARY_REDIRECT,
     308: RedirectAction.PERMANENT_REDIRECT,
 }
+_USUAL = {"http": 80, "https": 443}
 _ON_CODES = "retriable-status-codes"
 _BACKOFFS = 10  # the longest pause between retries, in shortest ones: Envoy's own default
 
@@ -40,8 +41,8 @@ def refuse(match: Match, status: int) -> Route:
     return route
 
 
-def redirect(match: Match, said: Redirect) -> Route:
-    """Tell the client to ask elsewhere."""
+def redirect(match: Match, said: Redirect, asked: int) -> Route:
+    """Tell the client to ask elsewhere; it asked at a port of this number."""
     route = Route(match=matched(match))
     action = route.redirect
     action.response_code = _STATUS[said.status]
@@ -49,16 +50,25 @@ def redirect(match: Match, said: Redirect) -> Route:
         action.scheme_redirect = said.scheme
     if said.host:
         action.host_redirect = said.host
-    if said.port:
-        action.port_redirect = said.port
-    if said.path is not None:
-        if said.path.whole:
-            action.path_redirect = said.path.value
-        elif said.path.value.rstrip("/"):
-            action.prefix_rewrite = said.path.value
-        else:
-            action.regex_rewrite.CopyFrom(_without_prefix(match))
+    action.port_redirect = _port(said, asked)
+    if said.path is not None and said.path.whole:
+        action.path_redirect = said.path.value
+    elif said.path is not None:
+        _replace_prefix(action, match, said.path.value)
     return route
+
+
+def _port(said: Redirect, asked: int) -> int:
+    """The port that is stated, by the filter or its scheme, else the one that was asked; 0 if none is written.
+
+    None is where it is that of the scheme, unless another one would be left over from the request's host.
+    """
+    if not (said.port or said.scheme or said.host):
+        return 0
+    usual = _USUAL[said.scheme or "http"]
+    port = said.port or (usual if said.scheme else asked)
+    left_over = not said.host and asked != _USUAL["http"]
+    return port if port != usual or left_over else 0
 
 
 def forward(
@@ -118,15 +128,17 @@ def _rewrite(action: RouteAction, match: Match, rule: Rule) -> None:
         return
     if path.whole:
         action.regex_rewrite.CopyFrom(_substitution(".*", path.value, anchored=True))
-    elif path.value.rstrip("/") or match.path.kind is not PathKind.PREFIX:
-        action.prefix_rewrite = path.value
     else:
-        action.regex_rewrite.CopyFrom(_without_prefix(match))
+        _replace_prefix(action, match, path.value)
 
 
-def _without_prefix(match: Match) -> RegexMatchAndSubstitute:
-    """A prefix goes and its slash stays: replacing it by "/" would leave two."""
-    return _substitution(re.escape(match.path.value.rstrip("/")) + "/*", "/")
+def _replace_prefix(action: RouteAction | RedirectAction, match: Match, by: str) -> None:
+    """Of whole segments, so that no slash is doubled and none is lost, whatever the two end in."""
+    prefix, by = match.path.value.rstrip("/"), by.rstrip("/")
+    if (prefix and by) or match.path.kind is not PathKind.PREFIX:
+        action.prefix_rewrite = by or "/"
+    else:
+        action.regex_rewrite.CopyFrom(_substitution(re.escape(prefix) + "/*", f"{by}/"))
 
 
 def _substitution(pattern: str, by: str, anchored: bool = False) -> RegexMatchAndSubstitute:

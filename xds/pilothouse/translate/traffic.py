@@ -50,7 +50,7 @@ def request_routes(
     if not routes:
         return None
     clusters = Clusters(resolved, viewer, omit)
-    found = [each for one in ranked(routes) for each in _rule_routes(one, clusters)]
+    found = [each for one in ranked(routes) for each in _rule_routes(one, port, clusters)]
     return [*found, refuse(Match(), _NOT_FOUND)]
 
 
@@ -159,14 +159,14 @@ class Clusters:
         self._omit(Omission(Reason.UNSUPPORTED_RULE, rule.unsupported))
 
 
-def _rule_routes(one: Ranked, clusters: Clusters) -> Iterator[EnvoyRoute]:
+def _rule_routes(one: Ranked, port: Port, clusters: Clusters) -> Iterator[EnvoyRoute]:
     match, rule = one.match, one.rule
     if rule.unsupported:
         clusters.unsupported(rule)
         yield refuse(match, _FAILED)
         return
     if rule.filters.redirect is not None:
-        route = redirect(match, rule.filters.redirect)
+        route = redirect(match, rule.filters.redirect, port.number)
         change_headers(route, rule.filters.request, rule.filters.response)
         yield route
         return
