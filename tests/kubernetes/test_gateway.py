@@ -224,6 +224,7 @@ def test_methods_of_grpc_are_paths(parsed):
         Path(PathKind.PREFIX, "/a.B/"),
         Path(PathKind.REGEX, "/[^/]+/C"),
     ]
+    assert [match.call for match in found.rules[0].matches] == [(3, 1), (3, 0), (0, 1)]
 
 
 def test_routes_are_attached_in_the_order_of_their_age(attached):

@@ -120,6 +120,28 @@ def test_the_share_of_what_is_not_there_fails_and_no_more() -> None:
     assert not found[1].match.HasField("runtime_fraction")
 
 
+def test_of_calls_the_longer_service_counts_and_then_the_longer_method() -> None:
+    calls = [
+        Match(Path(PathKind.EXACT, "/a.Long/M"), call=(6, 1)),
+        Match(Path(PathKind.PREFIX, "/a.Long/"), headers=(ONE,), call=(6, 0)),
+        Match(Path(PathKind.PREFIX, "/a.Long/"), call=(6, 0)),
+        Match(Path(PathKind.EXACT, "/a.B/Method"), call=(3, 6)),
+        Match(Path(PathKind.REGEX, "/[^/]+/Method"), call=(0, 6)),
+        Match(Path(PathKind.REGEX, "/[^/]+/M"), call=(0, 1)),
+        Match(),
+    ]
+    rules = [Rule((match,)) for match in calls]
+    found = ranked([Route(RouteKind.GRPC, "shop", "calls", tuple(reversed(rules)))])
+    assert [one.match for one in found] == calls
+
+
+def test_calls_fail_as_unavailable() -> None:
+    rules = (Rule(backends=(BLUE, Backend("shop", "nobody", 80))), Rule(unsupported="the filter X"))
+    calls = Route(RouteKind.GRPC, "shop", "calls", rules)
+    found = request_routes(resolved(calls), HTTP)
+    assert [each.direct_response.status for each in found] == [503, 0, 503, 404]
+
+
 def test_what_is_not_supported_fails_and_is_told() -> None:
     assert answers(Rule(backends=(BLUE,), unsupported="the filter X")) == [500, 404]
 

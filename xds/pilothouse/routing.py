@@ -45,12 +45,17 @@ class Field(NamedTuple):
 
 
 class Match(NamedTuple):
-    """All of it has to be so."""
+    """All of it has to be so.
+
+    `call` is of a GRPCRoute: the number of characters of its service and its method, which decide on
+    precedence there; a call's path is `/service/method`.
+    """
 
     path: Path = Path()
     method: str = ""
     headers: tuple[Field, ...] = ()
     query: tuple[Field, ...] = ()
+    call: tuple[int, int] = (0, 0)
 
 
 class HeaderChange(NamedTuple):

@@ -59,7 +59,7 @@ def redirect(match: Match, said: Redirect, asked: int) -> Route:
 
 
 def _port(said: Redirect, asked: int) -> int:
-    """The port that is stated, by the filter or its scheme, else the one that was asked; 0 if none is written.
+    """The port that the filter states, or its scheme, else the one that was asked; 0 if none is written.
 
     None is where it is that of the scheme, unless another one would be left over from the request's host.
     """

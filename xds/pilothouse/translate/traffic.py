@@ -1,7 +1,7 @@
 """Gateway API rules as Envoy's routes, in the order of precedence that the Gateway API gives them.
 
-What cannot be reached is answered and not passed over: 404 if no rule matches, 500 for what a rule asks
-for in vain, be it a share of its requests (decision 0013).
+What cannot be reached is answered and not passed over: 404 if no rule matches, 500 (gRPC: UNAVAILABLE) for
+what a rule asks for in vain, be it a share of its requests (decision 0013).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pilothouse.claims import Resolved
 from pilothouse.model import Port, Protocol, ServiceName, ServiceSpec
 from pilothouse.policy import HashOn
 from pilothouse.reasons import Omission, Omit, Reason, unsaid
-from pilothouse.routing import Backend, Labels, Match, Route, RouteKind, Rule
+from pilothouse.routing import Backend, Labels, Match, PathKind, Route, RouteKind, Rule
 from pilothouse.translate.actions import change_headers, forward, redirect, refuse
 from pilothouse.translate.hashing import hash_by
 from pilothouse.translate.matches import only_a_share
 from pilothouse.translate.names import cluster_name, mesh_ports
 
-_NOT_FOUND, _FAILED = 404, 500
+_NOT_FOUND = 404
 #: There is no cluster of this name, so Envoy closes connections to it.
 NOWHERE = "refused"
 
@@ -28,9 +28,15 @@ NOWHERE = "refused"
 class Ranked(NamedTuple):
     """One match of one rule, by what decides which of several is tried first."""
 
-    rank: tuple[int, int, bool, int, int, int, int, int]
+    rank: tuple[int, ...]
     match: Match
     rule: Rule
+    kind: RouteKind
+
+    @property
+    def failure(self) -> int:
+        """The status of what is asked for in vain; 503 is UNAVAILABLE to gRPC."""
+        return 503 if self.kind is RouteKind.GRPC else 500
 
 
 def request_routes(
@@ -86,23 +92,22 @@ def _seen_by(viewer: str, target: ServiceSpec, routes: Sequence[Route]) -> list[
 
 def ranked(routes: Sequence[Route]) -> list[Ranked]:
     """All matches of all rules, the one to be tried first at the head; `routes` are in order of age."""
-    found = []
-    for age, route in enumerate(routes):
-        for place, rule in enumerate(route.rules):
-            for number, match in enumerate(rule.matches):
-                path = match.path
-                rank = (
-                    path.kind.value,
-                    -len(path.value),
-                    not match.method,
-                    -len(match.headers),
-                    -len(match.query),
-                    age,
-                    place,
-                    number,
-                )
-                found.append(Ranked(rank, match, rule))
+    found = [
+        Ranked((*_precedence(match), age, place, number), match, rule, route.kind)
+        for age, route in enumerate(routes)
+        for place, rule in enumerate(route.rules)
+        for number, match in enumerate(rule.matches)
+    ]
     return sorted(found, key=lambda one: one.rank)
+
+
+def _precedence(match: Match) -> tuple[int, int, int, int, int]:
+    """Of an HTTPRoute by path, method, headers and query; of a GRPCRoute by service, method and headers."""
+    if any(match.call):
+        service, method = match.call
+        return PathKind.EXACT.value, -service, -method, -len(match.headers), 0
+    path = match.path
+    return path.kind.value, -len(path.value), not match.method, -len(match.headers), -len(match.query)
 
 
 class Clusters:
@@ -163,7 +168,7 @@ def _rule_routes(one: Ranked, port: Port, clusters: Clusters) -> Iterator[EnvoyR
     match, rule = one.match, one.rule
     if rule.unsupported:
         clusters.unsupported(rule)
-        yield refuse(match, _FAILED)
+        yield refuse(match, one.failure)
         return
     if rule.filters.redirect is not None:
         route = redirect(match, rule.filters.redirect, port.number)
@@ -172,10 +177,10 @@ def _rule_routes(one: Ranked, port: Port, clusters: Clusters) -> Iterator[EnvoyR
         return
     found, lost = clusters.shares(rule)
     if not found:
-        yield refuse(match, _FAILED)
+        yield refuse(match, one.failure)
         return
     if lost:
-        share = refuse(match, _FAILED)
+        share = refuse(match, one.failure)
         only_a_share(share, lost, lost + sum(backend.weight for _, backend in found))
         yield share
     mirrors = ((clusters.of(mirror.backend), mirror.parts_per_million) for mirror in rule.filters.mirrors)

@@ -15,11 +15,17 @@ _ANY = "[^/]+"
 
 def grpc_rule(item: Fields, namespace: str) -> Rule:
     """Read a rule. Raises FieldError where the API server would refuse it."""
-    matches = tuple(Match(_path(each.at("method")), headers=headers(each)) for each in item.each("matches"))
+    matches = tuple(map(_match, item.each("matches")))
     try:
         return Rule(matches or (Match(),), backends(item, namespace), filters(item, namespace))
     except Unsupported as unsupported:
         return Rule(matches or (Match(),), unsupported=str(unsupported))
+
+
+def _match(item: Fields) -> Match:
+    method = item.at("method")
+    call = len(method.text("service")), len(method.text("method"))
+    return Match(_path(method), headers=headers(item), call=call)
 
 
 def _path(method: Fields) -> Path:
