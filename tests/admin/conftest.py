@@ -25,7 +25,7 @@ def fault() -> FaultStatus:
 
 
 def _stream(number: int) -> StreamStatus:
-    endpoints = SubscriptionStatus("EDS", names=3, sent=3, awaiting_ack=True)
+    endpoints = SubscriptionStatus("EDS", names=3, sent=3, awaiting_ack=True, lagging=True)
     subscriptions = {
         1: (SubscriptionStatus("CDS", wildcard=True, sent=3), endpoints),
         2: (SubscriptionStatus("CDS", sent=3, last_error="no such field"),),

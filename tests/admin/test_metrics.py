@@ -47,6 +47,7 @@ EXPECTED = {
     "source_last_report_timestamp_seconds": {("files",): 1_700_000_100},
     "streams": {("sotw",): 0, ("delta",): 2},
     "subscriptions_awaiting_ack": {("CDS",): 0, ("EDS",): 1},
+    "subscriptions_lagging": {("CDS",): 0, ("EDS",): 1},
     "subscriptions_rejected": {("CDS",): 1, ("EDS",): 0},
     "pushes_total": {("CDS", "sotw"): 5, ("CDS", "delta"): 6},
     "requests_total": {("CDS",): 9},

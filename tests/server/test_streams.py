@@ -8,6 +8,8 @@ from contextlib import suppress
 import grpc
 import pytest
 
+from pilothouse.observe import LAGGING_S, observe
+from pilothouse.registry import Registry
 from pilothouse.resources import ResourceType
 
 from .conftest import cluster, named, service
@@ -72,6 +74,24 @@ async def test_a_client_that_does_not_read_holds_nobody_up(server, ads) -> None:
         server.put(service(f"more-{number}"))
         assert cluster(f"more-{number}") in await keen.names()
     lazy.call.cancel()
+
+
+async def test_a_client_that_does_not_answer_for_long_lags_behind(server, ads) -> None:
+    def lagging() -> list[bool]:
+        [stream] = observe(0.0, [], Registry([]), server.catalogue, server.discovery).streams
+        return [subscription.lagging for subscription in stream.subscriptions]
+
+    stream = ads()
+    await stream.ask(CLUSTER)
+    response = await stream.read()
+    assert lagging() == [False]
+    [session] = server.discovery.sessions
+    session.pushed_at[CLUSTER] -= LAGGING_S
+    assert lagging() == [True]
+    await stream.accept(response)
+    server.put(service("web"))
+    await stream.read()
+    assert lagging() == [False]
 
 
 async def test_a_large_request_is_read(server, ads) -> None:

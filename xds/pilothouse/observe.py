@@ -23,6 +23,9 @@ from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
 from pilothouse.sources import Sink, Source
 
+#: After how long without an answer a client is not just busy.
+LAGGING_S = 10.0
+
 
 class SourceState:
     """What is known of a source beside what it reports. Times are Unix seconds."""
@@ -104,6 +107,7 @@ def _source(state: SourceState, registry: Registry) -> SourceStatus:
 
 
 def _stream(session: Session) -> StreamStatus:
+    now = time.monotonic()
     return StreamStatus(
         node=session.node_id,
         peer=session.peer,
@@ -117,6 +121,7 @@ def _stream(session: Session) -> StreamStatus:
                 wildcard=held.wildcard,
                 sent=len(held.sent),
                 awaiting_ack=held.awaiting,
+                lagging=held.awaiting and now - session.pushed_at.get(type, now) > LAGGING_S,
                 last_error=held.error,
             )
             for type, held in session.stream.subscriptions.items()

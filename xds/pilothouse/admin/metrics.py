@@ -79,15 +79,18 @@ def _sources(sources: Iterable[SourceStatus]) -> Iterator[Metric]:
 def _streams(streams: Iterable[StreamStatus]) -> Iterator[Metric]:
     variants: Counter[str] = Counter(sotw=0, delta=0)
     awaiting: Counter[str] = Counter()
+    lagging: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
     for stream in streams:
         variants[stream.variant] += 1
         for subscription in stream.subscriptions:
             # A type that is subscribed to shows its zero, so that an alert sees the fall back to it.
             awaiting[subscription.type] += subscription.awaiting_ack
+            lagging[subscription.type] += subscription.lagging
             rejected[subscription.type] += bool(subscription.last_error)
     yield _gauges("streams", "Open streams, one a sidecar.", ["variant"], _single(variants))
     yield _gauges("subscriptions_awaiting_ack", "Responses not answered yet.", ["type"], _single(awaiting))
+    yield _gauges("subscriptions_lagging", "Of these, for more than 10 s.", ["type"], _single(lagging))
     yield _gauges("subscriptions_rejected", "Subscriptions in a state of NACK.", ["type"], _single(rejected))
 
 

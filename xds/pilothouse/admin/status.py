@@ -48,13 +48,17 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionStatus:
-    """One type on one stream. `names` counts what is asked for by name, `sent` what the client holds."""
+    """One type on one stream. `names` counts what is asked for by name, `sent` what the client holds.
+
+    `lagging`: the last response has been waiting for its answer for long, and changes are merged meanwhile.
+    """
 
     type: str
     names: int = 0
     wildcard: bool = False
     sent: int = 0
     awaiting_ack: bool = False
+    lagging: bool = False
     last_error: str = ""
 
 

@@ -59,6 +59,8 @@ class Session:
         self.node_id = ""
         self.peer = context.peer()
         self.connected_s = time.time()
+        #: When the last response of each type was begun, by the monotonic clock.
+        self.pushed_at: dict[ResourceType, float] = {}
         self._type = type
         self._context = context
         self._world_of = world_of
@@ -147,12 +149,14 @@ class Session:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        response = self.stream.poll(world, time.monotonic())
+        now = time.monotonic()
+        response = self.stream.poll(world, now)
         if response is None:
             if self.stream.wake_at is not None:
-                delay = max(0.0, self.stream.wake_at - time.monotonic())
+                delay = max(0.0, self.stream.wake_at - now)
                 self._timer = asyncio.get_running_loop().call_later(delay, self.pump)
             return None
+        self.pushed_at[response.type] = now
         self._tally.pushed(response.type, self.stream.variant, len(response.data))
         if response.type is ResourceType.CLUSTER:
             self._warn_of_many(len(self.stream.subscriptions[response.type].sent), world.audience.namespace)
