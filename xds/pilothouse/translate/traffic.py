@@ -120,27 +120,30 @@ class Clusters:
 
     def of(self, backend: Backend, subset: Labels = ()) -> str | None:
         """The cluster of a backend, if the route may refer to it and it is divided by these labels."""
+        found = self._named(backend, subset)
+        if isinstance(found, Omission):
+            self._omit(found)
+            return None
+        return found
+
+    def _named(self, backend: Backend, subset: Labels) -> str | Omission:
         if not backend.granted:
-            self._omit(Omission(Reason.NOT_GRANTED, str(backend)))
-            return None
+            return Omission(Reason.NOT_GRANTED, str(backend))
         spec = self._specs.get(ServiceName(backend.namespace, backend.name))
-        port = (
-            next((port for port in mesh_ports(spec) if port.number == backend.port), None) if spec else None
-        )
-        if spec is None or port is None:
-            self._omit(Omission(Reason.NO_SUCH_BACKEND, str(backend)))
-            return None
+        if spec is None:
+            return Omission(Reason.NO_SUCH_BACKEND, str(backend))
         known = _known_to(spec, self._resolved)
         if known is not None and self._viewer not in known:
             why = f"not to all who may call {self._resolved.spec.name}"
-            self._omit(Omission(Reason.NOT_EXPORTED, str(backend), why))
-            return None
+            return Omission(Reason.NOT_EXPORTED, str(backend), why)
         undivided = [key for key, _ in subset if key not in spec.policy.subset_labels]
         if undivided:
             why = f"it has no subsets by {', '.join(undivided)}"
-            self._omit(Omission(Reason.NO_SUCH_BACKEND, str(backend), why))
-            return None
-        return cluster_name(spec, port)
+            return Omission(Reason.NO_SUCH_BACKEND, str(backend), why)
+        for port in mesh_ports(spec):
+            if port.number == backend.port:
+                return cluster_name(spec, port)
+        return Omission(Reason.NO_SUCH_BACKEND, str(backend))
 
     def shares(self, rule: Rule) -> tuple[list[tuple[str, Backend]], int]:
         """The clusters of its backends that have any weight, and the weight of those that have no cluster."""
