@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
@@ -13,8 +12,7 @@ from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import (
     RouteAction,
     WeightedCluster,
 )
-from pilothouse._pb.envoy.type.matcher.v3.regex_pb2 import RegexMatchAndSubstitute
-from pilothouse.routing import Backend, HeaderChange, Match, PathKind, Redirect, Rule
+from pilothouse.routing import Backend, HeaderChange, Match, PathChange, PathKind, Redirect, Rule
 from pilothouse.translate.http import to_cluster
 from pilothouse.translate.matches import fraction, matched
 from pilothouse.translate.subsets import by_labels
@@ -90,6 +88,22 @@ def forward(
     return route
 
 
+def split(route: Route, match: Match, path: PathChange | None) -> list[Route]:
+    """The route, or two where a prefix is to go: what follows it keeps one slash, as it alone has.
+
+    No regular expression for both, since Envoy refuses those for prefixes of a hundred characters.
+    """
+    prefix = match.path.value.rstrip("/")
+    goes = path is not None and not path.whole and not path.value.rstrip("/")
+    if not goes or not prefix or match.path.kind is not PathKind.PREFIX:
+        return [route]
+    alone, below = Route(), Route()
+    for each in (alone, below):
+        each.CopyFrom(route)
+    alone.match.path, below.match.prefix = prefix, f"{prefix}/"
+    return [alone, below]
+
+
 def change_headers(headed: _Headed, request: HeaderChange, response: HeaderChange) -> None:
     """Enter what is to be done to headers; not what is done already."""
     headed.request_headers_to_add.extend(_added(request))
@@ -127,24 +141,16 @@ def _rewrite(action: RouteAction, match: Match, rule: Rule) -> None:
     if path is None:
         return
     if path.whole:
-        action.regex_rewrite.CopyFrom(_substitution(".*", path.value, anchored=True))
+        action.regex_rewrite.pattern.regex = "^.*$"
+        action.regex_rewrite.substitution = path.value.replace("\\", "\\\\")
     else:
         _replace_prefix(action, match, path.value)
 
 
 def _replace_prefix(action: RouteAction | RedirectAction, match: Match, by: str) -> None:
     """Of whole segments, so that no slash is doubled and none is lost, whatever the two end in."""
-    prefix, by = match.path.value.rstrip("/"), by.rstrip("/")
-    if (prefix and by) or match.path.kind is not PathKind.PREFIX:
-        action.prefix_rewrite = by or "/"
-    else:
-        action.regex_rewrite.CopyFrom(_substitution(re.escape(prefix) + "/*", f"{by}/"))
-
-
-def _substitution(pattern: str, by: str, anchored: bool = False) -> RegexMatchAndSubstitute:
-    message = RegexMatchAndSubstitute(substitution=by.replace("\\", "\\\\"))
-    message.pattern.regex = f"^{pattern}$" if anchored else f"^{pattern}"
-    return message
+    by, everything = by.rstrip("/"), not match.path.value.rstrip("/")
+    action.prefix_rewrite = f"{by}/" if everything else by or "/"
 
 
 def _limit(action: RouteAction, rule: Rule) -> None:

@@ -15,7 +15,7 @@ from pilothouse.model import Port, Protocol, ServiceName, ServiceSpec
 from pilothouse.policy import HashOn
 from pilothouse.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.routing import Backend, Labels, Match, PathKind, Route, RouteKind, Rule
-from pilothouse.translate.actions import change_headers, forward, redirect, refuse
+from pilothouse.translate.actions import change_headers, forward, redirect, refuse, split
 from pilothouse.translate.hashing import hash_by
 from pilothouse.translate.matches import only_a_share
 from pilothouse.translate.names import cluster_name, mesh_ports
@@ -176,7 +176,7 @@ def _rule_routes(one: Ranked, port: Port, clusters: Clusters) -> Iterator[EnvoyR
     if rule.filters.redirect is not None:
         route = redirect(match, rule.filters.redirect, port.number)
         change_headers(route, rule.filters.request, rule.filters.response)
-        yield route
+        yield from split(route, match, rule.filters.redirect.path)
         return
     found, lost = clusters.shares(rule)
     if not found:
@@ -190,7 +190,7 @@ def _rule_routes(one: Ranked, port: Port, clusters: Clusters) -> Iterator[EnvoyR
     route = forward(match, rule, found, [(cluster, parts) for cluster, parts in mirrors if cluster])
     for hash_on in clusters.hashed(backend for _, backend in found):
         hash_by(route, hash_on)
-    yield route
+    yield from split(route, match, rule.filters.path)
 
 
 def hashes(resolved: Resolved) -> bool:

@@ -7,7 +7,7 @@ import re
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.gateway.backends import Unsupported, backends
 from pilothouse.kubernetes.gateway.http import filters, headers
-from pilothouse.kubernetes.gateway.regex import is_regex, regex
+from pilothouse.kubernetes.gateway.regex import is_regex, taken
 from pilothouse.routing import Match, Path, PathKind, Rule
 
 _ANY = "[^/]+"
@@ -32,11 +32,11 @@ def _path(method: Fields) -> Path:
     by_regex, service, name = is_regex(method), method.text("service"), method.text("method")
     if not service and not name:
         return Path()
+    key = "method" if name else "service"
     if by_regex:
-        parts = (regex(method, key) if method.text(key) else _ANY for key in ("service", "method"))
-        return Path(PathKind.REGEX, "/" + "/".join(parts))
+        return Path(PathKind.REGEX, taken(f"/{service or _ANY}/{name or _ANY}", method, key))
     if service and name:
         return Path(PathKind.EXACT, f"/{service}/{name}")
     if service:
         return Path(PathKind.PREFIX, f"/{service}/")
-    return Path(PathKind.REGEX, f"/{_ANY}/{re.escape(name)}")
+    return Path(PathKind.REGEX, taken(f"/{_ANY}/{re.escape(name)}", method, key))
