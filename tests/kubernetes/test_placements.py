@@ -118,3 +118,16 @@ def test_the_other_rules_still_count(parsed) -> None:
     found, warnings = placement(parsed, failover="eu=us; us; ap=eu")
     assert [rule.client for rule in found.failover] == [EU, AP]
     assert len(warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("annotations", "sticky"),
+    [
+        ({"hash_on": "client"}, True),
+        ({"load_balancing": "maglev"}, True),
+        ({"hash_on": "header:x-user"}, False),
+        ({"load_balancing": "random"}, False),
+    ],
+)
+def test_clients_stay_at_an_endpoint_however_it_is_said(parsed, annotations, sticky) -> None:
+    assert placement(parsed, **annotations)[0] == (Placement(sticky=True) if sticky else NEAREST)
