@@ -79,7 +79,8 @@ def test_metadata_that_is_no_object_is_refused() -> None:
     [
         (Node(metadata={"NAMESPACE": "shop"}), "shop"),
         (Node("sidecar~10.1.2.3~web-0.shop~shop.svc.cluster.local"), "shop"),
-        (Node("sidecar~10.1.2.3~web-0~x"), "web-0"),
+        (Node("sidecar~10.1.2.3~web-0~x"), ""),
+        (Node("sidecar~10.1.2.3~.shop~x"), ""),
         (Node("web-0.shop"), ""),
         (Node("a~b~c"), ""),
         (Node("x~y~z.q", metadata={"pilothouse": {"namespace": "said"}}), "said"),

@@ -73,6 +73,13 @@ def test_the_last_ready_endpoint_is_never_held(flapping: Damping) -> None:
     assert flapping.damped(service(True, steady=False), 0.5)[0] == service(True, steady=False)
 
 
+def test_one_in_maintenance_is_none_that_could_serve_in_its_place(flapping: Damping) -> None:
+    found = service(True)
+    resting = tuple(replace(e, weight=int(e.address == "10.0.0.1")) for e in found.endpoints)
+    found = replace(found, endpoints=resting)
+    assert flapping.damped(found, 0.5)[0] == found
+
+
 def test_one_that_is_held_is_called_when_it_becomes_the_last_one(flapping: Damping) -> None:
     assert ready(flapping.damped(service(True), 0.5)[0]) == {"10.0.0.2"}
     assert ready(flapping.damped(service(True, steady=False), 1)[0]) == {"10.0.0.1"}

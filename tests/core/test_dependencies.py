@@ -38,6 +38,7 @@ def wanted(found: Dependencies) -> set[str]:
         (["data/*", "!data/legacy-*"], {"data/ledger", "data/legacy"}),
         (["data/*", "!data/legacy"], {"data/ledger", "data/legacy-1"}),
         (["data/*", "!data/*", "data/ledger"], {"data/ledger"}),
+        (["*", "!data/*", "data/ledger"], {"shop/payments", "shop/carts", "data/ledger"}),
         ([], set()),
     ],
 )
@@ -89,7 +90,12 @@ def test_a_domain_outside_of_the_mesh(text: str, domain: Domain) -> None:
         ({"service": "shop/a", "subset": {"a": []}}, "[0].subset"),
         ({"service": "shop/a", "subset": {"a": ["1"]}, "fallback": "any"}, "[0].fallback"),
         ({"service": "shop/a", "fallback": True}, "[0].fallback"),
-        ({"service": "shop/*", "subset": {"a": ["1"]}}, "[0].service"),
+        ({"service": "shop/*", "subset": {"a": ["1"]}}, "[0].subset"),
+        ({"service": "*", "subset": {"a": ["1"]}}, "[0].subset"),
+        ({"service": "!shop/a", "subset": {"a": ["1"]}}, "[0].subset"),
+        ("http://payments.shop.svc.cluster.local", "[0]"),
+        ("https://payments.shop.svc:8443", "[0]"),
+        ({"domain": "http://kube-dns.cluster.local"}, "[0].domain"),
         ({"domain": "https://a.example", "subset": {"a": ["1"]}}, "[0]"),
         ("https://", "[0]"),
         ("ftp://a.example", "[0]"),
@@ -132,6 +138,7 @@ def test_a_service_that_is_declared_and_not_there_is_told(town: Any) -> None:
     missing = Omission(Reason.DECLARED_BUT_UNKNOWN, "shop/payments")
     assert town.catalogue.unknown_dependencies(scope) == (missing,)
     assert town.catalogue.unknown_dependencies(Scope()) == ()
+    assert town.catalogue.unknown_dependencies(Scope(read("*", "!shop/*", "shop/payments"))) == (missing,)
 
 
 def test_excluded_services_are_nowhere(town: Any) -> None:

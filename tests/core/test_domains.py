@@ -13,6 +13,7 @@ from pilothouse.audience import ANYWHERE, Audience, Capture, Scope
 from pilothouse.dependencies import Dependencies, Domain
 from pilothouse.model import Port, Service, ServiceName, ServiceSpec
 from pilothouse.resources import Resource, ResourceType
+from pilothouse.routing import Backend, Filters, HeaderChange, Route, RouteKind, Rule
 from pilothouse.world import World
 
 from .test_pod_names import opened_hosts
@@ -106,3 +107,12 @@ def test_a_name_that_a_service_has_is_the_service_s_while_it_is_there(town: Any,
     assert routed(town, scope(Domain(host, 80), services=frozenset()))[host] == f"outbound|80||{host}"
     town.remove(name)
     assert routed(town, seen)[host] == f"outbound|80||{host}"
+
+
+def test_a_header_that_is_called_like_a_domain_does_not_hide_it(town: Any) -> None:
+    change = HeaderChange(set=(("x-up", "api.example.com"),))
+    rule = Rule(backends=(Backend("shop", "web", 80),), filters=Filters(request=change))
+    route = Route(RouteKind.HTTP, "shop", "r", (rule,))
+    name = ServiceName("shop", "web")
+    town.put(Service(ServiceSpec(name, "web.shop.svc.cluster.local", (Port("http", 80),), routes=(route,))))
+    assert routed(town, scope(Domain("api.example.com", 443, "/ca.pem")))["api.example.com"] == API

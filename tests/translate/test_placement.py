@@ -265,12 +265,18 @@ class TestDistribution:
     def test_shares_are_kept_as_far_as_whole_numbers_allow(self, total: int, weights: list[int]) -> None:
         parts = apportioned(total, weights)
         exact = [total * weight / sum(weights) for weight in weights]
-        assert all(
-            part >= 1 and (part == 1 or abs(part - share) < 1)
-            for part, share in zip(parts, exact, strict=True)
-        )
+        assert min(parts) >= 1
+        assert sum(parts) == max(total, len(weights))
         if min(exact) >= 1:
-            assert sum(parts) == total
+            assert all(abs(part - share) < 1 for part, share in zip(parts, exact, strict=True))
+
+    def test_a_share_of_nothing_in_a_place_is_not_that_of_a_wider_place(self) -> None:
+        rule = Distribution(Locality("eu"), ((EU_A, 0), (Locality("eu"), 90), (NOWHERE, 10)))
+        placement = Placement(distribute=(rule,))
+        found = sent(
+            Vantage(EU_B), endpoint(1, EU_A), endpoint(2, EU_B), endpoint(3, US_A), placement=placement
+        )
+        assert weights(found) == {"eu/b": 90, "us/a": 10}
 
 
 def test_an_overprovisioning_factor_is_the_policy_of_the_assignment() -> None:

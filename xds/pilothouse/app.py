@@ -154,7 +154,8 @@ def _realm(settings: Settings) -> Realm:
 
 def _admission(settings: Settings) -> Admission:
     wildcards = settings.wildcard_namespaces
-    return Admission(settings.default_namespace or "", frozenset(wildcards) if wildcards else None)
+    admitted = frozenset(wildcards) if wildcards else None
+    return Admission(settings.default_namespace or "", admitted, settings.cluster_domain)
 
 
 def _tls(settings: Settings) -> Tls | None:

@@ -157,11 +157,13 @@ ANYBODY = Audience()
 @dataclass(frozen=True, slots=True)
 class Admission:
     """What an operator says of all clients: the namespace of those that do not say theirs, empty for none,
-    and the namespaces whose clients may depend on everything; None means: all.
+    and the namespaces whose clients may depend on everything; None means: all. Names in `cluster_domain` are
+    those of services.
     """
 
     namespace: str = ""
     wildcards: frozenset[str] | None = None
+    cluster_domain: str = "cluster.local"
 
 
 OPEN = Admission()
@@ -185,7 +187,7 @@ def audience(node: Node, admission: Admission = OPEN) -> Audience:
             namespace=namespace,
             node=_string(said, "node"),
             locality=node.locality,
-            dependencies=_admitted(_dependencies(said), namespace, admission),
+            dependencies=_admitted(_dependencies(said, admission), namespace, admission),
             egress=_egress(said),
             capture=_capture(said),
             dialect=Dialect.GRPC if node.user_agent.lower().startswith("grpc") else Dialect.ENVOY,
@@ -219,17 +221,18 @@ def _namespace(node: Node, said: Mapping[str, object]) -> str:
     if isinstance(convention, str) and _LABEL.fullmatch(convention):
         return convention
     parts = node.id.split("~")
-    claimed = parts[2].rpartition(".")[2] if len(parts) == 4 else ""
-    return claimed if _LABEL.fullmatch(claimed) else ""
+    # `web-0.shop`: of what has no dot in it the namespace would be a guess.
+    pod, dot, claimed = parts[2].rpartition(".") if len(parts) == 4 else ("", "", "")
+    return claimed if pod and dot and _LABEL.fullmatch(claimed) else ""
 
 
-def _dependencies(said: Mapping[str, object]) -> Dependencies:
+def _dependencies(said: Mapping[str, object], admission: Admission) -> Dependencies:
     place, value = f"{METADATA}.dependencies", said.get("dependencies")
     if value is None:
         return EVERYTHING
     if not isinstance(value, list):
         raise BadNode(place, "must be a list of namespace/name")
-    return dependencies(value, lambda item, mistake: BadNode(place + item, mistake))
+    return dependencies(value, lambda item, mistake: BadNode(place + item, mistake), admission.cluster_domain)
 
 
 def _admitted(found: Dependencies, namespace: str, admission: Admission) -> Dependencies:
@@ -247,6 +250,8 @@ def _egress(said: Mapping[str, object]) -> Address:
     host, colon, port = value.rpartition(":")
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        if getattr(address, "scope_id", None):
+            raise ValueError("Envoy cannot bind to an address with a scope")
     except ValueError:
         raise BadNode(place, f"{value!r} is not an IP address and a port such as 127.0.0.1:15001") from None
     if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:

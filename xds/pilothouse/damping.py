@@ -69,7 +69,7 @@ class Damping:
             for key, flips in known.flips.items()
             if len(flips) > FLIPS and key not in known.unready and flips[-1] + HOLD_S > now
         }
-        if not until or not any(e.state is State.READY and _key(e) not in until for e in service.endpoints):
+        if not until or not any(_is_called(e) and _key(e) not in until for e in service.endpoints):
             return service, None
         held = [endpoint for endpoint in service.endpoints if _key(endpoint) in until]
         endpoints = tuple(
@@ -80,6 +80,11 @@ class Damping:
         omissions = tuple(Omission(Reason.DAMPED, endpoint.address, why) for endpoint in held)
         left_out = service.left_out + omissions
         return replace(service, endpoints=endpoints, left_out=left_out), min(until.values())
+
+
+def _is_called(endpoint: Endpoint) -> bool:
+    """Whether it is ready, and not in maintenance."""
+    return endpoint.state is State.READY and endpoint.weight > 0
 
 
 def _key(endpoint: Endpoint) -> _Key:

@@ -39,19 +39,23 @@ class Dependencies:
     """`services` of None means: all. A service named `*` stands for all of its namespace.
 
     Of what is only meant by a `*`, not what `excluded` names: a name in there may end in `*`.
-    `preferences` are which endpoints of some services are wanted.
+    `preferences` are which endpoints of some services are wanted. `named` is what is named beside a `*` that
+    means all, and so wanted even if it is excluded.
     """
 
     services: frozenset[ServiceName] | None = None
     excluded: frozenset[ServiceName] = frozenset()
     domains: frozenset[Domain] = frozenset()
     preferences: frozenset[tuple[ServiceName, Preference]] = frozenset()
+    named: frozenset[ServiceName] = frozenset()
 
     def preference(self, name: ServiceName) -> Preference | None:
         """Which endpoints of a service are wanted; None for any."""
         return next((found for whose, found in self.preferences if whose == name), None)
 
     def want(self, name: ServiceName) -> bool:
+        if name in self.named:
+            return True
         if self.services is not None:
             if name in self.services:
                 return True
@@ -80,7 +84,9 @@ class _Item(NamedTuple):
 _BESIDE = {"service": ("subset", "fallback"), "domain": ("ca",)}
 
 
-def dependencies(items: Iterable[object], refuse: Refuse) -> Dependencies:
+def dependencies(
+    items: Iterable[object], refuse: Refuse, cluster_domain: str = "cluster.local"
+) -> Dependencies:
     """From `shop/payments`, `data/*`, `*`, `!data/legacy-*`, `https://api.example.com`, or mappings of one of
     `service` and `domain` to such a text, the former perhaps with a `subset`, the latter with a `ca`.
 
@@ -96,7 +102,7 @@ def dependencies(items: Iterable[object], refuse: Refuse) -> Dependencies:
         if text == _EVERYTHING:
             everything = True
         elif "://" in text:
-            domain = _domain(text, ca, place, refuse)
+            domain = _domain(text, ca, place, refuse, cluster_domain)
             if domains.setdefault(domain[:2], domain) != domain:
                 raise refuse(place, f"{domain.host}:{domain.port} is there already, and is not the same")
         elif text.startswith("!"):
@@ -104,15 +110,14 @@ def dependencies(items: Iterable[object], refuse: Refuse) -> Dependencies:
         else:
             service = _service(text, place, refuse)
             services.add(service)
-            if preference and (
-                service.name == "*" or preferences.setdefault(service, preference) != preference
-            ):
-                raise refuse(
-                    place, f"{text} cannot have this subset: it is no single service, or has another"
-                )
-    wanted = None if everything else frozenset(services)
+            if preference and preferences.setdefault(service, preference) != preference:
+                raise refuse(place, f"{text} is there already, with another subset")
     return Dependencies(
-        wanted, frozenset(excluded), frozenset(domains.values()), frozenset(preferences.items())
+        None if everything else frozenset(services),
+        frozenset(excluded),
+        frozenset(domains.values()),
+        frozenset(preferences.items()),
+        frozenset(services) if everything else frozenset(),
     )
 
 
@@ -126,7 +131,10 @@ def _item(item: object, place: str, refuse: Refuse) -> _Item:
             if ("://" in text) != (key == "domain"):
                 raise refuse(f"{place}.{key}", f"{text!r} is no {key}")
             ca = _ca(said["ca"], f"{place}.ca", refuse) if "ca" in said else ""
-            return _Item(f"{place}.{key}", text, ca, _preference(said, place, refuse))
+            preference = _preference(said, place, refuse)
+            if preference and (text.startswith("!") or text.endswith("*")):
+                raise refuse(f"{place}.subset", f"{text!r} is no single service")
+            return _Item(f"{place}.{key}", text, ca, preference)
     raise refuse(
         place, "must be a text such as shop/payments, or a mapping of either service or domain to one"
     )
@@ -160,7 +168,7 @@ def _ca(value: object, place: str, refuse: Refuse) -> str:
     raise refuse(place, "must be the absolute path of a file beside the sidecar")
 
 
-def _domain(text: str, ca: str, place: str, refuse: Refuse) -> Domain:
+def _domain(text: str, ca: str, place: str, refuse: Refuse, cluster_domain: str) -> Domain:
     found = _URL.fullmatch(text)
     if found is None or ".." in text:
         raise refuse(place, f"{text!r} is not a domain such as https://api.example.com:8443")
@@ -168,6 +176,9 @@ def _domain(text: str, ca: str, place: str, refuse: Refuse) -> Domain:
     port = int(number) if number else 443 if scheme == "https" else 80
     if not 0 < port < 65536:
         raise refuse(place, f"{port} is not a port between 1 and 65535")
+    if host.endswith((".svc", f".{cluster_domain}")):
+        # DNS would lead past what is exported, and to whatever the name once was.
+        raise refuse(place, f"{host!r} is a name of the cluster: say namespace/name")
     if not is_public(host):
         raise refuse(place, f"{host!r} leads into the sidecar's own machine or network")
     if scheme == "https":

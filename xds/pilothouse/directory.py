@@ -103,7 +103,8 @@ class Directory:
 
     def unknown(self, scope: Scope) -> list[ServiceName]:
         """The services that a sidecar says it depends on, and that are not there (yet)."""
-        named = (name for name in scope.dependencies.services or () if name.name != "*")
+        said = scope.dependencies
+        named = (name for name in said.services or said.named if name.name != "*")
         return sorted(name for name in named if name not in self._services)
 
     def _admitted(self, scope: Scope, names: Iterable[ServiceName]) -> Iterator[Translated]:

@@ -149,17 +149,26 @@ def _distributed(groups: Sequence[Group], rule: Distribution, omit: Omit) -> lis
 
 def _share(locality: Locality, rule: Distribution) -> Locality | None:
     """The target of a rule under which a locality comes, if that has a share at all."""
-    return next((target for target, share in rule.shares if share and _matches(target, locality)), None)
+    found = next((one for one in rule.shares if _matches(one[0], locality)), None)
+    return found[0] if found and found[1] else None
 
 
 def apportioned(total: int, weights: Sequence[int]) -> list[int]:
-    """A total in proportion to weights, in whole numbers of at least 1, by largest remainder."""
+    """A total in proportion to weights, in whole numbers of at least 1, by largest remainder.
+
+    The sum is the total, unless there are more weights than that.
+    """
     whole = sum(weights) or 1
     parts = [total * weight // whole for weight in weights]
     remainders = sorted(range(len(weights)), key=lambda i: (-(total * weights[i] % whole), i))
     for i in remainders[: total - sum(parts)]:
         parts[i] += 1
-    return [max(1, part) for part in parts]
+    for i in range(len(parts)):
+        if not parts[i]:
+            parts[i] = 1
+            largest = max(parts)
+            parts[parts.index(largest)] = max(1, largest - 1)
+    return parts
 
 
 def _rule(rules: Sequence[R], client: Locality) -> R | None:

@@ -133,7 +133,11 @@ def encoded_host(host: VirtualHost) -> bytes:
 
 def has_domain(encoded: bytes, domain: str) -> bool:
     """Whether a domain is one of those of encoded virtual hosts."""
-    return wire.text(_DOMAINS, domain) in encoded
+    if wire.text(_DOMAINS, domain) not in encoded:
+        return False
+    # The same bytes may be the value of a header, too.
+    found = RouteConfiguration.FromString(encoded).virtual_hosts
+    return any(domain in host.domains for host in found)
 
 
 def egress_routes(encoded: Iterable[bytes], unknown_host_status: int) -> bytes:
