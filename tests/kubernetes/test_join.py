@@ -147,6 +147,22 @@ def test_the_weight_of_an_address_holds_however_it_is_written(cluster):
     assert weights(cluster) == {"FD00:0::1": 5, "10.1.0.2": 1}
 
 
+def test_a_slice_that_names_no_node_is_on_that_of_its_pod(cluster):
+    def place() -> tuple[str, Locality]:
+        (found,) = endpoints(cluster)
+        return found.node, found.locality
+
+    cluster.apply([service(), piece(at("10.1.0.1", pod=POD)), Pod("shop", "payments-0", node="n1")])
+    assert place() == ("n1", Locality())
+    assert cluster.apply([Node("n1", Locality("r", "z"))]) == {PAYMENTS}
+    assert place() == ("n1", Locality("r", "z"))
+    cluster.apply([Pod("shop", "payments-0", node="n2")])
+    assert place() == ("n2", Locality())
+    assert cluster.apply([Node("n1", Locality("r", "y"))]) == frozenset()
+    cluster.apply([piece(at("10.1.0.1", pod=POD, node="n1"))])
+    assert place() == ("n1", Locality("r", "y"))
+
+
 NODE = Node("n1", Locality("r", "z", "s"))
 
 

@@ -13,7 +13,6 @@ from pilothouse.kubernetes.hosts import are_hosts, by_name
 from pilothouse.kubernetes.metadata import is_label
 from pilothouse.kubernetes.objects import (
     EndpointSlice,
-    Entry,
     Grant,
     Key,
     Namespace,
@@ -44,6 +43,7 @@ class Cluster:
         self._slices_of = Index[ServiceName, Key]()
         self._slices_naming_pod = Index[Key, Key]()
         self._slices_on_node = Index[str, Key]()
+        self._pods_on_node = Index[str, Key]()
         self._routes = Routes()
 
     @property
@@ -119,6 +119,8 @@ class Cluster:
                     self._slices_naming_pod.add(entry.pod, key)
                 if entry.node:
                     self._slices_on_node.add(entry.node, key)
+        elif isinstance(new, Pod) and new.node:
+            self._pods_on_node.add(new.node, key)
         elif isinstance(new, RouteObject | Grant):
             self._routes.put(key, None, new)
 
@@ -132,6 +134,8 @@ class Cluster:
                     self._slices_naming_pod.discard(entry.pod, key)
                 if entry.node:
                     self._slices_on_node.discard(entry.node, key)
+        elif isinstance(old, Pod) and old.node:
+            self._pods_on_node.discard(old.node, key)
         elif isinstance(old, RouteObject | Grant):
             self._routes.put(key, old, None)
 
@@ -161,6 +165,8 @@ class Cluster:
             yield from map(self._slice, self._slices_naming_pod.at(changed.key))
         else:
             yield from map(self._slice, self._slices_on_node.at(changed.name))
+            for pod in self._pods_on_node.at(changed.name):
+                yield from map(self._slice, self._slices_naming_pod.at(pod))
 
     def _slice(self, key: Key) -> EndpointSlice:
         found = self._objects[key]
@@ -205,7 +211,8 @@ class Cluster:
             pod = self._objects.get(entry.pod) if entry.pod else None
             assert pod is None or isinstance(pod, Pod)
             weight = _first(pod.weight if pod else None, common)
-            place = (pod.locality if pod else None) or self._locality(entry)
+            node = entry.node or (pod.node if pod else "")
+            place = (pod.locality if pod else None) or self._locality(entry.zone, node)
             labels = tuple(pair for pair in pod.labels if pair[0] in dividing) if pod and dividing else ()
             for address in entry.addresses:
                 yield Endpoint(
@@ -214,7 +221,7 @@ class Cluster:
                     entry.state,
                     weights.get(canonical_address(address), weight) if weights else weight,
                     place,
-                    entry.node,
+                    node,
                     entry.hostname,
                     entry.target,
                     entry.for_zones,
@@ -222,13 +229,13 @@ class Cluster:
                     labels,
                 )
 
-    def _locality(self, entry: Entry) -> Locality:
+    def _locality(self, zone: str, on: str) -> Locality:
         """The zone by the slice, the rest (and a zone that the slice lacks) by the labels of the node."""
-        node = self._objects.get(Key("Node", "", entry.node)) if entry.node else None
+        node = self._objects.get(Key("Node", "", on)) if on else None
         place = node.locality if isinstance(node, Node) else NOWHERE
-        if entry.zone in ("", place.zone):
+        if zone in ("", place.zone):
             return place
-        return Locality(place.region, entry.zone, place.sub_zone)
+        return Locality(place.region, zone, place.sub_zone)
 
 
 def _beside_addresses(found: EndpointSlice) -> Omission:

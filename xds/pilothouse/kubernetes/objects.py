@@ -130,7 +130,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A `v1 Pod`: its labels, and what its annotations say about it. None where they say nothing."""
+    """A `v1 Pod`: its labels and its node, and what its annotations say. None where they say nothing."""
 
     namespace: str
     name: str
@@ -138,6 +138,7 @@ class Pod:
     locality: Locality | None = None
     created: str = ""
     labels: Labels = ()
+    node: str = ""
 
     @property
     def key(self) -> Key:

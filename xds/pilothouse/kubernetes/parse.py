@@ -73,8 +73,9 @@ def _node(document: Fields, warn: overrides.Warn) -> Node:
 def _pod(document: Fields, warn: overrides.Warn) -> Pod:
     meta = metadata.namespaced(document)
     weight, place = overrides.weight(meta.annotations, warn), overrides.locality(meta.annotations, warn)
-    labels = document.at("metadata").labels("labels")
-    return Pod(meta.namespace, meta.name, weight, place, meta.created, tuple(sorted(labels.items())))
+    labels = tuple(sorted(document.at("metadata").labels("labels").items()))
+    node = document.at("spec").text("nodeName")
+    return Pod(meta.namespace, meta.name, weight, place, meta.created, labels, node)
 
 
 def _first(labels: Mapping[str, str], names: tuple[str, ...]) -> str:
