@@ -100,7 +100,7 @@ async def serve(services: int, endpoints: int, folder: Path, on_disk: bool) -> i
         print(f"127.0.0.1:{xds} 127.0.0.1:{control_port}", flush=True)
 
     sources: list[Source] | None = [source] if isinstance(source, BenchmarkSource) else None
-    await app.run(Settings(manifests=(folder,), xds=free, admin=free), sources, opened)
+    await app.run(Settings(manifests=(folder,), xds=free, admin=free, no_state=True), sources, opened)
     return 0
 
 
@@ -137,7 +137,8 @@ def serve_by_workers(count: int, services: int, endpoints: int, folder: Path) ->
     """Run workers as `pilothouse serve --workers` does, and the control port in one more process."""
     pipes, (ready, opened) = [os.pipe() for _ in range(count)], os.pipe()
     with reserved(HostPort("127.0.0.1", 0)) as xds:
-        settings = Settings(manifests=(folder,), xds=xds, admin=HostPort("127.0.0.1", 0), workers=count)
+        admin = HostPort("127.0.0.1", 0)
+        settings = Settings(manifests=(folder,), xds=xds, admin=admin, workers=count, no_state=True)
 
         async def control_port() -> int:
             measured = Measured(Spread(pipes), services, endpoints, os.getppid())

@@ -99,6 +99,11 @@ EVERYTHING = {
     "unknown_host_status": "404",
     "flap_damping": "true",
     "workers": "2",
+    "state": "kept",
+    "no_state": "false",
+    "accept_missing": "true",
+    "allow_empty": "true",
+    "hold": "7.5",
 }
 
 
@@ -112,6 +117,9 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert (flags.tls_key, flags.client_ca) == (Path("tls.key"), Path("ca.crt"))
     assert (flags.log_format, flags.cluster_domain, flags.max_connection_age_s) == ("json", "mesh.test", 1.5)
     assert flags.flap_damping
+    assert (flags.state, flags.no_state, flags.hold) == (Path("kept"), False, 7.5)
+    assert flags.accept_missing
+    assert flags.allow_empty
     assert flags.unknown_host_status == 404
     assert not flags.external_names
     assert flags.extra_suffixes == (".mesh", ".service.test")

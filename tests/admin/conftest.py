@@ -21,7 +21,9 @@ from pilothouse.admin.status import (
 
 @pytest.fixture
 def fault() -> FaultStatus:
-    return FaultStatus("shop.yaml", 7, 2, "spec.ports[0].port", "must be in 1..65535")
+    return FaultStatus(
+        "shop.yaml", 7, 2, "spec.ports[0].port", "must be in 1..65535", "its last good version stays in force"
+    )
 
 
 def _stream(number: int) -> StreamStatus:

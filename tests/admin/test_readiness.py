@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from pilothouse.admin.status import FaultStatus, Quarantine, SourceStatus, Status
+from pilothouse.admin.status import FaultStatus, HoldStatus, Quarantine, SourceStatus, Status
 
-FAULT = FaultStatus("shop.yaml", 7, 2, "spec.ports[0].port", "must be in 1..65535")
+STAYS = "its last good version stays in force"
+FAULT = FaultStatus("shop.yaml", 7, 2, "spec.ports[0].port", "must be in 1..65535", STAYS)
+WEIGHT = FaultStatus("pods.yaml", 9, 1, "metadata.annotations", "is no weight", "it counts as absent")
+HOLD = HoldStatus(20, 60, ("shop/a", "shop/b", "shop/c", "shop/d"), 1_700_000_000.0, 1_700_000_120.0)
 REPORTED = SourceStatus("files", synced=True, services=2, last_report_s=1.0)
 CALM = Status(version="1", started_at=0.0, sources=(REPORTED,))
-KEPT = "1 fault in what it reads, what that said before stays in force"
+KEPT = f"1 fault in what it reads (1 x {STAYS}), first shop.yaml:7: must be in 1..65535"
 
 TABLE = {
     "every source has reported": (CALM, [], []),
@@ -46,14 +49,38 @@ TABLE = {
         [f"source files: {KEPT}"],
     ),
     "several faults": (
-        replace(CALM, sources=(replace(REPORTED, faults=(FAULT, FAULT)),)),
+        replace(CALM, sources=(replace(REPORTED, faults=(WEIGHT, FAULT, FAULT)),)),
         [],
-        ["source files: 2 faults in what it reads, what that said before stays in force"],
+        [
+            f"source files: 3 faults in what it reads (1 x it counts as absent, 2 x {STAYS}),"
+            " first pods.yaml:9: is no weight"
+        ],
+    ),
+    "a file of which nothing good is known": (
+        replace(CALM, sources=(replace(REPORTED, unknown=("a.yaml", "b.yaml", "c.yaml", "d.yaml")),)),
+        [
+            "source files: nothing good is known of a.yaml, b.yaml, c.yaml and 1 more; so nothing is said"
+            " to be gone until that can be read, or is accepted with --accept-missing"
+        ],
+        [],
+    ),
+    "a loss that is held": (
+        replace(CALM, sources=(replace(REPORTED, hold=HOLD),)),
+        [],
+        [
+            "source files: the loss of 60 endpoints of 20 services (shop/a, shop/b, shop/c and 17 more) is"
+            " held until 22:15:20 UTC, since nobody removed them one by one"
+        ],
     ),
     "a quarantined service": (
         replace(CALM, quarantined=(Quarantine("shop/cart", "Cluster.name: too short", 1.0),)),
         [],
         ["service shop/cart is quarantined, its last good version is served: Cluster.name: too short"],
+    ),
+    "a service that was never good": (
+        replace(CALM, quarantined=(Quarantine("shop/cart", "too short", 1.0, served=False),)),
+        [],
+        ["service shop/cart is quarantined, nothing of it is served: too short"],
     ),
     "draining": (replace(CALM, draining=True), ["draining: this process is about to exit"], []),
     "no source at all": (replace(CALM, sources=()), ["there is no source of services"], []),
@@ -89,8 +116,11 @@ async def test_readyz_names_every_source_fault_and_quarantined_service(ask, busy
                     "document": 2,
                     "field": "spec.ports[0].port",
                     "message": "must be in 1..65535",
+                    "in_force": STAYS,
                 }
             ],
+            "unknown": [],
+            "hold": None,
         },
         {
             "reason": "has not reported yet; failed and is being retried: connection refused",
@@ -101,10 +131,17 @@ async def test_readyz_names_every_source_fault_and_quarantined_service(ask, busy
             "services": 0,
             "last_report_s": None,
             "faults": [],
+            "unknown": [],
+            "hold": None,
         },
     ]
     assert body["quarantined"] == [
-        {"service": "shop/payments", "reason": "Cluster.name: too short", "since": 1_700_000_200.0}
+        {
+            "service": "shop/payments",
+            "reason": "Cluster.name: too short",
+            "since": 1_700_000_200.0,
+            "served": True,
+        }
     ]
 
 

@@ -27,7 +27,11 @@ def manifests(tmp_path: Path) -> Path:
 def broken(manifests: Path) -> Path:
     """A file whose second document has a port that is none, in line 12."""
     file = manifests / "broken.yaml"
-    file.write_text(GOOD + "---\n" + GOOD.replace("payments", "orders").replace("8080", "80800"))
+    file.write_text(
+        GOOD.replace("payments", "carts")
+        + "---\n"
+        + GOOD.replace("payments", "orders").replace("8080", "80800")
+    )
     return file
 
 

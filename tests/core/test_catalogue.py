@@ -112,10 +112,24 @@ def test_the_last_good_version_stays_while_a_newer_one_is_quarantined(town: Any,
     good = make_service("shop/payments", "10.0.0.1", vips=("10.96.0.1",))
     town.put(good)
     before = town.catalogue.cluster(EVERYTHING, PAYMENTS)
-    assert town.put(make_service("shop/payments", "10.0.0.9", ports=POISON, vips=("10.96.0.1",))) == []
+    town.put(make_service("shop/payments", "10.0.0.1", ports=POISON, vips=("10.96.0.1",)))
     assert town.catalogue.cluster(EVERYTHING, PAYMENTS) is before
+    assert town.catalogue.quarantined.keys() == {good.name}
     town.put(make_service("shop/payments", "10.0.0.9"))
     assert town.catalogue.quarantined == {}
+
+
+def test_endpoints_follow_while_the_service_is_quarantined(
+    town: Any, make_service: Make, names_by_type: ByType
+) -> None:
+    town.put(make_service("shop/payments", "10.0.0.1", vips=("10.96.0.1",)))
+    cluster = town.catalogue.cluster(EVERYTHING, PAYMENTS)
+    changes = town.put(make_service("shop/payments", "10.0.0.9", ports=POISON, vips=("10.96.0.1",)))
+    assert names_by_type(changes) == {"EDS": {PAYMENTS}}
+    assert town.catalogue.cluster(EVERYTHING, PAYMENTS) is cluster
+    assert b"10.0.0.9" in town.catalogue.load_assignment(EVERYTHING, ANYWHERE, PAYMENTS).any
+    town.put(make_service("shop/payments", "10.0.0.10", ports=POISON, vips=("10.96.0.1",)))
+    assert b"10.0.0.10" in town.catalogue.load_assignment(EVERYTHING, ANYWHERE, PAYMENTS).any
 
 
 def test_a_service_in_quarantine_that_is_removed_leaves_it(town: Any, make_service: Make) -> None:

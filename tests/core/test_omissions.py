@@ -109,7 +109,7 @@ def test_what_cannot_be_translated_has_its_reason_beside_those_of_the_version_in
     rule = Rule(backends=(Backend("shop", "payments", 8080),), retry=Retry(attempts=-1))
     route = Route(RouteKind.HTTP, "shop", "retries", (rule,))
     sick = service(replace(ONE, address="10.0.0.2", state=State.NOT_READY))
-    bad = replace(service(), spec=replace(sick.spec, routes=(route,)))
+    bad = replace(sick, spec=replace(sick.spec, routes=(route,)))
     town.put(bad)
     assert [one.reason for one in town.catalogue.omissions(bad)] == [Reason.QUARANTINED]
     town.put(sick)

@@ -1,10 +1,11 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from pilothouse.model import Service, ServiceName
 from pilothouse.registry import Registry
 
 Make = Callable[..., Service]
+Eventually = Callable[..., Awaitable[object]]
 PAYMENTS = ServiceName("shop", "payments")
 
 
@@ -63,15 +64,6 @@ async def test_the_first_source_defines_a_service_and_the_next_takes_over_when_i
     assert registry.services[PAYMENTS] == theirs
 
 
-async def test_a_guard_decides_what_of_a_full_report_comes_into_force(make_service: Make) -> None:
-    registry = Registry(["files"], guard=lambda source, before, after: after or before)
-    registry.shard("files").replace([make_service("shop/payments")])
-    registry.shard("files").replace([])
-    assert PAYMENTS in registry.services
-    registry.shard("files").remove(PAYMENTS)  # explicit, so nobody is asked
-    assert PAYMENTS not in registry.services
-
-
 async def test_changes_while_nobody_looks_are_taken_together(make_service: Make) -> None:
     registry = Registry(["files"])
     shard = registry.shard("files")
@@ -79,3 +71,71 @@ async def test_changes_while_nobody_looks_are_taken_together(make_service: Make)
         shard.put(make_service("shop/payments", address))
     shard.put(make_service("shop/carts"))
     assert await taken(registry) == {PAYMENTS, ServiceName("shop", "carts")}
+
+
+async def test_a_massive_loss_that_nobody_stated_is_held_until_it_has_lasted(
+    make_service: Make, eventually: Eventually
+) -> None:
+    registry = Registry(["files"], hold_s=0.2)
+    shard = registry.shard("files")
+    services = [make_service(f"shop/s{number}", f"10.0.0.{number + 1}") for number in range(20)]
+    shard.replace(services)
+    shard.replace([])
+    hold = registry.held("files")
+    assert hold is not None
+    assert (len(hold.names), hold.endpoints, len(registry.services)) == (20, 20, 20)
+    await eventually(lambda: not registry.services)
+    assert registry.held("files") is None
+
+
+async def test_a_hold_ends_when_everything_is_back(make_service: Make) -> None:
+    registry = Registry(["files"])
+    shard = registry.shard("files")
+    services = [make_service(f"shop/s{number}", f"10.0.0.{number + 1}") for number in range(20)]
+    shard.replace(services)
+    shard.replace([])
+    for service in services:
+        assert registry.held("files") is not None
+        shard.put(service)
+    assert registry.held("files") is None
+    shard.replace([])
+    shard.replace(services)
+    assert registry.held("files") is None
+
+
+async def test_an_explicit_removal_is_honoured_while_a_loss_is_held(make_service: Make) -> None:
+    registry = Registry(["files"])
+    shard = registry.shard("files")
+    services = [make_service(f"shop/s{number}", f"10.0.0.{number + 1}") for number in range(20)]
+    shard.replace(services)
+    shard.replace([])
+    shard.remove(services[0].name)
+    assert services[0].name not in registry.services
+    assert len(registry.services) == 19
+
+
+async def test_what_is_restored_is_in_force_and_no_report(make_service: Make) -> None:
+    registry = Registry(["files"])
+    shard = registry.shard("files")
+    services = [make_service(f"shop/s{number}", f"10.0.0.{number + 1}") for number in range(20)]
+    shard.restore(services)
+    assert len(registry.services) == 20
+    assert registry.unsynced == {"files"}
+    assert not registry.complete
+    shard.replace([])  # the first report is compared with it
+    assert len(registry.services) == 20
+    assert registry.held("files") is not None
+
+
+async def test_absence_means_absence_when_all_have_reported_and_know_everything() -> None:
+    registry = Registry(["files", "other"])
+    registry.shard("files").replace([])
+    assert not registry.complete
+    registry.shard("other").unknown(["a.yaml"])
+    registry.shard("other").replace([])
+    assert not registry.complete
+    assert registry.unknown("other") == ("a.yaml",)
+    registry.shard("other").unknown([])
+    assert registry.complete
+    assert await taken(registry) == frozenset()  # whoever waits for changes looks again
+    assert Registry(["files"], accept_missing=True).complete

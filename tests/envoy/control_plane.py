@@ -57,10 +57,14 @@ class ControlPlane:
         assert self._process is not None
         self._process.terminate()
 
+    @property
+    def admin(self) -> str | None:
+        """Where its admin listens; None if that is not open yet."""
+        return next((event["admin"] for event in self.events if event["event"] == "starting"), None)
+
     async def ready(self) -> dict[str, Any]:
         """What /readyz says."""
-        serving = next(event for event in self.events if event["event"] == "serving")
-        answer = await self._admin.get(f"http://{serving['admin']}/readyz")
+        answer = await self._admin.get(f"http://{self.admin}/readyz")
         return {"status": answer.status_code, **answer.json()}
 
     async def close(self) -> None:

@@ -59,6 +59,9 @@ class ToyWorld:
 
     def __init__(self) -> None:
         self.texts: dict[ResourceType, dict[str, str]] = {type: {} for type in ResourceType}
+        self.complete = True  # whether nothing is unknown
+        self.gone: set[tuple[ResourceType, str]] = set()  # known to be, although something is unknown
+        self.joined: set[tuple[ResourceType, str]] = set()  # made of what all services contribute
         self._selections: dict[ResourceType, Selection] = {}
         self._chosen: dict[tuple[ResourceType, frozenset[str]], Selection] = {}
 
@@ -80,6 +83,12 @@ class ToyWorld:
     def get(self, type: ResourceType, name: str) -> Resource | None:
         text = self.texts[type].get(name)
         return None if text is None else made(type, name, text)
+
+    def knows_absence(self, type: ResourceType, name: str) -> bool:
+        return self.complete or (type, name) in self.gone
+
+    def is_partial(self, type: ResourceType, name: str) -> bool:
+        return not self.complete and (type, name) in self.joined
 
     def selection(self, type: ResourceType) -> Selection:
         if type not in self._selections:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,7 @@ import pytest
 
 from pilothouse.model import Service, ServiceName
 from pilothouse.sources import Source
-from pilothouse.sources.files import FilesSource
+from pilothouse.sources.files import Absence, FilesSource
 
 Running = Callable[[Source], AbstractAsyncContextManager["RecordingSink"]]
 
@@ -26,6 +26,14 @@ class RecordingSink:
     def __init__(self) -> None:
         self.services: dict[ServiceName, Service] = {}
         self.reports: list[tuple[str, object]] = []
+        self.places: tuple[str, ...] = ()  # that are unknown
+
+    def restore(self, services: Iterable[Service]) -> None:
+        self.services = {service.name: service for service in services}
+        self.reports.append(("restore", sorted(self.services)))
+
+    def unknown(self, places: Sequence[str]) -> None:
+        self.places = tuple(places)
 
     def replace(self, services: Iterable[Service]) -> None:
         self.services = {service.name: service for service in services}
@@ -93,7 +101,7 @@ class FilesBackend:
         self.folder = folder
 
     def source(self) -> Source:
-        return FilesSource([self.folder], first_report_grace_s=0.2)
+        return FilesSource([self.folder], absence=Absence(allow_empty=True), first_report_grace_s=0.2)
 
     def declare(self, name: str, *addresses: str) -> None:
         self._file(name).write_text(manifest(name, *addresses))

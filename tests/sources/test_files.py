@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pilothouse.kubernetes.realm import Realm
-from pilothouse.sources import files
-from pilothouse.sources.files import FilesSource, inspect, watch
+from pilothouse.sources import Standing, files
+from pilothouse.sources.files import Absence, FilesSource, inspect, watch
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def source(folder):
-    return FilesSource([folder], first_report_grace_s=0.2)
+    return FilesSource([folder], absence=Absence(allow_empty=True), first_report_grace_s=0.2)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ async def test_a_broken_file_keeps_the_last_good_state(running, eventually, sour
         await eventually(lambda: not source.faults)
 
 
-async def test_of_a_file_with_one_bad_document_nothing_is_applied(
+async def test_one_bad_document_costs_itself_and_the_rest_of_its_file_is_applied(
     running, eventually, source, write, manifest
 ):
     path = write("all")
@@ -97,7 +97,8 @@ async def test_of_a_file_with_one_bad_document_nothing_is_applied(
         assert str(fault) == f"{path}:18: document 3 spec.ports[0].port: 70000 is not in 1..65535"
         write("c", "10.0.2.1")
         await eventually(lambda: sink.addresses("c"))
-        assert (sink.addresses("a"), sink.addresses("b")) == (["10.0.0.1"], ["10.0.1.1"])
+        assert (sink.addresses("a"), sink.addresses("b")) == (["10.0.0.2"], ["10.0.1.2"])
+        assert fault.standing is Standing.LAST_GOOD
 
 
 async def test_a_document_that_is_taken_out_is_removed(running, eventually, source, manifest, folder):

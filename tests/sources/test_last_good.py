@@ -7,8 +7,8 @@ import pytest
 from pilothouse.kubernetes.documents import Contents, Place, Remark, read
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.reasons import Omission, Reason
-from pilothouse.sources import LeftOut
-from pilothouse.sources.files.disk import Look, Manifest
+from pilothouse.sources import LeftOut, Standing
+from pilothouse.sources.files.disk import Look, Manifest, Stamp, manifests_of
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
 
 A, B = ("shop", "a"), ("shop", "b")
@@ -29,7 +29,7 @@ def found(manifest):
 
     def as_manifest(said):
         text = said if isinstance(said, str) else "---\n".join(manifest(name, *said[name]) for name in said)
-        return Manifest(text.encode(), read(text.encode()))
+        return Manifest(text.encode(), read(text.encode()), data=text.encode())
 
     return find
 
@@ -208,3 +208,116 @@ def test_what_is_in_a_namespace_that_is_not_served_is_not_there(found, realm):
     assert [*last_good.left_out] == [LeftOut("f.yaml", 2, 1, omission)]
     assert last_good.complete
     assert not last_good.in_doubt
+
+
+def bad(manifest, name):
+    """The manifest of a service with a port that is none; its slice is as it should be."""
+    return manifest(name, "10.0.9.9").replace("port: 80,", "port: 80000,")
+
+
+def addresses(last_good, name):
+    return [endpoint.address for endpoint in last_good.service(("shop", name)).endpoints]
+
+
+def test_a_document_that_cannot_be_read_costs_itself(last_good, found, manifest):
+    last_good.take_in(found(f={"a": ["10.0.0.1"], "b": ["10.0.1.1"], "c": []}), 0)
+    text = f"{manifest('a', '10.0.0.2')}---\n{bad(manifest, 'b')}---\nkind: Serv\n"
+    for when in (10, 10 + LATER):
+        last_good.take_in(found(f=text), when)
+    assert addresses(last_good, "a") == ["10.0.0.2"]
+    assert names(last_good) == [A, B, ("shop", "c")]  # one of the broken documents may be `c`
+    assert {fault.standing for fault in last_good.faults} == {Standing.LAST_GOOD}
+    assert last_good.complete
+
+
+def test_of_a_new_file_with_a_broken_document_the_rest_is_taken_in_and_it_is_unknown(
+    last_good, found, manifest
+):
+    text = f"{manifest('a')}---\nkind: Serv\n"
+    for when in (0, LATER):
+        last_good.take_in(found(f=text), when)
+    assert names(last_good) == [A]
+    assert last_good.unknown == {"f.yaml"}
+    assert [fault.standing for fault in last_good.faults] == [Standing.UNKNOWN]
+    last_good.take_in(found(f={"a": []}), 10)
+    assert last_good.unknown == frozenset()
+
+
+def test_what_counts_as_absent_is_said_to(last_good):
+    text = b"apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {pilothouse.dev/weight: heavy}}\n"
+    last_good.take_in(Look({"p.yaml": Manifest(text, read(text))}), 0)
+    assert [fault.standing for fault in last_good.faults] == [Standing.ABSENT]
+
+
+def on(device, text):
+    return Manifest(text, read(text), Stamp(device, 1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("left", "implied"),
+    [
+        ({"d/g.yaml": 1}, ()),  # one file of several was removed
+        ({}, ("d/f.yaml",)),  # its folder is empty, or is gone
+        ({"e/g.yaml": 1}, ("d/f.yaml",)),
+        ({"d/e/g.yaml": 1}, ()),
+        ({"d/g.yaml": 2}, ("d/f.yaml",)),  # another file system is mounted there
+    ],
+)
+def test_a_loss_is_implied_where_a_folder_went_with_it(last_good, manifest, left, implied):
+    text = manifest("a").encode()
+    before = Look({"d/f.yaml": on(1, text), **{path: on(1, b"a: [") for path in left}})
+    after = Look({path: on(device, b"a: [") for path, device in left.items()})
+    last_good.take_in(before, 0)
+    last_good.take_in(before, LATER)
+    last_good.take_in(after, 10)
+    assert last_good.take_in(after, 10 + LATER) == {A}
+    assert last_good.implied_losses == implied
+    last_good.take_in(after, 20)
+    assert last_good.implied_losses == ()
+
+
+def test_what_the_next_process_has_to_know_is_the_last_text_without_errors_and_what_was_taken_in_since(
+    last_good, found, manifest
+):
+    def saved():
+        texts, last_good.unsaved = last_good.unsaved, {}
+        return texts
+
+    def take(text, when):
+        for moment in (when, when + LATER):
+            last_good.take_in(found(f=text), moment)
+
+    good = f"{manifest('a', '10.0.0.1')}---\n{manifest('b', '10.0.1.1')}"
+    take(good, 0)
+    assert saved() == {"f.yaml": (good.encode(),)}
+    first = f"{manifest('a', '10.0.0.2')}---\n{bad(manifest, 'b')}"
+    take(first, 10)
+    assert saved() == {"f.yaml": (good.encode(), first.encode())}
+    second = f"{manifest('a', '10.0.0.3')}---\n{bad(manifest, 'b')}# again\n"
+    take(second, 20)  # everything that `first` added is newer here
+    assert saved() == {"f.yaml": (good.encode(), second.encode())}
+    take("a: [", 30)
+    assert saved() == {}
+
+    later = LastGood()
+    later.recover("f.yaml", manifests_of([good.encode(), second.encode()]))
+    for when in (0, LATER):
+        later.take_in(found(f="a: ["), when)
+    assert later.services == last_good.services
+    assert later.complete
+    take(good, 40)
+    assert saved() == {"f.yaml": (good.encode(),)}
+    for when in (50, 50 + LATER):
+        last_good.take_in(found(g="a: ["), when)
+    assert saved() == {"f.yaml": None}
+
+
+def test_of_a_file_that_stays_broken_few_texts_are_kept(last_good, found, manifest):
+    take = [f"{manifest(f's{number}')}---\nkind: Serv{number}\n" for number in range(50)]
+    for number, text in enumerate(take):
+        for when in (number * 10, number * 10 + LATER):
+            last_good.take_in(found(f=text), when)
+    texts = last_good.unsaved["f.yaml"]
+    assert len(texts) == 8
+    assert texts[0] == take[0].encode()
+    assert texts[-1] == take[-1].encode()

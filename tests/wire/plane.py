@@ -52,7 +52,8 @@ class ControlPlane:
         """Start the process; `serving` tells when it is there."""
         ports = ["--xds", self.address, "--admin", "127.0.0.1:0"]
         with self._log.open("w") as log:
-            flags = ["--manifests", self.manifests, *ports, *self._flags, "--log-format", "json"]
+            always = ["--manifests", self.manifests, "--allow-empty", "--log-format", "json"]
+            flags = [*always, *ports, *self._flags]
             self._process = subprocess.Popen([PROGRAM, "serve", *flags], stdout=log, stderr=log)
 
     def start(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from pilothouse.admin.http import admin
 from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.audience import Admission
 from pilothouse.catalogue import Catalogue
-from pilothouse.config import Settings
+from pilothouse.config import ConfigError, Settings
 from pilothouse.damping import Damping
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.observe import SourceState, observe
@@ -24,7 +25,9 @@ from pilothouse.server.discovery import Discovery
 from pilothouse.server.grpc_server import Terms, Tls
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.sources import Sink, Source
-from pilothouse.sources.files import FilesSource
+from pilothouse.sources.files import Absence, FilesSource
+from pilothouse.sources.files.kept import Kept
+from pilothouse.state import StateFolder, default_folder
 
 log = structlog.get_logger(__name__)
 
@@ -43,11 +46,16 @@ async def run(
     Raises OSError, one line of text, if an address cannot be listened on.
     """
     if sources is None:
-        sources = [FilesSource(settings.manifests, _realm(settings))]
+        sources = [_files(settings)]
     states = [SourceState(source) for source in sources]
     gc.disable()  # until everything is loaded: none of it is garbage, and it would be searched in vain
     names = [source.name for source in sources]
-    registry = Registry(names, damping=Damping() if settings.flap_damping else None)
+    registry = Registry(
+        names,
+        hold_s=settings.hold,
+        accept_missing=settings.accept_missing,
+        damping=Damping() if settings.flap_damping else None,
+    )
     catalogue = Catalogue(settings.external_names, settings.unknown_host_status)
     discovery = Discovery(catalogue, _admission(settings))
     started_s, stopping = time.time(), _stop_on_signals()
@@ -56,9 +64,11 @@ async def run(
         running = [tasks.create_task(supervise(state, registry.shard(state.name))) for state in states]
         status = admin(lambda: observe(started_s, states, registry, catalogue, discovery))
         async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
+            log.info("starting", admin=f"{settings.admin.host}:{admin_port}", sources=names)
             if await _synced(registry, stopping):
-                if registry.services:
-                    await publish_next(registry, catalogue, discovery)
+                registry.changed.touch()
+                await publish_next(registry, catalogue, discovery)
+                catalogue.begin()
                 _settle_memory()
                 running.append(tasks.create_task(publish(registry, catalogue, discovery)))
                 terms = Terms(_tls(settings), settings.max_connection_age_s, shared=settings.workers > 1)
@@ -103,10 +113,16 @@ async def publish_next(registry: Registry, catalogue: Catalogue, discovery: Disc
     """Wait for a change, and carry it over; what changed meanwhile is taken together."""
     names = await registry.changed.take()
     before = set(catalogue.quarantined)
-    discovery.publish(catalogue.apply(sorted(names), registry.services))
+    complete = catalogue.complete
+    changes = catalogue.apply(sorted(names), registry.services)
+    catalogue.all_read = registry.complete
+    discovery.publish(changes)
+    if catalogue.complete and not complete:
+        discovery.completed()
     for name in sorted(catalogue.quarantined.keys() - before):
         log.error(
-            "service quarantined, its last good version stays",
+            "service quarantined",
+            stays="its last good version" if catalogue.serves(name) else "nothing",
             service=str(name),
             reason=catalogue.quarantined[name].reason,
         )
@@ -115,7 +131,7 @@ async def publish_next(registry: Registry, catalogue: Catalogue, discovery: Disc
 async def _synced(registry: Registry, stopping: asyncio.Event) -> bool:
     """Wait for the first report of every source, within bounds; false if it is to stop instead.
 
-    An Envoy that reconnects to a half-filled control plane would drop what is missing.
+    What is served without one of them states no absence: an Envoy that reconnects drops nothing.
     """
     waits = [asyncio.create_task(registry.until_synced()), asyncio.create_task(stopping.wait())]
     await asyncio.wait(waits, timeout=SYNC_S, return_when=asyncio.FIRST_COMPLETED)
@@ -150,6 +166,31 @@ def _realm(settings: Settings) -> Realm:
         frozenset(settings.include_namespaces),
         frozenset(settings.exclude_namespaces),
     )
+
+
+def _files(settings: Settings) -> FilesSource:
+    return FilesSource(
+        settings.manifests,
+        _realm(settings),
+        kept=_kept(settings, "files"),
+        absence=Absence(settings.allow_empty, settings.accept_missing),
+    )
+
+
+def _kept(settings: Settings, source: str) -> Kept | None:
+    """Where a source keeps what the next process has to know. Raises ConfigError for a folder of no use.
+
+    One that nobody asked for may be of no use: that is told, and stops nothing.
+    """
+    if settings.no_state:
+        return None
+    folder = StateFolder((settings.state or default_folder(os.environ)) / source)
+    if settings.state is not None:
+        try:
+            folder.open()
+        except OSError as error:
+            raise ConfigError("--state", f"{folder.folder}: {error.strerror}") from None
+    return Kept(folder, settings.hold)
 
 
 def _admission(settings: Settings) -> Admission:

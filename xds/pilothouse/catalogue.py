@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pilothouse.audience import ANYBODY, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.changes import Change, change, concerns
@@ -56,6 +56,35 @@ class Catalogue:
         self._choices: OrderedDict[tuple[ResourceType, object], Selection] = OrderedDict()
         #: Services whose newest version was not admitted, and the rule that it breaks.
         self.quarantined: dict[ServiceName, Quarantined] = {}
+        #: Whether everything that the sources hold could be read.
+        self.all_read = True
+        self._unserved: frozenset[ServiceName] = frozenset()
+        self._gone: dict[ResourceType, set[str]] = {type: set() for type in ResourceType}
+
+    @property
+    def complete(self) -> bool:
+        """Whether absence means absence. Until then a name that was never known may be that of something that
+        cannot be read."""
+        return self.all_read and self._unserved.isdisjoint(self.quarantined)
+
+    def begin(self) -> None:
+        """Clients come from now on. They may have, from an earlier process, what is quarantined here."""
+        self._unserved = frozenset(name for name in self.quarantined if not self.serves(name))
+
+    def serves(self, name: ServiceName) -> bool:
+        """Whether a version of a service is in force."""
+        return self._directory.get(name) is not None
+
+    def knows_absence(self, type: ResourceType, name: str) -> bool:
+        """Whether it is known that there is no such resource for a client who lacks it.
+
+        It was removed, or is there for others; or nothing is unknown.
+        """
+        return self.complete or name in self._gone[type] or self._directory.has_cluster(name)
+
+    def is_partial(self, type: ResourceType, name: str) -> bool:
+        """Whether a resource that all services contribute to may lack some that cannot be read."""
+        return not self.complete and name == EGRESS and type in (ResourceType.LISTENER, ResourceType.ROUTES)
 
     def counts(self) -> Mapping[ResourceType, int]:
         """How many resources there are, for a client that may see all."""
@@ -228,13 +257,14 @@ class Catalogue:
             if old is None:
                 return ()
             self._directory.put(old, None)
+            self._note_gone(old)
             return self._claims.release(old.service.spec)
         try:
             new = translate(service, self._claims.resolve(service.spec), self._capturing, old)
         except ValueError as violation:  # of a rule, or of what no message can hold at all
             self._quarantine(name, violation)
             if old is not None:  # which stays, but not with what others have taken from it meanwhile
-                self._renew(old)
+                self._renew(old, replace(old.service, endpoints=service.endpoints))
             return ()
         self.quarantined.pop(name, None)
         self._directory.put(old, new)
@@ -247,19 +277,30 @@ class Catalogue:
     def _quarantine(self, name: ServiceName, violation: ValueError) -> None:
         self.quarantined[name] = Quarantined(str(violation), time.time())
 
+    def _note_gone(self, old: Translated) -> None:
+        """While something is unknown, remember what was removed: only this may be said to be gone."""
+        if self.complete:
+            for names in self._gone.values():
+                names.clear()
+            return
+        self._gone[ResourceType.CLUSTER].update(old.clusters)
+        self._gone[ResourceType.ENDPOINTS].update(old.clusters)
+        self._gone[ResourceType.LISTENER].update(old.listeners)
+        self._gone[ResourceType.ROUTES].update(old.vip_routes)
+
     def _capture(self) -> None:
         """Translate what captures HTTP at virtual IPs, which few fleets want, from now on."""
         if self._capturing:
             return
         self._capturing = True
         for old in self._directory.all():
-            self._renew(old)
+            self._renew(old, old.service)
 
-    def _renew(self, old: Translated) -> None:
-        """Translate once more what is in force. It stays as it is if it now breaks a rule."""
-        resolved = self._claims.resolve(old.service.spec)
+    def _renew(self, old: Translated, service: Service) -> None:
+        """Translate again what is in force, with these endpoints. It stays as it is if it breaks a rule."""
+        resolved = self._claims.resolve(service.spec)
         try:
-            self._directory.put(old, translate(old.service, resolved, self._capturing, old))
+            self._directory.put(old, translate(service, resolved, self._capturing, old))
         except ValueError as violation:
             self._quarantine(old.service.name, violation)
 

@@ -28,7 +28,10 @@ from pydantic import (
     field_validator,
 )
 
+from pilothouse.guard import HOLD_S
+
 PREFIX = "PILOTHOUSE_"
+_LONGEST_HOLD_S = 7 * 24 * 3600
 _HOST = re.compile(
     r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?|\[[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*)+(%[A-Za-z0-9]+)?\]"
 )
@@ -138,6 +141,10 @@ class Settings(BaseModel):
     A request for a host name that nobody has is answered by `unknown_host_status`.
     With `flap_damping` an endpoint whose readiness keeps changing waits before it is called again.
     `workers` are processes that share the xDS port; each has an admin port, the first of them `admin`.
+    `state` is a folder for what the next process has to know; without one it is the platform's, and with
+    `no_state` nothing is kept. With `accept_missing` what cannot be read counts as absent, and with
+    `allow_empty` so does what an empty folder once held. A massive loss that nobody stated is held for
+    `hold` seconds; 0 believes it at once.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -161,6 +168,18 @@ class Settings(BaseModel):
     unknown_host_status: int = Field(default=503, ge=400, le=599)
     flap_damping: bool = False
     workers: int = Field(default=1, ge=1, le=64)
+    state: Path | None = None
+    no_state: bool = False
+    accept_missing: bool = False
+    allow_empty: bool = False
+    hold: float = Field(default=HOLD_S, ge=0, le=_LONGEST_HOLD_S, allow_inf_nan=False)
+
+    @field_validator("no_state")
+    @classmethod
+    def _one_of_both(cls, no_state: bool, info: ValidationInfo) -> bool:
+        if no_state and info.data.get("state") is not None:
+            raise ValueError("state and no_state exclude each other")
+        return no_state
 
     @field_validator("tls_key")
     @classmethod
@@ -286,7 +305,7 @@ def _entries(file: Path, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Given]
 
 def _anchored(name: str, value: object, folder: Path) -> object:
     """Paths in a file are relative to it, since a service manager starts us in any directory."""
-    if name not in {"manifests", "tls_cert", "tls_key", "client_ca"}:
+    if name not in {"manifests", "tls_cert", "tls_key", "client_ca", "state"}:
         return value
     if isinstance(value, list):
         return [_anchored(name, item, folder) for item in value]

@@ -39,6 +39,10 @@ class Directory:
         """Every service, in no order; a list, so that services can be put meanwhile."""
         return [*self._services.values()]
 
+    def has_cluster(self, name: str) -> bool:
+        """Whether some service has this cluster, whoever sees it."""
+        return name in self._owners
+
     @property
     def cluster_count(self) -> int:
         return len(self._owners)

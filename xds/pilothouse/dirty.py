@@ -24,6 +24,10 @@ class DirtySet(Generic[K]):
         if self._keys:
             self._marked.set()
 
+    def touch(self) -> None:
+        """Let the reader look, although no key needs work: something else has changed."""
+        self._marked.set()
+
     async def take(self) -> frozenset[K]:
         """Everything marked since the last call; waits until there is something."""
         await self._marked.wait()

@@ -1,27 +1,126 @@
-"""Which losses to believe: the seam between what a source reports and what is served.
+"""Which losses to believe: what stands between the reports of a source and what is served.
 
-Loss that is explicit (a deletion event, a manifest that was removed) is honoured at once. Loss that
-is only implied by a report of everything may be a fault of the backend; whether to believe it is
-decided here, before the merge, so that no later stage has to ask.
+Loss that is explicit (a deletion event, a manifest that was removed) is honoured at once. Loss that is only
+implied by a report of everything may be a fault of the backend: a folder that was unmounted, a list that came
+back empty. If it is massive, the guard holds what is lost, until it is back or until the hold has lasted long
+enough (Eureka calls this self-preservation).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass, replace
 
-from pilothouse.model import Service, ServiceName
+from pilothouse.model import Service, ServiceName, State, ordered
 
 Report = Mapping[ServiceName, Service]
 
+#: How long a massive loss is held, in seconds, unless the operator says otherwise.
+HOLD_S = 120.0
+#: Losses of one source within so many seconds count together.
+WINDOW_S = 30.0
+#: A loss is massive if half is gone of what was at least so much.
+_LEAST = 10
 
-class Guard(Protocol):
-    """Decides what of a full report comes into force."""
 
-    def __call__(self, source: str, before: Report, after: Report) -> Report:
-        """`before` is in force, `after` was reported. Returns what is to be in force now."""
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A loss that is not believed yet. Times are seconds of a monotonic clock.
+
+    `names` are the services that are kept whole or in part, `endpoints` is how many of theirs are kept.
+    """
+
+    names: frozenset[ServiceName]
+    endpoints: int
+    since: float
+    until: float
 
 
-def believe(source: str, before: Report, after: Report) -> Report:
-    """Takes every report at its word: right for sources whose reports are explicit, such as files."""
-    return after
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be in force after a report, and the hold that this takes, if any."""
+
+    in_force: Report
+    hold: Hold | None = None
+
+
+class Guard:
+    """Judges the full reports of one source. The caller says what time it is.
+
+    `hold_s` of 0 believes everything.
+    """
+
+    def __init__(self, hold_s: float = HOLD_S) -> None:
+        self._hold_s = hold_s
+        self._since = float("-inf")
+        self._baseline: dict[ServiceName, Service] = {}  # the most that was in force within the window
+
+    def judge(self, before: Report, after: Report, now: float, hold: Hold | None = None) -> Verdict:
+        """`before` is in force, `after` was reported; `hold` is the one that is in force already."""
+        if now - self._since >= WINDOW_S or _size(before) >= _size(self._baseline):
+            self.believed(before, now)
+        if not self._hold_s or not _is_massive(before if hold else self._baseline, after):
+            return Verdict(after)
+        kept, names, endpoints = _kept(before, after)
+        if not names:
+            return Verdict(after)
+        since = hold.since if hold else now
+        return Verdict(kept, Hold(frozenset(names), endpoints, since, since + self._hold_s))
+
+    def believed(self, report: Report, now: float) -> None:
+        """This is in force, and losses count from here on."""
+        self._since, self._baseline = now, dict(report)
+
+    def removed(self, name: ServiceName) -> None:
+        """A service was removed explicitly, which is no loss."""
+        self._baseline.pop(name, None)
+
+
+def _is_massive(before: Report, after: Report) -> bool:
+    """Whether half of the services or half of the endpoints that are called are gone."""
+    lost_services = sum(name not in after for name in before)
+    if len(before) >= _LEAST and 2 * lost_services >= len(before):
+        return True
+    had = sum(_callable(service) for service in before.values())
+    if had < _LEAST:
+        return False
+    # Most services are the same object as before, so they cost no look at their endpoints.
+    lost = sum(
+        max(0, _callable(service) - _callable(after.get(name)))
+        for name, service in before.items()
+        if after.get(name) is not service
+    )
+    return 2 * lost >= had
+
+
+def _size(report: Report) -> int:
+    return len(report) + sum(map(_callable, report.values()))
+
+
+def _callable(service: Service | None) -> int:
+    if service is None:
+        return 0
+    return sum(endpoint.state is State.READY and endpoint.weight > 0 for endpoint in service.endpoints)
+
+
+def _kept(before: Report, after: Report) -> tuple[Report, set[ServiceName], int]:
+    """What was reported together with what that lacks; the names of the services that lack it, and how many
+    endpoints these have lost."""
+    found = dict(after)
+    names: set[ServiceName] = set()
+    endpoints = 0
+    for name, old in before.items():
+        new = after.get(name)
+        if new is old:
+            continue
+        known = {endpoint.address for endpoint in new.endpoints} if new else set()
+        lost = [endpoint for endpoint in old.endpoints if endpoint.address not in known]
+        if new is None:
+            found[name] = old
+        elif lost:
+            found[name] = replace(new, endpoints=ordered((*new.endpoints, *lost)))
+        else:
+            continue
+        names.add(name)
+        endpoints += len(lost)
+    return found, names, endpoints

@@ -9,6 +9,7 @@ from pilothouse import __version__
 from pilothouse.admin.status import (
     Counters,
     FaultStatus,
+    HoldStatus,
     Quarantine,
     SourceStatus,
     Status,
@@ -16,6 +17,7 @@ from pilothouse.admin.status import (
     SubscriptionStatus,
 )
 from pilothouse.catalogue import Catalogue
+from pilothouse.guard import Hold
 from pilothouse.model import Service, ServiceName
 from pilothouse.registry import Registry
 from pilothouse.resources import ResourceType
@@ -25,6 +27,7 @@ from pilothouse.sources import Sink, Source
 
 #: After how long without an answer a client is not just busy.
 LAGGING_S = 10.0
+_NAMES = 100  # so many services of a hold are named
 
 
 class SourceState:
@@ -53,6 +56,12 @@ class _Watched:
         self._sink = sink
         self._state = state
 
+    def restore(self, services: Iterable[Service]) -> None:
+        self._sink.restore(services)
+
+    def unknown(self, places: Sequence[str]) -> None:
+        self._sink.unknown(places)
+
     def replace(self, services: Iterable[Service]) -> None:
         self._sink.replace(services)
         self._state.reported()
@@ -80,7 +89,7 @@ def observe(
         draining=discovery.draining,
         sources=tuple(_source(state, registry) for state in states),
         quarantined=tuple(
-            Quarantine(str(name), held.reason, held.since_s)
+            Quarantine(str(name), held.reason, held.since_s, catalogue.serves(name))
             for name, held in sorted(catalogue.quarantined.items())
         ),
         services=len(registry.services),
@@ -100,10 +109,22 @@ def _source(state: SourceState, registry: Registry) -> SourceStatus:
         services=registry.count(state.name),
         last_report_s=state.last_report_s,
         faults=tuple(
-            FaultStatus(fault.file, fault.line, fault.document, fault.field, fault.message)
+            FaultStatus(
+                fault.file, fault.line, fault.document, fault.field, fault.message, fault.standing.value
+            )
             for fault in state.source.faults
         ),
+        unknown=registry.unknown(state.name),
+        hold=_hold(registry.held(state.name)),
     )
+
+
+def _hold(hold: Hold | None) -> HoldStatus | None:
+    if hold is None:
+        return None
+    ahead = time.time() - time.monotonic()  # of the clock that holds are told by
+    names = tuple(map(str, sorted(hold.names)[:_NAMES]))
+    return HoldStatus(len(hold.names), hold.endpoints, names, hold.since + ahead, hold.until + ahead)
 
 
 def _stream(session: Session) -> StreamStatus:

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pilothouse.damping import Damping
 from pilothouse.dirty import DirtySet
-from pilothouse.guard import Guard, believe
+from pilothouse.guard import HOLD_S, Guard, Hold
 from pilothouse.model import Service, ServiceName
+
+
+@dataclass(slots=True)
+class _Shard:
+    """What one source says, and what of it is in force: more, while a loss is held."""
+
+    guard: Guard
+    reported: dict[ServiceName, Service] = field(default_factory=dict)
+    in_force: dict[ServiceName, Service] = field(default_factory=dict)
+    synced: bool = False
+    #: Places that the source cannot read, and of which nothing good is known.
+    unknown: tuple[str, ...] = ()
+    hold: Hold | None = None
+    held: set[ServiceName] = field(default_factory=set)  # of the names of the hold those that still are
+    release: asyncio.TimerHandle | None = None
 
 
 class Registry:
@@ -17,15 +34,21 @@ class Registry:
 
     Sources are given in order of precedence: of several that know a service, the first defines it.
     Endpoints are not united across sources, because two registries rarely mean the same by health.
+    A massive loss that a report only implies is held for `hold_s` seconds. With `accept_missing` what
+    cannot be read counts as absent.
     """
 
     def __init__(
-        self, sources: Sequence[str], guard: Guard = believe, damping: Damping | None = None
+        self,
+        sources: Sequence[str],
+        *,
+        hold_s: float = HOLD_S,
+        accept_missing: bool = False,
+        damping: Damping | None = None,
     ) -> None:
-        self._shards: dict[str, dict[ServiceName, Service]] = {source: {} for source in sources}
-        self._unsynced = set(sources)
+        self._shards = {source: _Shard(Guard(hold_s)) for source in sources}
+        self._accept_missing = accept_missing
         self._synced = asyncio.Event()
-        self._guard = guard
         self._damping = damping
         self._services: dict[ServiceName, Service] = {}
         #: Services that were created, changed or removed since the last `take`.
@@ -38,44 +61,107 @@ class Registry:
     @property
     def unsynced(self) -> frozenset[str]:
         """The sources that have not reported yet."""
-        return frozenset(self._unsynced)
+        return frozenset(source for source, shard in self._shards.items() if not shard.synced)
+
+    @property
+    def complete(self) -> bool:
+        """Whether absence means absence: every source has reported, and nothing is unknown to any."""
+        return self._accept_missing or all(
+            shard.synced and not shard.unknown for shard in self._shards.values()
+        )
 
     def count(self, source: str) -> int:
-        """How many services a source reports."""
-        return len(self._shards[source])
+        """How many services of a source are in force."""
+        return len(self._shards[source].in_force)
+
+    def held(self, source: str) -> Hold | None:
+        """The loss of a source that is not believed yet."""
+        return self._shards[source].hold
+
+    def unknown(self, source: str) -> tuple[str, ...]:
+        """The places that a source cannot read, and of which nothing good is known."""
+        return self._shards[source].unknown
 
     async def until_synced(self) -> None:
-        """Wait until every source has reported once: from then on absence means absence."""
-        if self._unsynced:
+        """Wait until every source has reported once."""
+        if self.unsynced:
             await self._synced.wait()
 
     def shard(self, source: str) -> Shard:
         """The sink for one source."""
         return Shard(self, source)
 
+    def restore(self, source: str, services: Iterable[Service]) -> None:
+        shard = self._shards[source]
+        if not shard.synced:
+            shard.reported = {service.name: service for service in services}
+            self._enforce(shard, shard.reported)
+
     def replace(self, source: str, services: Iterable[Service]) -> None:
-        before = self._shards[source]
-        after = dict(self._guard(source, before, {service.name: service for service in services}))
-        self._shards[source] = after
-        self._merge([name for name in before.keys() | after.keys() if before.get(name) != after.get(name)])
-        self._unsynced.discard(source)
-        if not self._unsynced:
+        shard, complete = self._shards[source], self.complete
+        shard.reported = {service.name: service for service in services}
+        verdict = shard.guard.judge(shard.in_force, shard.reported, time.monotonic(), shard.hold)
+        self._hold(shard, verdict.hold)
+        self._enforce(shard, verdict.in_force)
+        shard.synced = True
+        if not self.unsynced:
             self._synced.set()
+        self._tell_if_completed(complete)
 
     def update(self, source: str, name: ServiceName, service: Service | None) -> None:
         shard = self._shards[source]
-        if shard.get(name) == service:
+        if service is None:
+            shard.guard.removed(name)
+            shard.reported.pop(name, None)
+        else:
+            shard.reported[name] = service
+        if shard.held:
+            shard.held.discard(name)  # it is back, or was removed explicitly
+            if not shard.held:
+                self._hold(shard, None)
+        if shard.in_force.get(name) == service:
             return
         if service is None:
-            del shard[name]
+            del shard.in_force[name]
         else:
-            shard[name] = service
+            shard.in_force[name] = service
         self._merge([name])
+
+    def state_unknown(self, source: str, places: tuple[str, ...]) -> None:
+        complete = self.complete
+        self._shards[source].unknown = places
+        self._tell_if_completed(complete)
+
+    def _tell_if_completed(self, before: bool) -> None:
+        if self.complete != before:
+            self.changed.touch()
+
+    def _hold(self, shard: _Shard, hold: Hold | None) -> None:
+        """Enter a hold, which is to end by itself, or none."""
+        if shard.release is not None:
+            shard.release.cancel()
+            shard.release = None
+        shard.hold, shard.held = hold, set(hold.names if hold else ())
+        if hold is not None:
+            remaining = max(0.0, hold.until - time.monotonic())
+            shard.release = asyncio.get_running_loop().call_later(remaining, self._release, shard)
+
+    def _release(self, shard: _Shard) -> None:
+        """The hold has lasted long enough: what was reported is believed."""
+        self._hold(shard, None)
+        shard.guard.believed(shard.reported, time.monotonic())
+        self._enforce(shard, shard.reported)
+
+    def _enforce(self, shard: _Shard, services: Mapping[ServiceName, Service]) -> None:
+        before, after = shard.in_force, dict(services)
+        shard.in_force = after
+        self._merge([name for name in before.keys() | after.keys() if before.get(name) != after.get(name)])
 
     def _merge(self, names: Iterable[ServiceName]) -> None:
         changed = []
         for name in names:
-            merged = next((shard[name] for shard in self._shards.values() if name in shard), None)
+            shards = self._shards.values()
+            merged = next((shard.in_force[name] for shard in shards if name in shard.in_force), None)
             if self._damping is not None:
                 merged = self._damped(self._damping, name, merged)
             if merged == self._services.get(name):
@@ -105,6 +191,9 @@ class Shard:
         self._registry = registry
         self._source = source
 
+    def restore(self, services: Iterable[Service]) -> None:
+        self._registry.restore(self._source, services)
+
     def replace(self, services: Iterable[Service]) -> None:
         self._registry.replace(self._source, services)
 
@@ -113,3 +202,6 @@ class Shard:
 
     def remove(self, name: ServiceName) -> None:
         self._registry.update(self._source, name, None)
+
+    def unknown(self, places: Sequence[str]) -> None:
+        self._registry.state_unknown(self._source, tuple(places))

@@ -30,6 +30,19 @@ class World:
             return self._proxyless(type, name)
         return self.selection(type).resources.get(name)
 
+    @property
+    def complete(self) -> bool:
+        """Whether absence means absence: nothing is unknown."""
+        return self._catalogue.complete
+
+    def knows_absence(self, type: ResourceType, name: str) -> bool:
+        """Whether it is known that a resource that this audience lacks is not there."""
+        return self._catalogue.knows_absence(type, name)
+
+    def is_partial(self, type: ResourceType, name: str) -> bool:
+        """Whether a resource may lack contributions of services that cannot be read."""
+        return self._catalogue.is_partial(type, name)
+
     def selection(self, type: ResourceType) -> Selection:
         """All of one type."""
         audience, catalogue = self.audience, self._catalogue

@@ -74,6 +74,7 @@ def ready_view(status: Status) -> dict[str, Any]:
     verdict = readiness(status)
     return {
         "ready": verdict.ready,
+        "degraded": verdict.degraded,
         "reasons": verdict.reasons,
         "warnings": verdict.warnings,
         "draining": status.draining,

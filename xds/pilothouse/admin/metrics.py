@@ -72,7 +72,10 @@ def _sources(sources: Iterable[SourceStatus]) -> Iterator[Metric]:
     yield each("synced", "1 once the source has reported.", lambda source: source.synced)
     yield each("stale", "1 while the source fails and is retried.", lambda source: source.stale)
     yield each("faults", "Places in the backend that cannot be read.", lambda source: len(source.faults))
-    yield each("services", "Services that the source reports.", lambda source: source.services)
+    yield each("services", "Services of the source that are in force.", lambda source: source.services)
+    yield each("unknown", "Places of which nothing good is known.", lambda source: len(source.unknown))
+    yield each("held_services", "Services whose loss is held.", lambda s: s.hold.services if s.hold else 0)
+    yield each("held_endpoints", "Endpoints whose loss is held.", lambda s: s.hold.endpoints if s.hold else 0)
     yield each("last_report_timestamp_seconds", "When it last reported.", lambda source: source.last_report_s)
 
 

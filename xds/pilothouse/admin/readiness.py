@@ -1,16 +1,21 @@
 """Whether this process may be given sidecars, and why not, in words. Pure.
 
-Only what a restart elsewhere could mend makes it not ready. A source that fails, a broken file and
-a quarantined service leave the last good state in force, so they warn: were they to take the
-process out, one bad manifest would cut every sidecar off from the changes of all other services.
+Only what a process elsewhere may do better makes it not ready: a source that has not reported, or of which
+something is unknown, so that a rollout stops before it replaces processes that know more. A source that fails
+later, a broken file, a held loss and a quarantined service leave the last good state in force, so they warn:
+were they to take the process out, one bad manifest would cut every sidecar off from all other changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from pilothouse.admin.status import SourceStatus, Status
+from pilothouse.admin.status import FaultStatus, SourceStatus, Status
+
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,11 @@ class Readiness:
     @property
     def ready(self) -> bool:
         return not self.reasons
+
+    @property
+    def degraded(self) -> bool:
+        """Whether something asks for a person."""
+        return bool(self.reasons or self.warnings)
 
 
 def readiness(status: Status) -> Readiness:
@@ -41,25 +51,52 @@ def _reasons(status: Status) -> Iterator[str]:
         # Nothing to report is not the same as a report of nothing: sidecars would be told to forget all.
         yield "there is no source of services"
     for source in status.sources:
-        if not source.synced:
+        if not source.synced or source.unknown:
             yield f"source {source.name}: {explain(source)}"
 
 
 def _warnings(status: Status) -> Iterator[str]:
     for source in status.sources:
-        if source.synced and any(_complaints(source)):
+        if source.synced and not source.unknown and any(_complaints(source)):
             yield f"source {source.name}: {explain(source)}"
     for quarantine in status.quarantined:
-        held = f"service {quarantine.service} is quarantined, its last good version is served"
-        yield f"{held}: {quarantine.reason}"
+        standing = "its last good version is served" if quarantine.served else "nothing of it is served"
+        yield f"service {quarantine.service} is quarantined, {standing}: {quarantine.reason}"
 
 
 def _complaints(source: SourceStatus) -> Iterator[str]:
     if not source.synced:
         yield "has not reported yet"
+    if source.unknown:
+        yield (
+            f"nothing good is known of {_some(source.unknown)}; so nothing is said to be gone until that"
+            " can be read, or is accepted with --accept-missing"
+        )
     if source.stale:
         kept = ", its last report stays in force" if source.synced else ""
         yield f"failed and is being retried{kept}: {source.error or 'no error text'}"
+    if source.hold is not None:
+        until = datetime.fromtimestamp(source.hold.until, UTC).strftime("%H:%M:%S UTC")
+        yield (
+            f"the loss of {source.hold.endpoints} endpoints of {source.hold.services} services"
+            f" ({_some(source.hold.names, source.hold.services)}) is held until {until}, since nobody removed"
+            " them one by one"
+        )
     if source.faults:
-        count = f"{len(source.faults)} fault" + "s" * (len(source.faults) > 1)
-        yield f"{count} in what it reads, what that said before stays in force"
+        yield _faulty(source.faults)
+
+
+def _faulty(faults: Sequence[FaultStatus]) -> str:
+    """How many faults there are, what stands in their place, and the first of them."""
+    standings = Counter(fault.in_force for fault in faults)
+    first = faults[0]
+    place = f"{first.file}:{first.line}" if first.line else first.file
+    count = f"{len(faults)} fault" + "s" * (len(faults) > 1)
+    in_force = ", ".join(f"{number} x {standing}" for standing, number in standings.items())
+    return f"{count} in what it reads ({in_force}), first {place}: {first.message}"
+
+
+def _some(names: Sequence[str], count: int = 0) -> str:
+    """The first few names, and how many more there are."""
+    more = (count or len(names)) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -11,21 +11,40 @@ Variant = Literal["sotw", "delta"]
 
 @dataclass(frozen=True, slots=True)
 class FaultStatus:
-    """A place in a backend that cannot be read. `line` and `document` count from 1; 0 is not known."""
+    """A place in a backend that cannot be read. `line` and `document` count from 1; 0 is not known.
+
+    `in_force` says what stands in its place.
+    """
 
     file: str
     line: int
     document: int
     field: str
     message: str
+    in_force: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldStatus:
+    """A loss that is not believed yet: how many services (some by name) and endpoints it is of.
+
+    Times are Unix seconds.
+    """
+
+    services: int
+    endpoints: int
+    names: tuple[str, ...]
+    since: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
     """One source. `synced`: has reported at least once; `stale`: failed, is retried, its last report counts.
 
-    `error` is the text of the last failure, `services` how many it reports now, `last_report_s` the
-    time of its last report in Unix seconds.
+    `error` is the text of the last failure, `services` how many of its services are in force, `last_report_s`
+    the time of its last report in Unix seconds. `unknown` are places that it cannot read and of which nothing
+    good is known.
     """
 
     name: str
@@ -35,15 +54,21 @@ class SourceStatus:
     services: int = 0
     last_report_s: float | None = None
     faults: tuple[FaultStatus, ...] = ()
+    unknown: tuple[str, ...] = ()
+    hold: HoldStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """A service (`namespace/name`) whose new version breaks a validation rule; `since` in Unix seconds."""
+    """A service (`namespace/name`) whose new version breaks a validation rule; `since` in Unix seconds.
+
+    `served` says whether an earlier version is.
+    """
 
     service: str
     reason: str
     since: float
+    served: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,24 @@ Damping = Annotated[
 Workers = Annotated[
     str | None, typer.Option(metavar="COUNT", help="Processes that share the xDS port.  [default: 1]")
 ]
+State = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", help="Keeps what the next start has to know.  [default: the platform's]"),
+]
+NoState = Annotated[bool | None, typer.Option("--no-state", help="Keep nothing.")]
+AcceptMissing = Annotated[
+    bool | None,
+    typer.Option("--accept-missing", help="At the start, what cannot be read or is missing counts as gone."),
+]
+AllowEmpty = Annotated[
+    bool | None, typer.Option("--allow-empty", help="Serve from a folder without manifests.")
+]
+Hold = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SECONDS", help="How long to doubt a massive loss that nobody stated.  [default: 120]"
+    ),
+]
 Config = Annotated[str | None, typer.Option(metavar="FILE", help="YAML file of these settings.")]
 
 
@@ -86,6 +104,11 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     unknown_host_status: Unknown = None,
     flap_damping: Damping = None,
     workers: Workers = None,
+    state: State = None,
+    no_state: NoState = None,
+    accept_missing: AcceptMissing = None,
+    allow_empty: AllowEmpty = None,
+    hold: Hold = None,
     config: Config = None,
 ) -> None:
     """Run the control plane until SIGTERM or SIGINT.

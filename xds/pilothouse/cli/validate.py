@@ -34,7 +34,9 @@ def validate(paths: Paths, cluster_domain: Domain = "cluster.local", output: For
 
 
 def _as_json(faults: list[Fault]) -> str:
-    return json.dumps({"faults": [asdict(fault) for fault in faults]}, indent=2)
+    return json.dumps(
+        {"faults": [{**asdict(fault), "standing": fault.standing.value} for fault in faults]}, indent=2
+    )
 
 
 def _as_text(faults: list[Fault], paths: Sequence[Path]) -> str:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from pilothouse.kubernetes.fields import FieldError, Fields, written
-from pilothouse.kubernetes.objects import Object
+from pilothouse.kubernetes.objects import Key, Object
 from pilothouse.kubernetes.parse import parse
 from pilothouse.kubernetes.values import Lines, TextError, load
 from pilothouse.reasons import Omission
@@ -33,10 +33,11 @@ class Place(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """What is to be said about a place in a file."""
+    """What is to be said about a place in a file, and the object that it is about, where that is known."""
 
     place: Place
     message: str
+    key: Key | None = None
 
 
 class Ignored(NamedTuple):
@@ -55,7 +56,7 @@ class Declared(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a text says. Nothing of a text with `errors` is to be believed; `warnings` do no harm.
+    """What a text says. `errors` are documents that cannot be read, `warnings` parts that count as absent.
 
     `pieces` are for the next `read`: the text's documents by their hash, each with places of its own.
     """
@@ -171,7 +172,7 @@ def _moved(said: Contents, lines: int, documents: int) -> Contents:
         return Place(place.line + lines, place.document + documents, place.field)
 
     def all_moved(remarks: tuple[Remark, ...]) -> tuple[Remark, ...]:
-        return tuple(Remark(moved(place), message) for place, message in remarks)
+        return tuple(remark._replace(place=moved(remark.place)) for remark in remarks)
 
     return Contents(
         tuple(Declared(found, moved(place)) for found, place in said.declared),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from pilothouse.kubernetes.documents import Declared, Remark
@@ -41,6 +41,11 @@ class Manifests:
     def keys(self, file: str) -> frozenset[Key]:
         """The objects that a file declares, in force or not."""
         return self._keys.get(file, frozenset())
+
+    def declared(self, file: str, keys: Collection[Key]) -> list[Declared]:
+        """The declarations of these objects in a file, as they are in it now."""
+        claims = (claim for key in sorted(keys) for claim in self._claims.get(key, ()))
+        return [claim.declared for claim in claims if claim.file == file]
 
     def put(self, file: str, declared: Iterable[Declared]) -> Change:
         """Replace everything that a file declares."""

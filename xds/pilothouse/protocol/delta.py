@@ -18,6 +18,7 @@ from pilothouse.protocol.subscription import (
     Subscription,
     named,
     notify,
+    release,
     split_wildcard,
 )
 from pilothouse.resources import Changes, ResourceType, delta_body
@@ -83,6 +84,10 @@ class DeltaStream:
     def notify(self, changes: Changes) -> bool:
         """Note what changed in the world; true if there may be something to send."""
         return notify(self.subscriptions, changes)
+
+    def completed(self) -> bool:
+        """Nothing is unknown to the world any more; true if there may be something to send."""
+        return release(self.subscriptions)
 
     def poll(self, world: World, now: float) -> Response | None:
         """The next DeltaDiscoveryResponse to send, encoded. Call until it returns None."""

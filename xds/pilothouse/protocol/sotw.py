@@ -17,6 +17,7 @@ from pilothouse.protocol.subscription import (
     Subscription,
     named,
     notify,
+    release,
 )
 from pilothouse.resources import (
     VERSION_SIZE,
@@ -90,6 +91,10 @@ class SotwStream:
         """Note what changed in the world; true if there may be something to send."""
         return notify(self.subscriptions, changes)
 
+    def completed(self) -> bool:
+        """Nothing is unknown to the world any more; true if there may be something to send."""
+        return release(self.subscriptions)
+
     def poll(self, world: World, now: float) -> Response | None:
         """The next DiscoveryResponse to send, encoded. Call until it returns None."""
         self._ordering.wake_at = None
@@ -106,23 +111,23 @@ class SotwStream:
             return None
         if subscription.claim and self._resume(subscription, world):
             return None
+        if subscription.unproven and not world.complete:
+            return None  # this client may have what nobody can read here
+        subscription.unproven = False
         if not self._ordering.may_add(subscription, self.subscriptions, now):
             return None
         difference = subscription.difference(world, now)
         changed = difference.changed
         gone = self._ordering.removable(subscription, self.subscriptions, now)
         changed += subscription.kept(gone)
-        if subscription.type.full_state:
-            if changed or gone or subscription.due:
-                return self._whole(subscription, world, changed, gone, now)
-        else:
-            empty = _emptied(subscription, difference.missing, gone)
-            if gone:
-                subscription.forget(gone)
-            if changed or empty:
-                return self._parts(subscription, difference, empty)
-        subscription.settled()
-        return None
+        response = None
+        if not subscription.type.full_state:
+            response = self._parts(subscription, difference, gone)
+        elif changed or gone or subscription.due:
+            response = self._whole(subscription, world, changed, gone, now)
+        if response is None:
+            subscription.settled()
+        return response
 
     def _whole(
         self, subscription: Subscription, world: World, changed: list[Resource], gone: list[str], now: float
@@ -138,8 +143,13 @@ class SotwStream:
         subscription.restate(resources, stated.fingerprint + fingerprint(kept.values()))
         return self._respond(subscription, stated.sotw_body + sotw_body(kept.values()))
 
-    def _parts(self, subscription: Subscription, difference: Difference, empty: list[str]) -> Response:
-        """A response that leaves out what the client has."""
+    def _parts(self, subscription: Subscription, difference: Difference, gone: list[str]) -> Response | None:
+        """A response that leaves out what the client has; None if there is nothing to say."""
+        empty = _emptied(subscription, difference.missing, gone)
+        if gone:
+            subscription.forget(gone)
+        if not (difference.changed or empty):
+            return None
         if subscription.type is ResourceType.ENDPOINTS:
             self._ordering.endpoints_sent(chain((resource.name for resource in difference.changed), empty))
         subscription.record(difference)
@@ -157,6 +167,8 @@ class SotwStream:
         """
         type, claim = subscription.type, subscription.claim
         subscription.claim = ""
+        # All that such a response lacks is gone from the client, or no name of it leads there any more.
+        subscription.unproven = type is not ResourceType.ENDPOINTS
         if type.full_state:
             known = subscription.wildcard and not subscription.names
         else:
@@ -169,6 +181,7 @@ class SotwStream:
             return False
         subscription.restate(current.resources, current.fingerprint)
         subscription.settled()
+        subscription.unproven = False
         self._resumed.add(type)
         return True
 
@@ -229,6 +242,8 @@ def _resubscribe(subscription: Subscription, request: Names) -> None:
     wildcard = wildcard or subscription.legacy
     if (names, wildcard) == (subscription.names, subscription.wildcard):
         return
+    if subscription.claim and subscription.type is not ResourceType.ENDPOINTS:
+        subscription.unproven = True
     subscription.claim = ""  # was about other names
     started = wildcard and not subscription.wildcard
     subscription.owed |= names - subscription.names

@@ -66,6 +66,8 @@ class Subscription:
     awaiting: bool = False  # the last response is unanswered
     # A request that accepts it, as Envoy encodes it: what comes before the names, the names, what follows.
     acceptance: tuple[bytes, bytes, bytes] = (b"", b"", b"")
+    unproven: bool = False  # it said that it has a state, and nobody knows which
+    withheld: set[str] = field(default_factory=set)  # may be something that cannot be read: not answered
     unknown: int = 0  # how often a name was asked for of which there is nothing
     error: str = ""  # why the client rejected the last response
 
@@ -117,24 +119,49 @@ class Subscription:
         """What to send now. Costs as much as what changed, unless the subscription did."""
         if self.rescan and not self.sent:
             whole = self.selected(world)
-            missing = sorted(self.owed - whole.resources.keys())
+            missing = [n for n in sorted(self.owed - whole.resources.keys()) if self._is_absent(world, n)]
             self.unknown += len(missing)
             return Difference([*whole.resources.values()], missing, whole)
         difference = Difference([], [])
         for name in self._suspects(world):
             resource = world.get(self.type, name) if self.wildcard or name in self.names else None
             held = self.sent.get(name)
-            if resource is not None:
-                self.departed.pop(name, None)
-                if held is None or held.version != resource.version or name in self.owed:
-                    difference.changed.append(resource)
+            if resource is None:
+                self._note_missing(name, held, difference, world, now)
                 continue
-            if held is not None:
-                self.departed.setdefault(name, now)
-            if name in self.owed and not isinstance(held, Resource):
-                difference.missing.append(name)
+            self.departed.pop(name, None)
+            if held is None or held.version != resource.version or name in self.owed:
+                if type(held) is Claimed and world.is_partial(self.type, name):
+                    self.withheld.add(name)
+                else:
+                    difference.changed.append(resource)
         self.unknown += len(difference.missing)
         return difference
+
+    def _note_missing(
+        self, name: str, held: Resource | Claimed | None, difference: Difference, world: World, now: float
+    ) -> None:
+        """There is no such resource, or it may be declared where nothing can be read."""
+        if type(held) is not Resource and not self._is_absent(world, name):
+            return
+        if held is not None:
+            self.departed.setdefault(name, now)
+        if name in self.owed and not isinstance(held, Resource):
+            difference.missing.append(name)
+
+    def _is_absent(self, world: World, name: str) -> bool:
+        """Whether it is known that there is no such resource; if not, nothing is said until it is."""
+        if not self.wants(name) or world.knows_absence(self.type, name):
+            return True
+        self.withheld.add(name)
+        return False
+
+    def release(self) -> bool:
+        """Look again at what was withheld, since nothing is unknown any more; true if there is something."""
+        held, self.withheld = self.withheld, set()
+        for name in filter(self.wants, held):
+            (self.dirty if name in self.sent else self.owed).add(name)
+        return bool(held) or self.unproven
 
     def selected(self, world: World) -> Selection:
         """All that is subscribed to, of what there is."""
@@ -230,6 +257,12 @@ def split_wildcard(names: Iterable[str]) -> tuple[frozenset[str], bool]:
     """The plain names, and whether '*' was among them."""
     plain = frozenset(names)
     return (plain - {WILDCARD}, True) if WILDCARD in plain else (plain, False)
+
+
+def release(subscriptions: Mapping[ResourceType, Subscription]) -> bool:
+    """Look again at what was withheld on a stream; true if there may be something to send."""
+    released = [subscription.release() for subscription in subscriptions.values()]
+    return any(released)
 
 
 def notify(subscriptions: Mapping[ResourceType, Subscription], changes: Changes) -> bool:

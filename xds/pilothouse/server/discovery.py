@@ -58,6 +58,11 @@ class Discovery:
             if concerned:
                 session.changed(concerned)
 
+    def completed(self) -> None:
+        """Nothing is unknown any more: tell the streams what was withheld from them."""
+        for session in list(self._conversations):
+            session.completed()
+
     def drain(self) -> None:
         """End every stream; clients keep what they have and connect again, here or elsewhere."""
         self.draining = True

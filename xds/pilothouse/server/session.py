@@ -102,6 +102,11 @@ class Session:
         if self.stream.notify(changes):
             self.pump()
 
+    def completed(self) -> None:
+        """Send what was withheld, since nothing is unknown any more."""
+        if self.stream.completed():
+            self.pump()
+
     def pump(self) -> None:
         """Start to send, unless that goes on already or there is nothing to send."""
         if self._writer is not None or self.world is None or self._finishing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from pilothouse.model import Service, ServiceName
@@ -13,8 +14,14 @@ from pilothouse.reasons import Omission
 class Sink(Protocol):
     """Where a source reports. Synchronous, so that no source is cancelled in mid-report."""
 
+    def restore(self, services: Iterable[Service]) -> None:
+        """Hand over what was in force when the process last ended. It is served until the first report."""
+
     def replace(self, services: Iterable[Service]) -> None:
-        """Report everything: what is not in it is gone. The first call means "synced"."""
+        """Report everything: what is not in it is gone, as far as the guard believes that.
+
+        The first call means "synced".
+        """
 
     def put(self, service: Service) -> None:
         """Report one service as it is now."""
@@ -22,10 +29,24 @@ class Sink(Protocol):
     def remove(self, name: ServiceName) -> None:
         """Report that one service is gone; naming one that was never reported does nothing."""
 
+    def unknown(self, places: Sequence[str]) -> None:
+        """Report which places cannot be read while nothing good of them is known; none, when all is known.
+
+        Until then nobody is told that something is absent which may be declared there.
+        """
+
+
+class Standing(Enum):
+    """What is in force in place of something that cannot be read. The value is a text for people."""
+
+    LAST_GOOD = "its last good version stays in force"
+    ABSENT = "it counts as absent"
+    UNKNOWN = "nothing good of it is known"
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something in a backend that could not be read; what it said before stays in force.
+    """Something in a backend that could not be read, and what stands in its place.
 
     `line` and `document` count from 1 and are 0 where they are not known; `field` is a path such
     as `spec.ports[0].port`, empty where the whole document is at fault.
@@ -36,6 +57,7 @@ class Fault:
     document: int
     field: str
     message: str
+    standing: Standing = Standing.LAST_GOOD
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file

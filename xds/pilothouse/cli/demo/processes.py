@@ -88,10 +88,14 @@ class Processes:
 
 
 def control_plane(manifests: Path, xds: int, admin: int) -> list[str | Path]:
-    """The command that runs the control plane by the interpreter that runs this."""
+    """The command that runs the control plane by the interpreter that runs this.
+
+    Its state is kept beside the manifests.
+    """
     # -P: a user's own json.py in the current directory must not take the place of Python's.
     run = [sys.executable, "-P", "-c", "from pilothouse.cli import main; main()", "serve"]
-    return [*run, "--manifests", manifests, "--xds", f"127.0.0.1:{xds}", "--admin", f"127.0.0.1:{admin}"]
+    folders = ["--manifests", manifests, "--state", manifests.with_name("state")]
+    return [*run, *folders, "--xds", f"127.0.0.1:{xds}", "--admin", f"127.0.0.1:{admin}"]
 
 
 def sidecar(envoy: Path, bootstrap: Path) -> list[str | Path]:

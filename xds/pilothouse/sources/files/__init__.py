@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
 
 from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.model import ServiceName
-from pilothouse.sources import Fault, LeftOut, Sink
-from pilothouse.sources.files.disk import Look, look
+from pilothouse.sources import Fault, LeftOut, Sink, Standing
+from pilothouse.sources.files.disk import Look, look, manifests_of
+from pilothouse.sources.files.kept import Kept
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
 from pilothouse.sources.files.watch import Watch
 
@@ -21,6 +23,8 @@ _log = structlog.get_logger(__name__)
 
 # When nothing happens. The watch wakes more often than that by itself.
 _IDLE_S = 10.0
+
+_EMPTY = "holds no manifest; add one, or say --allow-empty if that is meant"
 
 
 def inspect(paths: Sequence[Path], realm: Realm = WHOLE) -> list[Fault]:
@@ -30,11 +34,21 @@ def inspect(paths: Sequence[Path], realm: Realm = WHOLE) -> list[Fault]:
     return list(found.faults)
 
 
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """What an operator lets count as absent at the start: empty folders, and what cannot be read."""
+
+    allow_empty: bool = False
+    accept_missing: bool = False
+
+
 class FilesSource:
     """The services that manifests declare, in files or in folders with all that is below them.
 
     A path that cannot be read at the start raises OSError. Later its last good contents stay in
-    force, also when the source is run again after a failure.
+    force, also when the source is run again after a failure, and with what is `kept` also when the
+    process is started again. A folder without a manifest is not reported at the start, unless that is
+    allowed: it may be a mount that failed.
     """
 
     name = "files"
@@ -44,15 +58,23 @@ class FilesSource:
         paths: Sequence[Path],
         realm: Realm = WHOLE,
         *,
+        kept: Kept | None = None,
+        absence: Absence = Absence(),
         first_report_grace_s: float = 5.0,
     ) -> None:
         self._paths = tuple(paths)
         self._first_report_grace_s = first_report_grace_s
+        self._absence = absence
         self._last_good = LastGood(realm)
+        self._kept = kept
+        self._unknown: frozenset[str] | None = None  # until the first report
+        self._empty: tuple[Fault, ...] = ()
+        self._implied: set[str] = set()  # losses that nobody stated, and that are to be reported
 
     @property
     def faults(self) -> Sequence[Fault]:
-        return self._last_good.faults
+        kept = self._kept.faults if self._kept else ()
+        return (*self._empty, *self._last_good.faults, *kept)
 
     @property
     def left_out(self) -> Sequence[LeftOut]:
@@ -60,6 +82,8 @@ class FilesSource:
         return tuple(self._last_good.left_out)
 
     async def run(self, sink: Sink) -> None:
+        if self._unknown is None:
+            await self._recover(sink)
         await self._look()
         self._require_paths()
         async with Watch(self._paths) as watch:
@@ -73,22 +97,68 @@ class FilesSource:
         """How long one can do without a look if nothing happens."""
         return DOUBT_S if self._last_good.in_doubt else _IDLE_S
 
+    async def _recover(self, sink: Sink) -> None:
+        """Let what an earlier process kept stand in for what is broken or missing."""
+        if self._kept is None:
+            return
+        found = await self._found()
+        texts = await self._kept.load(self._paths)
+        good = {path: manifest for path, manifest in found.files.items() if not manifest.contents.errors}
+        lacking = {path: kept for path, kept in texts.items() if path not in good}
+        if self._absence.accept_missing:
+            self._kept.save(dict.fromkeys(lacking))
+        if self._absence.accept_missing or not lacking:
+            return
+        self._last_good.take_in(Look(good), time.monotonic())
+        for path, kept in lacking.items():
+            self._last_good.recover(path, await asyncio.to_thread(manifests_of, kept))
+        sink.restore(self._last_good.services)
+        _log.warning("what an earlier process kept stands in for files", files=len(lacking))
+
     async def _report_first(self, sink: Sink, watch: Watch) -> None:
         """Report everything once every file was read well, or when the time for that is over.
 
-        A control plane that is restarted beside a half-written file would otherwise take from
-        running Envoys what that file is about to name.
+        A control plane that is restarted beside a half-written file waits for it to be whole; after that time
+        it says that this file is unknown, so that nobody is told that what it may declare is gone.
         """
         deadline = time.monotonic() + self._first_report_grace_s
         await self._look()
-        while not self._last_good.complete and time.monotonic() < deadline:
-            await watch.wait(min(self._patience_s, deadline - time.monotonic()))
+        while self._is_empty() or (not self._is_settled and time.monotonic() < deadline):
+            remaining = self._patience_s if self._empty else deadline - time.monotonic()
+            await watch.wait(min(self._patience_s, remaining))
             await self._look()
-        if not self._last_good.complete:
-            _log.warning("reporting without the manifests that could not be read", faults=len(self.faults))
-        sink.replace(self._last_good.services)
+        self._unknown = self._last_good.unknown if self._unknown is None else self._unknown
+        if self._unknown:
+            _log.error(
+                "nothing good is known of these, so nothing is said to be gone", places=sorted(self._unknown)
+            )
+        sink.unknown(sorted(self._unknown))
+        self._replace(sink)
+
+    @property
+    def _is_settled(self) -> bool:
+        return self._last_good.complete and not self._last_good.in_doubt
+
+    def _is_empty(self) -> bool:
+        """Whether one of the folders holds nothing, which is told as a fault."""
+        files = self._last_good.look.files
+        empty = () if self._absence.allow_empty or self._unknown is not None else self._paths
+        self._empty = tuple(
+            Fault(str(path), 0, 0, "", _EMPTY, Standing.UNKNOWN)
+            for path in empty
+            if not any(file == str(path) or file.startswith(str(path) + os.sep) for file in files)
+        )
+        return bool(self._empty)
 
     def _report(self, sink: Sink, changed: frozenset[ServiceName]) -> None:
+        if self._unknown:
+            unknown = self._unknown & self._last_good.unknown
+            if unknown != self._unknown:
+                self._unknown = unknown
+                sink.unknown(sorted(unknown))
+        if self._implied:
+            self._replace(sink)
+            return
         for name in sorted(changed):
             service = self._last_good.service(name)
             if service:
@@ -96,13 +166,26 @@ class FilesSource:
             else:
                 sink.remove(name)
 
+    def _replace(self, sink: Sink) -> None:
+        """Report everything: the guard judges what is missing. Keep that for as long as it may doubt."""
+        sink.replace(self._last_good.services)
+        if self._kept is not None:
+            self._kept.forget_later(self._implied)
+        self._implied = set()
+
     async def _look(self) -> frozenset[ServiceName]:
         former = self.faults
-        # Reading takes seconds where there is much to read; the streams go on meanwhile.
-        found = await asyncio.to_thread(look, self._paths, self._last_good.look)
-        changed = self._last_good.take_in(found, time.monotonic())
+        changed = self._last_good.take_in(await self._found(), time.monotonic())
+        unsaved, self._last_good.unsaved = self._last_good.unsaved, {}
+        if self._kept is not None:
+            self._kept.save(unsaved)
+        self._implied.update(self._last_good.implied_losses)
         _log_news(former, self.faults)
         return changed
+
+    async def _found(self) -> Look:
+        # Reading takes seconds where there is much to read; the streams go on meanwhile.
+        return await asyncio.to_thread(look, self._paths, self._last_good.look)
 
     def _require_paths(self) -> None:
         for path in map(str, self._paths):
@@ -115,7 +198,11 @@ def _log_news(former: Sequence[Fault], faults: Sequence[Fault]) -> None:
     known, current = set(former), set(faults)
     for fault in faults:
         if fault not in known:
-            _log.warning("fault in a manifest", **asdict(fault))
+            _log.warning("fault in a manifest", **_said(fault))
     for fault in former:
         if fault not in current:
-            _log.info("fault in a manifest is mended", **asdict(fault))
+            _log.info("fault in a manifest is mended", **_said(fault))
+
+
+def _said(fault: Fault) -> dict[str, object]:
+    return {**asdict(fault), "standing": fault.standing.value}

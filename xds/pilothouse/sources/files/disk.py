@@ -38,12 +38,14 @@ class Stamp(NamedTuple):
 class Manifest:
     """A file as it was last read. Without a stamp it is read again at the next look.
 
-    `digest` is equal for equal contents. A file that cannot be read has that as its one error.
+    `digest` is equal for equal contents, and `data` is what was read. A file that cannot be read has that as
+    its one error.
     """
 
     digest: bytes
     contents: Contents
     stamp: Stamp | None = None
+    data: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,11 @@ def look(roots: Sequence[Path], before: Look) -> Look:
         if manifest:
             files[path] = manifest
     return Look(files, unreadable)
+
+
+def manifests_of(texts: Sequence[bytes]) -> list[Manifest]:
+    """Texts that were read from a file some time ago."""
+    return [Manifest(sha256(text).digest(), read(text), data=text) for text in texts]
 
 
 def _found(roots: Sequence[Path], unreadable: dict[str, str]) -> Iterator[tuple[str, Status]]:
@@ -151,7 +158,7 @@ def _read(path: str, stamp: Stamp, former: Manifest | None) -> Manifest | None:
     digest = sha256(data).digest()
     if former and former.digest == digest:
         return former if former.stamp == settled else replace(former, stamp=settled)
-    return Manifest(digest, read(data, former.contents if former else Contents()), settled)
+    return Manifest(digest, read(data, former.contents if former else Contents()), settled, data)
 
 
 def _failed(reason: str, former: Manifest | None) -> Manifest:

@@ -1,16 +1,19 @@
-"""What the files say, as far as it can be believed: what is broken, empty or out of reach changes nothing."""
+"""What the files say, as far as it can be believed: what is broken or out of reach takes nothing away."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from pilothouse.kubernetes.documents import Ignored, Remark
+from pilothouse.kubernetes.documents import Contents, Declared, Ignored, Remark
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
+from pilothouse.kubernetes.objects import Key
 from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.model import Service, ServiceName
 from pilothouse.reasons import Omission, Reason
-from pilothouse.sources import Fault, LeftOut
+from pilothouse.sources import Fault, LeftOut, Standing
 from pilothouse.sources.files.disk import Look, Manifest
 
 # For how long something has to be missing or broken until it is. Editors save by taking a file away
@@ -18,15 +21,24 @@ from pilothouse.sources.files.disk import Look, Manifest
 DOUBT_S = 0.1
 
 _MISSING = b""
+# Of a file that stays broken, so many texts are kept: each may hold the last good version of something.
+_MOST_TEXTS = 8
 
 Doubt = tuple[bytes, float]
+
+
+class _Text(NamedTuple):
+    """A text of a file of which something may be in force, and the objects that it declares."""
+
+    data: bytes
+    keys: frozenset[Key]
 
 
 class LastGood:
     """The last good contents of every file, and the services that they make up.
 
-    Any error in a file, and nothing of it is taken in: a half-written document cannot be told from
-    a shorter one. A loss (a file, a document) is taken in, and an error told, when it has lasted.
+    A document that cannot be read costs itself: its last good version stays in force, and the rest of its
+    file is taken in. A loss (a file, a document) is taken in, and an error told, when it has lasted.
     """
 
     def __init__(self, realm: Realm = WHOLE, doubt_s: float = DOUBT_S) -> None:
@@ -34,14 +46,24 @@ class LastGood:
         self._look = Look()
         self._manifests = Manifests()
         self._cluster = Cluster(realm)
-        # file -> digest of the contents that are in force
+        # file -> digest of the contents that were taken in last
         self._applied: dict[str, bytes] = {}
+        # file -> the texts that make up what is in force of it; only the last one where it has no errors
+        self._texts: dict[str, tuple[_Text, ...]] = {}
+        # file -> the device that it was on
+        self._devices: dict[str, int] = {}
+        # the files of which a text without errors was taken in
+        self._whole: set[str] = set()
         # file -> digest of contents that lack something or are broken, and since when they are
         self._doubts: dict[str, Doubt] = {}
         # file -> what is to be said about it, as of the last time that there was no doubt
         self._remarks: dict[str, tuple[Fault, ...]] = {}
         self._conflicts: tuple[Fault, ...] = ()
         self.faults: tuple[Fault, ...] = ()
+        #: What to keep for the next process: the texts of each file that changed, None for one that is gone.
+        self.unsaved: dict[str, tuple[bytes, ...] | None] = {}
+        #: The files that went with the last look, and that nobody removed one by one: their folder went.
+        self.implied_losses: tuple[str, ...] = ()
 
     @property
     def look(self) -> Look:
@@ -54,10 +76,16 @@ class LastGood:
         return bool(self._doubts)
 
     @property
+    def unknown(self) -> frozenset[str]:
+        """The files and folders that cannot be read, and of which nothing good is known."""
+        broken = (path for path, manifest in self._look.files.items() if manifest.contents.errors)
+        folders = (folder for folder in self._look.unreadable if not self._is_known(folder))
+        return frozenset(folders).union(path for path in broken if path not in self._whole)
+
+    @property
     def complete(self) -> bool:
         """Whether every file has been read well at least once."""
-        broken = (path for path, one in self._look.files.items() if one.contents.errors)
-        return not self._look.unreadable and all(path in self._applied for path in broken)
+        return not self._look.unreadable and not self.unknown
 
     @property
     def services(self) -> list[Service]:
@@ -79,6 +107,12 @@ class LastGood:
     def service(self, name: ServiceName) -> Service | None:
         return self._cluster.service(name)
 
+    def recover(self, path: str, texts: Iterable[Manifest]) -> None:
+        """Take in what an earlier process kept of a file, the oldest text first."""
+        for text in texts:
+            self._take(path, text)
+        self._applied[path] = _MISSING  # so that what is on the disk is looked at
+
     def take_in(self, found: Look, now: float) -> frozenset[ServiceName]:
         """Take in what was found at a monotonic time (s); returns the services that may differ now."""
         former, self._look = self._look, found
@@ -87,28 +121,73 @@ class LastGood:
         for path, manifest in found.files.items():
             if manifest is not former.files.get(path) or path in doubted:
                 changed |= self._put(path, manifest, now, doubted.get(path))
-        for path in self._applied.keys() - found.files.keys():
-            if not found.hides(path) and self._has_lasted(path, _MISSING, now, doubted.get(path)):
-                del self._applied[path]
-                changed |= self._cluster.apply(*self._manifests.remove(path))
+        changed |= self._let_go(now, doubted)
         for path in self._remarks.keys() - found.files.keys() - self._doubts.keys():
             del self._remarks[path]
         self.faults = tuple(sorted(self._all_faults(), key=_place))
         return frozenset(changed)
 
     def _put(self, path: str, manifest: Manifest, now: float, doubt: Doubt | None) -> frozenset[ServiceName]:
+        if manifest.stamp:
+            self._devices[path] = manifest.stamp.device
         contents = manifest.contents
         known = self._applied.get(path) == manifest.digest
-        declared = [one for one in contents.declared if self._realm.admits(one.object.key.namespace)]
-        lost = self._manifests.keys(path) - {one.object.key for one in declared}
+        lost = self._manifests.keys(path) - {one.object.key for one in self._admitted(contents)}
         doubtful = not known and bool(contents.errors or lost)
         if doubtful and not self._has_lasted(path, manifest.digest, now, doubt):
             return frozenset()
-        self._remarks[path] = tuple(_fault(path, remark) for remark in contents.errors + contents.warnings)
-        if contents.errors or known:
-            return frozenset()
+        changed = frozenset[ServiceName]() if known else self._take(path, manifest)
+        # What is in force of a broken document is known only now.
+        self._remarks[path] = tuple(self._told(path, contents))
+        return changed
+
+    def _take(self, path: str, manifest: Manifest) -> frozenset[ServiceName]:
+        """Let a text be in force, with the last good version of what it spoils."""
+        contents = manifest.contents
+        declared = self._admitted(contents)
+        keys = frozenset(one.object.key for one in declared)
+        kept = _spoilt(contents.errors, self._manifests.keys(path) - keys)
+        if not contents.errors:
+            self._whole.add(path)
         self._applied[path] = manifest.digest
-        return self._cluster.apply(*self._manifests.put(path, declared))
+        self._keep(path, _Text(manifest.data, keys), bool(contents.errors))
+        return self._cluster.apply(
+            *self._manifests.put(path, [*declared, *self._manifests.declared(path, kept)])
+        )
+
+    def _keep(self, path: str, text: _Text, broken: bool) -> None:
+        """Note the text for the next process. A broken one adds to those before it."""
+        before = self._texts.get(path, ())
+        if broken and not text.keys:
+            return
+        if broken and before:
+            # A text whose every object is newer here has nothing left in force; the first one is whole.
+            later = [each for each in before[1:] if not each.keys <= text.keys]
+            self._texts[path] = (before[0], *later[-(_MOST_TEXTS - 2) :], text)
+        else:
+            self._texts[path] = (text,)
+        self.unsaved[path] = tuple(each.data for each in self._texts[path])
+
+    def _let_go(self, now: float, doubted: dict[str, Doubt]) -> set[ServiceName]:
+        """Let go of the files that are missing."""
+        changed: set[ServiceName] = set()
+        gone = [
+            path
+            for path in self._applied
+            if path not in self._look.files
+            and not self._look.hides(path)
+            and self._has_lasted(path, _MISSING, now, doubted.get(path))
+        ]
+        for path in gone:
+            del self._applied[path]
+            self._whole.discard(path)
+            self._texts.pop(path, None)
+            changed |= self._cluster.apply(*self._manifests.remove(path))
+        places = _Places(self._look) if gone else None
+        implied = [path for path in gone if places and places.imply_loss(path, self._devices.pop(path, None))]
+        self.unsaved.update(dict.fromkeys(set(gone).difference(implied)))
+        self.implied_losses = tuple(implied)
+        return changed
 
     def _has_lasted(self, path: str, digest: bytes, now: float, doubt: Doubt | None) -> bool:
         """Whether it was so a while ago already. If not, it is remembered for the next look."""
@@ -118,19 +197,68 @@ class LastGood:
         self._doubts[path] = (digest, since)
         return False
 
+    def _admitted(self, contents: Contents) -> list[Declared]:
+        return [one for one in contents.declared if self._realm.admits(one.object.key.namespace)]
+
+    def _is_known(self, folder: str) -> bool:
+        """Whether something below a folder is in force."""
+        return any(path == folder or path.startswith(folder + os.sep) for path in self._applied)
+
     def _all_faults(self) -> Iterator[Fault]:
         for path, reason in self._look.unreadable.items():
-            yield Fault(path, 0, 0, "", reason)
+            standing = Standing.LAST_GOOD if self._is_known(path) else Standing.UNKNOWN
+            yield Fault(path, 0, 0, "", reason, standing)
         for remarks in self._remarks.values():
             yield from remarks
         # A file on its way to another name is there twice for a moment.
         if not self._doubts:
-            self._conflicts = tuple(_fault(*conflict) for conflict in self._manifests.conflicts)
+            self._conflicts = tuple(
+                _fault(path, remark, Standing.ABSENT) for path, remark in self._manifests.conflicts
+            )
         yield from self._conflicts
 
+    def _told(self, path: str, contents: Contents) -> Iterator[Fault]:
+        in_force = self._manifests.keys(path)
+        for error in contents.errors:
+            yield _fault(path, error, self._standing(path, error, in_force))
+        for warning in contents.warnings:
+            yield _fault(path, warning, Standing.ABSENT)
 
-def _fault(path: str, remark: Remark) -> Fault:
-    return Fault(path, remark.place.line, remark.place.document, remark.place.field, remark.message)
+    def _standing(self, path: str, error: Remark, in_force: frozenset[Key]) -> Standing:
+        if error.key is None:
+            return Standing.LAST_GOOD if path in self._whole else Standing.UNKNOWN
+        if error.key in in_force:
+            return Standing.LAST_GOOD
+        return Standing.ABSENT if path in self._whole else Standing.UNKNOWN
+
+
+class _Places:
+    """The folders in which a look found manifests, and on which devices these are."""
+
+    def __init__(self, look: Look) -> None:
+        self._devices: dict[str, set[int | None]] = {}
+        for path, manifest in look.files.items():
+            device = manifest.stamp.device if manifest.stamp else None
+            folder = os.path.dirname(path)
+            while device not in self._devices.setdefault(folder, set()):
+                self._devices[folder].add(device)
+                folder = os.path.dirname(folder)
+
+    def imply_loss(self, path: str, device: int | None) -> bool:
+        """Whether a file went with its folder: that is gone, empty, or another device is mounted there."""
+        devices = self._devices.get(os.path.dirname(path), set())
+        return not devices or (device is not None and devices.isdisjoint({device, None}))
+
+
+def _spoilt(errors: Sequence[Remark], lost: frozenset[Key]) -> frozenset[Key]:
+    """Of the objects that a text does not declare any more, those that its broken documents may be."""
+    keys = {error.key for error in errors}
+    return lost if None in keys else lost & keys
+
+
+def _fault(path: str, remark: Remark, standing: Standing) -> Fault:
+    place = remark.place
+    return Fault(path, place.line, place.document, place.field, remark.message, standing)
 
 
 def _place(fault: Fault) -> tuple[str, int, str, str]:

@@ -1,0 +1,103 @@
+"""The texts of manifests that the next process has to know: read at the start, written off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from pilothouse.guard import HOLD_S
+from pilothouse.sources import Fault, Standing
+from pilothouse.state import StateFolder, Texts
+
+_log = structlog.get_logger(__name__)
+
+
+class Kept:
+    """The last good texts by file, in a state folder. What cannot be kept is a fault and stops nothing.
+
+    The texts of files whose loss is only implied are kept for `hold_s` seconds more, as long as the guard may
+    doubt it.
+    """
+
+    def __init__(self, state: StateFolder, hold_s: float = HOLD_S) -> None:
+        self._state, self._hold_s = state, hold_s
+        self._fading: dict[str, asyncio.TimerHandle] = {}
+        self._corrupt: dict[Path, str] = {}
+        self._failure = ""
+        self._known: dict[str, Texts] = {}  # as of the start, to write nothing that is there already
+        self._pending: dict[str, Texts | None] = {}
+        self._saving: asyncio.Task[None] | None = None
+
+    @property
+    def faults(self) -> Sequence[Fault]:
+        corrupt = (
+            Fault(str(file), 0, 0, "", f"kept state: {reason}", Standing.ABSENT)
+            for file, reason in sorted(self._corrupt.items())
+        )
+        if not self._failure:
+            return tuple(corrupt)
+        why = f"the state cannot be kept here: {self._failure}"
+        return (*corrupt, Fault(str(self._state.folder), 0, 0, "", why, Standing.ABSENT))
+
+    async def load(self, roots: Sequence[Path]) -> dict[str, Texts]:
+        """The texts that were kept of the files below these roots, by path, the oldest text first."""
+        found, corrupt = await asyncio.to_thread(self._state.load)
+        self._corrupt = {one.file: one.reason for one in corrupt}
+        for one in corrupt:
+            _log.error("kept state cannot be used", file=str(one.file), reason=one.reason)
+        kept: dict[str, Texts] = {}
+        for key, texts in found.items():
+            path = _path(key, roots)
+            if path is not None:
+                self._known[key] = kept[path] = texts
+        return kept
+
+    def save(self, changes: Mapping[str, Texts | None]) -> None:
+        """Keep these from now on; returns at once."""
+        for path, texts in changes.items():
+            key = os.path.abspath(path)
+            if key in self._fading:
+                self._fading.pop(key).cancel()
+            if texts is None or self._known.pop(key, None) != texts:
+                self._pending[key] = texts
+        if self._pending and (self._saving is None or self._saving.done()):
+            self._saving = asyncio.create_task(self._save())
+
+    def forget_later(self, paths: Iterable[str]) -> None:
+        """Let go of these, unless they are saved again in time."""
+        loop = asyncio.get_running_loop()
+        for path in paths:
+            forget = partial(self.save, {path: None})
+            self._fading[os.path.abspath(path)] = loop.call_later(self._hold_s, forget)
+
+    async def _save(self) -> None:
+        while self._pending:
+            changes, self._pending = self._pending, {}
+            try:
+                await asyncio.to_thread(self._state.save, changes)
+            except OSError as error:
+                self._pending = {**changes, **self._pending}  # tried again with the next change
+                self._failed(error.strerror or str(error))
+                return
+            self._failure = ""
+            for key in changes:
+                self._corrupt.pop(self._state.file(key), None)
+
+    def _failed(self, reason: str) -> None:
+        if reason != self._failure:
+            self._failure = reason
+            _log.error("the state cannot be kept", folder=str(self._state.folder), reason=reason)
+
+
+def _path(key: str, roots: Sequence[Path]) -> str | None:
+    """The path of a file as a look finds it, if it is below one of the roots."""
+    for root in roots:
+        place = os.path.abspath(root)
+        if key == place or key.startswith(place + os.sep):
+            return str(root) + key[len(place) :]
+    return None

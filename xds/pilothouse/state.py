@@ -1,0 +1,129 @@
+"""What a source knew when the process last ended, kept on disk: texts by key, each in a file of its own.
+
+A file begins with a line that holds the version of this format and a checksum of the rest. It is written
+beside its place and moved there, so a reader finds the old one or the new one and never a part of one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+_MAGIC = "pilothouse-state"
+_VERSION = "1"
+_SUFFIX = ".state"
+
+#: The texts of a key, the oldest first.
+Texts = Sequence[bytes]
+
+
+class Corrupt(NamedTuple):
+    """A file of the folder that cannot be used, and why."""
+
+    file: Path
+    reason: str
+
+
+class StateFolder:
+    """The kept texts of one source, in a folder that only this user can read.
+
+    Several processes may share the folder: they keep the same things, and each write is atomic.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self) -> None:
+        """Make the folder. Raises OSError if it cannot be made or written to."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = self.folder / f".{os.getpid()}.probe"
+        probe.touch(mode=0o600)
+        probe.unlink()
+
+    def load(self) -> tuple[dict[str, tuple[bytes, ...]], list[Corrupt]]:
+        """All that is kept, by key, and the files that count as absent."""
+        found: dict[str, tuple[bytes, ...]] = {}
+        corrupt: list[Corrupt] = []
+        for file in sorted(self._files()):
+            try:
+                key, texts = _decoded(file.read_bytes())
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) else error
+                corrupt.append(Corrupt(file, str(reason)))
+            else:
+                found[key] = texts
+        return found, corrupt
+
+    def save(self, changes: Mapping[str, Texts | None]) -> None:
+        """Keep these texts; None lets go of a key. Raises OSError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for key, texts in changes.items():
+            file = self.file(key)
+            if texts is None:
+                file.unlink(missing_ok=True)
+            else:
+                _write(file, _encoded(key, texts))
+
+    def _files(self) -> Iterator[Path]:
+        try:
+            yield from self.folder.glob(f"*{_SUFFIX}")
+        except FileNotFoundError:
+            return
+
+    def file(self, key: str) -> Path:
+        return self.folder / f"{sha256(os.fsencode(key)).hexdigest()[:32]}{_SUFFIX}"
+
+
+def default_folder(environment: Mapping[str, str]) -> Path:
+    """Where this platform keeps a program's state: as systemd says, else as the XDG specification does."""
+    if folder := environment.get("STATE_DIRECTORY"):
+        return Path(folder.split(":")[0])
+    if base := environment.get("XDG_STATE_HOME"):
+        return Path(base) / "pilothouse"
+    if home := environment.get("HOME"):
+        return Path(home) / ".local" / "state" / "pilothouse"
+    return Path("/var/lib/pilothouse")
+
+
+def _encoded(key: str, texts: Texts) -> bytes:
+    head = json.dumps({"key": key, "sizes": [len(text) for text in texts]})
+    body = b"".join([head.encode("ascii"), b"\n", *texts])
+    return f"{_MAGIC} {_VERSION} {sha256(body).hexdigest()}\n".encode("ascii") + body
+
+
+def _decoded(data: bytes) -> tuple[str, tuple[bytes, ...]]:
+    """Key and texts. Raises ValueError that says what is wrong."""
+    first, _, body = data.partition(b"\n")
+    magic, _, rest = first.decode("ascii", "replace").partition(" ")
+    version, _, checksum = rest.partition(" ")
+    if magic != _MAGIC:
+        raise ValueError("is no state of pilothouse")
+    if version != _VERSION:
+        raise ValueError(f"has the version {version[:20]}, not {_VERSION}")
+    if checksum != sha256(body).hexdigest():
+        raise ValueError("does not match its checksum")
+    head, _, texts = body.partition(b"\n")
+    said = json.loads(head)
+    found, start = [], 0
+    for size in said["sizes"]:
+        found.append(texts[start : start + size])
+        start += size
+    return said["key"], tuple(found)
+
+
+def _write(file: Path, data: bytes) -> None:
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(beside, file)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
