@@ -321,3 +321,13 @@ def test_of_a_file_that_stays_broken_few_texts_are_kept(last_good, found, manife
     assert len(texts) == 8
     assert texts[0] == take[0].encode()
     assert texts[-1] == take[-1].encode()
+
+
+def test_where_empty_folders_are_allowed_no_loss_is_implied(found):
+    last_good = LastGood(allow_empty=True)
+    last_good.take_in(found(f={"a": []}), 0)
+    for when in (10, 10 + LATER):
+        last_good.take_in(found(), when)
+    assert names(last_good) == []
+    assert last_good.implied_losses == ()
+    assert last_good.unsaved == {"f.yaml": None}

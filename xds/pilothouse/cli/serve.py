@@ -72,7 +72,7 @@ AcceptMissing = Annotated[
     typer.Option("--accept-missing", help="At the start, what cannot be read or is missing counts as gone."),
 ]
 AllowEmpty = Annotated[
-    bool | None, typer.Option("--allow-empty", help="Serve from a folder without manifests.")
+    bool | None, typer.Option("--allow-empty", help="Take a folder without manifests at its word.")
 ]
 Hold = Annotated[
     str | None,

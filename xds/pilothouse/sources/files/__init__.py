@@ -36,7 +36,7 @@ def inspect(paths: Sequence[Path], realm: Realm = WHOLE) -> list[Fault]:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """What an operator lets count as absent at the start: empty folders, and what cannot be read."""
+    """What an operator takes for absent: what an empty folder held, and what cannot be read at the start."""
 
     allow_empty: bool = False
     accept_missing: bool = False
@@ -65,7 +65,7 @@ class FilesSource:
         self._paths = tuple(paths)
         self._first_report_grace_s = first_report_grace_s
         self._absence = absence
-        self._last_good = LastGood(realm)
+        self._last_good = LastGood(realm, allow_empty=absence.allow_empty)
         self._kept = kept
         self._unknown: frozenset[str] | None = None  # until the first report
         self._empty: tuple[Fault, ...] = ()

@@ -39,10 +39,11 @@ class LastGood:
 
     A document that cannot be read costs itself: its last good version stays in force, and the rest of its
     file is taken in. A loss (a file, a document) is taken in, and an error told, when it has lasted.
+    With `allow_empty` a folder that holds nothing any more was emptied by somebody, file by file.
     """
 
-    def __init__(self, realm: Realm = WHOLE, doubt_s: float = DOUBT_S) -> None:
-        self._realm, self._doubt_s = realm, doubt_s
+    def __init__(self, realm: Realm = WHOLE, doubt_s: float = DOUBT_S, allow_empty: bool = False) -> None:
+        self._realm, self._doubt_s, self._allow_empty = realm, doubt_s, allow_empty
         self._look = Look()
         self._manifests = Manifests()
         self._cluster = Cluster(realm)
@@ -183,11 +184,18 @@ class LastGood:
             self._whole.discard(path)
             self._texts.pop(path, None)
             changed |= self._cluster.apply(*self._manifests.remove(path))
-        places = _Places(self._look) if gone else None
-        implied = [path for path in gone if places and places.imply_loss(path, self._devices.pop(path, None))]
+        implied = self._implied(gone)
         self.unsaved.update(dict.fromkeys(set(gone).difference(implied)))
         self.implied_losses = tuple(implied)
         return changed
+
+    def _implied(self, gone: Sequence[str]) -> list[str]:
+        """The files among these that nobody removed one by one."""
+        devices = {path: self._devices.pop(path, None) for path in gone}
+        if not gone or self._allow_empty:
+            return []
+        places = _Places(self._look)
+        return [path for path, device in devices.items() if places.imply_loss(path, device)]
 
     def _has_lasted(self, path: str, digest: bytes, now: float, doubt: Doubt | None) -> bool:
         """Whether it was so a while ago already. If not, it is remembered for the next look."""
