@@ -141,6 +141,16 @@ def test_a_rejection_without_a_reason_is_one_too(variant: str) -> None:
     assert line.stream.subscriptions[CDS].error == "no reason given"
 
 
+def test_an_empty_request_accepts_nothing() -> None:
+    """On the service of one type it leaves nothing subscribed to, also while responses are on their way."""
+    world = ToyWorld()
+    world.change([(EDS, "a", "1")])
+    line = Connection(SotwClient(), world)
+    line.first(EDS, {"a"})
+    line.stream.receive(EDS, line.client.Request(response_nonce="crossed"), line.now)
+    assert line.stream.acknowledge(b"", line.now) is None
+
+
 @VARIANTS
 def test_a_mere_acceptance_is_recognised_without_decoding_it(variant: str) -> None:
     """The bytes are those that Envoy sends; whatever else a request says, it has to be decoded."""

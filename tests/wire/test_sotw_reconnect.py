@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from .scene import Scene, everywhere
 from .topics import CDS, EDS, LDS
@@ -123,3 +124,44 @@ async def test_S_RECONN_EDS_a_client_of_all_types_whose_clusters_are_not_current
     endpoints = here.dial(EDS, on=clusters)
     await endpoints.ask("a", "b", version_info=last.version)
     await endpoints.taken(a=1, b=1)
+
+
+@sotw(EDS, transports=["ads"])
+async def test_S_READD_what_was_given_up_on_an_earlier_stream_is_sent_when_it_is_named_again(
+    here: Scene,
+) -> None:
+    """A version is of what a client was sent, so it is replaced when the client gives up a part of that."""
+    await here.save(a=1, b=2)
+    clusters, endpoints = await _resumed(here)
+    for left in (["a"], []):
+        await endpoints.ask(*left)
+        await endpoints.taken()
+        clusters.stream.cancel()
+        clusters, endpoints = await _resumed(here, clusters.version, endpoints.version)
+
+
+async def _resumed(here: Scene, clusters_version: str = "", endpoints_version: str = "") -> tuple[Any, Any]:
+    """A stream of a client that has the clusters of a and b and is sent their endpoints."""
+    clusters = here.dial(CDS)
+    await clusters.ask(version_info=clusters_version)
+    if not clusters_version:
+        await clusters.taken(a=1, b=1)
+    clusters.version = clusters_version or clusters.version
+    endpoints = here.dial(EDS, on=clusters)
+    await endpoints.ask("a", "b", version_info=endpoints_version)
+    await endpoints.taken(a=1, b=2)
+    return clusters, endpoints
+
+
+@sotw(CDS, LDS)
+async def test_S_READD_a_star_that_was_given_up_on_an_earlier_stream_is_answered(here: Scene) -> None:
+    await here.save(a=1)
+    talk = here.dial()
+    await talk.ask("*")
+    last = await talk.taken(a=1)
+    await talk.ask()
+    await talk.quiet()
+    talk.stream.cancel()
+    talk = here.dial()
+    await talk.ask("*", version_info=last.version)
+    await talk.taken(a=1)

@@ -180,6 +180,20 @@ async def test_S_UNSUB_ALL_no_names_after_names_are_nothing_and_no_wildcard(here
     await talk.quiet()
 
 
+@sotw()
+async def test_S_UNSUB_ALL_a_request_without_anything_in_it_is_one_without_names(here: Scene) -> None:
+    await here.save(a=1)
+    talk = here.dial()
+    await talk.ask("a")
+    await talk.taken(a=1)
+    empty = {"type_url": ""} if here.transport == "separate" else {}
+    await talk.ask(version_info="", response_nonce="", **empty)
+    await here.save(a=2)
+    await talk.quiet()
+    await talk.ask("a")
+    await talk.taken(a=2)
+
+
 @sotw(CDS, LDS)
 async def test_S_UNSUB_STAR_no_names_after_a_star_are_nothing(here: Scene) -> None:
     await here.save(a=1)

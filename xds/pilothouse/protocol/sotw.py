@@ -67,7 +67,8 @@ class SotwStream:
         subscription = self.subscriptions.get(type)
         if subscription is None:
             self.subscriptions[type] = _first(type, names, request.version_info, self.legacy)
-        elif not subscription.nonce:
+        elif not subscription.nonce or not (request.response_nonce or subscription.awaiting):
+            # No response is on its way that a request without a nonce could have crossed.
             _resubscribe(subscription, names)
         elif request.response_nonce == subscription.nonce:
             subscription.answered(request)
@@ -148,7 +149,7 @@ class SotwStream:
         empty = _emptied(subscription, difference.missing, gone)
         if gone:
             subscription.forget(gone)
-        if not (difference.changed or empty):
+        if not (difference.changed or empty or self._outdated(subscription)):
             return None
         if subscription.type is ResourceType.ENDPOINTS:
             self._ordering.endpoints_sent(chain((resource.name for resource in difference.changed), empty))
@@ -158,19 +159,32 @@ class SotwStream:
             body += sotw_body(map(no_endpoints, empty))
         return self._respond(subscription, body)
 
+    def _outdated(self, subscription: Subscription) -> bool:
+        """Whether a client would come back with the version of more or less than it holds.
+
+        What it gave up, or what went away in silence, is in the version that it has. Such a version is
+        replaced by an empty response, on streams where it would be believed.
+        """
+        before = self.subscriptions.get(_BEFORE[subscription.type])
+        if before is None or not before.legacy or not subscription.told:
+            return False
+        return subscription.told != version(subscription.fingerprint)
+
     def _resume(self, subscription: Subscription, world: World) -> bool:
         """Whether a reconnecting client has the current state already; then nothing is sent.
 
         Versions are hashes of the content of the very set that was sent, so an equal one proves it.
-        Endpoints and routes are believed only after clusters and listeners were, and while nothing was
-        sent of these: a client that asks for endpoints may be one whose clusters are warming.
+        A client that asks for '*' may have given it up before, which has no answer that could tell it
+        another version; Envoy names nothing. Endpoints and routes are believed only after clusters and
+        listeners were, and while nothing was sent of these: a client that asks for endpoints may be one
+        whose clusters are warming.
         """
         type, claim = subscription.type, subscription.claim
         subscription.claim = ""
         # All that such a response lacks is gone from the client, or no name of it leads there any more.
         subscription.unproven = type is not ResourceType.ENDPOINTS
         if type.full_state:
-            known = subscription.wildcard and not subscription.names
+            known = subscription.legacy
         else:
             before = _BEFORE[type]
             known = before in self._resumed and not self.subscriptions[before].nonce
@@ -188,8 +202,11 @@ class SotwStream:
     def _respond(self, subscription: Subscription, body: bytes) -> Response:
         # Version, type and nonce have the same field numbers in a request.
         nonce, end = _ending(subscription.type, next(self._nonces))
-        state = _VERSION_HEAD + version(subscription.fingerprint).encode()
+        subscription.told = version(subscription.fingerprint)
+        state = _VERSION_HEAD + subscription.told.encode()
         subscription.responded(nonce, (state, subscription.acceptance[1], end))
+        # Envoy takes note of a response when it has no subscription, but does not answer it.
+        subscription.awaiting = subscription.wildcard or bool(subscription.names)
         return Response(subscription.type, state + body + end)
 
 
@@ -216,6 +233,7 @@ def _first(type: ResourceType, names: Names, claim: str, legacy: bool) -> Subscr
         rescan=True,
         due=type.full_state and (wildcard or bool(claim)),
         claim=claim,
+        told=claim,
         returning=bool(claim),
         acceptance=(b"", names.encoded, b""),
     )
@@ -247,6 +265,8 @@ def _resubscribe(subscription: Subscription, request: Names) -> None:
     subscription.claim = ""  # was about other names
     started = wildcard and not subscription.wildcard
     subscription.owed |= names - subscription.names
+    if not subscription.type.full_state and not names >= subscription.names:
+        subscription.due = True  # to be looked at: the version that it has may be outdated
     subscription.names, subscription.wildcard = names, wildcard
     subscription.forget_unwanted()
     if started:

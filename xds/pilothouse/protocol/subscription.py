@@ -61,6 +61,8 @@ class Subscription:
     departed: dict[str, float] = field(default_factory=dict)  # sent, and found gone at this time
     # What a reconnecting client says it has: version_info, or in Delta the version of each resource.
     claim: str | Mapping[str, str] = ""
+    # SotW: the version that the client has, so will come back with. Of what it holds, if all is well.
+    told: str = ""
     returning: bool = False  # until it is sent something: a client that has a state from an earlier stream
     nonce: str = ""  # of the last response
     awaiting: bool = False  # the last response is unanswered
@@ -105,7 +107,7 @@ class Subscription:
         before, names, after = self.acceptance
         return (
             self.awaiting
-            and len(data) == len(before) + len(names) + len(after)
+            and 0 < len(data) == len(before) + len(names) + len(after)
             and data.endswith(after)
             and data.startswith(before)
             and data.startswith(names, len(before))
