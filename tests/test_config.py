@@ -33,6 +33,7 @@ def pki(here: Path) -> Path:
     mine.cert_chain_pems[0].write_to_path(str(here / "tls.crt"))
     other.private_key_pem.write_to_path(str(here / "other.key"))
     ca.cert_pem.write_to_path(str(here / "ca.crt"))
+    (here / "map.yaml").write_text("spiffe://mesh.test/ns/{namespace}/*:\nspiffe://mesh.test/vm: shop\n")
     (here / "torn.key").write_bytes(mine.private_key_pem.bytes()[:100])
     return here
 
@@ -87,6 +88,8 @@ EVERYTHING = {
     "tls_cert": "tls.crt",
     "tls_key": "tls.key",
     "client_ca": "ca.crt",
+    "identity": "certificate",
+    "identity_map": "map.yaml",
     "log_format": "json",
     "cluster_domain": "mesh.test",
     "extra_suffixes": ".mesh, .service.test",
@@ -115,6 +118,9 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert flags == variables == keys
     assert (flags.xds, flags.admin) == (HostPort("::1", 1), HostPort("0.0.0.0", 0))
     assert (flags.tls_key, flags.client_ca) == (Path("tls.key"), Path("ca.crt"))
+    assert flags.identity == "certificate"
+    assert flags.identity_map is not None
+    assert [rule.namespace for rule in flags.identity_map.rules] == [None, "shop"]
     assert (flags.log_format, flags.cluster_domain, flags.max_connection_age_s) == ("json", "mesh.test", 1.5)
     assert flags.flap_damping
     assert (flags.state, flags.no_state, flags.hold) == (Path("kept"), False, 7.5)
@@ -262,3 +268,40 @@ def test_an_address_reads_as_it_is_written(text: str) -> None:
 def test_an_address_without_a_host_and_a_port_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not HOST:PORT"):
         HostPort.parse(text)
+
+
+TLS = {"manifests": ["m"], "tls_cert": "tls.crt", "tls_key": "tls.key"}
+
+
+def test_the_certificate_says_who_a_sidecar_is_wherever_it_has_one(pki: Path) -> None:
+    assert load({"manifests": ["m"]}, {}).identity == "metadata"
+    assert load(TLS, {}).identity == "metadata"
+    assert load({**TLS, "client_ca": "ca.crt"}, {}).identity == "certificate"
+    assert load({**TLS, "client_ca": "ca.crt", "identity": "metadata"}, {}).identity == "metadata"
+
+
+@pytest.mark.parametrize(
+    ("said", "start"),
+    [
+        ({"identity": "certificate"}, "--identity: certificate needs client_ca"),
+        ({"identity": "spiffe", "client_ca": "ca.crt"}, "--identity: "),
+        ({"identity_map": "map.yaml"}, "--identity-map: identity_map needs client_ca"),
+        (
+            {"identity_map": "map.yaml", "client_ca": "ca.crt", "identity": "metadata"},
+            "--identity-map: identity_map needs client_ca and the identity certificate",
+        ),
+        ({"identity_map": "absent", "client_ca": "ca.crt"}, "--identity-map: absent: No such file"),
+        ({"identity_map": "m", "client_ca": "ca.crt"}, "--identity-map: m is not a file that can be read"),
+        ({"identity_map": "tls.key", "client_ca": "ca.crt"}, "--identity-map: tls.key:1: "),
+    ],
+)
+def test_an_identity_that_could_not_be_known_is_refused(pki: Path, said: dict[str, str], start: str) -> None:
+    assert refusal({**TLS, **said}).startswith(start)
+
+
+def test_a_map_of_identities_is_found_beside_the_file_that_names_it(pki: Path) -> None:
+    (pki / "sub").mkdir()
+    (pki / "map.yaml").rename(pki / "sub" / "map.yaml")
+    text = "manifests: ../m\ntls_cert: ../tls.crt\ntls_key: ../tls.key\nclient_ca: ../ca.crt\n"
+    (pki / "sub" / "p.yaml").write_text(f"{text}identity-map: map.yaml\n")
+    assert load({"config": "sub/p.yaml"}, {}).identity_map is not None

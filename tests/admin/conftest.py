@@ -9,6 +9,7 @@ import pytest
 
 from pilothouse.admin.http import admin
 from pilothouse.admin.status import (
+    CertificatesStatus,
     Counters,
     FaultStatus,
     Quarantine,
@@ -52,6 +53,7 @@ def busy(fault: FaultStatus) -> Status:
             SourceStatus("consul", stale=True, error="connection refused"),
         ),
         quarantined=(Quarantine("shop/payments", "Cluster.name: too short", 1_700_000_200.0),),
+        certificates=CertificatesStatus(True, {"/tls/tls.crt": 1_800_000_000.0}, ("tls.key: no such file",)),
         services=3,
         endpoints=12,
         resources={"CDS": 3, "EDS": 4},

@@ -48,6 +48,8 @@ EXPECTED = {
     "source_held_services": {("files",): 0, ("consul",): 0},
     "source_held_endpoints": {("files",): 0, ("consul",): 0},
     "source_last_report_timestamp_seconds": {("files",): 1_700_000_100},
+    "certificate_expiry_timestamp_seconds": {("/tls/tls.crt",): 1_800_000_000},
+    "certificates_stale": {(): 1},
     "streams": {("sotw",): 0, ("delta",): 2},
     "subscriptions_awaiting_ack": {("CDS",): 0, ("EDS",): 1},
     "subscriptions_lagging": {("CDS",): 0, ("EDS",): 1},

@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from pilothouse.admin.status import FaultStatus, HoldStatus, Quarantine, SourceStatus, Status
+from pilothouse.admin.status import (
+    CertificatesStatus,
+    FaultStatus,
+    HoldStatus,
+    Quarantine,
+    SourceStatus,
+    Status,
+)
 
 STAYS = "its last good version stays in force"
 FAULT = FaultStatus("shop.yaml", 7, 2, "spec.ports[0].port", "must be in 1..65535", STAYS)
@@ -81,6 +88,11 @@ TABLE = {
         replace(CALM, quarantined=(Quarantine("shop/cart", "too short", 1.0, served=False),)),
         [],
         ["service shop/cart is quarantined, nothing of it is served: too short"],
+    ),
+    "a certificate that expires soon": (
+        replace(CALM, certificates=CertificatesStatus(warnings=("tls.crt expires soon",))),
+        [],
+        ["tls.crt expires soon"],
     ),
     "draining": (replace(CALM, draining=True), ["draining: this process is about to exit"], []),
     "no source at all": (replace(CALM, sources=()), ["there is no source of services"], []),

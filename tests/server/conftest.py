@@ -13,6 +13,7 @@ import pytest
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
 from pilothouse.audience import OPEN, Admission
 from pilothouse.catalogue import Catalogue
+from pilothouse.identity import Identity
 from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec
 from pilothouse.resources import ResourceType
 from pilothouse.server.discovery import Discovery
@@ -78,9 +79,9 @@ class Stream:
 class Server:
     """A server over services that a test puts in and takes out."""
 
-    def __init__(self, admission: Admission = OPEN) -> None:
+    def __init__(self, admission: Admission = OPEN, identity: Identity | None = None) -> None:
         self.catalogue = Catalogue()
-        self.discovery = Discovery(self.catalogue, admission)
+        self.discovery = Discovery(self.catalogue, admission, identity)
         self.services: dict[ServiceName, Service] = {}
 
     async def start(self, cleanup: AsyncExitStack, tls: Any = None, address: str = "127.0.0.1:0") -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import grpc
 import pytest
-import trustme
 
+from pilothouse.certificates import Certificates, Files
 from pilothouse.resources import ResourceType
-from pilothouse.server.grpc_server import Tls, Unavailable
+from pilothouse.server.grpc_server import Unavailable
 
+from ..authority import Authority, replace
 from .conftest import ADS, Server, Stream
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -52,22 +54,18 @@ async def test_an_address_that_is_taken_is_said_in_one_line() -> None:
             await Server().start(AsyncExitStack(), address=address)
 
 
-async def test_with_a_client_ca_a_client_needs_a_certificate_of_it() -> None:
-    ca, others = trustme.CA(), trustme.CA()
-    mine = ca.issue_cert("127.0.0.1")
-    tls = Tls(mine.cert_chain_pems[0].bytes(), mine.private_key_pem.bytes(), ca.cert_pem.bytes())
-    clients = {
-        "known": ca.issue_cert("web.test"),
-        "unknown": others.issue_cert("web.test"),
-        "anonymous": None,
-    }
+async def test_with_a_client_ca_a_client_needs_a_certificate_of_it(tmp_path: Path) -> None:
+    ca, others = Authority(), Authority()
+    files = Files(*map(Path, ca.issue("127.0.0.1").write(tmp_path, "tls")), tmp_path / "ca.crt")
+    replace(tmp_path / "ca.crt", ca.pem)
+    clients = {"known": ca.issue("web.test"), "unknown": others.issue("web.test"), "anonymous": None}
     ends = {}
     async with AsyncExitStack() as cleanup:
         server = Server()
-        await server.start(cleanup, tls)
+        await server.start(cleanup, Certificates(files))
         for name, pair in clients.items():
-            identity = (pair.private_key_pem.bytes(), pair.cert_chain_pems[0].bytes()) if pair else ()
-            credentials = grpc.ssl_channel_credentials(ca.cert_pem.bytes(), *identity)
+            identity = (pair.key, pair.cert) if pair else ()
+            credentials = grpc.ssl_channel_credentials(ca.pem, *identity)
             async with grpc.aio.secure_channel(f"127.0.0.1:{server.port}", credentials) as channel:
                 stream = Stream(channel, f"{ADS}DeltaAggregatedResources", {})
                 try:

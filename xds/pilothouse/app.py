@@ -16,13 +16,15 @@ from pilothouse.admin.http import admin
 from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.audience import Admission
 from pilothouse.catalogue import Catalogue
+from pilothouse.certificates import Certificates, Files, Unusable
 from pilothouse.config import ConfigError, Settings
 from pilothouse.damping import Damping
+from pilothouse.identity import Identity
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.observe import SourceState, observe
 from pilothouse.registry import Registry
 from pilothouse.server.discovery import Discovery
-from pilothouse.server.grpc_server import Terms, Tls
+from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.sources import Sink, Source
 from pilothouse.sources.files import Absence, FilesSource
@@ -57,12 +59,13 @@ async def run(
         damping=Damping() if settings.flap_damping else None,
     )
     catalogue = Catalogue(settings.external_names, settings.unknown_host_status)
-    discovery = Discovery(catalogue, _admission(settings))
+    discovery = Discovery(catalogue, _admission(settings), _identity(settings))
+    terms = Terms(_certificates(settings), settings.max_connection_age_s, shared=settings.workers > 1)
     started_s, stopping = time.time(), _stop_on_signals()
 
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(supervise(state, registry.shard(state.name))) for state in states]
-        status = admin(lambda: observe(started_s, states, registry, catalogue, discovery))
+        status = admin(lambda: observe(started_s, states, registry, catalogue, discovery, terms.tls))
         async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
             log.info("starting", admin=f"{settings.admin.host}:{admin_port}", sources=names)
             if await _synced(registry, stopping):
@@ -71,7 +74,6 @@ async def run(
                 catalogue.begin()
                 _settle_memory()
                 running.append(tasks.create_task(publish(registry, catalogue, discovery)))
-                terms = Terms(_tls(settings), settings.max_connection_age_s, shared=settings.workers > 1)
                 async with serving_discovery(discovery, str(settings.xds), terms) as xds_port:
                     log.info(
                         "serving",
@@ -199,8 +201,20 @@ def _admission(settings: Settings) -> Admission:
     return Admission(settings.default_namespace or "", admitted, settings.cluster_domain)
 
 
-def _tls(settings: Settings) -> Tls | None:
+def _certificates(settings: Settings) -> Certificates | None:
     if settings.tls_cert is None or settings.tls_key is None:
         return None
-    ca = settings.client_ca.read_bytes() if settings.client_ca else None
-    return Tls(settings.tls_cert.read_bytes(), settings.tls_key.read_bytes(), ca)
+    try:
+        return Certificates(Files(settings.tls_cert, settings.tls_key, settings.client_ca))
+    except Unusable as error:  # they were good when the settings were read
+        raise ConfigError("serve", str(error)) from None
+
+
+def _identity(settings: Settings) -> Identity | None:
+    """What says in which namespace a client is; None if it says so itself."""
+    if settings.identity == "metadata":
+        log.info("sidecars name their namespace themselves: export-to is no security boundary")
+        return None
+    map = settings.identity_map
+    log.info("certificates name the namespace of sidecars", by=str(map.file) if map else "SPIFFE id")
+    return Identity(map.rules) if map else Identity.spiffe()

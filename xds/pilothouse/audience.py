@@ -29,6 +29,10 @@ class BadNode(ValueError):
         super().__init__(f"{field}: {message}")
 
 
+class ForeignNamespace(Exception):
+    """A node that says it is in another namespace than that of its certificate."""
+
+
 class Capture(Enum):
     """How an application's calls reach its sidecar."""
 
@@ -169,8 +173,11 @@ class Admission:
 OPEN = Admission()
 
 
-def audience(node: Node, admission: Admission = OPEN) -> Audience:
+def audience(node: Node, admission: Admission = OPEN, bound: str = "") -> Audience:
     """Who this node is. Raises BadNode, naming the field, if its metadata makes no sense.
+
+    `bound` is the namespace of its certificate, if that counts. Raises ForeignNamespace if the node
+    says another.
 
     The namespace is `metadata.pilothouse.namespace`, else `metadata.NAMESPACE`, else that of a node
     id such as `sidecar~10.1.2.3~web-0.shop~shop.svc.cluster.local`, else the operator's; without one
@@ -181,7 +188,7 @@ def audience(node: Node, admission: Admission = OPEN) -> Audience:
         raise BadNode(METADATA, "must be an object")
     for key in said.keys() - _KEYS:
         raise BadNode(f"{METADATA}.{key}", f"is not known; known are {', '.join(sorted(_KEYS))}")
-    namespace = _namespace(node, said) or admission.namespace
+    namespace = _bound(_namespace(node, said), bound) or admission.namespace
     return _shared(
         Audience(
             namespace=namespace,
@@ -224,6 +231,12 @@ def _namespace(node: Node, said: Mapping[str, object]) -> str:
     # `web-0.shop`: of what has no dot in it the namespace would be a guess.
     pod, dot, claimed = parts[2].rpartition(".") if len(parts) == 4 else ("", "", "")
     return claimed if pod and dot and _LABEL.fullmatch(claimed) else ""
+
+
+def _bound(said: str, bound: str) -> str:
+    if bound and said and said != bound:
+        raise ForeignNamespace(f"the node says it is in the namespace {said}, its certificate is of {bound}")
+    return bound or said
 
 
 def _dependencies(said: Mapping[str, object], admission: Admission) -> Dependencies:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,7 @@ from typing import Annotated, Literal, NamedTuple
 import yaml
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
     ValidationError,
@@ -29,6 +26,7 @@ from pydantic import (
 )
 
 from pilothouse.guard import HOLD_S
+from pilothouse.security import Security, present
 
 PREFIX = "PILOTHOUSE_"
 _LONGEST_HOLD_S = 7 * 24 * 3600
@@ -75,20 +73,6 @@ def _host_port(value: object) -> HostPort:
     return value if isinstance(value, HostPort) else HostPort.parse(str(value))
 
 
-def _present(path: Path) -> Path:
-    try:
-        path.stat()
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from None
-    return path
-
-
-def _readable(path: Path) -> Path:
-    if not _present(path).is_file() or not os.access(path, os.R_OK):
-        raise ValueError(f"{path} is not a file that can be read")
-    return path
-
-
 def _domain(name: str) -> str:
     if not _DOMAIN.fullmatch(name):
         raise ValueError(f"{name!r} is not a DNS name in lower case, such as cluster.local")
@@ -120,20 +104,19 @@ def _one_or_many(value: object) -> object:
 
 
 Address = Annotated[HostPort, PlainValidator(_host_port)]
-PemFile = Annotated[Path, AfterValidator(_readable)]
-Manifests = Annotated[tuple[Annotated[Path, AfterValidator(_present)], ...], BeforeValidator(_one_or_many)]
+Manifests = Annotated[tuple[Annotated[Path, AfterValidator(present)], ...], BeforeValidator(_one_or_many)]
 
 _LISTED = BeforeValidator(_listed)
 Namespaces = Annotated[tuple[Annotated[str, AfterValidator(_namespace)], ...], _LISTED]
 
 
-class Settings(BaseModel):
+class Settings(Security):
     """What `serve` runs by. Raises pydantic's ValidationError; `load` makes a ConfigError of it.
 
-    `manifests` are files and folders; `client_ca` turns TLS into mutual TLS. A stream, and the
-    connection below it, lives `max_connection_age_s` seconds: then the sidecar comes back on a new
-    one and is sent nothing that it has. Without an end, streams would never spread over replicas
-    that start later, and an open connection would keep a client certificate that was renewed.
+    `manifests` are files and folders. A stream, and the connection below it, lives
+    `max_connection_age_s` seconds: then the sidecar comes back on a new one and is sent nothing
+    that it has. Without an end, streams would never spread over replicas that start later, and an
+    open connection would keep a client certificate that was renewed.
     A sidecar that does not say its namespace is in `default_namespace`, if there is one. With
     `wildcard_namespaces` only sidecars there may depend on everything.
     `extra_suffixes` are what host names of services may end in beside `cluster_domain`.
@@ -147,14 +130,9 @@ class Settings(BaseModel):
     `hold` seconds; 0 believes it at once.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     manifests: Manifests = Field(min_length=1)
     xds: Address = HostPort("127.0.0.1", 18000)
     admin: Address = HostPort("127.0.0.1", 18001)
-    tls_cert: PemFile | None = None
-    tls_key: PemFile | None = Field(default=None, validate_default=True)
-    client_ca: PemFile | None = None
     log_format: Literal["auto", "human", "json"] = "auto"
     cluster_domain: Annotated[str, AfterValidator(_domain)] = "cluster.local"
     extra_suffixes: Annotated[tuple[Annotated[str, AfterValidator(_suffix)], ...], _LISTED] = ()
@@ -180,33 +158,6 @@ class Settings(BaseModel):
         if no_state and info.data.get("state") is not None:
             raise ValueError("state and no_state exclude each other")
         return no_state
-
-    @field_validator("tls_key")
-    @classmethod
-    def _key_fits(cls, key: Path | None, info: ValidationInfo) -> Path | None:
-        cert: Path | None = info.data.get("tls_cert")
-        if (cert is None) != (key is None):
-            raise ValueError("tls_cert and tls_key go together")
-        if cert and key:
-            try:
-                # An empty password, since an encrypted key would otherwise be asked for on the terminal.
-                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
-            except (ssl.SSLError, ValueError) as error:
-                raise ValueError(f"{key} is not the key of {cert}: {error}") from None
-        return key
-
-    @field_validator("client_ca")
-    @classmethod
-    def _ca_is_used(cls, ca: Path | None, info: ValidationInfo) -> Path | None:
-        if ca is None:
-            return ca
-        if info.data.get("tls_cert") is None:
-            raise ValueError("client_ca needs tls_cert and tls_key")
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(ca)
-        except ssl.SSLError as error:
-            raise ValueError(f"{ca} holds no certificates: {error}") from None
-        return ca
 
 
 class _Given(NamedTuple):
@@ -294,7 +245,8 @@ def _entries(file: Path, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Given]
         name, line = str(loader.construct_object(key)).replace("-", "_"), key.start_mark.line + 1
         place = f"{file}:{line}: {name}"
         if name not in Settings.model_fields:
-            raise ConfigError(place, f"no such setting; there are {', '.join(Settings.model_fields)}")
+            known = sorted(Settings.model_fields, key=Security.model_fields.__contains__)
+            raise ConfigError(place, f"no such setting; there are {', '.join(known)}")
         if name in seen:
             raise ConfigError(place, "is set twice")
         seen.add(name)
@@ -305,7 +257,7 @@ def _entries(file: Path, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Given]
 
 def _anchored(name: str, value: object, folder: Path) -> object:
     """Paths in a file are relative to it, since a service manager starts us in any directory."""
-    if name not in {"manifests", "tls_cert", "tls_key", "client_ca", "state"}:
+    if name not in {"manifests", "tls_cert", "tls_key", "client_ca", "identity_map", "state"}:
         return value
     if isinstance(value, list):
         return [_anchored(name, item, folder) for item in value]

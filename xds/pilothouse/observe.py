@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pilothouse import __version__
 from pilothouse.admin.status import (
+    CertificatesStatus,
     Counters,
     FaultStatus,
     HoldStatus,
@@ -17,6 +18,7 @@ from pilothouse.admin.status import (
     SubscriptionStatus,
 )
 from pilothouse.catalogue import Catalogue
+from pilothouse.certificates import Certificates
 from pilothouse.guard import Hold
 from pilothouse.model import Service, ServiceName
 from pilothouse.registry import Registry
@@ -75,12 +77,13 @@ class _Watched:
         self._state.reported()
 
 
-def observe(
+def observe(  # noqa: PLR0913  (each is a running part)
     started_s: float,
     states: Sequence[SourceState],
     registry: Registry,
     catalogue: Catalogue,
     discovery: Discovery,
+    certificates: Certificates | None = None,
 ) -> Status:
     """The whole process at this moment."""
     return Status(
@@ -97,6 +100,7 @@ def observe(
         resources={type.label: count for type, count in catalogue.counts().items()},
         streams=tuple(_stream(session) for session in discovery.sessions),
         counters=_counters(discovery),
+        certificates=_certificates(certificates) if certificates else CertificatesStatus(),
     )
 
 
@@ -147,6 +151,14 @@ def _stream(session: Session) -> StreamStatus:
             )
             for type, held in session.stream.subscriptions.items()
         ),
+    )
+
+
+def _certificates(certificates: Certificates) -> CertificatesStatus:
+    return CertificatesStatus(
+        stale=bool(certificates.error),
+        expires_s={str(each.file): each.until.timestamp() for each in certificates.tls.validities},
+        warnings=tuple(certificates.warnings),
     )
 
 

@@ -79,6 +79,10 @@ def ready_view(status: Status) -> dict[str, Any]:
         "warnings": verdict.warnings,
         "draining": status.draining,
         "sources": [{"reason": explain(source), **asdict(source)} for source in status.sources],
+        "certificates": {
+            "stale": status.certificates.stale,
+            "expires_at": dict(status.certificates.expires_s),
+        },
         "quarantined": [asdict(quarantine) for quarantine in status.quarantined],
     }
 

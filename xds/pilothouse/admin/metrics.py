@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from pilothouse.admin.readiness import readiness
-from pilothouse.admin.status import Counters, SourceStatus, Status, StreamStatus
+from pilothouse.admin.status import CertificatesStatus, Counters, SourceStatus, Status, StreamStatus
 
 Samples = Iterable[tuple[Sequence[str], float]]
 """Label values, in the order of the labels' names, and the number."""
@@ -33,6 +33,7 @@ class StatusCollector(Collector):
             _process(status),
             _catalogue(status),
             _sources(status.sources),
+            _certificates(status.certificates),
             _streams(status.streams),
             _counts(status.counters),
         )
@@ -79,6 +80,12 @@ def _sources(sources: Iterable[SourceStatus]) -> Iterator[Metric]:
     yield each("last_report_timestamp_seconds", "When it last reported.", lambda source: source.last_report_s)
 
 
+def _certificates(files: CertificatesStatus) -> Iterator[Metric]:
+    about = "When what a file holds expires."
+    yield _gauges("certificate_expiry_timestamp_seconds", about, ["file"], _single(files.expires_s))
+    yield _gauge("certificates_stale", "1 while the files cannot be used as they are.", files.stale)
+
+
 def _streams(streams: Iterable[StreamStatus]) -> Iterator[Metric]:
     variants: Counter[str] = Counter(sotw=0, delta=0)
     awaiting: Counter[str] = Counter()
@@ -103,7 +110,7 @@ def _counts(counters: Counters) -> Iterator[Metric]:
     yield _counters("rejects", "NACKs received.", ["type"], _single(counters.rejects))
     yield _counter("streams_opened", "Streams opened.", counters.streams_opened)
     yield _counter("streams_closed", "Streams closed.", counters.streams_closed)
-    yield _counter("bad_requests", "Streams ended with INVALID_ARGUMENT.", counters.bad_requests)
+    yield _counter("bad_requests", "Streams refused for what they said.", counters.bad_requests)
     yield _counter("unknown_names", "Endpoints asked for of unknown clusters.", counters.unknown_names)
     yield _counter("sent_bytes", "Bytes of responses sent.", counters.bytes_sent)
 

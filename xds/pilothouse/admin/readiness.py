@@ -62,6 +62,7 @@ def _warnings(status: Status) -> Iterator[str]:
     for quarantine in status.quarantined:
         standing = "its last good version is served" if quarantine.served else "nothing of it is served"
         yield f"service {quarantine.service} is quarantined, {standing}: {quarantine.reason}"
+    yield from status.certificates.warnings
 
 
 def _complaints(source: SourceStatus) -> Iterator[str]:

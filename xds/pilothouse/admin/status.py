@@ -72,6 +72,18 @@ class Quarantine:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificatesStatus:
+    """The files of the xDS port. `stale`: what they hold now cannot be used, what was read before is.
+
+    `expires_s` is the end of each file's validity in Unix seconds, `warnings` what asks for a person.
+    """
+
+    stale: bool = False
+    expires_s: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionStatus:
     """One type on one stream. `names` counts what is asked for by name, `sent` what the client holds.
 
@@ -105,7 +117,7 @@ class Counters:
 
     A type is a short name out of a fixed set (`CDS`), never a type URL as a client wrote it: these
     become labels, and clients must not be able to make up new ones. `rejects` are NACKs,
-    `bad_requests` are streams ended with INVALID_ARGUMENT, `unknown_names` are endpoints asked
+    `bad_requests` are streams refused for what they said, `unknown_names` are endpoints asked
     for of a cluster that does not exist.
     """
 
@@ -133,3 +145,4 @@ class Status:
     resources: Mapping[str, int] = field(default_factory=dict)
     streams: tuple[StreamStatus, ...] = ()
     counters: Counters = field(default_factory=Counters)
+    certificates: CertificatesStatus = field(default_factory=CertificatesStatus)

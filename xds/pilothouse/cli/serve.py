@@ -29,6 +29,17 @@ TlsKey = Annotated[str | None, typer.Option(metavar="FILE", help="Key of that ce
 ClientCa = Annotated[
     str | None, typer.Option(metavar="FILE", help="Sidecars must show a certificate of this CA.")
 ]
+Identity = Annotated[
+    str | None,
+    typer.Option(
+        metavar="certificate|metadata",
+        help="What says the namespace of a sidecar.  [default: certificate with --client-ca]",
+    ),
+]
+IdentityMap = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="YAML: names in certificates, and the namespace of each."),
+]
 LogFormat = Annotated[str | None, typer.Option(metavar="auto|human|json", help="auto: human on a terminal.")]
 Domain = Annotated[
     str | None, typer.Option(metavar="NAME", help="Ends host names.  [default: cluster.local]")
@@ -92,6 +103,8 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     client_ca: ClientCa = None,
+    identity: Identity = None,
+    identity_map: IdentityMap = None,
     log_format: LogFormat = None,
     cluster_domain: Domain = None,
     extra_suffixes: Suffixes = None,

@@ -15,10 +15,12 @@ import structlog
 from pilothouse.audience import OPEN, Admission, Audience, Node, audience
 from pilothouse.catalogue import Catalogue
 from pilothouse.changes import Change, affected
+from pilothouse.identity import Identity
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
 from pilothouse.resources import Changes, ResourceType
 from pilothouse.server.methods import SERVICES
+from pilothouse.server.peer import presented
 from pilothouse.server.session import BadRequest, Context, Session, Stream
 from pilothouse.server.tally import Tally
 from pilothouse.world import World
@@ -29,9 +31,12 @@ log = structlog.get_logger(__name__)
 class Discovery:
     """All streams of this process."""
 
-    def __init__(self, catalogue: Catalogue, admission: Admission = OPEN) -> None:
+    def __init__(
+        self, catalogue: Catalogue, admission: Admission = OPEN, identity: Identity | None = None
+    ) -> None:
         self._catalogue = catalogue
         self._admission = admission
+        self._identity = identity  # None: a client is who it says it is
         self._conversations: dict[Session, asyncio.Task[None] | None] = {}
         self.tally = Tally()
         self.draining = False
@@ -97,8 +102,9 @@ class Discovery:
 
         return grpc.stream_stream_rpc_method_handler(converse)
 
-    def _world_of(self, node: Node) -> World:
-        return World(self._catalogue, audience(node, self._admission))
+    def _world_of(self, node: Node, context: Context) -> World:
+        bound = self._identity.namespace(presented(context)) if self._identity else ""
+        return World(self._catalogue, audience(node, self._admission, bound))
 
     async def _converse(self, session: Session, context: Context) -> None:
         try:
@@ -110,7 +116,7 @@ class Discovery:
             self.tally.bad_requests += 1
             log.warning("stream refused", peer=session.peer, node=session.node_id, reason=str(bad))
             await session.finish()
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
+            await context.abort(bad.code, str(bad))
         except asyncio.CancelledError:
             # The client is gone, or this was `drain`. In both cases nothing more is to be sent.
             await session.finish()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from pilothouse.certificates import Certificates, Tls
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.methods import SERVICES
 
@@ -18,19 +19,10 @@ _DRAIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Tls:
-    """PEM contents. With `client_ca`, clients must present a certificate that it signed."""
-
-    cert: bytes
-    key: bytes
-    client_ca: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Terms:
     """On which connections are served: encrypted or not, for how many seconds, on a port that is shared."""
 
-    tls: Tls | None = None
+    tls: Certificates | None = None
     max_age_s: float = 1800.0
     shared: bool = False
 
@@ -53,23 +45,41 @@ async def serving(discovery: Discovery, address: str, terms: Terms) -> AsyncIter
     for name in names:
         await alive.set(name, health_pb2.HealthCheckResponse.SERVING)
     try:
-        yield port
+        with terms.tls.watched() if terms.tls else nullcontext():
+            yield port
     finally:
         await alive.enter_graceful_shutdown()
         discovery.drain()
         await server.stop(_DRAIN_S)
 
 
-def _listen(server: grpc.aio.Server, address: str, tls: Tls | None) -> int:
+def _listen(server: grpc.aio.Server, address: str, tls: Certificates | None) -> int:
     try:
         if tls is None:
             return server.add_insecure_port(address)
-        credentials = grpc.ssl_server_credentials(
-            [(tls.key, tls.cert)], tls.client_ca, require_client_auth=tls.client_ca is not None
-        )
-        return server.add_secure_port(address, credentials)
+        return server.add_secure_port(address, _credentials(tls))
     except RuntimeError as error:
         raise Unavailable(f"cannot listen for xDS on {address}: {error}") from None
+
+
+def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
+    """gRPC asks at each handshake, on threads of its own, if there is something new."""
+    used = certificates.tls
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal used
+        if certificates.tls.contents == used.contents:
+            return None
+        used = certificates.tls
+        return _configuration(used)
+
+    required = used.client_ca is not None
+    # The types do not know that None means that nothing is new.
+    return grpc.dynamic_ssl_server_credentials(_configuration(used), renewed, required)  # type: ignore[arg-type]
+
+
+def _configuration(tls: Tls) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(tls.key, tls.cert)], tls.client_ca)
 
 
 def _options(terms: Terms) -> list[tuple[str, int]]:

@@ -12,7 +12,8 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
-from pilothouse.audience import BadNode, Dialect, Node
+from pilothouse.audience import BadNode, Dialect, ForeignNamespace, Node
+from pilothouse.identity import Unidentified
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
 from pilothouse.resources import Changes, ResourceType
@@ -34,12 +35,13 @@ _BY_URL = {type.url: type for type in ResourceType}
 
 
 class BadRequest(ValueError):
-    """A request that makes no sense; ends its stream with INVALID_ARGUMENT and this text.
+    """A request that makes no sense, or not from this client; ends its stream with this status and text.
 
     The text is cut: it may quote the client, and gRPC refuses to send a status with a long one.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, code: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT) -> None:
+        self.code = code
         super().__init__(text if len(text) <= _STATUS_TEXT else f"{text[:_STATUS_TEXT]}...")
 
 
@@ -51,7 +53,7 @@ class Session:
         stream: Stream,
         type: ResourceType | None,
         context: Context,
-        world_of: Callable[[Node], World],
+        world_of: Callable[[Node, Context], World],
         tally: Tally,
     ) -> None:
         self.stream = stream
@@ -129,9 +131,13 @@ class Session:
     def _meet(self, request: DiscoveryRequest | DeltaDiscoveryRequest) -> None:
         try:
             said = plain(request.node)
-            self.world = self._world_of(said)
+            self.world = self._world_of(said, self._context)
         except BadNode as bad:
             raise BadRequest(str(bad)) from None
+        except Unidentified as unknown:
+            raise BadRequest(str(unknown), grpc.StatusCode.UNAUTHENTICATED) from None
+        except ForeignNamespace as foreign:
+            raise BadRequest(str(foreign), grpc.StatusCode.PERMISSION_DENIED) from None
         self.stream.legacy = self.world.audience.dialect is Dialect.ENVOY
         self.node_id = said.id
         log.info("stream opened", node=self.node_id, peer=self.peer, variant=self.stream.variant)

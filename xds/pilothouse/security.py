@@ -1,0 +1,107 @@
+"""What an operator sets about who may connect to the xDS port and as whom: a section of the settings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+)
+
+from pilothouse.identity import Rule, rules
+
+
+class IdentityMap(NamedTuple):
+    """A file of rules, and what it holds."""
+
+    file: Path
+    rules: tuple[Rule, ...]
+
+
+def present(path: Path) -> Path:
+    """A path at which there is something. Raises ValueError."""
+    try:
+        path.stat()
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+    return path
+
+
+def _readable(path: Path) -> Path:
+    if not present(path).is_file() or not os.access(path, os.R_OK):
+        raise ValueError(f"{path} is not a file that can be read")
+    return path
+
+
+def _identity_map(value: object) -> IdentityMap:
+    file = _readable(Path(str(value)))
+    return IdentityMap(file, tuple(rules(str(file), file.read_bytes())))
+
+
+def _check(cert: Path, key: Path, client_ca: Path | None = None) -> None:
+    # Not at the top: most commands have no certificates to look at.
+    from pilothouse.certificates import Files, read
+
+    read(Files(cert, key, client_ca))
+
+
+PemFile = Annotated[Path, AfterValidator(_readable)]
+
+
+class Security(BaseModel):
+    """TLS turns mutual with `client_ca`.
+
+    `identity` is what says in which namespace a sidecar is: its certificate, whose names `identity_map`
+    maps to namespaces, or its own metadata. With `client_ca` it is the certificate by default.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tls_cert: PemFile | None = None
+    tls_key: PemFile | None = Field(default=None, validate_default=True)
+    client_ca: PemFile | None = None
+    identity: Literal["certificate", "metadata"] | None = Field(default=None, validate_default=True)
+    identity_map: Annotated[IdentityMap, PlainValidator(_identity_map)] | None = None
+
+    @field_validator("tls_key")
+    @classmethod
+    def _key_fits(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        cert: Path | None = info.data.get("tls_cert")
+        if (cert is None) != (key is None):
+            raise ValueError("tls_cert and tls_key go together")
+        if cert and key:
+            _check(cert, key)
+        return key
+
+    @field_validator("client_ca")
+    @classmethod
+    def _ca_is_used(cls, ca: Path | None, info: ValidationInfo) -> Path | None:
+        cert, key = info.data.get("tls_cert"), info.data.get("tls_key")
+        if ca and cert is None:
+            raise ValueError("client_ca needs tls_cert and tls_key")
+        if ca and cert and key:
+            _check(cert, key, ca)
+        return ca
+
+    @field_validator("identity")
+    @classmethod
+    def _identity_can_be_known(cls, identity: str | None, info: ValidationInfo) -> str:
+        ca = info.data.get("client_ca")
+        if identity == "certificate" and ca is None:
+            raise ValueError("certificate needs client_ca: without it, sidecars need no certificate")
+        return identity or ("certificate" if ca else "metadata")
+
+    @field_validator("identity_map")
+    @classmethod
+    def _identity_map_is_used(cls, map: IdentityMap | None, info: ValidationInfo) -> IdentityMap | None:
+        if map and info.data.get("identity") == "metadata":
+            raise ValueError("identity_map needs client_ca and the identity certificate")
+        return map

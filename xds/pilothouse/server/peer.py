@@ -1,0 +1,20 @@
+"""From the connection of a client to the names in the certificate that it presented."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+from pilothouse.identity import Certificate
+
+
+def presented(context: grpc.aio.ServicerContext[Any, Any]) -> Certificate:
+    """Verified by gRPC. Without one there are no names."""
+    found = context.auth_context()
+    # `x509_subject_alternative_name` does not say of which kind a name is.
+    return Certificate(_texts(found.get("peer_uri", ())), _texts(found.get("peer_dns", ())))
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    return tuple(value.decode(errors="replace") for value in values)
