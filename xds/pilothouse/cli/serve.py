@@ -153,6 +153,9 @@ def _replica(settings: Settings) -> int:
 def _serve(settings: Settings) -> None:
     # Not at the top: gRPC and Envoy's messages take a second to import, which a wrong flag need not wait for,
     # and gRPC survives no fork.
+    # It also reads its settings then. What it says of each failed handshake goes past our log, in a form
+    # of its own, as often as clients like.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from pilothouse import app
     from pilothouse.cli import logs
 
