@@ -5,10 +5,15 @@ FROM base AS build
 WORKDIR /src
 # No pip in what is shipped: nothing is to be installed there.
 RUN python -m venv --without-pip /opt/pilothouse
+# With hashes: what is built with, and what is shipped, is what was looked at when it was locked.
+COPY requirements.lock requirements-build.lock ./
+RUN pip install --no-cache-dir --require-hashes -r requirements-build.lock \
+ && pip --python /opt/pilothouse install --no-cache-dir --require-hashes -r requirements.lock
 COPY pyproject.toml hatch_build.py README.md LICENSE NOTICE ./
 COPY protos protos
 COPY xds xds
-RUN pip --python /opt/pilothouse install --no-cache-dir .
+RUN pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir dist . \
+ && pip --python /opt/pilothouse install --no-cache-dir --no-deps dist/*.whl
 
 FROM base
 COPY --from=build /opt/pilothouse /opt/pilothouse

@@ -4,9 +4,10 @@ PYTHON ?= python3
 N ?= 200
 SECONDS ?= 3600
 BIN := .venv/bin
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test envoy-test packaging-test bench fleet oracle check format clean
+.PHONY: help demo test envoy-test packaging-test bench fleet oracle check format lock audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s%s\n", $$1, $$2 }' Makefile
@@ -44,11 +45,26 @@ format: $(INSTALLED) ## format the code and sort its imports
 	$(BIN)/ruff check --select I --fix-only .
 	$(BIN)/ruff format .
 
+lock: $(INSTALLED) ## pin all dependencies anew, with hashes (ARGS="--upgrade")
+	test -x $(BIN)/uv || $(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	    | $(LOCK) --output-file requirements-build.lock $(ARGS) -
+	$(LOCK) --output-file requirements.lock $(ARGS) pyproject.toml
+	$(LOCK) --output-file requirements-dev.lock $(ARGS) --all-extras --constraint requirements.lock pyproject.toml
+
+audit: ## look for known vulnerabilities of what is locked; asks PyPI (ARGS="--vulnerability-service osv")
+	test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && \
+	    .venv-audit/bin/pip install --quiet --disable-pip-version-check pip-audit; }
+	.venv-audit/bin/pip-audit --strict --progress-spinner off --require-hashes --disable-pip $(ARGS) \
+	    --requirement requirements.lock --requirement requirements-build.lock --requirement requirements-dev.lock \
+	    || { echo 'audit: failed. What could not be looked up is not known to be safe.' >&2; exit 1; }
+
 clean: ## remove everything that can be made again
-	rm -rf .venv build dist xds/pilothouse/_pb .*_cache .hypothesis
+	rm -rf .venv .venv-audit build dist xds/pilothouse/_pb .*_cache .hypothesis
 
 # Installed anew only where what decides the environment or the generated messages has changed.
-$(INSTALLED): pyproject.toml hatch_build.py $(wildcard protos/*)
+$(INSTALLED): pyproject.toml hatch_build.py requirements-dev.lock $(wildcard protos/*)
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,demo]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@

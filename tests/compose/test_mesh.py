@@ -20,7 +20,10 @@ pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
 WEB, REPORTS = 8081, 8082
 PROJECT = "pilothouse-test"
 # What is mounted, and what the image is built from.
-FILES = ("compose.yaml", "Dockerfile", ".dockerignore", "hatch_build.py", "LICENSE", "NOTICE", "README.md")
+FILES = (
+    *("compose.yaml", "Dockerfile", ".dockerignore", "hatch_build.py", "LICENSE", "NOTICE", "README.md"),
+    *("requirements.lock", "requirements-build.lock"),
+)
 FOLDERS = ("compose", "envoy-configs", "protos", "xds")
 
 
