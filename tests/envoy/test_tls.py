@@ -59,9 +59,14 @@ async def test_a_sidecar_is_served_over_tls(mesh, pki) -> None:
     control_plane = await mesh.serve(*pki.server)
     sidecar = await mesh.sidecar(control_plane.port, tls=Tls(pki.ca))
     assert await ask(sidecar.egress, "payments") == (200, "one")
+    assert events(
+        control_plane, "sidecars name their namespace themselves: export-to is no security boundary"
+    )
 
 
 async def test_a_control_plane_with_another_name_is_refused(mesh, pki, eventually) -> None:
+    one = await mesh.backend("one")
+    mesh.manifests.save("payments", service("payments"), one.slice("payments"))
     control_plane = await mesh.serve(*pki.server)
     sidecar = mesh.start_sidecar(control_plane.port, tls=Tls(pki.ca, san="spiffe://mesh/cp"))
     await eventually(lambda: has_stat(sidecar, "cluster.xds.ssl.fail_verify_san"))
@@ -85,6 +90,7 @@ async def test_a_sidecar_is_in_the_namespace_of_its_certificate_whatever_it_says
     private["metadata"]["annotations"] = {"pilothouse.dev/export-to": "."}
     mesh.manifests.save("ledger", private, one.slice("ledger"))
     control_plane = await mesh.serve(*pki.mutual)
+    assert events(control_plane, "certificates name the namespace of sidecars")
     owner = await mesh.sidecar(control_plane.port, tls=pki.client("shop"))
     assert await ask(owner.egress, "ledger.shop") == (200, "one")
 
@@ -119,6 +125,8 @@ async def test_certificates_are_renewed_under_a_connected_sidecar(mesh, pki, eve
 async def test_certificates_that_do_not_fit_are_shown_and_what_was_there_before_serves(
     mesh, pki, eventually
 ) -> None:
+    one = await mesh.backend("one")
+    mesh.manifests.save("payments", service("payments"), one.slice("payments"))
     control_plane = await mesh.serve(*pki.mutual)
     replace(Path(pki.cert), Authority().issue("127.0.0.1", days=0.1).cert)
     stays = f"{pki.key} is not the key of {pki.cert}: they do not match; what was read before stays in force"
