@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 import pydantic
@@ -100,6 +101,8 @@ EVERYTHING = {
     "max_connection_age_s": "1.5",
     "external_names": "false",
     "unknown_host_status": "404",
+    "service_cidr": "10.96.0.0/16, fd00::/108",
+    "allow_loopback_endpoints": "true",
     "flap_damping": "true",
     "workers": "2",
     "state": "kept",
@@ -122,10 +125,12 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert flags.identity_map is not None
     assert [rule.namespace for rule in flags.identity_map.rules] == [None, "shop"]
     assert (flags.log_format, flags.cluster_domain, flags.max_connection_age_s) == ("json", "mesh.test", 1.5)
+    assert flags.service_cidr == (ip_network("10.96.0.0/16"), ip_network("fd00::/108"))
     assert flags.flap_damping
     assert (flags.state, flags.no_state, flags.hold) == (Path("kept"), False, 7.5)
     assert flags.accept_missing
     assert flags.allow_empty
+    assert flags.allow_loopback_endpoints
     assert flags.unknown_host_status == 404
     assert not flags.external_names
     assert flags.extra_suffixes == (".mesh", ".service.test")
@@ -186,6 +191,11 @@ WRONG = [
     ("log_format", "xml", "Input should be 'auto', 'human' or 'json', not 'xml'"),
     ("cluster_domain", "Mesh", "'Mesh' is not a DNS name in lower case, such as cluster.local"),
     ("default_namespace", "a.b", "'a.b' is not a namespace"),
+    (
+        "service_cidr",
+        "10.96.0.0/12, x",
+        "'x' is not a network such as 10.96.0.0/16: 'x' does not appear to be an IPv4 or IPv6 network",
+    ),
     ("wildcard_namespaces", "a,B", "'B' is not a namespace"),
     ("max_connection_age_s", "0", "Input should be greater than 0, not '0'"),
     ("max_connection_age_s", "nan", "Input should be a finite number, not 'nan'"),

@@ -34,7 +34,7 @@ def service(*endpoints: Endpoint, ports: tuple[Port, ...] = (HTTP,)) -> Service:
         ({"weight": 0}, Omission(Reason.MAINTENANCE, "10.0.0.2")),
         ({"address": "db.example.com"}, Omission(Reason.INVALID_ADDRESS, "db.example.com")),
         ({"ports": (("http", 0),)}, Omission(Reason.INVALID_PORT, "10.0.0.2", "port 'http' is 0")),
-        ({"ports": (("web", 80),)}, Omission(Reason.PORT_NAME_MISMATCH, "10.0.0.2", "no port 'http'")),
+        ({"ports": (("web", 80),)}, Omission(Reason.PORT_NAME_MISMATCH, "10.0.0.2", "no TCP port 'http'")),
         ({"address": "10.0.0.1"}, Omission(Reason.DUPLICATE_LOSER, "10.0.0.1:8080")),
     ],
 )

@@ -12,6 +12,7 @@ from pilothouse.cli.demo.manifests import manifests, save
 from pilothouse.cli.demo.mesh import CALLERS, FLOWS, HOSTS, START, ZONES, Mesh
 from pilothouse.cli.demo.shares import wanted
 from pilothouse.cli.demo.story import STORY, Act, Doing
+from pilothouse.kubernetes.realm import Realm
 from pilothouse.model import Locality, ServiceName
 from pilothouse.sources.files import inspect
 from pilothouse.sources.files.disk import Look, look
@@ -70,7 +71,7 @@ def test_the_manifests_of_every_state_have_no_faults(mesh: Mesh, tmp_path: Path)
 @pytest.mark.parametrize("mesh", MESHES)
 def test_the_manifests_say_what_the_mesh_is(mesh: Mesh, tmp_path: Path) -> None:
     save(tmp_path, {}, manifests(mesh, PORT))
-    found = LastGood()
+    found = LastGood(Realm(allow_loopback=True))
     found.take_in(look([tmp_path], Look()), now=0)
     alias = found.service(ServiceName("shop", "web"))
     assert alias is not None

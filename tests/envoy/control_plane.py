@@ -19,7 +19,8 @@ class ControlPlane:
     def __init__(self, port: int, log: Path, flags: list[str]) -> None:
         self.port = port
         self._log = log
-        self._flags = [*flags, "--xds", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0", "--log-format", "json"]
+        ports = ["--xds", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0"]
+        self._flags = [*flags, *ports, "--allow-loopback-endpoints", "--log-format", "json"]
         self._process: subprocess.Popen[bytes] | None = None
         self._admin = httpx.AsyncClient(trust_env=False)
 

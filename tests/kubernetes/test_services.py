@@ -41,6 +41,7 @@ def test_a_service_keeps_what_routing_needs(parsed):
         ("10.0.0.1",),
         weight=7,
         created="2026-01-02T03:04:05Z",
+        selects=True,
     )
     assert found.object.key == Key("Service", "shop", "payments")
     assert (found.ignored, found.warnings) == (None, ())
@@ -59,13 +60,39 @@ def test_the_default_namespace_is_called_default(parsed):
         ("clusterIP: ''", (), False),
         ("clusterIP: null", (), False),
         ("clusterIP: 10.0.0.1\nclusterIPs: [10.0.0.1, 'FD00:0:0::1']", ("10.0.0.1", "fd00::1"), False),
-        ("clusterIP: ::ffff:10.0.0.1", ("10.0.0.1",), False),
         ("clusterIPs: [10.0.0.1, 10.0.0.1]", ("10.0.0.1",), False),
     ],
 )
 def test_virtual_addresses_are_canonical_and_none_is_headless(parsed, spec, vips, headless):
     service = parsed(manifest(f"{spec}\nports: [{{port: 80}}]")).object
     assert (service.vips, service.headless) == (vips, headless)
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("0.0.0.0", "is the unspecified address"),
+        ("::", "is the unspecified address"),
+        ("127.0.0.1", "is the address of every machine's own services"),
+        ("::1", "is the address of every machine's own services"),
+        ("169.254.169.254", "is a link-local address"),
+        ("fe80::1", "is a link-local address"),
+        ("224.0.0.1", "is a multicast address"),
+        ("239.1.2.3", "is a multicast address"),
+        ("ff05::2", "is a multicast address"),
+        ("255.255.255.255", "is the broadcast address"),
+        ("::ffff:10.0.0.1", "is an IPv4 address written as an IPv6 address"),
+        ("fd00::1%eth0", "has a scope id, which is of one machine"),
+        ("010.0.0.1", "has leading zeros, which some programs read as octal"),
+    ],
+)
+def test_a_virtual_ip_that_no_sidecar_may_listen_on_is_a_warning_and_the_service_goes_on(
+    parsed, address, why
+):
+    found = parsed(manifest(f"clusterIPs: ['{address}', 10.0.0.2]\nports: [{{port: 80}}]"))
+    assert "10.0.0.2" in found.object.vips
+    (warning,) = found.warnings
+    assert str(warning) == f'spec.clusterIPs[0]: "{address}" {why}; this virtual IP is left out'
 
 
 @pytest.mark.parametrize("target", ["", ", targetPort: 0", ", targetPort: ''", ", targetPort: null"])
@@ -111,9 +138,8 @@ def test_a_headless_service_can_do_without_ports(parsed):
         ("ports: [{port: 1, targetPort: 70000}]", "spec.ports[0].targetPort: 70000 is not in 1..65535"),
         ("ports: [{port: 1, targetPort: 1.5}]", "spec.ports[0].targetPort: is the number 1.5, not a whole"),
         ("clusterIP: nope\nports: [{port: 1}]", 'spec.clusterIP: "nope" is neither an IP address nor None'),
-        ("clusterIP: 010.0.0.1\nports: [{port: 1}]", "spec.clusterIP: "),
-        ("clusterIP: fe80::1%eth0\nports: [{port: 1}]", "spec.clusterIP: "),
-        ("clusterIPs: [10.0.0.1, x]\nports: [{port: 1}]", "spec.clusterIPs: "),
+        ("clusterIP: 10.0.0.256\nports: [{port: 1}]", 'spec.clusterIP: "10.0.0.256" is neither an IP'),
+        ("clusterIPs: [10.0.0.1, x]\nports: [{port: 1}]", 'spec.clusterIPs[1]: "x" is neither an IP address'),
         ("type: Cluster\nports: [{port: 1}]", 'spec.type: "Cluster" is none of ClusterIP, NodePort'),
         ("type: ExternalName", "spec.externalName: is required"),
         ("type: ExternalName\nexternalName: 'a b'", 'spec.externalName: "a b" is no DNS name'),

@@ -133,6 +133,47 @@ def test_a_bad_value_inside_an_endpoint_passes(parsed, port, address):
     assert (found.ports, found.entries[0].addresses) == ((("http", port),), (address,))
 
 
+def test_ports_of_other_transports_are_others_even_if_their_names_are_equal(parsed):
+    udp, sctp = "{name: dns, port: 53, protocol: UDP}", "{name: signals, port: 1, protocol: SCTP}"
+    ports = f"[{udp}, {{name: dns, port: 5353}}, {sctp}]"
+    assert parsed(manifest(f"ports: {ports}\nendpoints: []")).object.ports == (("dns", 5353),)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "message"),
+    [
+        ("{}", "endpoints[1].addresses: is required"),
+        ("{addresses: []}", "endpoints[1].addresses: is required"),
+        (
+            f"{{addresses: [{', '.join(['10.1.0.1'] * 101)}]}}",
+            "endpoints[1].addresses: has more than 100 items",
+        ),
+        ("{addresses: 10.1.0.1}", 'endpoints[1].addresses: is the string "10.1.0.1", not a list'),
+        ("{addresses: [5]}", "endpoints[1].addresses[0]: is the number 5, not a string: put it in quotes"),
+        ("7", "endpoints[1]: is the number 7, not a mapping of fields"),
+        ("null", "endpoints[1]: is null, not a mapping of fields"),
+        (
+            "{addresses: [10.1.0.1], conditions: {ready: 'yes'}}",
+            'endpoints[1].conditions.ready: is the string "yes", not true or false',
+        ),
+        (
+            "{addresses: [10.1.0.1], hints: {forZones: [{}]}}",
+            "endpoints[1].hints.forZones[0].name: is required",
+        ),
+        ("{addresses: [10.1.0.1], targetRef: x}", "endpoints[1].targetRef: is the string"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_read_costs_itself_alone(parsed, endpoint, message):
+    body = f"endpoints:\n- {{addresses: [10.0.0.1]}}\n- {endpoint}\n- {{addresses: [10.0.0.2]}}\n"
+    found = parsed(manifest(body))
+    assert [entry.addresses for entry in found.object.entries] == [("10.0.0.1",), ("10.0.0.2",)]
+    (warning,), (omission,) = found.warnings, found.object.left_out
+    assert str(warning).startswith(message)
+    assert str(warning).endswith("; this endpoint is left out")
+    assert (omission.reason, omission.what) == (Reason.INVALID_ENDPOINT, "EndpointSlice shop/payments-1")
+    assert omission.why.startswith(message)
+
+
 def test_the_owner_is_known_by_reference_where_the_label_is_missing(parsed):
     other = "{apiVersion: serving.knative.dev/v1, kind: Service, name: other}"
     metadata = f"ownerReferences: [{{kind: Job, name: nightly}}, {other}, {{kind: Service, name: payments}}]"
@@ -173,9 +214,10 @@ def test_some_slices_play_no_part(parsed, metadata, family, reason):
         ),
         ("endpoints: {}", "endpoints: is a mapping, not a list"),
         (
-            "endpoints: [{addresses: [a]}, {addresses: [b], conditions: {ready: 'true'}}]",
-            'endpoints[1].conditions.ready: is the string "true", not true or false',
+            "endpoints: [{addresses: [a], conditions: {ready: 'true'}}]",
+            'endpoints[0].conditions.ready: is the string "true", not true or false',
         ),
+        ("endpoints: []\nports: [{port: 80, protocol: tcp}]", 'ports[0].protocol: "tcp" is none of TCP, UDP'),
         ("endpoints: []\nports: [{port: '80'}]", 'ports[0].port: is the string "80", not a whole number'),
         ("endpoints: [{addresses: [a], zone: 1}]", "endpoints[0].zone: is the number 1, not a string"),
     ],

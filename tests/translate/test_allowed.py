@@ -190,10 +190,24 @@ class TestFamilies:
         nameless = replace(self.four, target="")
         assert self.addresses(ANYWHERE, nameless, self.four, self.six) == [["10.0.0.1", "fd00::1"]]
 
-    def test_the_better_state_of_the_two_counts(self) -> None:
-        late = Endpoint("10.0.0.1", (("http", 8080),), NOT_READY, locality=EU_A, target="uid-1")
-        assert healthy(sent(ANYWHERE, late, self.six)) == {"10.0.0.1"}
+    def test_of_two_addresses_of_one_target_only_the_ready_one_is_called(self) -> None:
+        late = replace(self.four, state=NOT_READY)
+        assert self.addresses(ANYWHERE, late, self.six) == [["fd00::1"]]
+        assert healthy(sent(ANYWHERE, late, self.six)) == {"fd00::1"}
         assert healthy(sent(Vantage(families=("ipv4",)), late, self.six)) == set()
+        assert (Reason.DUPLICATE_LOSER, "10.0.0.1:8080") in reasons(ANYWHERE, late, self.six)
+
+    def test_the_ready_addresses_of_several_slices_are_paired_whatever_comes_first(self) -> None:
+        old = [replace(self.four, state=NOT_READY), replace(self.six, state=NOT_READY)]
+        new = [replace(self.four, address="10.0.0.2"), replace(self.six, address="fd00::2")]
+        assert self.addresses(ANYWHERE, *old, *new) == [["10.0.0.2", "fd00::2"]]
+        assert self.addresses(ANYWHERE, *new, *old, ipv6_first=True) == [["fd00::2", "10.0.0.2"]]
+
+    def test_an_address_that_is_not_ready_stays_where_no_other_of_its_target_is(self) -> None:
+        other = Endpoint("fd00::2", (("http", 8080),), NOT_READY, locality=EU_A, target="uid-2")
+        assert self.addresses(ANYWHERE, self.four, self.six, other) == [["10.0.0.1", "fd00::1"], ["fd00::2"]]
+        both = replace(self.four, state=NOT_READY), replace(self.six, state=NOT_READY)
+        assert self.addresses(ANYWHERE, *both) == [["10.0.0.1", "fd00::1"]]
 
     def test_one_that_still_serves_by_one_of_its_slices_does(self) -> None:
         stale = Endpoint("fd00::1", (("http", 8080),), NOT_READY, locality=EU_A, target="uid-1")
@@ -204,11 +218,6 @@ class TestFamilies:
         last = Endpoint("10.0.0.2", (("http", 8080),), SERVING, locality=EU_A, target="uid-2")
         assert self.addresses(ANYWHERE, last, self.six) == [["fd00::1"]]
         assert healthy(sent(Vantage(families=("ipv4",)), last, self.six)) == {"10.0.0.2"}
-
-    def test_an_ipv4_address_written_as_ipv6_is_ipv4(self) -> None:
-        assert self.addresses(Vantage(families=("ipv4",)), endpoint(1, address="::ffff:10.0.0.1")) == [
-            ["10.0.0.1"]
-        ]
 
     def test_clients_of_one_pool_get_their_own_families(self) -> None:
         found = pool(service(self.four, self.six), HTTP)

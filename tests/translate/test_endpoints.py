@@ -107,7 +107,9 @@ def test_one_address_with_two_ports_is_two_endpoints() -> None:
     ] == [8080, 8081]
 
 
-@pytest.mark.parametrize("address", ["db.example.com", "", "10.0.0", "fe80::1%eth0", "10.0.0.256"])
+@pytest.mark.parametrize(
+    "address", ["db.example.com", "", "10.0.0", "fe80::1%eth0", "::ffff:10.0.0.1", "10.0.0.256"]
+)
 def test_what_is_no_ip_address_is_left_out_alone(address: str) -> None:
     assert hosts(sent(endpoint(address), endpoint("10.0.0.2"))) == {"10.0.0.2": "HEALTHY"}
 

@@ -50,7 +50,7 @@ class ControlPlane:
 
     def launch(self) -> None:
         """Start the process; `serving` tells when it is there."""
-        ports = ["--xds", self.address, "--admin", "127.0.0.1:0"]
+        ports = ["--xds", self.address, "--admin", "127.0.0.1:0", "--allow-loopback-endpoints"]
         with self._log.open("w") as log:
             always = ["--manifests", self.manifests, "--allow-empty", "--log-format", "json"]
             flags = [*always, *ports, *self._flags]

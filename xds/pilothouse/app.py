@@ -167,6 +167,8 @@ def _realm(settings: Settings) -> Realm:
         settings.extra_suffixes,
         frozenset(settings.include_namespaces),
         frozenset(settings.exclude_namespaces),
+        settings.service_cidr,
+        settings.allow_loopback_endpoints,
     )
 
 

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -91,6 +92,18 @@ def _namespace(text: str) -> str:
     return text
 
 
+def network(text: str) -> IPv4Network | IPv6Network:
+    """From `10.96.0.0/16` or `fd00::/108`. Raises ValueError."""
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a network such as 10.96.0.0/16: {error}") from None
+
+
+def _network(value: object) -> IPv4Network | IPv6Network:
+    return value if isinstance(value, IPv4Network | IPv6Network) else network(str(value))
+
+
 def _listed(value: object) -> object:
     """A text with commas is a list, wherever it was written."""
     parts = [value] if isinstance(value, str) else value
@@ -107,6 +120,7 @@ Address = Annotated[HostPort, PlainValidator(_host_port)]
 Manifests = Annotated[tuple[Annotated[Path, AfterValidator(present)], ...], BeforeValidator(_one_or_many)]
 
 _LISTED = BeforeValidator(_listed)
+Networks = Annotated[tuple[Annotated[IPv4Network | IPv6Network, PlainValidator(_network)], ...], _LISTED]
 Namespaces = Annotated[tuple[Annotated[str, AfterValidator(_namespace)], ...], _LISTED]
 
 
@@ -122,6 +136,8 @@ class Settings(Security):
     `extra_suffixes` are what host names of services may end in beside `cluster_domain`.
     Without `external_names` an ExternalName leads to known services only, and to no host outside of the mesh.
     A request for a host name that nobody has is answered by `unknown_host_status`.
+    Virtual IPs are in `service_cidr`, if it is set; endpoints are on loopback addresses only with
+    `allow_loopback_endpoints`.
     With `flap_damping` an endpoint whose readiness keeps changing waits before it is called again.
     `workers` are processes that share the xDS port; each has an admin port, the first of them `admin`.
     `state` is a folder for what the next process has to know; without one it is the platform's, and with
@@ -144,6 +160,8 @@ class Settings(Security):
     max_connection_age_s: float = Field(default=1800, gt=0, le=2_000_000, allow_inf_nan=False)
     external_names: bool = True
     unknown_host_status: int = Field(default=503, ge=400, le=599)
+    service_cidr: Networks = ()
+    allow_loopback_endpoints: bool = False
     flap_damping: bool = False
     workers: int = Field(default=1, ge=1, le=64)
     state: Path | None = None

@@ -15,6 +15,7 @@ class Reason(Enum):
     MAINTENANCE = "maintenance"  # weight 0
     INVALID_ADDRESS = "invalid-address"
     INVALID_PORT = "invalid-port"
+    INVALID_ENDPOINT = "invalid-endpoint"
     PORT_NAME_MISMATCH = "port-name-mismatch"
     DUPLICATE_LOSER = "duplicate-loser"
     UNSUPPORTED_TRANSPORT = "unsupported-transport"
@@ -43,6 +44,8 @@ class Reason(Enum):
     CONSUMER_ROUTE = "consumer-route"
     IMPORTED = "imported"
     NO_OWNER = "no-owner"
+    NOT_MIRRORED = "not-mirrored"
+    EGRESS_ADDRESS = "egress-address"
     OTHER_NODE = "other-node"
     UNKNOWN_NODE = "unknown-node"
     FAMILY = "family"

@@ -66,6 +66,13 @@ External = Annotated[
 Unknown = Annotated[
     str | None, typer.Option(metavar="STATUS", help="For host names that nobody has.  [default: 503]")
 ]
+ServiceCidr = Annotated[
+    str | None, typer.Option(metavar="LIST", help="Networks of all virtual IPs, such as 10.96.0.0/16")
+]
+Loopback = Annotated[
+    bool | None,
+    typer.Option("--allow-loopback-endpoints", help="Endpoints may be on 127.0.0.0/8, as in a demo."),
+]
 Damping = Annotated[
     bool | None,
     typer.Option("--flap-damping", help="What is ready and not in turn has to wait."),
@@ -115,6 +122,8 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     max_connection_age_s: Age = None,
     external_names: External = None,
     unknown_host_status: Unknown = None,
+    service_cidr: ServiceCidr = None,
+    allow_loopback_endpoints: Loopback = None,
     flap_damping: Damping = None,
     workers: Workers = None,
     state: State = None,

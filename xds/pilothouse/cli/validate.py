@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pilothouse.cli.output import Form, Output
+from pilothouse.config import ConfigError, network
 
 if TYPE_CHECKING:
     from pilothouse.sources import Fault
@@ -20,17 +22,38 @@ Paths = Annotated[
     list[Path], typer.Argument(metavar="PATH...", exists=True, help="Files and folders of manifests.")
 ]
 Domain = Annotated[str, typer.Option(metavar="NAME", help="What host names end in.")]
+ServiceCidr = Annotated[str, typer.Option(metavar="LIST", help="Networks of all virtual IPs.")]
+Loopback = Annotated[
+    bool,
+    typer.Option("--allow-loopback-endpoints", help="Endpoints may be on 127.0.0.0/8, as in a demo."),
+]
 
 
-def validate(paths: Paths, cluster_domain: Domain = "cluster.local", output: Form = Output.TEXT) -> None:
+def validate(
+    paths: Paths,
+    cluster_domain: Domain = "cluster.local",
+    service_cidr: ServiceCidr = "",
+    allow_loopback_endpoints: Loopback = False,
+    output: Form = Output.TEXT,
+) -> None:
     """Check manifests; exit 1 if one has faults."""
     from pilothouse.kubernetes.realm import Realm
     from pilothouse.sources.files import inspect
 
-    faults = inspect(paths, Realm(cluster_domain))
+    realm = Realm(
+        cluster_domain, service_networks=_networks(service_cidr), allow_loopback=allow_loopback_endpoints
+    )
+    faults = inspect(paths, realm)
     typer.echo(_as_json(faults) if output is Output.JSON else _as_text(faults, paths))
     if faults:
         raise typer.Exit(1)
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(network(item.strip()) for item in text.split(",") if item.strip())
+    except ValueError as error:
+        raise ConfigError("--service-cidr", str(error)) from None
 
 
 def _as_json(faults: list[Fault]) -> str:

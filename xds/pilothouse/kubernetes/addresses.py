@@ -1,8 +1,15 @@
-"""IP addresses in their one canonical form, so that equal addresses are equal texts."""
+"""IP addresses: their one canonical form, and which of them the API server takes as those of endpoints."""
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
+
+# Nearly all addresses are such, and parsing one takes five times as long.
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_ORDINARY = re.compile(rf"(?!(?:0|127|169|22[4-9]|2[345][0-9])\.){_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
+_IPV4_LIKE = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20}){3}", re.ASCII)
+_BROADCAST = IPv4Address("255.255.255.255")
 
 
 def canonical_address(text: str) -> str:
@@ -23,11 +30,54 @@ def is_address(text: str) -> bool:
 
 
 def canonical_ip(text: str) -> IPv4Address | IPv6Address:
-    """ValueError where the text is no IP address that means the same on every machine (no scope id).
+    """ValueError where the text is no IP address that everybody reads alike, on every machine.
 
-    An IPv4-mapped IPv6 address becomes the IPv4 one: Python versions do not agree how to write it.
+    Some programs read an IPv4-mapped IPv6 address as IPv4, others as IPv6; a scope id is of one machine.
     """
     address = ip_address(text)
-    if getattr(address, "scope_id", None):
-        raise ValueError(f"{text} has a scope id")
-    return getattr(address, "ipv4_mapped", None) or address
+    why = _ambiguity(address)
+    if why:
+        raise ValueError(f"{text} {why}")
+    return address
+
+
+def objection(text: str, loopback: bool = False) -> str:
+    """Why no sidecar can call, or listen on, an IP address; empty if it can, or if the text is none at all.
+
+    The rules are those of the API server for endpoints, which also keep clients away from what answers on
+    every machine, such as the metadata service of a cloud. `loopback` lets addresses of that range through.
+    """
+    if _ORDINARY.fullmatch(text):
+        return ""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return "has leading zeros, which some programs read as octal" if _has_leading_zeros(text) else ""
+    return _ambiguity(address) or _special(address, loopback)
+
+
+def _ambiguity(address: IPv4Address | IPv6Address) -> str:
+    if isinstance(address, IPv6Address):
+        if address.scope_id:
+            return "has a scope id, which is of one machine"
+        if address.ipv4_mapped:
+            return "is an IPv4 address written as an IPv6 address"
+    return ""
+
+
+def _special(address: IPv4Address | IPv6Address, loopback: bool) -> str:
+    if address.is_unspecified:
+        return "is the unspecified address"
+    if address.is_loopback:
+        return "" if loopback else "is a loopback address (see --allow-loopback-endpoints)"
+    if address.is_link_local:
+        return "is a link-local address"
+    if address.is_multicast:
+        return "is a multicast address"
+    return "is the broadcast address" if address == _BROADCAST else ""
+
+
+def _has_leading_zeros(text: str) -> bool:
+    if not _IPV4_LIKE.fullmatch(text):
+        return False
+    return all(len(part.lstrip("0")) <= 3 and int(part) <= 255 for part in text.split("."))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 Path = tuple[str | int, ...]
 
@@ -109,6 +111,16 @@ class Fields:
         """The mappings of a list, in its order."""
         for index, value in enumerate(self._list(key)):
             yield Fields(value, (*self._path, key, index))
+
+    def readable(
+        self, key: str, read: Callable[[Fields], T], refuse: Callable[[FieldError], None]
+    ) -> Iterator[T]:
+        """What `read` makes of each mapping of a list, in its order. One at which it raises costs itself."""
+        for index, value in enumerate(self._list(key)):
+            try:
+                yield read(Fields(value, (*self._path, key, index)))
+            except FieldError as error:
+                refuse(error)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """The strings of a list, in its order."""

@@ -8,10 +8,12 @@ from dataclasses import replace
 from pilothouse import model
 from pilothouse.index import Index
 from pilothouse.kubernetes.addresses import canonical_address
+from pilothouse.kubernetes.backing import Backing, callable_in, counted, entries
 from pilothouse.kubernetes.gateway.attached import Routes
 from pilothouse.kubernetes.hosts import are_hosts, by_name
 from pilothouse.kubernetes.metadata import is_label
 from pilothouse.kubernetes.objects import (
+    Endpoints,
     EndpointSlice,
     Grant,
     Key,
@@ -36,13 +38,15 @@ class Cluster:
     """
 
     def __init__(self, realm: Realm = WHOLE) -> None:
-        self._domain, self._suffixes = realm.domain.lower().strip("."), realm.suffixes
+        self._realm, self._domain = realm, realm.domain.lower().strip(".")
         self._objects: dict[Key, Object] = {}
         # Built once a Service, so that endpoints that come and go leave the spec the same object.
         self._specs: dict[ServiceName, ServiceSpec] = {}
-        self._slices_of = Index[ServiceName, Key]()
-        self._slices_naming_pod = Index[Key, Key]()
-        self._slices_on_node = Index[str, Key]()
+        # Services with virtual IPs that no sidecar may listen on; few have any.
+        self._refused_vips: dict[ServiceName, tuple[Omission, ...]] = {}
+        self._backings_of = Index[ServiceName, Key]()
+        self._backings_naming_pod = Index[Key, Key]()
+        self._backings_on_node = Index[str, Key]()
         self._pods_on_node = Index[str, Key]()
         self._routes = Routes()
 
@@ -67,7 +71,10 @@ class Cluster:
         spec = self._specs[name]
         if spec.external_name:
             return model.Service(spec)
-        slices, left_out = self._slices(name)
+        # Sorted, so that endpoints alike in all that `ordered` looks at come in one order everywhere.
+        backings = [self._backing(key) for key in sorted(self._backings_of.at(name))]
+        slices, left_out = counted(backings, declared)
+        left_out += self._refused_vips.get(name, ())
         routes, unattached = self._routes.attached(name, spec.ports)
         if routes:
             spec = replace(spec, routes=routes)
@@ -83,17 +90,9 @@ class Cluster:
             return model.Service(spec, (), left_out + unattached + refused)
         return model.Service(spec, endpoints, left_out + unattached)
 
-    def _slices(self, name: ServiceName) -> tuple[list[EndpointSlice], tuple[Omission, ...]]:
-        """The slices of a service that count, and those that do not."""
-        # Sorted, so that endpoints alike in all that `ordered` looks at come in one order everywhere.
-        found = [self._slice(key) for key in sorted(self._slices_of.at(name))]
-        if not any(each.fqdn for each in found) or all(each.fqdn for each in found):
-            return found, ()
-        return [each for each in found if not each.fqdn], tuple(
-            _beside_addresses(each) for each in found if each.fqdn
-        )
-
     def _change(self, key: Key, new: Object | None) -> Iterator[ServiceName]:
+        if isinstance(new, EndpointSlice | Endpoints):
+            new = callable_in(self._realm, new)
         old = self._objects.get(key)
         if old == new:
             return
@@ -112,13 +111,13 @@ class Cluster:
     def _link(self, key: Key, new: Object) -> None:
         if isinstance(new, Service):
             self._specs[new.service] = self._spec(new)
-        elif isinstance(new, EndpointSlice):
-            self._slices_of.add(new.service, key)
-            for entry in new.entries:
+        elif isinstance(new, EndpointSlice | Endpoints):
+            self._backings_of.add(new.service, key)
+            for entry in entries(new):
                 if entry.pod:
-                    self._slices_naming_pod.add(entry.pod, key)
+                    self._backings_naming_pod.add(entry.pod, key)
                 if entry.node:
-                    self._slices_on_node.add(entry.node, key)
+                    self._backings_on_node.add(entry.node, key)
         elif isinstance(new, Pod) and new.node:
             self._pods_on_node.add(new.node, key)
         elif isinstance(new, RouteObject | Grant):
@@ -127,13 +126,14 @@ class Cluster:
     def _unlink(self, key: Key, old: Object) -> None:
         if isinstance(old, Service):
             del self._specs[old.service]
-        elif isinstance(old, EndpointSlice):
-            self._slices_of.discard(old.service, key)
-            for entry in old.entries:
+            self._refused_vips.pop(old.service, None)
+        elif isinstance(old, EndpointSlice | Endpoints):
+            self._backings_of.discard(old.service, key)
+            for entry in entries(old):
                 if entry.pod:
-                    self._slices_naming_pod.discard(entry.pod, key)
+                    self._backings_naming_pod.discard(entry.pod, key)
                 if entry.node:
-                    self._slices_on_node.discard(entry.node, key)
+                    self._backings_on_node.discard(entry.node, key)
         elif isinstance(old, Pod) and old.node:
             self._pods_on_node.discard(old.node, key)
         elif isinstance(old, RouteObject | Grant):
@@ -149,7 +149,7 @@ class Cluster:
         if isinstance(changed, Namespace):
             yield from self._in_namespace(changed)
             return
-        for found in self._slices_concerned(changed):
+        for found in self._backings_concerned(changed):
             if found.service in self._specs:
                 yield found.service
 
@@ -158,19 +158,19 @@ class Cluster:
         silent = found.protocol is Protocol.HTTP and found.exported_to is None
         return [] if silent else [name for name in self._specs if name.namespace == found.name]
 
-    def _slices_concerned(self, changed: EndpointSlice | Pod | Node) -> Iterator[EndpointSlice]:
-        if isinstance(changed, EndpointSlice):
+    def _backings_concerned(self, changed: Backing | Pod | Node) -> Iterator[Backing]:
+        if isinstance(changed, EndpointSlice | Endpoints):
             yield changed
         elif isinstance(changed, Pod):
-            yield from map(self._slice, self._slices_naming_pod.at(changed.key))
+            yield from map(self._backing, self._backings_naming_pod.at(changed.key))
         else:
-            yield from map(self._slice, self._slices_on_node.at(changed.name))
+            yield from map(self._backing, self._backings_on_node.at(changed.name))
             for pod in self._pods_on_node.at(changed.name):
-                yield from map(self._slice, self._slices_naming_pod.at(pod))
+                yield from map(self._backing, self._backings_naming_pod.at(pod))
 
-    def _slice(self, key: Key) -> EndpointSlice:
+    def _backing(self, key: Key) -> Backing:
         found = self._objects[key]
-        assert isinstance(found, EndpointSlice), "nothing else is indexed"
+        assert isinstance(found, EndpointSlice | Endpoints), "nothing else is indexed"
         return found
 
     def _specify_again(self, found: Namespace) -> None:
@@ -193,15 +193,23 @@ class Cluster:
             name=declared.service,
             hostname=f"{declared.name}.{declared.namespace}.svc.{self._domain}",
             ports=ports,
-            vips=declared.vips,
+            vips=self._vips(declared),
             headless=declared.headless,
             external_name=declared.external_name,
             created=declared.created,
             exported_to=exported_to,
-            suffixes=self._suffixes,
+            suffixes=self._realm.suffixes,
             placement=declared.placement,
             policy=declared.policy,
         )
+
+    def _vips(self, declared: Service) -> tuple[str, ...]:
+        """The virtual IPs that a sidecar may listen on. The others are left out."""
+        objections = {vip: self._realm.virtual_ip_objection(vip) for vip in declared.vips}
+        refused = [Omission(Reason.INVALID_ADDRESS, vip, why) for vip, why in objections.items() if why]
+        if refused:
+            self._refused_vips[declared.service] = tuple(refused)
+        return tuple([vip for vip, why in objections.items() if not why])
 
     def _endpoints(self, found: EndpointSlice, declared: Service) -> Iterator[Endpoint]:
         """The endpoints of a slice. The most specific weight wins: address, Pod, slice, Service, 1."""
@@ -236,10 +244,6 @@ class Cluster:
         if zone in ("", place.zone):
             return place
         return Locality(place.region, zone, place.sub_zone)
-
-
-def _beside_addresses(found: EndpointSlice) -> Omission:
-    return Omission(Reason.UNSUPPORTED_ADDRESSES, str(found.key), "host names beside IP addresses")
 
 
 def _first(*weights: int | None) -> int:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pilothouse.model import NEAREST, NOWHERE, Locality, Placement, Port, Protocol, ServiceName, State
 from pilothouse.policy import PLAIN, Policy
+from pilothouse.reasons import Omission
 from pilothouse.routing import Labels, RouteKind, Rule
 
 
@@ -26,8 +27,9 @@ class Service:
     """A `v1 Service`. `weight` is the default of its endpoints; None where it says nothing.
 
     `silent` are the places in `ports` of those of which nothing says what they speak; `exports` is whether
-    it says itself to whom it is exported.
-    `vips` are canonical IP addresses; `external_name` is lower case without a trailing dot.
+    it says itself to whom it is exported. `selects` is whether it has a selector.
+    `vips` are IP addresses, canonical unless they are refused further on; `external_name` is lower case
+    without a trailing dot.
     """
 
     namespace: str
@@ -43,6 +45,7 @@ class Service:
     policy: Policy = PLAIN
     silent: tuple[int, ...] = ()
     exports: bool = False
+    selects: bool = False
 
     @property
     def key(self) -> Key:
@@ -76,8 +79,9 @@ class Entry:
 class EndpointSlice:
     """A `discovery.k8s.io/v1 EndpointSlice` that belongs to the Service named `owner`.
 
-    `ports` maps port name to number as in `model.Endpoint`; `weight` is for all of its endpoints,
-    `weights` for single addresses.
+    `ports` maps the names of its TCP ports to numbers as in `model.Endpoint`; `weight` is for all of its
+    endpoints, `weights` for single addresses. `mirrored` is whether Kubernetes made it of a `v1 Endpoints`.
+    `left_out` are the endpoints that cannot be read, and the addresses that cannot be called.
     """
 
     namespace: str
@@ -89,6 +93,8 @@ class EndpointSlice:
     weights: tuple[tuple[str, int], ...] = ()
     created: str = ""
     fqdn: bool = False
+    mirrored: bool = False
+    left_out: tuple[Omission, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -97,6 +103,29 @@ class EndpointSlice:
     @property
     def service(self) -> ServiceName:
         return ServiceName(self.namespace, self.owner)
+
+    @property
+    def slices(self) -> tuple[EndpointSlice, ...]:
+        return (self,)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """A `v1 Endpoints` of the Service of its name. `slices` are those that Kubernetes mirrors it into."""
+
+    namespace: str
+    name: str
+    slices: tuple[EndpointSlice, ...] = ()
+    created: str = ""
+    left_out: tuple[Omission, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        return Key("Endpoints", self.namespace, self.name)
+
+    @property
+    def service(self) -> ServiceName:
+        return ServiceName(self.namespace, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,4 +222,4 @@ class Grant:
         return source in self.sources and ("" in self.targets or service in self.targets)
 
 
-Object = Service | EndpointSlice | Namespace | Node | Pod | RouteObject | Grant
+Object = Service | EndpointSlice | Endpoints | Namespace | Node | Pod | RouteObject | Grant

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pilothouse.kubernetes import metadata, overrides
+from pilothouse.kubernetes.endpoints import endpoints
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.gateway import grant, route
 from pilothouse.kubernetes.gateway.backends import GROUP
@@ -84,6 +85,7 @@ def _first(labels: Mapping[str, str], names: tuple[str, ...]) -> str:
 
 _READERS: dict[tuple[str, str], Callable[[Fields, overrides.Warn], Object | Omission]] = {
     ("v1", "Service"): service,
+    ("v1", "Endpoints"): endpoints,
     ("v1", "Namespace"): namespace,
     ("v1", "Node"): _node,
     ("v1", "Pod"): _pod,

@@ -6,14 +6,16 @@ import re
 from dataclasses import replace
 
 from pilothouse.kubernetes import metadata, overrides
-from pilothouse.kubernetes.addresses import canonical_ip
-from pilothouse.kubernetes.fields import Fields, annotation_error
+from pilothouse.kubernetes.addresses import canonical_address, is_address
+from pilothouse.kubernetes.fields import FieldError, Fields, Path, annotation_error
 from pilothouse.kubernetes.objects import Service
 from pilothouse.kubernetes.placements import placement
 from pilothouse.kubernetes.policies import policy
+from pilothouse.kubernetes.ports import number, transport
 from pilothouse.kubernetes.protocols import inside_tls, spoken
+from pilothouse.kubernetes.realm import never_virtual
 from pilothouse.kubernetes.tls import ORIGINATE_TLS, upstream_tls
-from pilothouse.model import Port, Protocol, Transport, UpstreamTls
+from pilothouse.model import Port, Protocol, UpstreamTls
 from pilothouse.policy import CLIENT
 
 _TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
@@ -31,7 +33,7 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
         raise document.error("spec", "is required")
     spec = document.at("spec")
     external = _external_name(spec)
-    vips, headless = ((), False) if external else _cluster_ips(spec)
+    vips, headless = ((), False) if external else _cluster_ips(spec, warn)
     placed = placement(spec, meta.annotations, warn)
     called = policy(placed.sticky, meta.annotations, warn)
     if called.hash_on == CLIENT and not placed.sticky:
@@ -54,6 +56,7 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
         called,
         tuple(index for index, item in enumerate(spec.each("ports")) if _protocol(item) is None),
         overrides.EXPORT_TO in meta.annotations,
+        bool(spec.anything("selector")),
     )
 
 
@@ -70,17 +73,22 @@ def _external_name(spec: Fields) -> str:
     return name
 
 
-def _cluster_ips(spec: Fields) -> tuple[tuple[str, ...], bool]:
+def _cluster_ips(spec: Fields, warn: overrides.Warn) -> tuple[tuple[str, ...], bool]:
     """The virtual addresses, and whether it was said that there are none (headless)."""
     listed = spec.texts("clusterIPs")
-    field, values = ("clusterIPs", listed) if listed else ("clusterIP", (spec.text("clusterIP"),))
+    values = listed or (spec.text("clusterIP"),)
     if "None" in values:
         return (), True
-    try:
-        vips = [str(canonical_ip(value)) for value in values if value]
-    except ValueError:
-        raise spec.error(field, f'"{", ".join(values)}" is neither an IP address nor None') from None
-    return tuple(dict.fromkeys(vips)), False
+    vips: dict[str, None] = {}
+    for index, value in enumerate(values):
+        path: Path = (*spec.path, "clusterIPs", index) if listed else (*spec.path, "clusterIP")
+        vip, why = canonical_address(value), never_virtual(canonical_address(value))
+        if why:
+            warn(FieldError(path, f'"{value}" {why}; this virtual IP is left out'))
+        elif value and not is_address(value):
+            raise FieldError(path, f'"{value}" is neither an IP address nor None')
+        vips |= {vip: None} if vip else {}
+    return tuple(vips), False
 
 
 def _ports(spec: Fields, required: bool, tls: UpstreamTls | None) -> tuple[Port, ...]:
@@ -104,40 +112,28 @@ def _port(item: Fields, tls: UpstreamTls | None) -> Port:
     name = item.text("name")
     if name and not _PORT_NAME.fullmatch(name):
         raise item.error("name", f'"{name}" is no DNS label (letters, digits, -)')
-    number = item.integer("port")
-    if number is None:
-        raise item.error("port", "is required")
-    if not 1 <= number <= 65_535:
-        raise item.error("port", f"{number} is not in 1..65535")
-    protocol = _protocol(item) or Protocol.HTTP
+    declared, protocol = number(item), _protocol(item) or Protocol.HTTP
     if tls is not None and protocol is Protocol.TLS:
         protocol = inside_tls(item.text("appProtocol"), name)
     else:
         tls = None
-    return Port(name, number, protocol, _transport(item), _target(item, number), tls)
+    return Port(name, declared, protocol, transport(item), _target(item, declared), tls)
 
 
 def _protocol(item: Fields) -> Protocol | None:
     """What the port itself says that it speaks."""
-    return spoken(_transport(item), item.text("appProtocol"), item.text("name"), item.integer("port") or 0)
+    return spoken(transport(item), item.text("appProtocol"), item.text("name"), item.integer("port") or 0)
 
 
-def _transport(item: Fields) -> Transport:
-    text = item.text("protocol", "TCP")
-    if text not in Transport.__members__:
-        raise item.error("protocol", f'"{text}" is none of {", ".join(Transport.__members__)}')
-    return Transport[text]
-
-
-def _target(item: Fields, number: int) -> int | None:
+def _target(item: Fields, declared: int) -> int | None:
     """The numeric targetPort; None for a named one, which only the slices can resolve."""
     if isinstance(item.anything("targetPort"), str):
         name = item.text("targetPort")
         if name.isdigit():
             raise item.error("targetPort", f'"{name}" in quotes is a name; a number goes without')
-        return None if name else number
+        return None if name else declared
     # To the API server, 0 is the same as nothing.
-    target = item.integer("targetPort") or number
+    target = item.integer("targetPort") or declared
     if not 1 <= target <= 65_535:
         raise item.error("targetPort", f"{target} is not in 1..65535")
     return target

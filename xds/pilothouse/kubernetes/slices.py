@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from pilothouse.kubernetes import metadata, overrides
-from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key
+from pilothouse.kubernetes.ports import is_tcp
 from pilothouse.model import State
 from pilothouse.reasons import Omission, Reason
 
 _SERVICE = "kubernetes.io/service-name"
 _IMPORTED = "multicluster.kubernetes.io/service-name"
 _ZONE = "topology.kubernetes.io/zone"
+_MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+_MIRRORING = "endpointslicemirroring-controller.k8s.io"
+_MOST_ADDRESSES = 100
 
 
 def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | Omission:
@@ -22,20 +29,39 @@ def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | Om
     family = document.required("addressType")
     if family not in ("IPv4", "IPv6", "FQDN"):
         raise document.error("addressType", f'"{family}" is none of IPv4, IPv6, FQDN')
+    key, labels = Key("EndpointSlice", meta.namespace, meta.name), document.at("metadata").labels("labels")
+    refused: list[FieldError] = []
     found = EndpointSlice(
         meta.namespace,
         meta.name,
         _owner(document),
-        tuple((port.text("name"), port.integer("port")) for port in document.each("ports")),
-        tuple(_entry(item, meta.namespace) for item in document.each("endpoints")),
+        tuple((port.text("name"), port.integer("port")) for port in document.each("ports") if is_tcp(port)),
+        tuple(document.readable("endpoints", lambda item: _entry(item, meta.namespace), refused.append)),
         overrides.weight(meta.annotations, warn),
         overrides.endpoint_weights(meta.annotations, warn),
         meta.created,
         family == "FQDN",
+        labels.get(_MANAGED_BY) == _MIRRORING,
     )
-    if _IMPORTED in document.at("metadata").labels("labels"):
-        return Omission(Reason.IMPORTED, str(found.key))
-    return found if found.owner else Omission(Reason.NO_OWNER, str(found.key), f"has no label {_SERVICE}")
+    if _IMPORTED in labels:
+        return Omission(Reason.IMPORTED, str(key))
+    if not found.owner:
+        return Omission(Reason.NO_OWNER, str(key), f"has no label {_SERVICE}")
+    return replace(found, left_out=unreadable(key, refused, bool(found.entries), warn))
+
+
+def unreadable(
+    key: Key, refused: Sequence[FieldError], others: bool, warn: overrides.Warn
+) -> tuple[Omission, ...]:
+    """Endpoints that cost themselves alone. Raises the first error if none of an object can be read.
+
+    An API server refuses the object as a whole; then what it said before stays in force.
+    """
+    if refused and not others:
+        raise refused[0]
+    for error in refused:
+        warn(FieldError(error.path, f"{error.message}; this endpoint is left out"))
+    return tuple(Omission(Reason.INVALID_ENDPOINT, str(key), str(error)) for error in refused)
 
 
 def state(ready: bool | None, serving: bool | None, terminating: bool | None) -> State:
@@ -67,8 +93,10 @@ def _entry(item: Fields, namespace: str) -> Entry:
     addresses = item.texts("addresses")
     if not addresses:
         raise item.error("addresses", "is required")
+    if len(addresses) > _MOST_ADDRESSES:
+        raise item.error("addresses", f"has more than {_MOST_ADDRESSES} items")
     conditions = item.at("conditions")
-    pod, target = _target(item.at("targetRef"), namespace)
+    pod, target = target_of(item.at("targetRef"), namespace)
     hints = item.at("hints")
     return Entry(
         addresses,
@@ -88,7 +116,7 @@ def _names(hints: Fields, field: str) -> tuple[str, ...]:
     return tuple(sorted({hint.required("name") for hint in hints.each(field)}))
 
 
-def _target(reference: Fields, namespace: str) -> tuple[Key | None, str]:
+def target_of(reference: Fields, namespace: str) -> tuple[Key | None, str]:
     """The Pod that an endpoint is, if it is one, and what tells it apart from another at its address."""
     kind, name = reference.text("kind"), reference.text("name")
     where = reference.text("namespace") or namespace

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TypeAlias
 
-from pilothouse.kubernetes.addresses import canonical_ip
+from pilothouse.kubernetes.addresses import canonical_ip, objection
 from pilothouse.model import Endpoint, Port, State
 from pilothouse.reasons import Omission, Omit, Reason
 
@@ -55,7 +55,7 @@ def members(
     for endpoint in endpoints:
         address = canonical(endpoint.address)
         if address is None:
-            omit(Omission(Reason.INVALID_ADDRESS, endpoint.address))
+            omit(Omission(Reason.INVALID_ADDRESS, endpoint.address, objection(endpoint.address)))
             continue
         if endpoint.weight == 0:
             omit(Omission(Reason.MAINTENANCE, endpoint.address))
@@ -89,5 +89,5 @@ def _number(endpoint: Endpoint, port: Port, omit: Omit) -> int | None:
             why = "has no number" if actual is None else f"is {actual}"
             omit(Omission(Reason.INVALID_PORT, endpoint.address, f"port {port.name!r} {why}"))
             return None
-    omit(Omission(Reason.PORT_NAME_MISMATCH, endpoint.address, f"no port {port.name!r}"))
+    omit(Omission(Reason.PORT_NAME_MISMATCH, endpoint.address, f"no TCP port {port.name!r}"))
     return None

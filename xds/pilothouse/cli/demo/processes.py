@@ -95,7 +95,8 @@ def control_plane(manifests: Path, xds: int, admin: int) -> list[str | Path]:
     # -P: a user's own json.py in the current directory must not take the place of Python's.
     run = [sys.executable, "-P", "-c", "from pilothouse.cli import main; main()", "serve"]
     folders: list[str | Path] = ["--manifests", manifests, "--state", manifests.with_name("state")]
-    return [*run, *folders, "--xds", f"127.0.0.1:{xds}", "--admin", f"127.0.0.1:{admin}"]
+    ports = ["--xds", f"127.0.0.1:{xds}", "--admin", f"127.0.0.1:{admin}"]
+    return [*run, *folders, *ports, "--allow-loopback-endpoints"]
 
 
 def sidecar(envoy: Path, bootstrap: Path) -> list[str | Path]:

@@ -1,0 +1,74 @@
+"""What stands behind a Service: which of its EndpointSlices and Endpoints count, and which addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Entry, Service
+from pilothouse.kubernetes.realm import Realm
+from pilothouse.reasons import Omission, Reason
+
+Backing: TypeAlias = EndpointSlice | Endpoints
+
+
+def entries(found: Backing) -> Iterator[Entry]:
+    return (entry for each in found.slices for entry in each.entries)
+
+
+def callable_in(realm: Realm, found: Backing) -> Backing:
+    """The same without the addresses that no sidecar can call, each of which is left out with a reason."""
+    if isinstance(found, EndpointSlice):
+        return _callable(realm, found)
+    slices = tuple([_callable(realm, each) for each in found.slices])
+    return found if slices == found.slices else replace(found, slices=slices)
+
+
+def counted(
+    backings: Sequence[Backing], declared: Service
+) -> tuple[list[EndpointSlice], tuple[Omission, ...]]:
+    """The slices that count of all that a Service has, and what does not.
+
+    An Endpoints counts as the slices that Kubernetes would mirror it into: none if the Service has a
+    selector. If these slices are there, they count in its place.
+    """
+    mirrored = any(isinstance(each, EndpointSlice) and each.mirrored for each in backings)
+    found: list[EndpointSlice] = []
+    left_out: list[Omission] = []
+    for each in backings:
+        if isinstance(each, Endpoints) and (declared.selects or mirrored):
+            why = "its Service has a selector" if declared.selects else "its mirrored EndpointSlices count"
+            left_out.append(Omission(Reason.NOT_MIRRORED, str(each.key), why))
+            continue
+        found += each.slices
+        left_out += each.left_out
+    left_out += [omission for each in found for omission in each.left_out]
+    if any(each.fqdn for each in found) and not all(each.fqdn for each in found):
+        left_out += [_beside_addresses(each) for each in found if each.fqdn]
+        found = [each for each in found if not each.fqdn]
+    return found, tuple(left_out)
+
+
+def _callable(realm: Realm, found: EndpointSlice) -> EndpointSlice:
+    if found.fqdn:
+        return found
+    objections = {
+        address: realm.endpoint_objection(address) for entry in found.entries for address in entry.addresses
+    }
+    refused = {address: why for address, why in objections.items() if why}
+    if not refused:
+        return found
+    rest = (_without(refused, entry) for entry in found.entries)
+    omissions = tuple(Omission(Reason.INVALID_ADDRESS, address, why) for address, why in refused.items())
+    return replace(
+        found, entries=tuple(entry for entry in rest if entry.addresses), left_out=found.left_out + omissions
+    )
+
+
+def _without(refused: Container[str], entry: Entry) -> Entry:
+    return replace(entry, addresses=tuple(each for each in entry.addresses if each not in refused))
+
+
+def _beside_addresses(found: EndpointSlice) -> Omission:
+    return Omission(Reason.UNSUPPORTED_ADDRESSES, str(found.key), "host names beside IP addresses")

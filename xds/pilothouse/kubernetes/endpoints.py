@@ -1,0 +1,68 @@
+"""Reading a `v1 Endpoints`, from before there were EndpointSlices.
+
+Kubernetes mirrors those of Services without a selector into slices. Files have no controller that does.
+"""
+
+from __future__ import annotations
+
+from pilothouse.kubernetes import metadata, overrides
+from pilothouse.kubernetes.addresses import is_address, objection
+from pilothouse.kubernetes.fields import FieldError, Fields
+from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Entry, Key
+from pilothouse.kubernetes.ports import is_tcp, number
+from pilothouse.kubernetes.slices import target_of, unreadable
+from pilothouse.model import State
+from pilothouse.reasons import Omission, Reason
+
+_SKIP_MIRROR = "endpointslice.kubernetes.io/skip-mirror"
+_LEADER = "control-plane.alpha.kubernetes.io/leader"
+
+
+def endpoints(document: Fields, warn: overrides.Warn) -> Endpoints | Omission:
+    """Read one, or tell why it plays no part. Raises FieldError where the API server would refuse it."""
+    meta = metadata.namespaced(document)
+    key = Key("Endpoints", meta.namespace, meta.name)
+    if document.at("metadata").labels("labels").get(_SKIP_MIRROR) == "true":
+        return Omission(Reason.NOT_MIRRORED, str(key), f"its label {_SKIP_MIRROR} is true")
+    if _LEADER in meta.annotations:
+        return Omission(Reason.NOT_MIRRORED, str(key), "it is a lock, by which a leader is elected")
+    weight = overrides.weight(meta.annotations, warn)
+    weights = overrides.endpoint_weights(meta.annotations, warn)
+    refused: list[FieldError] = []
+    slices = tuple(
+        EndpointSlice(
+            meta.namespace,
+            meta.name,
+            meta.name,
+            tuple([(port.text("name"), number(port)) for port in subset.each("ports") if is_tcp(port)]),
+            _entries(subset, meta.namespace, refused),
+            weight,
+            weights,
+        )
+        for subset in document.each("subsets")
+    )
+    left_out = unreadable(key, refused, any(found.entries for found in slices), warn)
+    return Endpoints(meta.namespace, meta.name, slices, meta.created, left_out)
+
+
+def _entries(subset: Fields, namespace: str, refused: list[FieldError]) -> tuple[Entry, ...]:
+    ready = subset.readable("addresses", lambda item: _entry(item, namespace, State.READY), refused.append)
+    not_ready = subset.readable(
+        "notReadyAddresses", lambda item: _entry(item, namespace, State.NOT_READY), refused.append
+    )
+    return (*ready, *not_ready)
+
+
+def _entry(item: Fields, namespace: str, state: State) -> Entry:
+    address = item.required("ip")
+    if not (is_address(address) or objection(address)):
+        raise item.error("ip", f'"{address}" is no IP address')
+    pod, target = target_of(item.at("targetRef"), namespace)
+    return Entry(
+        (address,),
+        state,
+        node=item.text("nodeName"),
+        hostname=item.text("hostname").lower(),
+        pod=pod,
+        target=target,
+    )
