@@ -9,6 +9,13 @@ def metadata(**said: object) -> Node:
     return Node("web-0", Locality("r1", "z1"), {"pilothouse": said})
 
 
+def test_an_egress_address_has_one_form() -> None:
+    for written in ("[::ffff:10.0.0.5]:8080", "10.0.0.5:8080", "[::ffff:a00:5]:8080"):
+        assert audience(Node(metadata={"pilothouse": {"egress": written}})).egress == Address(
+            "10.0.0.5", 8080
+        )
+
+
 def test_a_node_that_says_nothing_sees_everything_and_has_no_namespace() -> None:
     assert audience(Node()) == Audience()
 

@@ -6,34 +6,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Pod, Service
+from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Entry, Key, Node, Pod, Service
 from pilothouse.model import Locality, ServiceName
 
 NAMES = st.sampled_from(["a", "b", "c"])
 WEIGHTS = st.sampled_from([None, 0, 5])
 ENTRIES = st.builds(
     Entry,
-    st.lists(st.sampled_from(["10.0.0.1", "10.0.0.2"]), min_size=1, max_size=2).map(tuple),
+    st.lists(st.sampled_from(["10.0.0.1", "10.0.0.2", "127.0.0.1"]), min_size=1, max_size=2).map(tuple),
     node=st.sampled_from(["", "a", "b"]),
     zone=st.sampled_from(["", "z"]),
     pod=st.none() | NAMES.map(lambda name: Key("Pod", "shop", name)),
 )
+SLICES = st.builds(
+    EndpointSlice,
+    st.just("shop"),
+    NAMES,
+    owner=NAMES,
+    entries=st.lists(ENTRIES, max_size=3).map(tuple),
+    weight=WEIGHTS,
+    mirrored=st.booleans(),
+)
 OBJECTS = st.one_of(
-    st.builds(Service, st.just("shop"), NAMES, weight=WEIGHTS),
     st.builds(
-        EndpointSlice,
+        Service,
         st.just("shop"),
         NAMES,
-        owner=NAMES,
-        entries=st.lists(ENTRIES, max_size=3).map(tuple),
+        vips=st.lists(st.sampled_from(["10.96.0.1", "0.0.0.0"]), max_size=2, unique=True).map(tuple),
         weight=WEIGHTS,
+        selects=st.booleans(),
     ),
+    SLICES,
+    st.builds(Endpoints, st.just("shop"), NAMES, st.lists(SLICES, max_size=2).map(tuple)),
     st.builds(Node, NAMES, st.builds(Locality, st.sampled_from(["", "r"]))),
     st.builds(Pod, st.just("shop"), NAMES, WEIGHTS),
 )
 KEYS = st.builds(
     lambda kind, name: Key(kind, "" if kind == "Node" else "shop", name),
-    st.sampled_from(["Service", "EndpointSlice", "Node", "Pod"]),
+    st.sampled_from(["Service", "EndpointSlice", "Endpoints", "Node", "Pod"]),
     NAMES,
 )
 CHANGES = st.lists(st.tuples(st.lists(OBJECTS, max_size=3), st.lists(KEYS, max_size=2)), max_size=8)

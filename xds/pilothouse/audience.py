@@ -265,6 +265,8 @@ def _egress(said: Mapping[str, object]) -> Address:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
         if getattr(address, "scope_id", None):
             raise ValueError("Envoy cannot bind to an address with a scope")
+        # Envoy cannot bind to an IPv4 address written as IPv6, and two forms would be two listeners.
+        address = getattr(address, "ipv4_mapped", None) or address
     except ValueError:
         raise BadNode(place, f"{value!r} is not an IP address and a port such as 127.0.0.1:15001") from None
     if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:

@@ -21,7 +21,7 @@ from pilothouse.reasons import Omission, Reason
 from pilothouse.resources import Resource, ResourceType, Selection
 from pilothouse.translate import Translated, assignment, egress, routes, translate
 from pilothouse.translate.domains import domain_clusters, domain_hosts
-from pilothouse.translate.names import EGRESS, can_listen, cluster_name
+from pilothouse.translate.names import EGRESS, can_listen, cluster_name, listener_at, listens_at
 from pilothouse.translate.omissions import report_omissions
 from pilothouse.translate.proxyless import api_listener, cluster_routes, dialled
 
@@ -165,6 +165,8 @@ class Catalogue:
             found = {by_name.name: by_name}
             for translated in seen:
                 found |= translated.listeners if capture is Capture.VIP else translated.tcp_listeners
+            # Envoy refuses the second of two listeners at one address, and the update with it.
+            found.pop(listener_at(address.host, address.port), None)
             return Selection({n: found[n] for n in found if can_listen(n, families)} if families else found)
 
         # Server names, as all short names, depend on the namespace; few services have any.
@@ -237,6 +239,9 @@ class Catalogue:
         vantage = client.vantage.of(service.name, client.scope)
         asking = vantage, client.namespace
         report_omissions(service, resolved, *asking, lambda omission: found.setdefault(omission))
+        at, everything = client.egress, client.capture is Capture.VIP
+        if listens_at(resolved.spec, at.host, at.port, everything):
+            found[Omission(Reason.EGRESS_ADDRESS, listener_at(at.host, at.port))] = None
         return tuple(found)
 
     def unknown_dependencies(self, scope: Scope) -> tuple[Omission, ...]:

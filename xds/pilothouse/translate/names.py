@@ -26,7 +26,12 @@ def stat_name(spec: ServiceSpec, port: Port) -> str:
 
 def listener_name(vip: str, port: Port) -> str:
     """The listener of one port of a virtual IP, for example `10.96.0.21_8080`."""
-    return f"{vip}_{port.number}"
+    return listener_at(vip, port.number)
+
+
+def listener_at(host: str, number: int) -> str:
+    """The listener at an address that is a virtual IP."""
+    return f"{host}_{number}"
 
 
 def mesh_ports(spec: ServiceSpec) -> Iterator[Port]:
@@ -58,6 +63,12 @@ def asked_for(spec: ServiceSpec) -> str:
 def by_virtual_ip(port: Port, everything: bool) -> bool:
     """Whether a port is reached through a listener on the service's virtual IP."""
     return everything or not port.protocol.by_host
+
+
+def listens_at(spec: ServiceSpec, host: str, number: int, everything: bool) -> bool:
+    """Whether a service has a listener at this address; of those for HTTP only if `everything` has one."""
+    ports = (port for port in mesh_ports(spec) if port.number == number)
+    return host in spec.vips and any(by_virtual_ip(port, everything) for port in ports)
 
 
 def can_listen(listener: str, families: Collection[Family]) -> bool:
