@@ -8,7 +8,6 @@ import pytest
 
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Pod, Service
-from pilothouse.kubernetes.realm import Realm
 from pilothouse.model import Locality, ServiceName, State
 from pilothouse.reasons import Omission, Reason
 
@@ -33,8 +32,8 @@ ONE = "subsets: [{addresses: [{ip: 10.0.0.1}], ports: [{name: http, port: 8080}]
 def joined(parsed):
     """What a Service without selector comes to with these manifests and objects."""
 
-    def join(*found, selects=False, realm=Realm()):
-        cluster = Cluster(realm)
+    def join(*found, selects=False):
+        cluster = Cluster()
         objects = [parsed(one).object if isinstance(one, str) else one for one in found]
         cluster.apply([Service("bakery", "oven", selects=selects), *objects])
         return cluster.service(OVEN)
