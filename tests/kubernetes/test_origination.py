@@ -62,13 +62,18 @@ def test_who_is_trusted(parsed, says: str, tls: UpstreamTls) -> None:
 @pytest.mark.parametrize(
     ("says", "tls", "warning"),
     [
-        ("yes", None, '"yes" is neither on nor key=value and is ignored'),
+        ("yes", None, '"yes" is neither on nor key=value and is ignored; sidecars speak no TLS'),
         ("", None, None),
-        ("server-name=a_b", None, '"server-name=a_b" is neither a DNS name nor an IP address and is ignored'),
+        (
+            "server-name=a_b",
+            None,
+            '"server-name=a_b" is neither a DNS name nor an IP address and is ignored; sidecars speak no TLS',
+        ),
         (
             "ca=own.pem, server-name=a.example",
             UpstreamTls("a.example"),
-            '"ca=own.pem" is not the absolute path of a file beside the sidecar and is ignored',
+            '"ca=own.pem" is not the absolute path of a file beside the sidecar and is ignored; '
+            "ca is /etc/ssl/certs/ca-certificates.crt",
         ),
         ("on, sni=a", UpstreamTls(), '"sni" is none of server-name, ca and is ignored'),
         ("on, a.example", UpstreamTls(), '"a.example" is not key=value and is ignored'),

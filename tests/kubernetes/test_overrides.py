@@ -16,12 +16,12 @@ def warnings():
     [("5", 5), (" 5 ", 5), ("0", 0), ("00", 0), ("007", 7), ("65535", 65535)],
 )
 def test_a_weight_is_a_whole_number(warnings, text, weight):
-    assert overrides.weight({overrides.WEIGHT: text}, warnings.append) == weight
+    assert overrides.weight({overrides.WEIGHT: text}, warnings.append, "1") == weight
     assert warnings == []
 
 
 def test_no_annotation_is_no_weight(warnings):
-    assert overrides.weight({}, warnings.append) is None
+    assert overrides.weight({}, warnings.append, "1") is None
     assert overrides.endpoint_weights({}, warnings.append) == ()
     assert overrides.locality({}, warnings.append) is None
     assert warnings == []
@@ -29,17 +29,17 @@ def test_no_annotation_is_no_weight(warnings):
 
 @pytest.mark.parametrize("text", ["abc", "-2", "1e12", "1.5", "", "+5", "1_000", "\u0665", "true", "0x10"])
 def test_an_invalid_weight_is_as_none_with_a_warning(warnings, text):
-    assert overrides.weight({overrides.WEIGHT: text}, warnings.append) is None
+    assert overrides.weight({overrides.WEIGHT: text}, warnings.append, "1") is None
     (warning,) = warnings
     assert str(warning) == (
         f'metadata.annotations[pilothouse.dev/weight]: "{text}" is not a whole number from 0 to 65535'
-        " and is ignored"
+        " and is ignored; the weight is 1"
     )
 
 
 @pytest.mark.parametrize("text", ["65536", "1000000000000", "9" * 5000])
 def test_a_weight_that_is_too_large_is_clamped_with_a_warning(warnings, text):
-    assert overrides.weight({overrides.WEIGHT: text}, warnings.append) == 65535
+    assert overrides.weight({overrides.WEIGHT: text}, warnings.append, "1") == 65535
     assert "counts as 65535" in str(warnings[0])
     assert len(str(warnings[0])) < 150
 

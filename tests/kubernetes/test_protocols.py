@@ -115,5 +115,5 @@ def test_a_default_that_is_no_protocol_is_named(parsed) -> None:
     assert found.object.protocol is HTTP
     place = "metadata.annotations[pilothouse.dev/default-protocol]"
     assert [str(each) for each in found.warnings] == [
-        f'{place}: "udp" is neither http nor tcp and is ignored'
+        f'{place}: "udp" is neither http nor tcp and is ignored; it is http'
     ]

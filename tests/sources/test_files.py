@@ -270,7 +270,8 @@ def test_an_inspection_finds_all_that_is_wrong_or_doubtful(folder, write, manife
         "empty.yaml: is empty; delete the file to remove its services",
         "nowhere: cannot be read: no such file or directory",
         "pod.yaml:6: document 1 metadata.annotations[pilothouse.dev/weight]:"
-        ' "heavy" is not a whole number from 0 to 65535 and is ignored',
+        ' "heavy" is not a whole number from 0 to 65535 and is ignored;'
+        " the weight is that of its slice or its Service, or 1",
         "pod.yaml:8: document 2 metadata.name: is required",
     ]
 

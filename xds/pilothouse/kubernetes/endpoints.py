@@ -26,7 +26,7 @@ def endpoints(document: Fields, warn: overrides.Warn) -> Endpoints | Omission:
         return Omission(Reason.NOT_MIRRORED, str(key), f"its label {_SKIP_MIRROR} is true")
     if _LEADER in meta.annotations:
         return Omission(Reason.NOT_MIRRORED, str(key), "it is a lock, by which a leader is elected")
-    weight = overrides.weight(meta.annotations, warn)
+    weight = overrides.weight(meta.annotations, warn, "that of its Service, or 1")
     weights = overrides.endpoint_weights(meta.annotations, warn)
     refused: list[FieldError] = []
     slices = tuple(

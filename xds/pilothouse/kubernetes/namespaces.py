@@ -18,6 +18,8 @@ def namespace(document: Fields, warn: overrides.Warn) -> Namespace:
     text = meta.annotations.get(DEFAULT_PROTOCOL, "http")
     protocol = _PROTOCOLS.get(text.strip().lower())
     if protocol is None:
-        warn(annotation_error(DEFAULT_PROTOCOL, f'"{text}" is neither http nor tcp and is ignored'))
+        warn(
+            annotation_error(DEFAULT_PROTOCOL, f'"{text}" is neither http nor tcp and is ignored; it is http')
+        )
     exported_to = overrides.exported_to(meta.annotations, meta.name, warn)
     return Namespace(meta.name, protocol or Protocol.HTTP, exported_to, meta.created)

@@ -19,13 +19,18 @@ EXPORT_TO = "pilothouse.dev/export-to"
 # The sum over a locality of some ten thousand endpoints has to fit into 32 bits.
 MAX_WEIGHT = 65_535
 
+_BY_NODE = "the place is that of the slice and the node"
+
 Warn = Callable[[FieldError], None]
 
 
-def weight(annotations: Mapping[str, str], warn: Warn) -> int | None:
-    """`pilothouse.dev/weight`: 0..65535, where 0 is maintenance. None where there is none that is valid."""
+def weight(annotations: Mapping[str, str], warn: Warn, otherwise: str) -> int | None:
+    """`pilothouse.dev/weight`: 0..65535, where 0 is maintenance. None where there is none that is valid.
+
+    `otherwise` says what the weight is then.
+    """
     text = annotations.get(WEIGHT)
-    return None if text is None else _weight(text, WEIGHT, "", warn)
+    return None if text is None else _weight(text, WEIGHT, "", f"the weight is {otherwise}", warn)
 
 
 def endpoint_weights(annotations: Mapping[str, str], warn: Warn) -> tuple[tuple[str, int], ...]:
@@ -38,13 +43,14 @@ def endpoint_weights(annotations: Mapping[str, str], warn: Warn) -> tuple[tuple[
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
-        warn(
-            annotation_error(ENDPOINT_WEIGHTS, 'is not a JSON object such as {"10.0.0.1": 5} and is ignored')
+        why = (
+            'is not a JSON object such as {"10.0.0.1": 5} and is ignored; no address has a weight of its own'
         )
+        warn(annotation_error(ENDPOINT_WEIGHTS, why))
         return ()
     weights: dict[str, int] = {}
     for address, value in values.items():
-        parsed = _weight(value, ENDPOINT_WEIGHTS, f"{address}: ", warn)
+        parsed = _weight(value, ENDPOINT_WEIGHTS, f"{address}: ", "this address has none of its own", warn)
         if parsed is not None:
             weights[canonical_address(address)] = parsed
     return tuple(sorted(weights.items()))
@@ -57,7 +63,7 @@ def locality(annotations: Mapping[str, str], warn: Warn) -> Locality | None:
         return None
     parts = [part.strip() for part in text.split("/")]
     if len(parts) > 3 or not any(parts):
-        warn(annotation_error(LOCALITY, f'"{text}" is not region/zone/sub-zone and is ignored'))
+        warn(annotation_error(LOCALITY, f'"{text}" is not region/zone/sub-zone and is ignored; {_BY_NODE}'))
         return None
     return Locality(*parts)
 
@@ -71,18 +77,19 @@ def exported_to(annotations: Mapping[str, str], namespace: str, warn: Warn) -> f
     if namespaces == {"~"}:
         return frozenset()
     wrong = sorted(item for item in namespaces if not is_label(item))
+    rest = namespaces - {*wrong}
     if wrong or not namespaces:
-        shown = ", ".join(wrong) or "nothing"
+        shown, to = ", ".join(wrong) or "nothing", ", ".join(sorted(rest)) or "no namespace"
         # What was to be hidden from some must not be shown to all because of a slip of the pen.
-        warn(annotation_error(EXPORT_TO, f'"{shown}" is not a namespace, and is left out'))
-    return namespaces - {*wrong}
+        warn(annotation_error(EXPORT_TO, f'"{shown}" is not a namespace and is left out; exported to {to}'))
+    return rest
 
 
-def _weight(value: object, annotation: str, whose: str, warn: Warn) -> int | None:
+def _weight(value: object, annotation: str, whose: str, otherwise: str, warn: Warn) -> int | None:
     text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
     if not (text.isascii() and text.isdigit()):
         shown = value if isinstance(value, str | int | float) else f"a {type(value).__name__}"
-        message = f'{whose}"{shown}" is not a whole number from 0 to {MAX_WEIGHT} and is ignored'
+        message = f'{whose}"{shown}" is not a whole number from 0 to {MAX_WEIGHT} and is ignored; {otherwise}'
         warn(annotation_error(annotation, message))
         return None
     # Compared by length first: Python refuses to read integers of thousands of digits.

@@ -73,7 +73,8 @@ def _node(document: Fields, warn: overrides.Warn) -> Node:
 
 def _pod(document: Fields, warn: overrides.Warn) -> Pod:
     meta = metadata.namespaced(document)
-    weight, place = overrides.weight(meta.annotations, warn), overrides.locality(meta.annotations, warn)
+    weight = overrides.weight(meta.annotations, warn, "that of its slice or its Service, or 1")
+    place = overrides.locality(meta.annotations, warn)
     labels = tuple(sorted(document.at("metadata").labels("labels").items()))
     node = document.at("spec").text("nodeName")
     return Pod(meta.namespace, meta.name, weight, place, meta.created, labels, node)

@@ -69,7 +69,7 @@ def _hints(annotations: Mapping[str, str], warn: Warn) -> bool:
     """Whether the hints of the slices count."""
     text = annotations.get(HINTS, "use")
     if text not in ("use", "ignore"):
-        warn(annotation_error(HINTS, f'"{text}" is neither use nor ignore and is ignored'))
+        warn(annotation_error(HINTS, f'"{text}" is neither use nor ignore and is ignored; hints count'))
     return text != "ignore"
 
 
@@ -80,22 +80,23 @@ def _overprovisioning(annotations: Mapping[str, str], warn: Warn) -> int:
         return 0
     factor = _number(text, _MAX_FACTOR)
     if not factor:
-        warn(
-            annotation_error(
-                OVERPROVISIONING, f'"{text}" is not a whole number from 1 to {_MAX_FACTOR} and is ignored'
-            )
-        )
+        why = f'"{text}" is not a whole number from 1 to {_MAX_FACTOR} and is ignored; it is 140'
+        warn(annotation_error(OVERPROVISIONING, why))
     return factor or 0
 
 
 def _rules(annotations: Mapping[str, str], name: str, read: Callable[[str], R], warn: Warn) -> tuple[R, ...]:
     """The rules of an annotation, those for smaller places first; none that cannot be understood."""
     rules: list[R] = []
-    for text in annotations.get(name, "").split(";"):
+    wrong: list[str] = []
+    for text in filter(None, map(str.strip, annotations.get(name, "").split(";"))):
         try:
-            rules += [read(text.strip())] if text.strip() else []
+            rules.append(read(text))
         except ValueError as error:
-            warn(annotation_error(name, f'"{text.strip()}": {error}; this rule is ignored'))
+            wrong.append(f'"{text}": {error}; this rule is ignored')
+    rest = f"{len(rules)} other{'s' * (len(rules) > 1)} in force" if rules else "no other is in force"
+    for message in wrong:
+        warn(annotation_error(name, f"{message}, {rest}"))
     return tuple(sorted(rules, key=lambda rule: _breadth(rule.client)))
 
 

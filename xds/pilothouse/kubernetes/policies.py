@@ -8,7 +8,7 @@ from typing import get_args
 
 from pilothouse.kubernetes.fields import annotation_error
 from pilothouse.kubernetes.overrides import Warn
-from pilothouse.kubernetes.settings import Read, Settings, duration, whole
+from pilothouse.kubernetes.settings import Setting, Settings, duration, whole
 from pilothouse.kubernetes.subsets import SUBSET_LABELS, subset_labels
 from pilothouse.policy import (
     CLIENT,
@@ -55,35 +55,38 @@ _MOST_TTL_MS = 365 * 24 * 3_600_000
 _SLOWLY = (Balance.ROUND_ROBIN, Balance.LEAST_REQUEST)
 _COUNT = whole(1, 2**31 - 1)
 
-_LIMITS: dict[str, tuple[str, Read[int]]] = {
-    "max-connections": ("max_connections", _COUNT),
-    "max-pending-requests": ("max_pending_requests", _COUNT),
-    "max-requests": ("max_requests", _COUNT),
-    "max-retries": ("max_retries", whole(0, 2**31 - 1)),
+_UNLIMITED = "1024, as of every Service"
+_LIMITS = {
+    "max-connections": Setting("max_connections", _COUNT, _UNLIMITED),
+    "max-pending-requests": Setting("max_pending_requests", _COUNT, _UNLIMITED),
+    "max-requests": Setting("max_requests", _COUNT, _UNLIMITED),
+    "max-retries": Setting("max_retries", whole(0, 2**31 - 1), _UNLIMITED),
 }
-_OUTLIERS: dict[str, tuple[str, Read[int]]] = {
-    "consecutive-5xx": ("consecutive_5xx", whole(0, 1_000_000)),
-    "consecutive-gateway-failures": ("consecutive_gateway_failures", whole(0, 1_000_000)),
-    "interval": ("interval_ms", duration(100)),
-    "base-ejection-time": ("base_ejection_ms", duration(100)),
-    "max-ejection-percent": ("max_ejection_percent", whole(0, 100)),
+_OUTLIERS = {
+    "consecutive-5xx": Setting("consecutive_5xx", whole(0, 1_000_000), "0"),
+    "consecutive-gateway-failures": Setting("consecutive_gateway_failures", whole(0, 1_000_000), "5"),
+    "interval": Setting("interval_ms", duration(100), "10s"),
+    "base-ejection-time": Setting("base_ejection_ms", duration(100), "30s"),
+    "max-ejection-percent": Setting("max_ejection_percent", whole(0, 100), "50"),
 }
-_CHECKS: dict[str, tuple[str, Read[int]]] = {
-    "interval": ("interval_ms", duration(100)),
-    "timeout": ("timeout_ms", duration(10)),
-    "unhealthy": ("unhealthy", whole(1, 100)),
-    "healthy": ("healthy", whole(1, 100)),
+_CHECKS = {
+    "interval": Setting("interval_ms", duration(100), "5s"),
+    "timeout": Setting("timeout_ms", duration(10), "1s"),
+    "unhealthy": Setting("unhealthy", whole(1, 100), "3"),
+    "healthy": Setting("healthy", whole(1, 100), "2"),
 }
-_SLOW: dict[str, tuple[str, Read[int]]] = {
-    "window": ("window_ms", duration()),
-    "min-weight-percent": ("min_weight_percent", whole(1, 100)),
+_SLOW = {
+    "window": Setting("window_ms", duration(), "not set"),
+    "min-weight-percent": Setting("min_weight_percent", whole(1, 100), "10"),
 }
-_PROBES: dict[str, tuple[str, Read[int]]] = {
-    "time": ("time_ms", duration(1_000)),
-    "interval": ("interval_ms", duration(1_000)),
-    "probes": ("probes", whole(1, 100)),
+_AT_ONCE = "a new endpoint has its share at once"
+_BY_SYSTEM = "that of the sidecar's system"
+_PROBES = {
+    "time": Setting("time_ms", duration(1_000), _BY_SYSTEM),
+    "interval": Setting("interval_ms", duration(1_000), _BY_SYSTEM),
+    "probes": Setting("probes", whole(1, 100), _BY_SYSTEM),
 }
-_TIMEOUT: dict[str, tuple[str, Read[int]]] = {"timeout": ("timeout_ms", duration(1, 3_600_000))}
+_TIMEOUT = {"timeout": Setting("timeout_ms", duration(1, 3_600_000), "2s")}
 
 
 def policy(affinity: bool, annotations: Mapping[str, str], warn: Warn) -> Policy:
@@ -107,42 +110,36 @@ def policy(affinity: bool, annotations: Mapping[str, str], warn: Warn) -> Policy
 
 def _spread(affinity: bool, annotations: Mapping[str, str], warn: Warn) -> tuple[Balance, HashOn | None]:
     """What chooses an endpoint, and by what. Affinity, or something to hash, means: by a hash."""
-    hash_on = _hash_on(annotations, warn)
-    balance = _balance(annotations, warn)
-    if affinity and balance is not None and not balance.by_hash:
-        why = f'"{balance.value}" keeps nobody at an endpoint, as sessionAffinity wants it, and is ignored'
-        warn(annotation_error(LOAD_BALANCING, why))
-        balance = None
-    if balance is None:
-        balance = Balance.MAGLEV if affinity or hash_on else Balance.ROUND_ROBIN
-    if balance.by_hash:
-        return balance, hash_on or CLIENT
-    if hash_on is not None:
-        warn(annotation_error(HASH_ON, f'"{balance.value}" hashes nothing; this is ignored'))
-    return balance, None
-
-
-def _balance(annotations: Mapping[str, str], warn: Warn) -> Balance | None:
-    text = annotations.get(LOAD_BALANCING)
-    known = {balance.value: balance for balance in Balance}
-    if text is not None and text.strip() not in known:
-        warn(annotation_error(LOAD_BALANCING, f'"{text}" is none of {", ".join(known)} and is ignored'))
-    return known.get((text or "").strip())
-
-
-def _hash_on(annotations: Mapping[str, str], warn: Warn) -> HashOn | None:
-    """`client`, `header:NAME`, `query:NAME`, `cookie:NAME` or `cookie:NAME:TTL`."""
-    text = annotations.get(HASH_ON)
-    if text is None:
-        return None
+    text, hash_on, why = annotations.get(HASH_ON), None, "is ignored"
     try:
-        return _hashed(text.strip())
+        hash_on = _hashed(text.strip()) if text is not None else None
     except ValueError as error:
-        warn(annotation_error(HASH_ON, f'"{text}" {error} and is ignored'))
-        return None
+        why = f"{error} and is ignored"
+    balance = _balance(affinity or hash_on is not None, affinity, annotations, warn)
+    if text is not None and (hash_on is None or not balance.by_hash):
+        rest = "the client is hashed" if balance.by_hash else f"{balance.value} hashes nothing"
+        warn(annotation_error(HASH_ON, f'"{text}" {why}; {rest}'))
+    return balance, (hash_on or CLIENT) if balance.by_hash else None
+
+
+def _balance(hashes: bool, affinity: bool, annotations: Mapping[str, str], warn: Warn) -> Balance:
+    """What is asked for; without that, what goes with the rest."""
+    otherwise = Balance.MAGLEV if hashes else Balance.ROUND_ROBIN
+    text = annotations.get(LOAD_BALANCING)
+    if text is None:
+        return otherwise
+    known = {balance.value: balance for balance in Balance}
+    found, why = known.get(text.strip()), f"is none of {', '.join(known)}"
+    if found is not None and (found.by_hash or not affinity):
+        return found
+    if found is not None:
+        why = "keeps nobody at an endpoint, as sessionAffinity wants it,"
+    warn(annotation_error(LOAD_BALANCING, f'"{text}" {why} and is ignored; it is {otherwise.value}'))
+    return otherwise
 
 
 def _hashed(text: str) -> HashOn:
+    """`client`, `header:NAME`, `query:NAME`, `cookie:NAME` or `cookie:NAME:TTL`. Raises ValueError."""
     kind, _, name = text.partition(":")
     if text == "client":
         return CLIENT
@@ -167,10 +164,12 @@ def _outliers(annotations: Mapping[str, str], warn: Warn) -> Outliers:
     settings = Settings(annotations, OUTLIER_DETECTION, warn, "switch")
     switch = settings.take("switch")
     if switch in ("off", "false"):  # to YAML, the same word
+        settings.reject_rest(f'goes with "{switch}" in vain')
         return "off"
-    if switch:
-        settings.reject(switch, "is neither off nor key=value")
     found = settings.read(_OUTLIERS)
+    if switch:
+        otherwise = "the rest counts" if found else "it is as of every Service"
+        settings.reject(switch, "is neither off nor key=value", otherwise)
     return OutlierDetection(**found) if found else None
 
 
@@ -182,10 +181,10 @@ def _health_check(annotations: Mapping[str, str], warn: Warn) -> HealthCheck | N
     word, path, service = settings.take("kind"), settings.take("path"), settings.take("service")
     kind = next((kind for kind in get_args(Kind) if kind == word), None)
     if kind is None:
-        settings.reject(word, "is none of http, tcp, grpc")
+        settings.reject(word, "is none of http, tcp, grpc", "endpoints are not checked")
         return None
     if kind == "http" and path and not _PATH.fullmatch(path):
-        settings.reject(f"path={path}", "is no path")
+        settings.reject(f"path={path}", "is no path", "path is /")
         path = ""
     for other, text in (("http", path), ("grpc", service)):
         if text and kind != other:
@@ -200,18 +199,18 @@ def _slow_start(annotations: Mapping[str, str], balance: Balance, warn: Warn) ->
         return None
     settings = Settings(annotations, SLOW_START, warn, "window")
     if balance not in _SLOWLY:
-        settings.reject(annotations[SLOW_START], f"does not go with {balance.value}")
+        settings.reject(annotations[SLOW_START], f"does not go with {balance.value}", _AT_ONCE)
         return None
     found = settings.read(_SLOW)
     if "window_ms" in found:
         return SlowStart(**found)
-    settings.reject(annotations[SLOW_START], "has no window such as 30s")
+    settings.reject(annotations[SLOW_START], "has no window such as 30s", _AT_ONCE)
     return None
 
 
 def _keepalive(annotations: Mapping[str, str], warn: Warn) -> Keepalive | None:
     """`60s`, or `time=60s, interval=10s, probes=3`."""
-    found = Settings(annotations, TCP_KEEPALIVE, warn, "time").read(_PROBES)
+    found = Settings(annotations, TCP_KEEPALIVE, warn, "time").read(_PROBES, "there is no keepalive")
     return Keepalive(**found) if found else None
 
 

@@ -49,7 +49,7 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
         vips,
         headless,
         external,
-        overrides.weight(meta.annotations, warn),
+        overrides.weight(meta.annotations, warn, "1"),
         meta.created,
         overrides.exported_to(meta.annotations, meta.namespace, warn),
         placed,

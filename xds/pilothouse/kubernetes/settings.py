@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from pilothouse.kubernetes.durations import milliseconds
 from pilothouse.kubernetes.fields import annotation_error
@@ -17,6 +17,14 @@ Read: TypeAlias = Callable[[str], T]
 _MOST_MS = 24 * 3_600_000
 
 
+class Setting(NamedTuple, Generic[T]):
+    """What a key is called here, how its text is read, and in words what holds without it."""
+
+    field: str
+    read: Read[T]
+    otherwise: str
+
+
 class Settings:
     """What one annotation says. `first` is the key of what comes first, if that is no `key=value`."""
 
@@ -26,28 +34,45 @@ class Settings:
         for index, item in enumerate(annotations.get(name, "").split(",")):
             key, equals, value = item.partition("=")
             if equals:
-                self._values[key.strip()] = value.strip()
+                self._put(key.strip(), value.strip())
             elif item.strip() and first and index == 0:
                 self._values[first] = item.strip()
             elif item.strip():
                 self.reject(item.strip(), "is not key=value")
 
-    def reject(self, what: str, why: str) -> None:
-        """Warn of a part that is left out."""
-        self._warn(annotation_error(self._name, f'"{what}" {why} and is ignored'))
+    def _put(self, key: str, value: str) -> None:
+        if key in self._values:
+            self.reject(f"{key}={self._values[key]}", f'comes before "{key}={value}"')
+        self._values[key] = value
 
-    def read(self, known: Mapping[str, tuple[str, Read[T]]]) -> dict[str, T]:
-        """The values of the known keys by what they are called here; warns of all others."""
+    def reject(self, what: str, why: str, otherwise: str = "") -> None:
+        """Warn of a part that is left out; `otherwise` says what holds in its place."""
+        message = f'"{what}" {why} and is ignored'
+        self._warn(annotation_error(self._name, f"{message}; {otherwise}" if otherwise else message))
+
+    def reject_rest(self, why: str) -> None:
+        """Warn of all that has not been taken."""
+        for key, text in self._values.items():
+            self.reject(f"{key}={text}", why)
+
+    def read(self, known: Mapping[str, Setting[T]], without: str = "") -> dict[str, T]:
+        """The values of the known keys by what they are called here; warns of all others.
+
+        `without` says what holds if there is none, where that is not what the keys have each by itself.
+        """
         found: dict[str, T] = {}
+        wrong: list[tuple[str, str, str]] = []
         for key, text in self._values.items():
             if key not in known:
                 self.reject(key, f"is none of {', '.join(known)}")
                 continue
-            field, read = known[key]
+            setting = known[key]
             try:
-                found[field] = read(text)
+                found[setting.field] = setting.read(text)
             except ValueError as error:
-                self.reject(f"{key}={text}", str(error))
+                wrong.append((f"{key}={text}", str(error), f"{key} is {setting.otherwise}"))
+        for what, why, otherwise in wrong:
+            self.reject(what, why, otherwise if found else without or otherwise)
         return found
 
     def take(self, key: str) -> str:

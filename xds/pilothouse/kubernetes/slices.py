@@ -37,7 +37,7 @@ def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | Om
         _owner(document),
         tuple((port.text("name"), port.integer("port")) for port in document.each("ports") if is_tcp(port)),
         tuple(document.readable("endpoints", lambda item: _entry(item, meta.namespace), refused.append)),
-        overrides.weight(meta.annotations, warn),
+        overrides.weight(meta.annotations, warn, "that of its Service, or 1"),
         overrides.endpoint_weights(meta.annotations, warn),
         meta.created,
         family == "FQDN",

@@ -20,17 +20,15 @@ _RESERVED = "hostname"
 
 def subset_labels(annotations: Mapping[str, str], warn: Warn) -> tuple[str, ...]:
     """Of a Service: the labels of its Pods by which it can be divided, sorted."""
-    found = []
-    for key in _items(annotations.get(SUBSET_LABELS, "")):
-        if is_label_key(key) and key != _RESERVED:
-            found.append(key)
-        else:
-            warn(annotation_error(SUBSET_LABELS, f'"{key}" is not the key of a label and is ignored'))
-    keys = list(dict.fromkeys(found))
-    if len(keys) > _MOST:
-        shown = ", ".join(keys[_MOST:])
-        warn(annotation_error(SUBSET_LABELS, f"has more than {_MOST} labels; {shown} is ignored"))
-    return tuple(sorted(keys[:_MOST]))
+    items = list(dict.fromkeys(_items(annotations.get(SUBSET_LABELS, ""))))
+    keys = [key for key in items if is_label_key(key) and key != _RESERVED]
+    wrong = [f'"{key}" is not the key of a label' for key in items if key not in keys]
+    wrong += [f'"{key}" is one more than {_MOST} labels' for key in keys[_MOST:]]
+    rest = tuple(sorted(keys[:_MOST]))
+    for message in wrong:
+        shown = ", ".join(rest) or "nothing"
+        warn(annotation_error(SUBSET_LABELS, f"{message} and is ignored; divided by {shown}"))
+    return rest
 
 
 def subset(annotations: Mapping[str, str]) -> Labels:

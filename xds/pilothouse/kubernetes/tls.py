@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pilothouse.kubernetes.addresses import canonical_address, is_address
 from pilothouse.kubernetes.metadata import is_subdomain
 from pilothouse.kubernetes.overrides import Warn
-from pilothouse.kubernetes.settings import Read, Settings
-from pilothouse.model import UpstreamTls
+from pilothouse.kubernetes.settings import Setting, Settings
+from pilothouse.model import SYSTEM_CA, UpstreamTls
 
 ORIGINATE_TLS = "pilothouse.dev/originate-tls"
+
+_PLAIN = "sidecars speak no TLS"
 
 
 def upstream_tls(annotations: Mapping[str, str], warn: Warn) -> UpstreamTls | None:
@@ -20,9 +22,9 @@ def upstream_tls(annotations: Mapping[str, str], warn: Warn) -> UpstreamTls | No
     settings = Settings(annotations, ORIGINATE_TLS, warn, "switch")
     switch = settings.take("switch")
     switch = {"true": "on"}.get(switch, switch)  # to YAML, the same word
+    found = settings.read(_PARTS, "" if switch == "on" else _PLAIN)
     if switch not in ("", "on"):
-        settings.reject(switch, "is neither on nor key=value")
-    found = settings.read(_PARTS)
+        settings.reject(switch, "is neither on nor key=value", "the rest counts" if found else _PLAIN)
     return UpstreamTls(**found) if found or switch == "on" else None
 
 
@@ -39,4 +41,7 @@ def _ca(text: str) -> str:
     return text
 
 
-_PARTS: dict[str, tuple[str, Read[str]]] = {"server-name": ("server_name", _server_name), "ca": ("ca", _ca)}
+_PARTS = {
+    "server-name": Setting("server_name", _server_name, "the name that the application asks for"),
+    "ca": Setting("ca", _ca, SYSTEM_CA),
+}
