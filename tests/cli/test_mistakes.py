@@ -18,6 +18,10 @@ MISTAKES = [
     (("serve", "--config", "/nowhere"), "--config: /nowhere: No such file or directory"),
     (("validate", "/nowhere"), "Invalid value for 'PATH...': path '/nowhere' does not exist."),
     (("validate",), "Missing argument 'PATH...'."),
+    (
+        ("validate", "--service-cidr", "10.0.0.1/8", "."),
+        "--service-cidr: '10.0.0.1/8' is not a network such as 10.96.0.0/16: 10.0.0.1/8 has host bits set",
+    ),
     (("bootstrap", "--namespace", "shop"), "Missing option '--node'."),
     (("bootstrap", "--node", "web-0"), "Missing option '--namespace'."),
     (("bootstrap", "--node", "", "--namespace", "shop"), "--node: is empty"),

@@ -8,7 +8,6 @@ from pilothouse.audience import ANYWHERE, Address, Audience, Capture, Dialect, S
 from pilothouse.changes import Change, affected
 from pilothouse.dependencies import Dependencies
 from pilothouse.model import Locality, Port, Protocol, Service, ServiceName
-from pilothouse.reasons import Omission, Reason
 from pilothouse.resources import ResourceType
 from pilothouse.world import World
 
@@ -168,36 +167,6 @@ def test_listeners_for_http_at_virtual_ips_are_for_those_who_capture(town: Any, 
     }
     town.put(make_service("shop/carts", vips=("10.96.0.2",)))
     assert "10.96.0.2_8080" in town.catalogue.listeners(EVERYTHING, address, Capture.VIP).resources
-
-
-@pytest.mark.parametrize(
-    ("capture", "port", "left_out"),
-    [
-        (Capture.VIP, Port("http", 8080), True),
-        (Capture.VIP, Port("tcp", 8080, Protocol.TCP), True),
-        (Capture.PROXY, Port("tcp", 8080, Protocol.TCP), True),
-        (Capture.PROXY, Port("http", 8080), False),  # it has no listener of its own
-        (Capture.VIP, Port("http", 8081), False),
-    ],
-)
-def test_a_virtual_ip_at_a_clients_egress_address_has_no_listener_there(
-    town: Any, make_service: Make, capture: Capture, port: Port, left_out: bool
-) -> None:
-    service = make_service("shop/payments", "10.0.0.1", vips=("10.96.0.1", "10.96.0.2"), ports=(port,))
-    town.put(service)
-    here, elsewhere = (
-        Audience(egress=Address(host, 8080), capture=capture) for host in ("10.96.0.1", "127.0.0.1")
-    )
-
-    def listeners(client: Audience) -> set[str]:
-        return set(World(town.catalogue, client).selection(ResourceType.LISTENER).resources)
-
-    taken = {f"10.96.0.1_{port.number}"} if left_out else set()
-    assert "egress" in listeners(here)
-    assert listeners(elsewhere) - listeners(here) == taken
-    reasons = town.catalogue.omissions(service, here)
-    assert (Omission(Reason.EGRESS_ADDRESS, "10.96.0.1_8080") in reasons) is left_out
-    assert Reason.EGRESS_ADDRESS not in {each.reason for each in town.catalogue.omissions(service, elsewhere)}
 
 
 def test_an_alias_is_routed_to_its_target_and_follows_it(

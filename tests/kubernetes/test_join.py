@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from ipaddress import ip_network
 
 import pytest
 
@@ -10,7 +9,6 @@ from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Pod, Service
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.model import Endpoint, Locality, Port, ServiceName, ServiceSpec, State
-from pilothouse.reasons import Reason
 
 PAYMENTS = ServiceName("shop", "payments")
 HTTP = (("http", 8080),)
@@ -65,58 +63,6 @@ def test_headless_and_external_services_keep_what_they_are(cluster):
     assert cluster.service(ServiceName("shop", "a")).spec.headless
     assert cluster.service(ServiceName("shop", "b")).spec.external_name == "x.example"
     assert set(cluster.names) == {("shop", "a"), ("shop", "b")}
-
-
-def test_a_virtual_ip_that_no_sidecar_may_listen_on_is_left_out_and_the_rest_goes_on(cluster):
-    vips = ("10.0.0.1", "0.0.0.0", "127.0.0.1", "fe80::1", "::ffff:10.0.0.2")
-    cluster.apply([service(vips=vips), piece(at("10.1.0.1"))])
-    found = cluster.service(PAYMENTS)
-    assert found.spec.vips == ("10.0.0.1",)
-    assert [endpoint.address for endpoint in found.endpoints] == ["10.1.0.1"]
-    assert [(each.reason, each.what) for each in found.left_out] == [
-        (Reason.INVALID_ADDRESS, vip) for vip in vips[1:]
-    ]
-    cluster.apply([service(vips=("10.0.0.1",))])
-    assert cluster.service(PAYMENTS).left_out == ()
-
-
-@pytest.mark.parametrize(
-    ("realm", "inside"),
-    [
-        (Realm(), {"10.0.0.1", "10.9.0.1", "fd00::1"}),
-        (Realm(service_networks=(ip_network("10.0.0.0/16"),)), {"10.0.0.1"}),
-        (
-            Realm(service_networks=(ip_network("10.9.0.0/16"), ip_network("fd00::/108"))),
-            {"10.9.0.1", "fd00::1"},
-        ),
-    ],
-)
-def test_virtual_ips_are_in_the_networks_that_the_operator_names(realm, inside):
-    cluster, vips = Cluster(realm), ("10.0.0.1", "10.9.0.1", "fd00::1")
-    cluster.apply([service(vips=vips)])
-    found = cluster.service(PAYMENTS)
-    assert set(found.spec.vips) == inside
-    assert {each.what for each in found.left_out} == set(vips) - inside
-    assert all(each.why == "is in no network of --service-cidr" for each in found.left_out)
-
-
-@pytest.mark.parametrize("allowed", [False, True])
-def test_loopback_is_for_demos_and_never_for_what_listens_at_the_machines_own_address(allowed):
-    cluster = Cluster(Realm(allow_loopback=allowed))
-    local = ["127.0.0.1", "127.0.0.11", "::1"]
-    cluster.apply([service(vips=("127.0.0.1", "127.16.0.1", "::1")), piece(*map(at, [*local, "10.1.0.1"]))])
-    found = cluster.service(PAYMENTS)
-    assert found.spec.vips == (("127.16.0.1",) if allowed else ())
-    assert {each.address for each in found.endpoints} == {"10.1.0.1", *(local if allowed else [])}
-    refused = {each.what for each in found.left_out}
-    assert refused == {"127.0.0.1", "::1"} | (set() if allowed else {"127.0.0.11", "127.16.0.1"})
-
-
-def test_of_the_addresses_of_an_entry_only_those_that_cannot_be_called_are_left_out(cluster):
-    cluster.apply([service(), piece(Entry(("10.1.0.1", "0.0.0.0")), at("169.254.1.1"))])
-    found = cluster.service(PAYMENTS)
-    assert [endpoint.address for endpoint in found.endpoints] == ["10.1.0.1"]
-    assert {each.what for each in found.left_out} == {"0.0.0.0", "169.254.1.1"}
 
 
 @pytest.mark.parametrize("domain", ["Example.ORG", "example.org."])

@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -28,6 +27,7 @@ from pydantic import (
 
 from pilothouse.guard import HOLD_S
 from pilothouse.security import Security, present
+from pilothouse.kubernetes.realm import Network, network
 
 PREFIX = "PILOTHOUSE_"
 _LONGEST_HOLD_S = 7 * 24 * 3600
@@ -92,18 +92,6 @@ def _namespace(text: str) -> str:
     return text
 
 
-def network(text: str) -> IPv4Network | IPv6Network:
-    """From `10.96.0.0/16` or `fd00::/108`. Raises ValueError."""
-    try:
-        return ip_network(text)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not a network such as 10.96.0.0/16: {error}") from None
-
-
-def _network(value: object) -> IPv4Network | IPv6Network:
-    return value if isinstance(value, IPv4Network | IPv6Network) else network(str(value))
-
-
 def _listed(value: object) -> object:
     """A text with commas is a list, wherever it was written."""
     parts = [value] if isinstance(value, str) else value
@@ -120,7 +108,7 @@ Address = Annotated[HostPort, PlainValidator(_host_port)]
 Manifests = Annotated[tuple[Annotated[Path, AfterValidator(present)], ...], BeforeValidator(_one_or_many)]
 
 _LISTED = BeforeValidator(_listed)
-Networks = Annotated[tuple[Annotated[IPv4Network | IPv6Network, PlainValidator(_network)], ...], _LISTED]
+Networks = Annotated[tuple[Annotated[Network, PlainValidator(network)], ...], _LISTED]
 Namespaces = Annotated[tuple[Annotated[str, AfterValidator(_namespace)], ...], _LISTED]
 
 

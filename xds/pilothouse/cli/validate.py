@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pilothouse.cli.output import Form, Output
-from pilothouse.config import ConfigError, network
+from pilothouse.config import ConfigError
+from pilothouse.kubernetes.realm import Network, Realm, network
 
 if TYPE_CHECKING:
     from pilothouse.sources import Fault
@@ -37,7 +37,6 @@ def validate(
     output: Form = Output.TEXT,
 ) -> None:
     """Check manifests; exit 1 if one has faults."""
-    from pilothouse.kubernetes.realm import Realm
     from pilothouse.sources.files import inspect
 
     realm = Realm(
@@ -49,7 +48,7 @@ def validate(
         raise typer.Exit(1)
 
 
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+def _networks(text: str) -> tuple[Network, ...]:
     try:
         return tuple(network(item.strip()) for item in text.split(",") if item.strip())
     except ValueError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
 from pilothouse.kubernetes.addresses import objection
@@ -48,6 +48,14 @@ class Realm:
         found = ip_address(address)
         inside = any(found in network for network in self.service_networks)
         return "" if inside else "is in no network of --service-cidr"
+
+
+def network(text: object) -> Network:
+    """From `10.96.0.0/16` or `fd00::/108`. Raises ValueError."""
+    try:
+        return ip_network(str(text))
+    except ValueError as error:
+        raise ValueError(f"'{text}' is not a network such as 10.96.0.0/16: {error}") from None
 
 
 def never_virtual(address: str) -> str:
