@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from pilothouse.kubernetes.addresses import objection
 from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Entry, Service
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.reasons import Omission, Reason
@@ -53,10 +54,13 @@ def counted(
 def _callable(realm: Realm, found: EndpointSlice) -> EndpointSlice:
     if found.fqdn:
         return found
-    objections = {
-        address: realm.endpoint_objection(address) for entry in found.entries for address in entry.addresses
+    loopback = realm.allow_loopback
+    refused = {
+        address: why
+        for entry in found.entries
+        for address in entry.addresses
+        if (why := objection(address, loopback))
     }
-    refused = {address: why for address, why in objections.items() if why}
     if not refused:
         return found
     rest = (_without(refused, entry) for entry in found.entries)

@@ -36,10 +36,6 @@ class Realm:
             return True
         return namespace not in self.excluded and (not self.included or namespace in self.included)
 
-    def endpoint_objection(self, address: str) -> str:
-        """Why no sidecar can call an IP address; empty if it can, or if it is a host name."""
-        return objection(address, self.allow_loopback)
-
     def virtual_ip_objection(self, address: str) -> str:
         """Why no sidecar can listen on an IP address; empty if it can."""
         why = never_virtual(address) or objection(address, self.allow_loopback)

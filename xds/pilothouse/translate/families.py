@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
-from pilothouse.model import Family
+from pilothouse.model import Family, State
 from pilothouse.reasons import Omission, Omit, Reason
 from pilothouse.translate.members import RANK, Member, written
 
@@ -26,49 +26,43 @@ def reachable(members: Sequence[Member], families: tuple[Family, ...], omit: Omi
     Two addresses of one target are one endpoint: as two, it would get twice the requests. If only one of
     them is ready, it is that alone. Without a target there is no telling.
     """
+    first, *second = families
+    outdone = _outdone(members) if second else ()
     found: dict[Family, list[Member]] = {"ipv4": [], "ipv6": []}
     for member in members:
-        found["ipv6" if ":" in member[0] else "ipv4"].append(member)
+        if not outdone or (member[0], member[1]) not in outdone:
+            found["ipv6" if ":" in member[0] else "ipv4"].append(member)
     for family in found.keys() - set(families):
         for address, number, _, _ in found[family]:
             omit(Omission(Reason.FAMILY, written(address, number)))
-    first, *second = families
-    if not second:
-        return found[first]
-    best = _best(members)
-    if best:
-        found = {family: _at_best(each, best, omit) for family, each in found.items()}
-    return _paired(found[first], found[second[0]])
+    for address, number in sorted(outdone):
+        why = "another address of what runs there is in a better state"
+        omit(Omission(Reason.DUPLICATE_LOSER, written(address, number), why))
+    return _paired(found[first], found[second[0]]) if second else found[first]
 
 
-#: What runs somewhere, and the number of a port there.
+#: An address and a port, or what runs somewhere and a port of it.
 _Place: TypeAlias = tuple[str, int]
 
 
-def _best(members: Sequence[Member]) -> dict[_Place, int]:
-    """The best rank that anything is in by any of its addresses; empty if all are in one state, as mostly."""
-    if len({member[2].state for member in members}) == 1:
-        return {}
+def _outdone(members: Sequence[Member]) -> Collection[_Place]:
+    """The addresses of which the same target has another in a better state.
+
+    Envoy would try any address of an endpoint, so an endpoint has only those in its best state.
+    """
+    doubtful = {member[2].target for member in members if member[2].state is not State.READY} - {""}
+    if not doubtful:
+        return ()
+    ranked = [member for member in members if member[2].target in doubtful]
     best: dict[_Place, int] = {}
-    for _, number, endpoint, _ in members:
-        if endpoint.target:
-            rank = RANK[endpoint.state]
-            best[endpoint.target, number] = min(rank, best.get((endpoint.target, number), rank))
-    return best
-
-
-def _at_best(members: Sequence[Member], best: Mapping[_Place, int], omit: Omit) -> list[Member]:
-    """Those in the best state that what runs there is in: Envoy would try any address of an endpoint."""
-    found: list[Member] = []
-    for member in members:
-        address, number, endpoint, _ = member
-        rank = RANK[endpoint.state]
-        if rank > best.get((endpoint.target, number), rank):
-            why = "another address of what runs there is in a better state"
-            omit(Omission(Reason.DUPLICATE_LOSER, written(address, number), why))
-        else:
-            found.append(member)
-    return found
+    for _, number, endpoint, _ in ranked:
+        rank, place = RANK[endpoint.state], (endpoint.target, number)
+        best[place] = min(rank, best.get(place, rank))
+    return {
+        (address, number)
+        for address, number, endpoint, _ in ranked
+        if RANK[endpoint.state] > best[endpoint.target, number]
+    }
 
 
 def _paired(members: Sequence[Member], others: Sequence[Member]) -> list[Member]:
