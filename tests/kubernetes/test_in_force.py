@@ -31,7 +31,12 @@ SERVICE = [
         'comes before "max-requests=6" and is ignored',
     ),
     ("outlier-detection", "on", "", "it is as of every Service"),
-    ("outlier-detection", "on, interval=1s", "", "is not key=value and is ignored; the rest counts"),
+    (
+        "outlier-detection",
+        "on, interval=1s",
+        "",
+        "is neither off nor key=value and is ignored; the rest counts",
+    ),
     ("outlier-detection", "interval=1", "", "interval is 10s"),
     ("outlier-detection", "off, interval=1s", "", 'goes with "off" in vain and is ignored'),
     ("health-check", "ping", "", "endpoints are not checked"),
