@@ -26,8 +26,8 @@ from pydantic import (
 )
 
 from pilothouse.guard import HOLD_S
-from pilothouse.security import Security, present
 from pilothouse.kubernetes.realm import Network, network
+from pilothouse.security import Security, present
 
 PREFIX = "PILOTHOUSE_"
 _LONGEST_HOLD_S = 7 * 24 * 3600
