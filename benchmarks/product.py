@@ -24,6 +24,7 @@ from pilothouse import app
 from pilothouse.cli import logs, workers
 from pilothouse.cli.workers import reserved
 from pilothouse.config import HostPort, Settings
+from pilothouse.reasons import Reason
 from pilothouse.sources import Fault, Sink, Source
 
 
@@ -32,6 +33,7 @@ class BenchmarkSource:
 
     name = "benchmark"
     faults: Sequence[Fault] = ()
+    left_out: Mapping[Reason, int] = {}
 
     def __init__(self, services: int, endpoints: int) -> None:
         self._services = [service(i, endpoints) for i in range(services)]

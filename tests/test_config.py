@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import trustme
 
 from pilothouse.cli import serve
 from pilothouse.config import ConfigError, HostPort, Settings, load
+from pilothouse.kubernetes.roots import Root
 
 XDS = HostPort("127.0.0.1", 18000)
 
@@ -146,7 +148,34 @@ def test_every_setting_is_a_flag_of_serve() -> None:
 def test_a_variable_holds_several_paths_as_path_variables_do(here: Path) -> None:
     (here / "a.yaml").touch()
     settings = load({}, {"PILOTHOUSE_MANIFESTS": os.pathsep.join(["m", "", "a.yaml"])})
-    assert settings.manifests == (Path("m"), Path("a.yaml"))
+    assert settings.manifests == (Root(Path("m")), Root(Path("a.yaml")))
+
+
+def test_a_path_has_the_namespace_of_what_states_none(here: Path) -> None:
+    (here / "a=b").mkdir()
+    written("manifests: [m=shop, a=b]\n")
+    found = (Root(Path("m"), "shop"), Root(Path("a=b")))
+    assert load({"manifests": ["m=shop", "a=b"]}, {}).manifests == found
+    assert load({}, {"PILOTHOUSE_MANIFESTS": "m=shop:a=b"}).manifests == found
+    assert load({"config": str(here / "p.yaml")}, {}).manifests == (
+        Root(here / "m", "shop"),
+        Root(here / "a=b"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "mistake"),
+    [
+        ("m=Shop", "'m=Shop' is not PATH=NAMESPACE, such as manifests/shop=shop"),
+        ("m=", "'m=' is not PATH=NAMESPACE, such as manifests/shop=shop"),
+        ("=shop", "'=shop' is not PATH=NAMESPACE, such as manifests/shop=shop"),
+        ("n=shop", "n: No such file or directory"),
+        ("a=b/m", "a=b/m: No such file or directory"),
+    ],
+)
+def test_a_path_or_namespace_that_makes_no_sense_is_refused(here: Path, path: str, mistake: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"--manifests: {mistake}")):
+        load({"manifests": [path]}, {})
 
 
 def test_an_empty_variable_and_a_key_without_a_value_count_as_absent(here: Path) -> None:
@@ -171,7 +200,7 @@ def test_paths_in_the_file_are_relative_to_it(pki: Path, monkeypatch: pytest.Mon
     written("manifests: [m, /tmp]\ntls-cert: tls.crt\ntls-key: tls.key\n")
     monkeypatch.chdir("/")
     settings = load({"config": str(pki / "p.yaml")}, {})
-    assert settings.manifests == (pki / "m", Path("/tmp"))
+    assert settings.manifests == (Root(pki / "m"), Root(Path("/tmp")))
     assert (settings.tls_cert, settings.tls_key) == (pki / "tls.crt", pki / "tls.key")
 
 

@@ -49,7 +49,18 @@ def busy(fault: FaultStatus) -> Status:
         version="1.2.3",
         started_at=1_700_000_000.0,
         sources=(
-            SourceStatus("files", synced=True, services=3, last_report_s=1_700_000_100.0, faults=(fault,)),
+            SourceStatus(
+                "files",
+                synced=True,
+                services=3,
+                last_report_s=1_700_000_100.0,
+                faults=(fault,),
+                warnings=(
+                    FaultStatus(
+                        "shop.yaml", 9, 2, "kind", "is odd", "it counts as absent", "unsupported-kind"
+                    ),
+                ),
+            ),
             SourceStatus("consul", stale=True, error="connection refused"),
         ),
         quarantined=(Quarantine("shop/payments", "Cluster.name: too short", 1_700_000_200.0),),
@@ -68,6 +79,7 @@ def busy(fault: FaultStatus) -> Status:
             unknown_names=7,
             bytes_sent=12345,
         ),
+        left_out={"not-ready": 2, "unsupported-kind": 1},
     )
 
 

@@ -112,9 +112,10 @@ async def test_readyz_names_every_source_fault_and_quarantined_service(ask, busy
     async with ask(busy) as client:
         body = (await client.get("/readyz")).json()
     assert body["draining"] is False
+    assert body["left_out"] == {"not-ready": 2, "unsupported-kind": 1}
     assert body["sources"] == [
         {
-            "reason": KEPT,
+            "reason": f"{KEPT}; 1 warning of what it reads, first shop.yaml:9: is odd",
             "name": "files",
             "synced": True,
             "stale": False,
@@ -129,6 +130,18 @@ async def test_readyz_names_every_source_fault_and_quarantined_service(ask, busy
                     "field": "spec.ports[0].port",
                     "message": "must be in 1..65535",
                     "in_force": STAYS,
+                    "code": "",
+                }
+            ],
+            "warnings": [
+                {
+                    "file": "shop.yaml",
+                    "line": 9,
+                    "document": 2,
+                    "field": "kind",
+                    "message": "is odd",
+                    "in_force": "it counts as absent",
+                    "code": "unsupported-kind",
                 }
             ],
             "unknown": [],
@@ -143,6 +156,7 @@ async def test_readyz_names_every_source_fault_and_quarantined_service(ask, busy
             "services": 0,
             "last_report_s": None,
             "faults": [],
+            "warnings": [],
             "unknown": [],
             "hold": None,
         },

@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 PROGRAM = Path(sys.executable).with_name("pilothouse")
 
 
-@pytest.fixture
-def serving(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A control plane over an empty folder, on free ports, with JSON logs on a pipe."""
-    flags = [
+@contextmanager
+def served(manifests: str | Path, *flags: str) -> Iterator[subprocess.Popen[str]]:
+    """A control plane on free ports that keeps nothing, with JSON logs on a pipe."""
+    ports = ["--xds", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    command = [
+        PROGRAM,
+        "serve",
         "--manifests",
-        tmp_path,
-        "--xds",
-        "127.0.0.1:0",
-        "--admin",
-        "127.0.0.1:0",
+        manifests,
+        *ports,
+        "--no-state",
         "--log-format",
         "json",
+        *flags,
     ]
-    with subprocess.Popen([PROGRAM, "serve", *flags], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A control plane over an empty folder."""
+    with served(tmp_path, "--allow-empty") as process:
+        yield process
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -56,3 +68,65 @@ def test_an_address_that_is_taken_is_one_line_and_exit_2(process, tmp_path: Path
     assert complaint.startswith("pilothouse: serve: ")
     assert places[flag] in complaint
     assert "Traceback" not in outcome.err
+
+
+LEFT_OUT = """\
+apiVersion: v1
+kind: Service
+metadata: {name: payments}
+spec: {clusterIp: 10.96.0.1, ports: [{name: http, port: 80}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: r}
+spec:
+  parentRefs: [{group: "", kind: Service, name: payments}]
+  rules: [{backendRefs: [{name: gone, port: 80}]}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a}
+---
+apiVersion: v1
+kind: Servce
+metadata: {name: b}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: c, labels: {kubernetes.io/service-name: c}}
+addressType: IPv4
+endpoints: []
+"""
+
+
+async def test_what_is_left_out_is_in_its_log_its_metrics_and_its_readiness(
+    tmp_path: Path, eventually
+) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text(LEFT_OUT)
+    with served(f"{tmp_path}=shop") as process:
+        events = []
+        while not events or events[-1]["event"] != "serving":
+            events.append(json.loads(process.stderr.readline()))
+        assert {(event["event"], event["line"]) for event in events if "line" in event} == {
+            ("warning in a manifest", 4),
+            ("left out", 13),
+            ("warning in a manifest", 18),
+        }
+        async with httpx.AsyncClient(base_url=f"http://{events[-1]['admin']}") as admin:
+            expected = {"no-such-backend": 1, "unsupported-kind": 2, "no-owner": 1}
+            assert await eventually(lambda: _counts(admin, expected))
+            ready = (await admin.get("/readyz")).json()
+            assert ready["left_out"] == expected
+            (source,) = ready["sources"]
+            assert [warning["line"] for warning in source["warnings"]] == [4, 18]
+            assert source["faults"] == []
+            file.write_text(LEFT_OUT.replace("name: gone", "name: payments"))
+            assert await eventually(lambda: _counts(admin, {"unsupported-kind": 2, "no-owner": 1}))
+
+
+async def _counts(admin: httpx.AsyncClient, expected: dict[str, float]) -> bool:
+    """Whether the metrics say that so much is left out."""
+    text = (await admin.get("/metrics")).text
+    found = re.findall(r'^pilothouse_left_out{reason="([a-z-]+)"} (\S+)', text, re.MULTILINE)
+    return {reason: float(number) for reason, number in found} == expected

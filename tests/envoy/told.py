@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec, ordered
+from pilothouse.reasons import Reason
 from pilothouse.sources import Fault, Sink
 
 from .backends import Backend
@@ -18,6 +19,7 @@ class Told:
 
     name = "told"
     faults: Sequence[Fault] = ()
+    left_out: Mapping[Reason, int] = {}
 
     def __init__(self, *services: Service) -> None:
         self.services = services

@@ -13,8 +13,15 @@ from pilothouse.kubernetes.values import load
 
 @pytest.fixture
 def parsed() -> Callable[[str], Parsed]:
-    """Reads one manifest."""
-    return lambda text: parse(Fields(load(text)[0]))
+    """Reads one manifest; raises the first mistake of one that is refused."""
+
+    def read(text: str) -> Parsed:
+        found = parse(Fields(load(text)[0]))
+        if found.errors:
+            raise found.errors[0]
+        return found
+
+    return read
 
 
 @pytest.fixture

@@ -47,7 +47,6 @@ def test_a_pod_is_what_its_annotations_say(parsed):
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: shop}}",
         "{apiVersion: apps/v1, kind: Deployment}",
         "{apiVersion: serving.knative.dev/v1, kind: Service}",
-        "{apiVersion: discovery.k8s.io/v1beta1, kind: EndpointSlice}",
     ],
 )
 def test_other_kinds_and_versions_are_told_apart_and_ignored(parsed, document):

@@ -8,6 +8,7 @@ from contextlib import suppress
 import grpc
 import pytest
 
+from pilothouse.census import Census
 from pilothouse.observe import LAGGING_S, observe
 from pilothouse.registry import Registry
 from pilothouse.resources import ResourceType
@@ -78,7 +79,9 @@ async def test_a_client_that_does_not_read_holds_nobody_up(server, ads) -> None:
 
 async def test_a_client_that_does_not_answer_for_long_lags_behind(server, ads) -> None:
     def lagging() -> list[bool]:
-        [stream] = observe(0.0, [], Registry([]), server.catalogue, server.discovery).streams
+        [stream] = observe(
+            0.0, [], Registry([]), server.catalogue, server.discovery, Census(server.catalogue, {})
+        ).streams
         return [subscription.lagging for subscription in stream.subscriptions]
 
     stream = ads()

@@ -10,7 +10,7 @@ import pytest
 
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.sources import Standing, files
-from pilothouse.sources.files import Absence, FilesSource, inspect, watch
+from pilothouse.sources.files import Absence, FilesSource, watch
 
 
 @pytest.fixture(autouse=True)
@@ -250,33 +250,3 @@ async def test_the_domain_of_the_cluster_is_a_choice(running, eventually, folder
     async with running(FilesSource([folder], Realm("mesh.example"))) as sink:
         await eventually(lambda: sink.reports)
         assert sink.services["shop", "a"].spec.hostname == "a.shop.svc.mesh.example"
-
-
-def test_an_inspection_finds_all_that_is_wrong_or_doubtful(folder, write, manifest):
-    write("a", "10.0.0.1", file="1.yaml")
-    write("a", "10.0.0.2", file="2.yaml")
-    (folder / "empty.yaml").touch()
-    (folder / "orphan.yaml").write_text(manifest("x").partition("---\n")[2])
-    (folder / "pod.yaml").write_text(
-        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n  annotations:\n    pilothouse.dev/weight: heavy\n"
-        "---\napiVersion: v1\nkind: Pod\n"
-    )
-    faults = inspect([folder, folder / "nowhere"])
-    assert [str(fault).replace(f"{folder}/", "") for fault in faults] == [
-        "2.yaml:1: document 1 Service shop/a is declared in 1.yaml:1 too;"
-        " that one comes first and is in force",
-        "2.yaml:7: document 2 EndpointSlice shop/a-1 is declared in 1.yaml:7 too;"
-        " that one comes first and is in force",
-        "empty.yaml: is empty; delete the file to remove its services",
-        "nowhere: cannot be read: no such file or directory",
-        "pod.yaml:6: document 1 metadata.annotations[pilothouse.dev/weight]:"
-        ' "heavy" is not a whole number from 0 to 65535 and is ignored;'
-        " the weight is that of its slice or its Service, or 1",
-        "pod.yaml:8: document 2 metadata.name: is required",
-    ]
-
-
-def test_an_inspection_of_good_manifests_finds_nothing(folder, write):
-    write("a", "10.0.0.1")
-    assert inspect([folder]) == []
-    assert inspect([folder / "a.yaml"], Realm("mesh.example")) == []

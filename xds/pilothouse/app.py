@@ -16,11 +16,15 @@ from pilothouse.admin.http import admin
 from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.audience import Admission
 from pilothouse.catalogue import Catalogue
+from pilothouse.census import Census
 from pilothouse.certificates import Certificates, Files, Unusable
 from pilothouse.config import ConfigError, Settings
 from pilothouse.damping import Damping
+from pilothouse.dirty import DirtySet
 from pilothouse.identity import Identity
 from pilothouse.kubernetes.realm import Realm
+from pilothouse.kubernetes.roots import Namespaces
+from pilothouse.model import ServiceName
 from pilothouse.observe import SourceState, observe
 from pilothouse.registry import Registry
 from pilothouse.server.discovery import Discovery
@@ -36,6 +40,8 @@ log = structlog.get_logger(__name__)
 #: How long the port stays closed for a source that does not report.
 SYNC_S = 30.0
 _RETRY_S = (0.5, 30.0)  # the first and the longest pause before a failed source is run again
+# What is left out is counted in slices of about so long, and a tenth of the time at most.
+_COUNTING_S = 0.002
 
 
 async def run(
@@ -61,19 +67,21 @@ async def run(
     catalogue = Catalogue(settings.external_names, settings.unknown_host_status)
     discovery = Discovery(catalogue, _admission(settings), _identity(settings))
     terms = Terms(_certificates(settings), settings.max_connection_age_s, shared=settings.workers > 1)
+    census, uncounted = Census(catalogue, registry.services), DirtySet[ServiceName]()
     started_s, stopping = time.time(), _stop_on_signals()
 
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(supervise(state, registry.shard(state.name))) for state in states]
-        status = admin(lambda: observe(started_s, states, registry, catalogue, discovery, terms.tls))
+        status = admin(lambda: observe(started_s, states, registry, catalogue, discovery, census, terms.tls))
         async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
             log.info("starting", admin=f"{settings.admin.host}:{admin_port}", sources=names)
             if await _synced(registry, stopping):
                 registry.changed.touch()
-                await publish_next(registry, catalogue, discovery)
+                await publish_next(registry, catalogue, discovery, uncounted)
                 catalogue.begin()
                 _settle_memory()
-                running.append(tasks.create_task(publish(registry, catalogue, discovery)))
+                following = publish(registry, catalogue, discovery, uncounted), count(uncounted, census)
+                running += map(tasks.create_task, following)
                 async with serving_discovery(discovery, str(settings.xds), terms) as xds_port:
                     log.info(
                         "serving",
@@ -105,14 +113,21 @@ async def supervise(state: SourceState, sink: Sink) -> None:
         pause = min(2 * pause, longest)
 
 
-async def publish(registry: Registry, catalogue: Catalogue, discovery: Discovery) -> None:
+async def publish(
+    registry: Registry, catalogue: Catalogue, discovery: Discovery, uncounted: DirtySet[ServiceName]
+) -> None:
     """Carry changes from the registry to the streams for ever."""
     while True:
-        await publish_next(registry, catalogue, discovery)
+        await publish_next(registry, catalogue, discovery, uncounted)
 
 
-async def publish_next(registry: Registry, catalogue: Catalogue, discovery: Discovery) -> None:
-    """Wait for a change, and carry it over; what changed meanwhile is taken together."""
+async def publish_next(
+    registry: Registry, catalogue: Catalogue, discovery: Discovery, uncounted: DirtySet[ServiceName]
+) -> None:
+    """Wait for a change, and carry it over; what changed meanwhile is taken together.
+
+    `uncounted` are the services of which something else may be left out now.
+    """
     names = await registry.changed.take()
     before = set(catalogue.quarantined)
     complete = catalogue.complete
@@ -121,6 +136,8 @@ async def publish_next(registry: Registry, catalogue: Catalogue, discovery: Disc
     discovery.publish(changes)
     if catalogue.complete and not complete:
         discovery.completed()
+    uncounted.mark(names)
+    uncounted.mark(change.service.name for change in changes)
     for name in sorted(catalogue.quarantined.keys() - before):
         log.error(
             "service quarantined",
@@ -128,6 +145,19 @@ async def publish_next(registry: Registry, catalogue: Catalogue, discovery: Disc
             service=str(name),
             reason=catalogue.quarantined[name].reason,
         )
+
+
+async def count(uncounted: DirtySet[ServiceName], census: Census) -> None:
+    """Count for ever what is left out of the services that have changed, slowly: nobody waits for it."""
+    while True:
+        begun = time.monotonic()
+        for name in await uncounted.take():
+            census.count(name)
+            spent = time.monotonic() - begun
+            if spent >= _COUNTING_S:
+                await asyncio.sleep(9 * spent)
+                begun = time.monotonic()
+        await asyncio.sleep(_COUNTING_S)
 
 
 async def _synced(registry: Registry, stopping: asyncio.Event) -> bool:
@@ -174,8 +204,9 @@ def _realm(settings: Settings) -> Realm:
 
 def _files(settings: Settings) -> FilesSource:
     return FilesSource(
-        settings.manifests,
+        [root.path for root in settings.manifests],
         _realm(settings),
+        namespaces=Namespaces(settings.manifests),
         kept=_kept(settings, "files"),
         absence=Absence(settings.allow_empty, settings.accept_missing),
     )

@@ -27,6 +27,7 @@ from pydantic import (
 
 from pilothouse.guard import HOLD_S
 from pilothouse.kubernetes.realm import Network, network
+from pilothouse.kubernetes.roots import Root
 from pilothouse.security import Security, present
 
 PREFIX = "PILOTHOUSE_"
@@ -74,6 +75,11 @@ def _host_port(value: object) -> HostPort:
     return value if isinstance(value, HostPort) else HostPort.parse(str(value))
 
 
+def _root(value: object) -> Root:
+    root = value if isinstance(value, Root) else Root.parse(str(value))
+    return root._replace(path=present(root.path))
+
+
 def _domain(name: str) -> str:
     if not _DOMAIN.fullmatch(name):
         raise ValueError(f"{name!r} is not a DNS name in lower case, such as cluster.local")
@@ -105,7 +111,7 @@ def _one_or_many(value: object) -> object:
 
 
 Address = Annotated[HostPort, PlainValidator(_host_port)]
-Manifests = Annotated[tuple[Annotated[Path, AfterValidator(present)], ...], BeforeValidator(_one_or_many)]
+Manifests = Annotated[tuple[Annotated[Root, PlainValidator(_root)], ...], BeforeValidator(_one_or_many)]
 
 _LISTED = BeforeValidator(_listed)
 Networks = Annotated[tuple[Annotated[Network, PlainValidator(network)], ...], _LISTED]

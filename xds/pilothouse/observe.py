@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from pilothouse import __version__
@@ -18,14 +19,16 @@ from pilothouse.admin.status import (
     SubscriptionStatus,
 )
 from pilothouse.catalogue import Catalogue
+from pilothouse.census import Census
 from pilothouse.certificates import Certificates
 from pilothouse.guard import Hold
 from pilothouse.model import Service, ServiceName
+from pilothouse.reasons import Reason
 from pilothouse.registry import Registry
 from pilothouse.resources import ResourceType
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
-from pilothouse.sources import Sink, Source
+from pilothouse.sources import Fault, Sink, Source
 
 #: After how long without an answer a client is not just busy.
 LAGGING_S = 10.0
@@ -83,6 +86,7 @@ def observe(  # noqa: PLR0913  (each is a running part)
     registry: Registry,
     catalogue: Catalogue,
     discovery: Discovery,
+    census: Census,
     certificates: Certificates | None = None,
 ) -> Status:
     """The whole process at this moment."""
@@ -101,7 +105,16 @@ def observe(  # noqa: PLR0913  (each is a running part)
         streams=tuple(_stream(session) for session in discovery.sessions),
         counters=_counters(discovery),
         certificates=_certificates(certificates) if certificates else CertificatesStatus(),
+        left_out=_left_out(states, census),
     )
+
+
+def _left_out(states: Sequence[SourceState], census: Census) -> dict[str, int]:
+    """By reason: of the services, and of what of the sources belongs to none."""
+    counts = Counter(census.by_reason)
+    for state in states:
+        counts.update(state.source.left_out)
+    return {reason.value: counts[reason] for reason in Reason if counts[reason]}
 
 
 def _source(state: SourceState, registry: Registry) -> SourceStatus:
@@ -112,15 +125,16 @@ def _source(state: SourceState, registry: Registry) -> SourceStatus:
         error=state.error,
         services=registry.count(state.name),
         last_report_s=state.last_report_s,
-        faults=tuple(
-            FaultStatus(
-                fault.file, fault.line, fault.document, fault.field, fault.message, fault.standing.value
-            )
-            for fault in state.source.faults
-        ),
+        faults=tuple(_fault(fault) for fault in state.source.faults if not fault.warning),
+        warnings=tuple(_fault(fault) for fault in state.source.faults if fault.warning),
         unknown=registry.unknown(state.name),
         hold=_hold(registry.held(state.name)),
     )
+
+
+def _fault(fault: Fault) -> FaultStatus:
+    place = fault.file, fault.line, fault.document, fault.field
+    return FaultStatus(*place, fault.message, fault.standing.value, fault.code)
 
 
 def _hold(hold: Hold | None) -> HoldStatus | None:

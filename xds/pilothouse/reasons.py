@@ -25,6 +25,7 @@ class Reason(Enum):
     NOT_EXPORTED = "not-exported"
     EXCLUDED_NAMESPACE = "excluded-namespace"
     UNSUPPORTED_KIND = "unsupported-kind"
+    UNSUPPORTED_FIELD = "unsupported-field"
     UNSUPPORTED_ADDRESSES = "unsupported-addresses"
     ALIAS_LOOP = "alias-loop"
     UNKNOWN_TARGET = "unknown-target"
@@ -53,6 +54,22 @@ class Reason(Enum):
     HINT = "hint"
     FAILOVER = "failover"
     DISTRIBUTE = "distribute"
+
+
+#: What depends on where a client is and what it wants: left out for some, and nobody's mistake.
+OF_CLIENTS = frozenset(
+    {
+        Reason.OUT_OF_SCOPE,
+        Reason.DECLARED_BUT_UNKNOWN,
+        Reason.OTHER_NODE,
+        Reason.UNKNOWN_NODE,
+        Reason.FAMILY,
+        Reason.SUBSET,
+        Reason.HINT,
+        Reason.FAILOVER,
+        Reason.DISTRIBUTE,
+    }
+)
 
 
 class Omission(NamedTuple):

@@ -84,6 +84,7 @@ def ready_view(status: Status) -> dict[str, Any]:
             "expires_at": dict(status.certificates.expires_s),
         },
         "quarantined": [asdict(quarantine) for quarantine in status.quarantined],
+        "left_out": status.left_out,
     }
 
 

@@ -61,6 +61,8 @@ def _catalogue(status: Status) -> Iterator[Metric]:
     yield _gauges("resources", "Encoded xDS resources held.", ["type"], _single(status.resources))
     held_back = {quarantine.service: 1 for quarantine in status.quarantined}
     yield _gauge("quarantined_services", "Services whose new version is held back.", len(held_back))
+    about = "Endpoints, ports, routes, documents and others that are not at sidecars."
+    yield _gauges("left_out", about, ["reason"], _single(status.left_out))
     yield _gauges("quarantined", "1 for each service held back.", ["service"], _single(held_back))
 
 
@@ -73,6 +75,7 @@ def _sources(sources: Iterable[SourceStatus]) -> Iterator[Metric]:
     yield each("synced", "1 once the source has reported.", lambda source: source.synced)
     yield each("stale", "1 while the source fails and is retried.", lambda source: source.stale)
     yield each("faults", "Places in the backend that cannot be read.", lambda source: len(source.faults))
+    yield each("warnings", "Places in the backend that are doubtful.", lambda source: len(source.warnings))
     yield each("services", "Services of the source that are in force.", lambda source: source.services)
     yield each("unknown", "Places of which nothing good is known.", lambda source: len(source.unknown))
     yield each("held_services", "Services whose loss is held.", lambda s: s.hold.services if s.hold else 0)

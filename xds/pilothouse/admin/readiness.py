@@ -85,16 +85,29 @@ def _complaints(source: SourceStatus) -> Iterator[str]:
         )
     if source.faults:
         yield _faulty(source.faults)
+    if source.warnings:
+        yield _doubtful(source.warnings)
 
 
 def _faulty(faults: Sequence[FaultStatus]) -> str:
     """How many faults there are, what stands in their place, and the first of them."""
     standings = Counter(fault.in_force for fault in faults)
+    in_force = ", ".join(f"{number} x {standing}" for standing, number in standings.items())
+    return f"{_count(faults, 'fault')} in what it reads ({in_force}), first {_first(faults)}"
+
+
+def _doubtful(warnings: Sequence[FaultStatus]) -> str:
+    return f"{_count(warnings, 'warning')} of what it reads, first {_first(warnings)}"
+
+
+def _count(faults: Sequence[FaultStatus], noun: str) -> str:
+    return f"{len(faults)} {noun}" + "s" * (len(faults) > 1)
+
+
+def _first(faults: Sequence[FaultStatus]) -> str:
     first = faults[0]
     place = f"{first.file}:{first.line}" if first.line else first.file
-    count = f"{len(faults)} fault" + "s" * (len(faults) > 1)
-    in_force = ", ".join(f"{number} x {standing}" for standing, number in standings.items())
-    return f"{count} in what it reads ({in_force}), first {place}: {first.message}"
+    return f"{place}: {first.message}"
 
 
 def _some(names: Sequence[str], count: int = 0) -> str:

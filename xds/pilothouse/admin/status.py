@@ -11,9 +11,11 @@ Variant = Literal["sotw", "delta"]
 
 @dataclass(frozen=True, slots=True)
 class FaultStatus:
-    """A place in a backend that cannot be read. `line` and `document` count from 1; 0 is not known.
+    """A place in a backend that cannot be read, or is doubtful. `line` and `document` count from 1; 0 is not
+    known.
 
-    `in_force` says what stands in its place.
+    `in_force` says what stands in its place, `code` the reason why something is left out because of it, if
+    there is one.
     """
 
     file: str
@@ -22,6 +24,7 @@ class FaultStatus:
     field: str
     message: str
     in_force: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class SourceStatus:
 
     `error` is the text of the last failure, `services` how many of its services are in force, `last_report_s`
     the time of its last report in Unix seconds. `unknown` are places that it cannot read and of which nothing
-    good is known.
+    good is known. `warnings` refuse nothing: what they name counts as absent.
     """
 
     name: str
@@ -54,6 +57,7 @@ class SourceStatus:
     services: int = 0
     last_report_s: float | None = None
     faults: tuple[FaultStatus, ...] = ()
+    warnings: tuple[FaultStatus, ...] = ()
     unknown: tuple[str, ...] = ()
     hold: HoldStatus | None = None
 
@@ -133,7 +137,10 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The whole process at one moment. `started_at` in Unix seconds; `resources` by short type name."""
+    """The whole process at one moment. `started_at` in Unix seconds; `resources` by short type name.
+
+    `left_out` is how much of what sources say is not at sidecars, by the code of its reason.
+    """
 
     version: str
     started_at: float
@@ -146,3 +153,4 @@ class Status:
     streams: tuple[StreamStatus, ...] = ()
     counters: Counters = field(default_factory=Counters)
     certificates: CertificatesStatus = field(default_factory=CertificatesStatus)
+    left_out: Mapping[str, int] = field(default_factory=dict)

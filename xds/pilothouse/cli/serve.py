@@ -14,7 +14,11 @@ from pilothouse.cli.workers import MISCONFIGURED, reserved, run
 from pilothouse.config import ConfigError, Settings, load
 
 Manifests = Annotated[
-    list[str] | None, typer.Option(metavar="PATH", help="Folder or file of manifests; repeatable.")
+    list[str] | None,
+    typer.Option(
+        metavar="PATH[=NAMESPACE]",
+        help="Folder or file of manifests, and the namespace of what states none; repeatable.",
+    ),
 ]
 Xds = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="For sidecars.  [default: 127.0.0.1:18000]")

@@ -1,25 +1,28 @@
-"""The command that reads manifests as the control plane would, and says what is wrong with them."""
+"""The command that reads manifests as the control plane would, and says what becomes of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilothouse.cli.output import Form, Output
+from pilothouse.cli.output import Form, Output, answer, one_line
 from pilothouse.config import ConfigError
 from pilothouse.kubernetes.realm import Network, Realm, network
+from pilothouse.kubernetes.roots import Root
 
 if TYPE_CHECKING:
-    from pilothouse.sources import Fault
-
+    from pilothouse.inspection import Finding, Inspection
 
 Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH...", exists=True, help="Files and folders of manifests.")
+    list[str],
+    typer.Argument(
+        metavar="PATH...",
+        help="Files and folders of manifests; with PATH=NAMESPACE the namespace of what states none.",
+    ),
 ]
 Domain = Annotated[str, typer.Option(metavar="NAME", help="What host names end in.")]
 ServiceCidr = Annotated[str, typer.Option(metavar="LIST", help="Networks of all virtual IPs.")]
@@ -36,15 +39,18 @@ def validate(
     allow_loopback_endpoints: Loopback = False,
     output: Form = Output.TEXT,
 ) -> None:
-    """Check manifests; exit 1 if one has faults."""
-    from pilothouse.sources.files import inspect
+    """Check manifests: a line for each fault, each doubt, and each thing that is left out.
+
+    Exits 1 if something is at fault, and 0 if something is only doubtful or left out.
+    """
+    from pilothouse.inspection import Severity, inspect
 
     realm = Realm(
         cluster_domain, service_networks=_networks(service_cidr), allow_loopback=allow_loopback_endpoints
     )
-    faults = inspect(paths, realm)
-    typer.echo(_as_json(faults) if output is Output.JSON else _as_text(faults, paths))
-    if faults:
+    found = inspect([_root(path) for path in paths], realm)
+    answer(json.dumps(_as_json(found), indent=2) if output is Output.JSON else _as_text(found))
+    if found.of(Severity.ERROR):
         raise typer.Exit(1)
 
 
@@ -55,14 +61,81 @@ def _networks(text: str) -> tuple[Network, ...]:
         raise ConfigError("--service-cidr", str(error)) from None
 
 
-def _as_json(faults: list[Fault]) -> str:
-    return json.dumps(
-        {"faults": [{**asdict(fault), "standing": fault.standing.value} for fault in faults]}, indent=2
-    )
+def _root(path: str) -> Root:
+    try:
+        root = Root.parse(path)
+        os.stat(root.path)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="'PATH...'") from None
+    except FileNotFoundError:
+        raise typer.BadParameter(f"path '{path}' does not exist.", param_hint="'PATH...'") from None
+    except OSError as error:
+        raise typer.BadParameter(f"path '{path}': {error.strerror}.", param_hint="'PATH...'") from None
+    return root
 
 
-def _as_text(faults: list[Fault], paths: Sequence[Path]) -> str:
-    """The number of files tells a good folder from one in which nothing was found."""
-    from pilothouse.sources.files.disk import Look, look
+def _as_json(found: Inspection) -> dict[str, Any]:
+    from pilothouse.inspection import Severity
 
-    return "\n".join(map(str, faults)) or f"no faults; files read: {len(look(paths, Look()).files)}"
+    counts = {name: getattr(found, name) for name in _COUNTED}
+    by_reason = _by_reason(found)
+    lists = {
+        name: [{**each._asdict(), "severity": each.severity.value} for each in found.of(severity)]
+        for name, severity in (
+            ("faults", Severity.ERROR),
+            ("warnings", Severity.WARNING),
+            ("left_out", Severity.LEFT_OUT),
+        )
+    }
+    return {**counts, **lists, "left_out_by_reason": by_reason}
+
+
+def _as_text(found: Inspection) -> str:
+    """A line for each finding and one that sums up, in colours if it is for a terminal."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from pilothouse.inspection import Severity
+
+    styles = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.LEFT_OUT: "cyan"}
+    plain = bool(os.environ.get("NO_COLOR"))
+    console = Console(highlight=False, soft_wrap=True, color_system=None if plain else "auto")
+    with console.capture() as written:
+        for finding in found.findings:
+            place, severity, text = _line(finding)
+            console.print(Text.assemble((place, "bold"), " ", (severity, styles[finding.severity]), text))
+        console.print(Text(_summary(found)))
+    return written.get().rstrip("\n")
+
+
+def _line(finding: Finding) -> tuple[str, str, str]:
+    """The place, the severity and the rest, as compilers write them and editors understand."""
+    place = f"{finding.file}:{finding.line}:" if finding.line else f"{finding.file}:"
+    field = f" {finding.field}:" if finding.field else ""
+    code = f" [{finding.code}]" if finding.code else ""
+    rest = f"{field} {finding.message}{code}"
+    return one_line(place), f"{finding.severity.value}:", one_line(rest)
+
+
+_COUNTED = ("files", "documents", "objects", "services", "endpoints")
+
+
+def _summary(found: Inspection) -> str:
+    from pilothouse.inspection import Severity
+
+    counts = ", ".join(_count(getattr(found, name), name.removesuffix("s")) for name in _COUNTED)
+    faults = _count(len(found.of(Severity.ERROR)), "fault")
+    warnings = _count(len(found.of(Severity.WARNING)), "warning")
+    by_reason = _by_reason(found)
+    reasons = ", ".join(f"{number} {code}" for code, number in by_reason.items())
+    left_out = f"{sum(by_reason.values())} left out ({reasons})" if reasons else "nothing left out"
+    return f"{counts}: {faults}, {warnings}, {left_out}"
+
+
+def _by_reason(found: Inspection) -> dict[str, int]:
+    """How much is left out by its code: also what is doubtful or at fault for that reason."""
+    return dict(sorted(Counter(finding.code for finding in found.findings if finding.code).items()))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}" if number else f"no {noun}s"

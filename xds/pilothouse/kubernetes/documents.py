@@ -13,10 +13,11 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from pilothouse.kubernetes.fields import FieldError, Fields, written
+from pilothouse.kubernetes.metadata import DEFAULT_NAMESPACE
 from pilothouse.kubernetes.objects import Key, Object
 from pilothouse.kubernetes.parse import parse
 from pilothouse.kubernetes.values import Lines, TextError, load
-from pilothouse.reasons import Omission
+from pilothouse.reasons import Omission, Reason
 
 # A line that begins so ends a document wherever it stands, be it inside a quoted text (YAML 1.2, 9.1.2).
 _SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
@@ -33,11 +34,15 @@ class Place(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """What is to be said about a place in a file, and the object that it is about, where that is known."""
+    """What is to be said about a place in a file, and the object that it is about, where that is known.
+
+    `reason` is the code of what is left out because of it, if there is one.
+    """
 
     place: Place
     message: str
     key: Key | None = None
+    reason: Reason | None = None
 
 
 class Ignored(NamedTuple):
@@ -69,8 +74,11 @@ class Contents:
     pieces: Mapping[bytes, Contents] = field(default_factory=dict, compare=False, repr=False)
 
 
-def read(data: bytes, before: Contents = Contents()) -> Contents:
-    """Read the bytes of a file. `before` is what the file said when it was last read."""
+def read(data: bytes, before: Contents = Contents(), namespace: str = DEFAULT_NAMESPACE) -> Contents:
+    """Read the bytes of a file. `before` is what the file said when it was last read.
+
+    Objects that state no namespace are in `namespace`.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -81,7 +89,7 @@ def read(data: bytes, before: Contents = Contents()) -> Contents:
     line, documents = 0, 0
     for piece in _pieces(text):
         key = sha256(piece.encode()).digest()
-        said = before.pieces.get(key) or (_read_piece(piece) if piece.strip() else Contents())
+        said = before.pieces.get(key) or (_read_piece(piece, namespace) if piece.strip() else Contents())
         pieces[key] = said
         found.append(_moved(said, line, documents))
         line += piece.count("\n")
@@ -99,32 +107,31 @@ def _pieces(text: str) -> Iterator[str]:
             yield text[start:end]
 
 
-def _read_piece(text: str) -> Contents:
+def _read_piece(text: str, namespace: str) -> Contents:
     """What one piece says, with lines and documents counted within the piece."""
     try:
         documents = load(text)
     except TextError as error:
         return Contents(errors=(Remark(Place(error.line + 1, 1), error.message),), documents=1)
     lines = Lines(text)
-    return _joined([_read_document(*numbered, lines) for numbered in enumerate(documents)], len(documents))
+    found = [_read_document(*numbered, lines, namespace) for numbered in enumerate(documents)]
+    return _joined(found, len(documents))
 
 
-def _read_document(number: int, document: object, lines: Lines) -> Contents:
+def _read_document(number: int, document: object, lines: Lines, namespace: str) -> Contents:
     # That a document is at fault is rare, so only then its lines are looked up; its first is known.
     start = lines.first if number == 0 else lines.of(number)
 
     def remark(error: FieldError) -> Remark:
         line = lines.of(number, error.path) if error.path else start
-        return Remark(Place(line + 1, number + 1, error.field), error.message)
+        return Remark(Place(line + 1, number + 1, error.field), error.message, reason=error.reason)
 
     def read_object(item: Fields) -> Contents:
         place = Place(start + 1, number + 1, written(item.path))
-        try:
-            parsed = parse(item)
-        except FieldError as error:
-            return Contents(errors=(remark(error),))
+        parsed = parse(item, namespace)
         return Contents(
             declared=(Declared(parsed.object, place),) if parsed.object else (),
+            errors=tuple(remark(error) for error in parsed.errors),
             warnings=tuple(remark(warning) for warning in parsed.warnings),
             ignored=(Ignored(place, parsed.ignored),) if parsed.ignored else (),
         )

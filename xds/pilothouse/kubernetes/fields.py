@@ -9,16 +9,25 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+from pilothouse.reasons import Reason
+
 Path = tuple[str | int, ...]
+
+#: Where an object was taken out of a list: it is passed over, and the others keep their places.
+HOLE = object()
 
 
 class FieldError(ValueError):
-    """A field that cannot be what it says. `path` is empty where the whole document is at fault."""
+    """A field that cannot be what it says. `path` is empty where the whole document is at fault.
 
-    def __init__(self, path: Path, message: str) -> None:
+    `reason` is the code of what is left out because of it, if there is one.
+    """
+
+    def __init__(self, path: Path, message: str, reason: Reason | None = None) -> None:
         super().__init__(path, message)
         self.path = path
         self.message = message
+        self.reason = reason
 
     @property
     def field(self) -> str:
@@ -67,6 +76,11 @@ class Fields:
     def path(self) -> Path:
         return self._path
 
+    @property
+    def values(self) -> Mapping[Any, Any]:
+        """The mapping itself, for those who look at all of it."""
+        return self._values
+
     def filled(self, **defaults: str) -> Fields:
         """The same mapping, with these fields where it has none of the name."""
         return Fields({**defaults, **self._values}, self._path)
@@ -110,7 +124,8 @@ class Fields:
     def each(self, key: str) -> Iterator[Fields]:
         """The mappings of a list, in its order."""
         for index, value in enumerate(self._list(key)):
-            yield Fields(value, (*self._path, key, index))
+            if value is not HOLE:
+                yield Fields(value, (*self._path, key, index))
 
     def readable(
         self, key: str, read: Callable[[Fields], T], refuse: Callable[[FieldError], None]

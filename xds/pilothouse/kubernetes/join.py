@@ -25,6 +25,7 @@ from pilothouse.kubernetes.objects import (
     Service,
 )
 from pilothouse.kubernetes.realm import WHOLE, Realm
+from pilothouse.kubernetes.unattached import Unattached, services_named
 from pilothouse.model import NOWHERE, Endpoint, Locality, Protocol, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
 
@@ -49,6 +50,9 @@ class Cluster:
         self._backings_on_node = Index[str, Key]()
         self._pods_on_node = Index[str, Key]()
         self._routes = Routes()
+        self._stirred: set[ServiceName] = set()
+        #: The slices and routes of Services that are not there.
+        self.unattached = Unattached()
 
     @property
     def names(self) -> Collection[ServiceName]:
@@ -61,7 +65,16 @@ class Cluster:
             touched.update(self._change(key, None))
         for new in put:
             touched.update(self._change(new.key, new))
+        self._settle()
         return frozenset(touched)
+
+    def _settle(self) -> None:
+        """Take note of what has lost or found its Service."""
+        for name in self._stirred:
+            there = name in self._specs
+            slices, routes = self._slices_of.at(name), self._routes.naming(name)
+            self.unattached.settle(name, () if there else slices, () if there else routes)
+        self._stirred.clear()
 
     def service(self, name: ServiceName) -> model.Service | None:
         """The service as its objects make it up now; None where it has no Service object."""
@@ -96,6 +109,8 @@ class Cluster:
         old = self._objects.get(key)
         if old == new:
             return
+        self._stirred.update(services_named(old))
+        self._stirred.update(services_named(new))
         if old is not None:
             yield from self._services_of(old)
             self._unlink(key, old)

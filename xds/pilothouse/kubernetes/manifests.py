@@ -75,6 +75,12 @@ class Manifests:
         return change
 
     @property
+    def in_force(self) -> Iterator[tuple[Key, tuple[str, Declared]]]:
+        """Each object, with the file and the declaration that count."""
+        for key, (winner, *_) in self._claims.items():
+            yield key, (winner.file, winner.declared)
+
+    @property
     def conflicts(self) -> Iterator[tuple[str, Remark]]:
         """Each declaration that is not in force, with its file, and a remark that names the one that is."""
         for key in sorted(self._contested):

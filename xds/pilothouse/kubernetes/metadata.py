@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pilothouse.kubernetes.fields import Fields
+
+#: The namespace of objects that state none, unless whoever reads them says another one.
+DEFAULT_NAMESPACE = "default"
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
@@ -23,10 +27,18 @@ class Meta(NamedTuple):
     annotations: dict[str, str]
 
 
+def settled(document: Fields, namespace: str) -> Fields:
+    """The same object, which states that it is in `namespace` if it stated nothing."""
+    meta = document.values.get("metadata")
+    if namespace == DEFAULT_NAMESPACE or not isinstance(meta, Mapping) or meta.get("namespace"):
+        return document
+    return Fields({**document.values, "metadata": {**meta, "namespace": namespace}}, document.path)
+
+
 def namespaced(document: Fields) -> Meta:
     """The metadata of an object in a namespace, by default the one called `default`."""
     meta = document.at("metadata")
-    namespace = meta.text("namespace") or "default"
+    namespace = meta.text("namespace") or DEFAULT_NAMESPACE
     if not is_label(namespace):
         raise meta.error("namespace", f'"{namespace}" is no DNS label (lower-case letters, digits, -)')
     return Meta(namespace, _name(meta), _created(meta), meta.annotations("annotations"))

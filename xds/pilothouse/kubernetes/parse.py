@@ -1,21 +1,24 @@
 """A document becomes an object. What the API server would refuse is refused, and the field named.
 
-Unknown fields, kinds and versions are tolerated: manifests are full of them. A bad value inside an
+Unknown fields, kinds, versions and annotations of ours do no harm and are warned of. A bad value inside an
 endpoint (an address that is none, port 0) does not refuse its slice: it passes, and is left out later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pilothouse.kubernetes import metadata, overrides
+from pilothouse.kubernetes import metadata, namespaces, overrides
+from pilothouse.kubernetes.annotations import strangers
 from pilothouse.kubernetes.endpoints import endpoints
-from pilothouse.kubernetes.fields import FieldError, Fields
+from pilothouse.kubernetes.fields import FieldError, Fields, Path
 from pilothouse.kubernetes.gateway import grant, route
 from pilothouse.kubernetes.gateway.backends import GROUP
-from pilothouse.kubernetes.namespaces import namespace
+from pilothouse.kubernetes.kinds import mistake
+from pilothouse.kubernetes.mistakes import read_all
 from pilothouse.kubernetes.objects import Node, Object, Pod
+from pilothouse.kubernetes.schema import SHAPES, departures
 from pilothouse.kubernetes.services import service
 from pilothouse.kubernetes.slices import endpoint_slice
 from pilothouse.model import Locality
@@ -37,7 +40,7 @@ _ROUTES = {
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What became of one document: an object, or why it plays no part in routing.
+    """What became of one document: an object, or why it plays no part in routing, or why it is refused.
 
     `warnings` name what was read as if it were absent. Whoever holds an older version of an object
     that is `ignored` now has to let go of it.
@@ -46,22 +49,54 @@ class Parsed:
     object: Object | None = None
     ignored: Omission | None = None
     warnings: tuple[FieldError, ...] = ()
+    errors: tuple[FieldError, ...] = ()
 
 
-def parse(document: Fields) -> Parsed:
-    """Read one object of any kind. Raises FieldError where the API server would refuse it."""
-    kind, version = document.required("kind"), document.required("apiVersion")
-    read = _READERS.get((version, kind))
-    if read is None:
-        if version in _OUR_VERSIONS:
-            # Every object of these versions has a name. A half-written `kind: Serv` has none yet.
-            document.at("metadata").required("name")
-        return Parsed(ignored=Omission(Reason.UNSUPPORTED_KIND, f"{kind} of {version}"))
+def parse(document: Fields, namespace: str = metadata.DEFAULT_NAMESPACE) -> Parsed:
+    """Read one object of any kind, which is in `namespace` if it states none."""
+    try:
+        kind, version = document.required("kind"), document.required("apiVersion")
+        read = _READERS.get((version, kind))
+        if read is None:
+            return _unread(document, kind, version)
+    except FieldError as error:
+        return Parsed(errors=(error,))
     warnings: list[FieldError] = []
-    found = read(document, warnings.append)
+    document = metadata.settled(document, namespace)
+    found, errors = read_all(lambda fields: read(fields, warnings.append), document)
+    if warnings:
+        warnings = _once(_within(document.path, warning) for warning in warnings)
+    warnings += departures(document.values, SHAPES[kind], document.path)
+    warnings += strangers(kind, document)
     if isinstance(found, Omission):
-        return Parsed(ignored=found)
-    return Parsed(found, warnings=tuple(warnings))
+        return Parsed(ignored=found, warnings=tuple(warnings))
+    return Parsed(found, warnings=tuple(warnings), errors=errors)
+
+
+def _unread(document: Fields, kind: str, version: str) -> Parsed:
+    """What is to be said of a kind that plays no part. Raises FieldError for a document without a name."""
+    if version in _OUR_VERSIONS:
+        # Every object of these versions has a name. A half-written `kind: Serv` has none yet.
+        document.at("metadata").required("name")
+    wrong = mistake(version, kind, _READERS.keys())
+    if wrong is None:
+        ignored = Omission(Reason.UNSUPPORTED_KIND, f"{kind} of {version}")
+        return Parsed(ignored=ignored, warnings=tuple(strangers(kind, document)))
+    field, message = wrong
+    warning = FieldError((*document.path, field), message, Reason.UNSUPPORTED_KIND)
+    return Parsed(warnings=(warning,))
+
+
+def _within(path: Path, warning: FieldError) -> FieldError:
+    """Some readers know only their annotation, and not that its document is an item of a list."""
+    if warning.path[: len(path)] == path:
+        return warning
+    return FieldError((*path, *warning.path), warning.message, warning.reason)
+
+
+def _once(warnings: Iterable[FieldError]) -> list[FieldError]:
+    """An object that is refused was read several times."""
+    return [*{(warning.path, warning.message): warning for warning in warnings}.values()]
 
 
 def _node(document: Fields, warn: overrides.Warn) -> Node:
@@ -87,7 +122,7 @@ def _first(labels: Mapping[str, str], names: tuple[str, ...]) -> str:
 _READERS: dict[tuple[str, str], Callable[[Fields, overrides.Warn], Object | Omission]] = {
     ("v1", "Service"): service,
     ("v1", "Endpoints"): endpoints,
-    ("v1", "Namespace"): namespace,
+    ("v1", "Namespace"): namespaces.namespace,
     ("v1", "Node"): _node,
     ("v1", "Pod"): _pod,
     ("discovery.k8s.io/v1", "EndpointSlice"): endpoint_slice,

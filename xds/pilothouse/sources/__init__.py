@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from pilothouse.model import Service, ServiceName
-from pilothouse.reasons import Omission
+from pilothouse.reasons import Omission, Reason
 
 
 class Sink(Protocol):
@@ -49,7 +49,8 @@ class Fault:
     """Something in a backend that could not be read, and what stands in its place.
 
     `line` and `document` count from 1 and are 0 where they are not known; `field` is a path such
-    as `spec.ports[0].port`, empty where the whole document is at fault.
+    as `spec.ports[0].port`, empty where the whole document is at fault. A `warning` refuses nothing: what
+    it is about counts as absent. `code` is that of a reason to leave something out, if there is one.
     """
 
     file: str
@@ -58,6 +59,8 @@ class Fault:
     field: str
     message: str
     standing: Standing = Standing.LAST_GOOD
+    warning: bool = False
+    code: str = ""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
@@ -87,3 +90,7 @@ class Source(Protocol):
     @property
     def faults(self) -> Sequence[Fault]:
         """What of the backend cannot be read right now, for people to mend."""
+
+    @property
+    def left_out(self) -> Mapping[Reason, int]:
+        """How much of the backend plays no part in routing, by reason."""

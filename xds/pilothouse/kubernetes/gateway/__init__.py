@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pilothouse.kubernetes import metadata
-from pilothouse.kubernetes.fields import Fields, annotation_error
+from pilothouse.kubernetes.fields import FieldError, Fields, annotation_error
 from pilothouse.kubernetes.gateway.backends import GROUP, Unsupported, backends
 from pilothouse.kubernetes.gateway.grpc import grpc_rule
 from pilothouse.kubernetes.gateway.http import http_rule
@@ -40,7 +40,8 @@ def route(document: Fields, warn: Warn) -> RouteObject | Omission:
     if "spec" not in document:
         raise document.error("spec", "is required")
     spec = document.at("spec")
-    parents = tuple(parent for ref in spec.each("parentRefs") if (parent := _parent(ref, meta.namespace)))
+    refs = list(spec.each("parentRefs"))
+    parents = tuple(parent for ref in refs if (parent := _parent(ref, meta.namespace, warn)))
     rules = tuple(_RULES[kind](item, meta.namespace) for item in spec.each("rules"))
     if not rules and kind is RouteKind.HTTP:
         rules = (Rule(),)
@@ -48,6 +49,9 @@ def route(document: Fields, warn: Warn) -> RouteObject | Omission:
     key = Key(kind.value, meta.namespace, meta.name)
     if not parents:
         return Omission(Reason.NO_SUCH_PARENT, str(key), "no parentRefs of kind Service")
+    if len(parents) == len(refs) and kind.of_requests and "hostnames" in spec:
+        why = "is not looked at: a request to a Service has asked for that by its name already"
+        warn(FieldError((*spec.path, "hostnames"), why, Reason.UNSUPPORTED_FIELD))
     return RouteObject(kind, meta.namespace, meta.name, parents, rules, meta.created)
 
 
@@ -82,8 +86,14 @@ def _in_subset(
     return tuple(replace(rule, subset=found) for rule in rules) if found else rules
 
 
-def _parent(ref: Fields, namespace: str) -> Parent | None:
-    if ref.text("kind", "Gateway") != "Service" or ref.text("group", GROUP) not in ("", "core"):
+def _parent(ref: Fields, namespace: str, warn: Warn) -> Parent | None:
+    if ref.text("kind", "Gateway") != "Service":
+        return None
+    group = ref.text("group", GROUP)
+    if group not in ("", "core"):
+        what = f'is "{group}"' + (" if it is not stated" if "group" not in ref else "")
+        message = f'{what}, which has no Service; state group: ""'
+        warn(FieldError((*ref.path, "group"), message))
         return None
     port = ref.integer("port") or 0
     return Parent(ref.text("namespace") or namespace, ref.required("name"), port, ref.text("sectionName"))

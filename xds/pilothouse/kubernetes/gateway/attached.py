@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 from pilothouse.index import Index
@@ -43,6 +43,10 @@ class Routes:
         for route in [*self._routes.values()]:
             if route.namespace in namespaces:
                 yield from _services(route)
+
+    def naming(self, name: ServiceName) -> Collection[Key]:
+        """The routes that a Service is a parent of, whether or not it is there."""
+        return self._by_parent.at(name)
 
     def attached(
         self, name: ServiceName, ports: Iterable[Port]

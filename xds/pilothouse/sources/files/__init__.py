@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
 from pilothouse.kubernetes.realm import WHOLE, Realm
+from pilothouse.kubernetes.roots import DEFAULT, Namespaces
 from pilothouse.model import ServiceName
+from pilothouse.reasons import Reason
 from pilothouse.sources import Fault, LeftOut, Sink, Standing
 from pilothouse.sources.files.disk import Look, look, manifests_of
 from pilothouse.sources.files.kept import Kept
@@ -23,15 +26,12 @@ _log = structlog.get_logger(__name__)
 
 # When nothing happens. The watch wakes more often than that by itself.
 _IDLE_S = 10.0
+# Of what one look finds, so much is named: a folder may hold thousands of documents for others.
+_LOGGED = 20
 
 _EMPTY = "holds no manifest; add one, or say --allow-empty if that is meant"
 
-
-def inspect(paths: Sequence[Path], realm: Realm = WHOLE) -> list[Fault]:
-    """Read the manifests once; returns all that is wrong or doubtful in them, by place."""
-    found = LastGood(realm, doubt_s=0)
-    found.take_in(look(paths, Look()), now=0)
-    return list(found.faults)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +48,23 @@ class FilesSource:
     A path that cannot be read at the start raises OSError. Later its last good contents stay in
     force, also when the source is run again after a failure, and with what is `kept` also when the
     process is started again. A folder without a manifest is not reported at the start, unless that is
-    allowed: it may be a mount that failed.
+    allowed: it may be a mount that failed. `namespaces` are those of objects that state none.
     """
 
     name = "files"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what an operator says, each once)
         self,
         paths: Sequence[Path],
         realm: Realm = WHOLE,
         *,
         kept: Kept | None = None,
         absence: Absence = Absence(),
+        namespaces: Namespaces = DEFAULT,
         first_report_grace_s: float = 5.0,
     ) -> None:
         self._paths = tuple(paths)
+        self._namespaces = namespaces
         self._first_report_grace_s = first_report_grace_s
         self._absence = absence
         self._last_good = LastGood(realm, allow_empty=absence.allow_empty)
@@ -77,9 +79,8 @@ class FilesSource:
         return (*self._empty, *self._last_good.faults, *kept)
 
     @property
-    def left_out(self) -> Sequence[LeftOut]:
-        """The documents that play no part in routing, by place."""
-        return tuple(self._last_good.left_out)
+    def left_out(self) -> Mapping[Reason, int]:
+        return self._last_good.left_out_by_reason
 
     async def run(self, sink: Sink) -> None:
         if self._unknown is None:
@@ -111,7 +112,8 @@ class FilesSource:
             return
         self._last_good.take_in(Look(good), time.monotonic())
         for path, kept in lacking.items():
-            self._last_good.recover(path, await asyncio.to_thread(manifests_of, kept))
+            texts_of_path = asyncio.to_thread(manifests_of, kept, self._namespaces.of(path))
+            self._last_good.recover(path, await texts_of_path)
         sink.restore(self._last_good.services)
         _log.warning("what an earlier process kept stands in for files", files=len(lacking))
 
@@ -181,11 +183,12 @@ class FilesSource:
             self._kept.save(unsaved)
         self._implied.update(self._last_good.implied_losses)
         _log_news(former, self.faults)
+        _log_left_out(self._last_good.left_out.news)
         return changed
 
     async def _found(self) -> Look:
         # Reading takes seconds where there is much to read; the streams go on meanwhile.
-        return await asyncio.to_thread(look, self._paths, self._last_good.look)
+        return await asyncio.to_thread(look, self._paths, self._last_good.look, self._namespaces)
 
     def _require_paths(self) -> None:
         for path in map(str, self._paths):
@@ -196,13 +199,39 @@ class FilesSource:
 
 def _log_news(former: Sequence[Fault], faults: Sequence[Fault]) -> None:
     known, current = set(former), set(faults)
-    for fault in faults:
-        if fault not in known:
-            _log.warning("fault in a manifest", **_said(fault))
-    for fault in former:
-        if fault not in current:
-            _log.info("fault in a manifest is mended", **_said(fault))
+    _log_some(
+        [fault for fault in faults if fault not in known],
+        lambda fault: _log.warning(f"{_kind(fault)} in a manifest", **_fields(fault)),
+        "faults and warnings in manifests",
+    )
+    _log_some(
+        [fault for fault in former if fault not in current],
+        lambda fault: _log.info(f"{_kind(fault)} in a manifest is mended", **_fields(fault)),
+        "faults and warnings in manifests are mended",
+    )
 
 
-def _said(fault: Fault) -> dict[str, object]:
-    return {**asdict(fault), "standing": fault.standing.value}
+def _log_left_out(news: Sequence[LeftOut]) -> None:
+    def log(one: LeftOut) -> None:
+        reason, what, why = one.omission
+        _log.info("left out", file=one.file, line=one.line, code=reason.value, what=what, why=why)
+
+    _log_some(news, log, "documents are left out")
+
+
+def _log_some(news: Sequence[T], log: Callable[[T], None], what: str) -> None:
+    """A line for each, up to a number of lines that somebody may still read."""
+    for one in news[:_LOGGED]:
+        log(one)
+    if len(news) > _LOGGED:
+        _log.warning(f"and {len(news) - _LOGGED:,} more {what}")
+
+
+def _kind(fault: Fault) -> str:
+    return "warning" if fault.warning else "fault"
+
+
+def _fields(fault: Fault) -> dict[str, object]:
+    fields = {**asdict(fault), "standing": fault.standing.value}
+    del fields["warning"]
+    return fields

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pilothouse.kubernetes.documents import Contents, Place, Remark, read
+from pilothouse.kubernetes.metadata import DEFAULT_NAMESPACE
+from pilothouse.kubernetes.roots import DEFAULT, Namespaces
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 # Hidden files (also what a ConfigMap mount keeps behind its links), and what editors leave lying about.
@@ -60,20 +62,23 @@ class Look:
         return any(path == folder or path.startswith(folder + os.sep) for folder in self.unreadable)
 
 
-def look(roots: Sequence[Path], before: Look) -> Look:
-    """Look at all files and folders once. What has not changed since `before` is the same object as there."""
+def look(roots: Sequence[Path], before: Look, namespaces: Namespaces = DEFAULT) -> Look:
+    """Look at all files and folders once. What has not changed since `before` is the same object as there.
+
+    `namespaces` are those of objects that state none.
+    """
     unreadable: dict[str, str] = {}
     files: dict[str, Manifest] = {}
     for path, status in _found(roots, unreadable):
-        manifest = _manifest(path, status, before.files.get(path))
+        manifest = _manifest(path, status, before.files.get(path), namespaces)
         if manifest:
             files[path] = manifest
     return Look(files, unreadable)
 
 
-def manifests_of(texts: Sequence[bytes]) -> list[Manifest]:
-    """Texts that were read from a file some time ago."""
-    return [Manifest(sha256(text).digest(), read(text), data=text) for text in texts]
+def manifests_of(texts: Sequence[bytes], namespace: str = DEFAULT_NAMESPACE) -> list[Manifest]:
+    """Texts that were read some time ago from a file whose objects are in `namespace` if they state none."""
+    return [Manifest(sha256(text).digest(), read(text, namespace=namespace), data=text) for text in texts]
 
 
 def _found(roots: Sequence[Path], unreadable: dict[str, str]) -> Iterator[tuple[str, Status]]:
@@ -130,7 +135,7 @@ def _status(entry: os.DirEntry[str]) -> Status:
         return error
 
 
-def _manifest(path: str, status: Status, former: Manifest | None) -> Manifest | None:
+def _manifest(path: str, status: Status, former: Manifest | None, namespaces: Namespaces) -> Manifest | None:
     """The file as it is now; None where it is not there any more."""
     if isinstance(status, FileNotFoundError) and not os.path.islink(path):
         return None
@@ -144,10 +149,10 @@ def _manifest(path: str, status: Status, former: Manifest | None) -> Manifest | 
     stamp = Stamp(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
     if former and former.stamp == stamp:
         return former
-    return _read(path, stamp, former)
+    return _read(path, stamp, former, namespaces.of(path))
 
 
-def _read(path: str, stamp: Stamp, former: Manifest | None) -> Manifest | None:
+def _read(path: str, stamp: Stamp, former: Manifest | None, namespace: str) -> Manifest | None:
     settled = stamp if time.time_ns() - stamp.modified_ns > _SETTLED_NS else None
     try:
         data = Path(path).read_bytes()
@@ -158,7 +163,7 @@ def _read(path: str, stamp: Stamp, former: Manifest | None) -> Manifest | None:
     digest = sha256(data).digest()
     if former and former.digest == digest:
         return former if former.stamp == settled else replace(former, stamp=settled)
-    return Manifest(digest, read(data, former.contents if former else Contents()), settled, data)
+    return Manifest(digest, read(data, former.contents if former else Contents(), namespace), settled, data)
 
 
 def _failed(reason: str, former: Manifest | None) -> Manifest:

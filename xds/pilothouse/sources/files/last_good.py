@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pilothouse.kubernetes.documents import Contents, Declared, Ignored, Remark
+from pilothouse.kubernetes.documents import Contents, Declared, Remark
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
 from pilothouse.kubernetes.objects import Key
 from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.model import Service, ServiceName
-from pilothouse.reasons import Omission, Reason
-from pilothouse.sources import Fault, LeftOut, Standing
+from pilothouse.reasons import Reason
+from pilothouse.sources import Fault, Standing
 from pilothouse.sources.files.disk import Look, Manifest
+from pilothouse.sources.files.left_out import LeftOutDocuments
 
 # For how long something has to be missing or broken until it is. Editors save by taking a file away
 # for a moment, and a file that is still being written lacks its end.
@@ -47,6 +48,8 @@ class LastGood:
         self._look = Look()
         self._manifests = Manifests()
         self._cluster = Cluster(realm)
+        #: The documents that play no part in routing, in the order of files and lines.
+        self.left_out = LeftOutDocuments(realm)
         # file -> digest of the contents that were taken in last
         self._applied: dict[str, bytes] = {}
         # file -> the texts that make up what is in force of it; only the last one where it has no errors
@@ -94,16 +97,9 @@ class LastGood:
         return [service for service in found if service]
 
     @property
-    def left_out(self) -> Iterator[LeftOut]:
-        """The documents that play no part in routing, in the order of files and lines."""
-        for path, manifest in sorted(self._look.files.items()):
-            for place, omission in (*manifest.contents.ignored, *self._outside(manifest)):
-                yield LeftOut(path, place.line, place.document, omission)
-
-    def _outside(self, manifest: Manifest) -> Iterator[Ignored]:
-        for found, place in manifest.contents.declared:
-            if not self._realm.admits(found.key.namespace):
-                yield Ignored(place, Omission(Reason.EXCLUDED_NAMESPACE, str(found.key)))
+    def left_out_by_reason(self) -> Mapping[Reason, int]:
+        """How many documents play no part in routing, and slices and routes without a Service."""
+        return self.left_out.by_reason + self._cluster.unattached.by_reason
 
     def service(self, name: ServiceName) -> Service | None:
         return self._cluster.service(name)
@@ -117,6 +113,7 @@ class LastGood:
     def take_in(self, found: Look, now: float) -> frozenset[ServiceName]:
         """Take in what was found at a monotonic time (s); returns the services that may differ now."""
         former, self._look = self._look, found
+        self.left_out.follow(former, found)
         doubted, self._doubts = self._doubts, {}
         changed: set[ServiceName] = set()
         for path, manifest in found.files.items():
@@ -230,7 +227,7 @@ class LastGood:
         for error in contents.errors:
             yield _fault(path, error, self._standing(path, error, in_force))
         for warning in contents.warnings:
-            yield _fault(path, warning, Standing.ABSENT)
+            yield _fault(path, warning, Standing.ABSENT, warning=True)
 
     def _standing(self, path: str, error: Remark, in_force: frozenset[Key]) -> Standing:
         if error.key is None:
@@ -264,9 +261,10 @@ def _spoilt(errors: Sequence[Remark], lost: frozenset[Key]) -> frozenset[Key]:
     return lost if None in keys else lost & keys
 
 
-def _fault(path: str, remark: Remark, standing: Standing) -> Fault:
-    place = remark.place
-    return Fault(path, place.line, place.document, place.field, remark.message, standing)
+def _fault(path: str, remark: Remark, standing: Standing, warning: bool = False) -> Fault:
+    (line, document, field), message, _, reason = remark
+    code = reason.value if reason else ""
+    return Fault(path, line, document, field, message, standing, warning, code)
 
 
 def _place(fault: Fault) -> tuple[str, int, str, str]:

@@ -1,0 +1,65 @@
+"""Which annotations of ours there are, and on which kinds: any other one is somebody's mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pilothouse.kubernetes import namespaces, overrides, placements, policies, subsets, tls
+from pilothouse.kubernetes.fields import FieldError, Fields
+from pilothouse.kubernetes.schema import guess
+
+_PREFIX = "pilothouse.dev/"
+_LABEL = "is a label; Pilothouse reads it as an annotation only"
+
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    overrides.WEIGHT: ("Pod", "EndpointSlice", "Service"),
+    overrides.ENDPOINT_WEIGHTS: ("EndpointSlice",),
+    overrides.LOCALITY: ("Pod",),
+    overrides.EXPORT_TO: ("Service", "Namespace"),
+    namespaces.DEFAULT_PROTOCOL: ("Namespace",),
+    placements.FAILOVER: ("Service",),
+    placements.DISTRIBUTE: ("Service",),
+    placements.HINTS: ("Service",),
+    placements.OVERPROVISIONING: ("Service",),
+    policies.LOAD_BALANCING: ("Service",),
+    policies.HASH_ON: ("Service",),
+    policies.CIRCUIT_BREAKING: ("Service",),
+    policies.OUTLIER_DETECTION: ("Service",),
+    policies.HEALTH_CHECK: ("Service",),
+    policies.SLOW_START: ("Service",),
+    policies.TCP_KEEPALIVE: ("Service",),
+    policies.CONNECT_TIMEOUT: ("Service",),
+    subsets.SUBSET_LABELS: ("Service",),
+    # Of the others it is a mistake of its own, which fails the route.
+    subsets.SUBSET: ("HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"),
+    tls.ORIGINATE_TLS: ("Service",),
+}
+
+
+def strangers(kind: str, document: Fields) -> list[FieldError]:
+    """The annotations of an object that have our prefix and say nothing; and those that are labels."""
+    meta = document.values.get("metadata")
+    if not isinstance(meta, dict):
+        return []
+    unknown = [name for name in _ours(meta.get("annotations")) if kind not in _KINDS.get(name, ())]
+    return [
+        *(_error(document, "annotations", name, _why(kind, name)) for name in unknown),
+        *(_error(document, "labels", name, _LABEL) for name in _ours(meta.get("labels"))),
+    ]
+
+
+def _ours(names: object) -> list[str]:
+    if not isinstance(names, dict):
+        return []
+    return [name for name in names if isinstance(name, str) and name.startswith(_PREFIX)]
+
+
+def _why(kind: str, name: str) -> str:
+    kinds = _KINDS.get(name)
+    if kinds is None:
+        return f"is not an annotation of Pilothouse and is ignored{guess(name, _KINDS)}"
+    return f"is ignored on a {kind}: it is for {', '.join(kinds)}"
+
+
+def _error(document: Fields, field: str, name: str, message: str) -> FieldError:
+    return FieldError((*document.path, "metadata", field, name), message)

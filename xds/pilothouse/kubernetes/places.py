@@ -1,0 +1,72 @@
+"""Where the object stands that something is left out of, so that a person can open the file at that line."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+from pilothouse.kubernetes.addresses import canonical_address
+from pilothouse.kubernetes.documents import Declared, Place
+from pilothouse.kubernetes.objects import EndpointSlice, Key
+from pilothouse.model import Service, ServiceName
+from pilothouse.reasons import Omission
+from pilothouse.routing import Route, Rule
+
+#: An object, the file that declares it, and where in it.
+Whereabouts: TypeAlias = tuple[Key, str, Place]
+
+
+class Places:
+    """The declarations that are in force, found by what an omission says."""
+
+    def __init__(self, declared: Mapping[Key, tuple[str, Declared]]) -> None:
+        self._declared = declared
+        self._keys = {str(key): key for key in declared}
+        self._slices: defaultdict[tuple[ServiceName, str], set[Key]] = defaultdict(set)
+        for key, (_, one) in declared.items():
+            if isinstance(one.object, EndpointSlice):
+                for address in (address for entry in one.object.entries for address in entry.addresses):
+                    self._slices[one.object.service, canonical_address(address)].add(key)
+
+    def of_object(self, omission: Omission) -> Iterator[Whereabouts]:
+        """Of what is named by its kind and name; of nothing if that is not declared."""
+        key = self._keys.get(omission.what)
+        if key is not None:
+            yield self._at(key)
+
+    def of_part(self, service: Service, omission: Omission) -> Iterator[Whereabouts]:
+        """Of what is left out of a service: a route, a slice, or a part of one; else the Service itself."""
+        keys = {
+            self._keys.get(omission.what),
+            *self._routes(service, omission.what),
+            *self._slices_with(service.name, omission.what),
+        }
+        found = sorted(key for key in keys if key is not None and key in self._declared)
+        for key in found or [Key("Service", *service.name)]:
+            yield self._at(key)
+
+    def _at(self, key: Key) -> Whereabouts:
+        file, declared = self._declared[key]
+        return key, file, declared.place
+
+    def _routes(self, service: Service, what: str) -> Iterator[Key]:
+        for route in service.spec.routes:
+            if any(what in _said(rule) for rule in route.rules):
+                yield _key(route)
+
+    def _slices_with(self, name: ServiceName, what: str) -> set[Key]:
+        """The slices with an address, which may have a port."""
+        host, _, _ = what.rpartition(":")
+        either = canonical_address(what), canonical_address(host.strip("[]"))
+        return {key for address in either for key in self._slices.get((name, address), ())}
+
+
+def _said(rule: Rule) -> set[str]:
+    """By what names a rule is left out, or a part of it."""
+    backends = (*rule.backends, *(mirror.backend for mirror in rule.filters.mirrors))
+    return {*map(str, backends), rule.unsupported} - {""}
+
+
+def _key(route: Route) -> Key:
+    return Key(route.kind.value, route.namespace, route.name)

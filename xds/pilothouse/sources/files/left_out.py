@@ -1,0 +1,58 @@
+"""The documents that play no part in routing, by file: counted as files change, and told of once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from pilothouse.kubernetes.realm import Realm
+from pilothouse.reasons import Omission, Reason
+from pilothouse.sources import LeftOut
+from pilothouse.sources.files.disk import Look, Manifest
+
+
+class LeftOutDocuments:
+    """What of the files is left out. A look costs as much as the files that it found changed."""
+
+    def __init__(self, realm: Realm) -> None:
+        self._realm = realm
+        self._documents: dict[str, tuple[LeftOut, ...]] = {}
+        self._counts: dict[str, Counter[Reason]] = {}
+        #: Documents, and what was said in warnings that have a reason.
+        self.by_reason: Counter[Reason] = Counter()
+        #: What was not left out before the last look.
+        self.news: tuple[LeftOut, ...] = ()
+
+    def __iter__(self) -> Iterator[LeftOut]:
+        for path in sorted(self._documents):
+            yield from self._documents[path]
+
+    def follow(self, former: Look, found: Look) -> None:
+        """Take over what has changed from one look to the next."""
+        news: list[LeftOut] = []
+        for path, manifest in found.files.items():
+            if manifest is not former.files.get(path):
+                news += self._replace(path, tuple(self._of(path, manifest)), manifest)
+        for path in self._documents.keys() - found.files.keys():
+            self._replace(path, (), None)
+        self.news = tuple(news)
+
+    def _of(self, path: str, manifest: Manifest) -> Iterator[LeftOut]:
+        for place, omission in manifest.contents.ignored:
+            yield LeftOut(path, place.line, place.document, omission)
+        for found, place in manifest.contents.declared:
+            if not self._realm.admits(found.key.namespace):
+                omission = Omission(Reason.EXCLUDED_NAMESPACE, str(found.key))
+                yield LeftOut(path, place.line, place.document, omission)
+
+    def _replace(self, path: str, documents: tuple[LeftOut, ...], manifest: Manifest | None) -> list[LeftOut]:
+        """Returns those that are new; where they stand in the file makes no difference."""
+        counts = Counter(document.omission.reason for document in documents)
+        warnings = manifest.contents.warnings if manifest else ()
+        counts.update(warning.reason for warning in warnings if warning.reason)
+        self.by_reason.subtract(self._counts.pop(path, {}))
+        self.by_reason.update(counts)
+        known = {document.omission for document in self._documents.pop(path, ())}
+        if counts:
+            self._documents[path], self._counts[path] = documents, counts
+        return [document for document in documents if document.omission not in known]
