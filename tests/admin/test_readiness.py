@@ -108,6 +108,21 @@ async def test_readyz_answers_503_exactly_when_it_has_a_reason(ask, status, reas
     assert (body["ready"], body["reasons"], body["warnings"]) == (not reasons, reasons, warnings)
 
 
+CONSUL = {
+    "reason": "has not reported yet; failed and is being retried: connection refused",
+    "name": "consul",
+    "synced": False,
+    "stale": True,
+    "error": "connection refused",
+    "services": 0,
+    "last_report_s": None,
+    "faults": [],
+    "warnings": [],
+    "unknown": [],
+    "hold": None,
+}
+
+
 async def test_readyz_names_every_source_fault_and_quarantined_service(ask, busy) -> None:
     async with ask(busy) as client:
         body = (await client.get("/readyz")).json()
@@ -147,19 +162,7 @@ async def test_readyz_names_every_source_fault_and_quarantined_service(ask, busy
             "unknown": [],
             "hold": None,
         },
-        {
-            "reason": "has not reported yet; failed and is being retried: connection refused",
-            "name": "consul",
-            "synced": False,
-            "stale": True,
-            "error": "connection refused",
-            "services": 0,
-            "last_report_s": None,
-            "faults": [],
-            "warnings": [],
-            "unknown": [],
-            "hold": None,
-        },
+        CONSUL,
     ]
     assert body["quarantined"] == [
         {
