@@ -12,9 +12,10 @@ from pilothouse.cli.demo.manifests import manifests, save
 from pilothouse.cli.demo.mesh import CALLERS, FLOWS, HOSTS, START, ZONES, Mesh
 from pilothouse.cli.demo.shares import wanted
 from pilothouse.cli.demo.story import STORY, Act, Doing
+from pilothouse.inspection import Severity, inspect
 from pilothouse.kubernetes.realm import Realm
+from pilothouse.kubernetes.roots import Root
 from pilothouse.model import Locality, ServiceName
-from pilothouse.sources.files import inspect
 from pilothouse.sources.files.disk import Look, look
 from pilothouse.sources.files.last_good import LastGood
 
@@ -65,7 +66,8 @@ def test_a_lost_zone_is_made_up_for_by_the_others() -> None:
 @pytest.mark.parametrize("mesh", MESHES)
 def test_the_manifests_of_every_state_have_no_faults(mesh: Mesh, tmp_path: Path) -> None:
     save(tmp_path, {}, manifests(mesh, PORT))
-    assert inspect([tmp_path]) == []
+    found = inspect([Root(tmp_path)], Realm())
+    assert found.of(Severity.ERROR) + found.of(Severity.WARNING) == []
 
 
 @pytest.mark.parametrize("mesh", MESHES)

@@ -21,10 +21,12 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 from pilothouse.audience import audience
 from pilothouse.catalogue import Catalogue
+from pilothouse.inspection import Severity, inspect
+from pilothouse.kubernetes.realm import Realm
+from pilothouse.kubernetes.roots import Root
 from pilothouse.resources import ResourceType
 from pilothouse.rules import check
 from pilothouse.server.node import plain
-from pilothouse.sources.files import inspect
 from pilothouse.sources.files.disk import Look, look
 from pilothouse.sources.files.last_good import LastGood
 from pilothouse.world import World
@@ -63,7 +65,8 @@ def messages(case: Path) -> dict[ResourceType, dict[str, Any]]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
 def test_the_translation_is_as_it_was_agreed(case: Path, request: pytest.FixtureRequest) -> None:
-    assert inspect([case / "manifests.yaml"]) == []
+    read = inspect([Root(case / "manifests.yaml")], Realm())
+    assert read.of(Severity.ERROR) + read.of(Severity.WARNING) == []
     found = {
         type_.label: {n: MessageToDict(m) for n, m in held.items()} for type_, held in messages(case).items()
     }

@@ -150,8 +150,9 @@ async def publish_next(
 async def count(uncounted: DirtySet[ServiceName], census: Census) -> None:
     """Count for ever what is left out of the services that have changed, slowly: nobody waits for it."""
     while True:
+        names = await uncounted.take()
         begun = time.monotonic()
-        for name in await uncounted.take():
+        for name in names:
             census.count(name)
             spent = time.monotonic() - begun
             if spent >= _COUNTING_S:
