@@ -63,7 +63,7 @@ def test_of_good_manifests_there_is_nothing_to_say(found) -> None:
         (PAY, ["1: left out: Service shop/pay [no-endpoints]"]),
         (
             PAY + SLICE % ("pay", "web", "{addresses: [10.0.0.1]}"),
-            ["6: left out: EndpointSlice shop/pay-1: 10.0.0.1: no port 'http' [port-name-mismatch]"],
+            ["6: left out: EndpointSlice shop/pay-1: 10.0.0.1: no TCP port 'http' [port-name-mismatch]"],
         ),
         (
             PAY + SLICE % ("pay", "http", f"{SICK}, {{addresses: [10.0.0.2]}}"),

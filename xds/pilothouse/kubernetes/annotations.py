@@ -12,8 +12,8 @@ _PREFIX = "pilothouse.dev/"
 _LABEL = "is a label; Pilothouse reads it as an annotation only"
 
 _KINDS: Mapping[str, tuple[str, ...]] = {
-    overrides.WEIGHT: ("Pod", "EndpointSlice", "Service"),
-    overrides.ENDPOINT_WEIGHTS: ("EndpointSlice",),
+    overrides.WEIGHT: ("Pod", "EndpointSlice", "Endpoints", "Service"),
+    overrides.ENDPOINT_WEIGHTS: ("EndpointSlice", "Endpoints"),
     overrides.LOCALITY: ("Pod",),
     overrides.EXPORT_TO: ("Service", "Namespace"),
     namespaces.DEFAULT_PROTOCOL: ("Namespace",),

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-T = TypeVar("T")
-
 from pilothouse.reasons import Reason
 
+T = TypeVar("T")
 Path = tuple[str | int, ...]
 
 #: Where an object was taken out of a list: it is passed over, and the others keep their places.

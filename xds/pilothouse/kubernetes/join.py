@@ -72,8 +72,8 @@ class Cluster:
         """Take note of what has lost or found its Service."""
         for name in self._stirred:
             there = name in self._specs
-            slices, routes = self._slices_of.at(name), self._routes.naming(name)
-            self.unattached.settle(name, () if there else slices, () if there else routes)
+            backings, routes = self._backings_of.at(name), self._routes.naming(name)
+            self.unattached.settle(name, () if there else backings, () if there else routes)
         self._stirred.clear()
 
     def service(self, name: ServiceName) -> model.Service | None:

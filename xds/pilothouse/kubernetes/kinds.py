@@ -13,7 +13,6 @@ _OTHERS: Mapping[str, tuple[str, ...]] = {
         "ComponentStatus",
         "ConfigMap",
         "DeleteOptions",
-        "Endpoints",
         "Event",
         "Eviction",
         "LimitRange",

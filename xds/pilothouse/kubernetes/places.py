@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from pilothouse.kubernetes.addresses import canonical_address
+from pilothouse.kubernetes.backing import entries
 from pilothouse.kubernetes.documents import Declared, Place
-from pilothouse.kubernetes.objects import EndpointSlice, Key
+from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Key
 from pilothouse.model import Service, ServiceName
 from pilothouse.reasons import Omission
 from pilothouse.routing import Route, Rule
@@ -25,8 +26,8 @@ class Places:
         self._keys = {str(key): key for key in declared}
         self._slices: defaultdict[tuple[ServiceName, str], set[Key]] = defaultdict(set)
         for key, (_, one) in declared.items():
-            if isinstance(one.object, EndpointSlice):
-                for address in (address for entry in one.object.entries for address in entry.addresses):
+            if isinstance(one.object, EndpointSlice | Endpoints):
+                for address in (address for entry in entries(one.object) for address in entry.addresses):
                     self._slices[one.object.service, canonical_address(address)].add(key)
 
     def of_object(self, omission: Omission) -> Iterator[Whereabouts]:

@@ -1,11 +1,11 @@
-"""Slices and routes whose Service is not there. They wait for it, and are left out until it comes."""
+"""Slices, Endpoints and routes that wait for their Service, and are left out until it comes."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from pilothouse.kubernetes.objects import EndpointSlice, Key, Object, RouteObject, Service
+from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Key, Object, RouteObject, Service
 from pilothouse.model import ServiceName
 from pilothouse.reasons import Omission, Reason
 
@@ -21,13 +21,13 @@ class Unattached:
         for name in sorted(self._waiting):
             yield from self._waiting[name]
 
-    def settle(self, name: ServiceName, slices: Collection[Key], routes: Collection[Key]) -> None:
+    def settle(self, name: ServiceName, backings: Collection[Key], routes: Collection[Key]) -> None:
         """Note what waits for a Service now; nothing, if it is there."""
-        if not slices and not routes and name not in self._waiting:
+        if not backings and not routes and name not in self._waiting:
             return  # as of most
         why = f"there is no Service {name}"
         waiting = (
-            *(Omission(Reason.NO_OWNER, str(key), why) for key in sorted(slices)),
+            *(Omission(Reason.NO_OWNER, str(key), why) for key in sorted(backings)),
             *(Omission(Reason.NO_SUCH_PARENT, str(key), why) for key in sorted(routes)),
         )
         self.by_reason.subtract(omission.reason for omission in self._waiting.pop(name, ()))
@@ -38,7 +38,7 @@ class Unattached:
 
 def services_named(found: Object | None) -> Iterator[ServiceName]:
     """The Services that an object is, belongs to, or is about."""
-    if isinstance(found, Service | EndpointSlice):
+    if isinstance(found, Service | EndpointSlice | Endpoints):
         yield found.service
     elif isinstance(found, RouteObject):
         for parent in found.parents:
