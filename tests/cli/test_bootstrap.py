@@ -74,6 +74,12 @@ def test_envoy_accepts_every_file_in_envoy_configs_without_a_warning(validated, 
     assert validated(CONFIGS / file) == f"0 configuration '{file}' OK"
 
 
+def test_an_expression_that_envoy_counts_as_larger_than_we_do_is_taken_all_the_same(bootstrap) -> None:
+    own, admin = bootstrap().layered_runtime.layers
+    assert dict(own.static_layer) == {"re2.max_program_size.error_level": 1000}
+    assert admin.HasField("admin_layer")
+
+
 def test_the_node_says_who_it_is(bootstrap) -> None:
     message = bootstrap(
         *("--cluster", "web", "--locality", "eu/eu-a/rack-1", "--dependency", "shop/payments"),

@@ -11,7 +11,6 @@ from pilothouse.audience import Audience
 from pilothouse.dependencies import Dependencies
 from pilothouse.model import Endpoint, Port, Protocol, Service, ServiceName, ServiceSpec, State, Transport
 from pilothouse.reasons import Omission, Reason
-from pilothouse.routing import Backend, Retry, Route, RouteKind, Rule
 
 HTTP = Port("http", 8080)
 ONE = Endpoint("10.0.0.1", (("http", 8080),))
@@ -106,10 +105,8 @@ def test_a_name_that_is_another_service_has_a_reason(town: Any) -> None:
 
 
 def test_what_cannot_be_translated_has_its_reason_beside_those_of_the_version_in_force(town: Any) -> None:
-    rule = Rule(backends=(Backend("shop", "payments", 8080),), retry=Retry(attempts=-1))
-    route = Route(RouteKind.HTTP, "shop", "retries", (rule,))
     sick = service(replace(ONE, address="10.0.0.2", state=State.NOT_READY))
-    bad = replace(sick, spec=replace(sick.spec, routes=(route,)))
+    bad = replace(sick, spec=replace(sick.spec, suffixes=(".me\nsh",)))
     town.put(bad)
     assert [one.reason for one in town.catalogue.omissions(bad)] == [Reason.QUARANTINED]
     town.put(sick)

@@ -17,7 +17,9 @@ from pilothouse import app
 from pilothouse.config import HostPort, Settings
 
 from .dns_server import DnsServer
+from .manifests import service
 from .mesh import Mesh
+from .routes import Teller
 from .told import Told
 
 Serving = Callable[[Told], Awaitable[tuple[int, int]]]
@@ -68,3 +70,13 @@ async def serving(tmp_path: Path) -> AsyncIterator[Serving]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+@pytest.fixture
+async def tellers(mesh: Mesh) -> dict[str, Teller]:
+    """Backends of the services `web`, `blue` and `green`, which are saved."""
+    found = {}
+    for name in ("web", "blue", "green"):
+        found[name] = await mesh.backend(name, kind=Teller)
+        mesh.manifests.save(name, service(name), found[name].slice(name))
+    return found

@@ -2,92 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 
 import pytest
 
-from .backends import Backend
 from .load import ask
 from .manifests import service
 from .mesh import virtual_ip
+from .routes import request, route, to, under
 
 pytestmark = pytest.mark.envoy
-
-_HEAD_END = b"\r\n\r\n"
-
-
-class Teller(Backend):
-    """Answers with its name and the head of the request; with a status, or late, if the path says so."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.heads: list[str] = []
-
-    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            head = (await reader.readuntil(_HEAD_END)).decode().lower()
-            self.heads.append(head)
-            if "/slow" in head:
-                await asyncio.sleep(2)
-            # Every second request fails, so that one retry is enough.
-            status = "503 No" if "/flaky" in head and len(self.heads) % 2 else "200 OK"
-            body = f"{self.name}\n{head}".encode()
-            writer.write(f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
-            await writer.drain()
-
-
-class Answer:
-    """What came back for a request, and what the backend had been asked."""
-
-    def __init__(self, head: str, body: str) -> None:
-        self.head = head
-        self.status = int(head.split()[1])
-        self.backend, _, self.request = body.partition("\n")
-
-
-async def request(sidecar, host: str, path: str = "/", method: str = "GET", **headers: str) -> Answer:
-    reader, writer = await asyncio.open_connection(*sidecar.egress)
-    fields = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    writer.write(f"{method} {path} HTTP/1.1\r\nhost: {host}\r\n{fields}\r\n".encode())
-    head = (await reader.readuntil(_HEAD_END)).decode().lower()
-    length = head.partition("content-length: ")[2].partition("\r\n")[0]
-    body = await reader.readexactly(int(length or 0))
-    writer.close()
-    return Answer(head, body.decode())
-
-
-def route(*rules: dict, kind: str = "HTTPRoute", parent: str = "web") -> dict:
-    return {
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": kind,
-        "metadata": {"name": f"{parent}-{kind.lower()}", "namespace": "shop"},
-        "spec": {"parentRefs": [{"group": "", "kind": "Service", "name": parent}], "rules": list(rules)},
-    }
-
-
-def to(name: str, weight: int = 1) -> dict:
-    return {"name": name, "port": 8080, "weight": weight}
-
-
-def under(path: str, *backends: dict, **fields: object) -> dict:
-    return {
-        "matches": [{"path": {"type": "PathPrefix", "value": path}}],
-        "backendRefs": list(backends),
-        **fields,
-    }
-
-
-@pytest.fixture
-async def tellers(mesh):
-    found = {}
-    for name in ("web", "blue", "green"):
-        found[name] = Teller(name)
-        await found[name].start()
-        mesh.manifests.save(name, service(name), found[name].slice(name))
-    yield found
-    for teller in found.values():
-        await teller.stop()
 
 
 async def test_requests_go_where_the_rules_say(mesh, tellers, eventually) -> None:
@@ -182,13 +106,22 @@ REDIRECTS = [
     ({"hostname": "a.example"}, "web:8080", "http://a.example:8080/"),
     ({"scheme": "https"}, "web", "https://web/"),
     ({"scheme": "https"}, "web:80", "https://web/"),
-    ({"scheme": "https"}, "web:8080", "https://web:443/"),
+    ({"scheme": "https"}, "web:8080", "https://web/"),
+    ({"scheme": "https"}, "web.shop.svc.cluster.local:8080", "https://web.shop.svc.cluster.local/"),
+    ({"scheme": "https", "port": 443}, "WEB:8080", "https://web/"),
+    ({"scheme": "http"}, "web:8080", "http://web/"),
+    ({"scheme": "http"}, "web:80", "http://web/"),
     ({"scheme": "https", "hostname": "a.example"}, "web:8080", "https://a.example/"),
     ({"scheme": "https", "hostname": "a.example", "port": 443}, "web:8080", "https://a.example/"),
     ({"scheme": "https", "hostname": "a.example", "port": 8443}, "web:80", "https://a.example:8443/"),
     ({"port": 8443}, "web:8080", "http://web:8443/"),
-    ({"port": 80}, "web:8080", "http://web:80/"),
+    ({"port": 80}, "web:8080", "http://web/"),
+    ({"port": 80}, "web:80", "http://web/"),
+    ({"scheme": "http", "port": 443}, "web", "http://web:443/"),
+    ({"scheme": "https", "port": 80}, "web", "https://web:80/"),
     ({"statusCode": 301}, "web:8080", "http://web:8080/"),
+    ({"statusCode": 301}, "web:80", "http://web/"),
+    ({"statusCode": 301}, "web", "http://web/"),
 ]
 
 

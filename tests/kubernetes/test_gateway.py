@@ -12,16 +12,19 @@ from pilothouse.model import ServiceName
 from pilothouse.reasons import Reason
 from pilothouse.routing import (
     Backend,
+    Cors,
     Field,
     HeaderChange,
     Match,
     Mirror,
+    Origin,
     Path,
     PathChange,
     PathKind,
     Redirect,
     Retry,
     RouteKind,
+    Session,
 )
 
 WEB = ServiceName("shop", "web")
@@ -125,7 +128,6 @@ def test_a_redirect_is_read(rule):
     "text",
     [
         "filters: [{type: ExtensionRef}]",
-        "filters: [{type: CORS}]",
         "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: Host, value: a}]}}]",
         "filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {remove: [':status']}}]",
     ],
@@ -137,6 +139,119 @@ def test_what_cannot_be_done_is_kept_as_such(rule, text):
 @pytest.mark.parametrize(
     ("text", "field"),
     [
+        ("filters: [{type: Other}]", "filters[0].type"),
+        (
+            "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: [a, 'a b']}}]",
+            "filters[0].requestHeaderModifier.remove",
+        ),
+        (
+            "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: a, value: X}]}}]",
+            "filters[0].requestHeaderModifier.set[0].value",
+        ),
+        (
+            "filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: X}}}]",
+            "filters[0].urlRewrite.path.replaceFullPath",
+        ),
+        (
+            "filters: [{type: RequestRedirect, requestRedirect: {path: {type: ReplacePrefixMatch, PRE: a}}}]",
+            "filters[0].requestRedirect.path.replacePrefixMatch",
+        ),
+        (
+            'filters: [{type: RequestRedirect, requestRedirect: {hostname: "a\\0b"}}]',
+            "filters[0].requestRedirect.hostname",
+        ),
+        ("filters: [{type: CORS, cors: {allowOrigins: [www.example.com]}}]", "filters[0].cors.allowOrigins"),
+        ("filters: [{type: CORS, cors: {exposeHeaders: ['a b']}}]", "filters[0].cors.exposeHeaders"),
+        (
+            "filters: [{type: CORS, cors: {}}, {type: RequestRedirect, requestRedirect: {}}]",
+            "filters",
+        ),
+        ("retry: {attempts: -1}", "retry.attempts"),
+        ("sessionPersistence: {idleTimeout: 1h}", "sessionPersistence.idleTimeout"),
+        ("sessionPersistence: {type: Header, absoluteTimeout: 1h}", "sessionPersistence.absoluteTimeout"),
+        ("sessionPersistence: {sessionName: a b}", "sessionPersistence.sessionName"),
+    ],
+)
+def test_what_an_api_server_takes_and_envoy_does_not_costs_the_rule_and_names_its_field(parsed, text, field):
+    text = text.replace(": X}", ': "/\\n"}').replace("PRE:", "replacePrefixMatch:")
+    found = parsed(http_route(text))
+    assert [each.field for each in found.warnings] == [f"spec.rules[0].{field}"]
+    rule = found.object.rules[0]
+    assert rule.unsupported == str(found.warnings[0])
+    assert rule.backends == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("{kind: Bucket, group: storage.example, name: blue}", "kind"),
+        ("{name: blue, port: 80, filters: [{type: URLRewrite}]}", "filters[0].type"),
+        (
+            'NAMED, filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: "a b"}]}}]}',
+            "filters[0].requestHeaderModifier.set[0].name",
+        ),
+    ],
+)
+def test_a_backend_that_cannot_be_had_costs_itself(parsed, text, field):
+    text = text.replace("NAMED", "{name: blue, port: 80")
+    found = parsed(http_route().replace("{name: blue, port: 80}", f"{text}, {{name: green, port: 80}}"))
+    assert [each.field for each in found.warnings] == [f"spec.rules[0].backendRefs[0].{field}"]
+    rule = found.object.rules[0]
+    assert [backend.unsupported for backend in rule.backends] == [str(found.warnings[0]), ""]
+    assert rule.unsupported == ""
+
+
+def test_each_part_of_a_rule_that_cannot_be_had_is_named(parsed):
+    text = """
+matches: [{path: {type: RegularExpression, value: "("}, headers: [{name: a b, value: c}]}]
+filters: [{type: Other}]
+sessionPersistence: {idleTimeout: 1h}
+retry: {attempts: -1}
+"""
+    found = [each.field.removeprefix("spec.rules[0].") for each in parsed(http_route(text)).warnings]
+    assert found == [
+        "matches[0].path.value",
+        "matches[0].headers[0].name",
+        "filters[0].type",
+        "sessionPersistence.idleTimeout",
+        "retry.attempts",
+    ]
+
+
+def test_sessions_are_read(rule, parsed):
+    assert rule("sessionPersistence: {sessionName: Basket}").session == Session("Basket")
+    assert rule("sessionPersistence: {type: Header, sessionName: X-B}").session == Session(
+        "x-b", by_header=True
+    )
+    permanent = "{absoluteTimeout: 1s500ms, cookieConfig: {lifetimeType: Permanent}}"
+    named = rule(f"sessionPersistence: {permanent}").session
+    assert (named.name.startswith("session-"), named.lifetime_s) == (True, 2)
+    assert named.name == rule(f"sessionPersistence: {permanent}").session.name
+    other = parsed(http_route("sessionPersistence: {}", name="other")).object.rules[0].session
+    assert other.name != named.name
+    text = http_route("sessionPersistence: {type: Header}").replace(
+        "[{name: blue,", "[{name: a, port: 1}, {name: blue,"
+    )
+    assert "several backends" in parsed(text).object.rules[0].unsupported
+
+
+def test_a_cors_filter_is_read(rule):
+    said = "{allowOrigins: ['https://A.example:443', 'http://*.b'], allowMethods: [PUT]}"
+    found = rule(f"filters: [{{type: CORS, cors: {said}}}]")
+    origins = (Origin("https://a.example"), Origin(r"http://.*\.b", regex=True))
+    assert found.filters.cors == Cors(origins, ("PUT",))
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("sessionPersistence: {type: Url}", "spec.rules[0].sessionPersistence.type"),
+        (
+            "sessionPersistence: {cookieConfig: {lifetimeType: Permanent}}",
+            "spec.rules[0].sessionPersistence.absoluteTimeout",
+        ),
+        ("filters: [{type: CORS}]", "spec.rules[0].filters[0].cors"),
+        ("filters: [{type: CORS, cors: {maxAge: 0}}]", "spec.rules[0].filters[0].cors.maxAge"),
         ("matches: [{path: {type: Glob}}]", "spec.rules[0].matches[0].path.type"),
         ("matches: [{path: {value: a}}]", "spec.rules[0].matches[0].path.value"),
         (
@@ -144,15 +259,10 @@ def test_what_cannot_be_done_is_kept_as_such(rule, text):
             "spec.rules[0].matches[0].headers[0].value",
         ),
         ("matches: [{path: {value: '/a?b'}}]", "spec.rules[0].matches[0].path.value"),
-        (
-            "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: ['a b']}}]",
-            "spec.rules[0].filters[0].requestHeaderModifier",
-        ),
         ("matches: [{method: FETCH}]", "spec.rules[0].matches[0].method"),
         ("matches: [{headers: [{value: a}]}]", "spec.rules[0].matches[0].headers[0].name"),
         ("timeouts: {request: soon}", "spec.rules[0].timeouts.request"),
         ("retry: {codes: [200]}", "spec.rules[0].retry.codes"),
-        ("retry: {attempts: -1}", "spec.rules[0].retry.attempts"),
         ("filters: [{}]", "spec.rules[0].filters[0].type"),
         ("filters: [{type: URLRewrite}]", "spec.rules[0].filters[0].urlRewrite"),
         (
@@ -226,7 +336,7 @@ def test_a_route_of_requests_may_be_in_another_namespace_and_one_of_connections_
     assert [omission.reason for omission in found.left_out] == [Reason.CONSUMER_ROUTE]
 
 
-def test_a_backend_of_another_namespace_needs_a_grant(parsed):
+def test_a_grant_that_comes_and_goes_is_known_of_its_backends(parsed):
     cluster = Cluster()
     abroad = http_route().replace("{name: blue, port: 80}", "{name: blue, namespace: data, port: 80}")
     cluster.apply([parsed(text).object for text in (SERVICE, abroad)])

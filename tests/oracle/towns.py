@@ -62,6 +62,8 @@ class Draft:
     hosts: tuple[Endpoint, ...] | None = None
     backends: tuple[ServiceName, ...] = ()
     connections: bool = False  # whether the routes are of connections
+    granted: bool = False  # whether there is a ReferenceGrant for each backend
+    routed_by: str = ""  # the namespace of the routes, if it is not the service's own
     policy: Policy = PLAIN
     poisoned: bool = False  # breaks a validation rule, so that the last good version stays in force
 
@@ -88,9 +90,9 @@ class Draft:
 
     def _routes(self, name: ServiceName) -> tuple[Route, ...]:
         number, kind = (_TCP.number, RouteKind.TCP) if self.connections else (_HTTP.number, RouteKind.HTTP)
-        backends = tuple(Backend(*backend, number) for backend in self.backends)
+        backends = tuple(Backend(*backend, number, granted=self.granted) for backend in self.backends)
         rules = (Rule(backends=backends, subset=self.policy.subset_labels and _V1),)
-        return (Route(kind, name.namespace, "split", rules),) if backends else ()
+        return (Route(kind, self.routed_by or name.namespace, "split", rules),) if backends else ()
 
 
 _ENDPOINTS = st.builds(
@@ -139,6 +141,9 @@ _KINDS = st.sampled_from(
             ports=(_HTTP, _TCP), vips=_VIPS, backends=(NAMES[0], NAMES[3]), exported_to=frozenset({"shop"})
         ),
         Draft(ports=(_TCP,), vips=_VIPS[:1], backends=NAMES[2:], connections=True),
+        Draft(ports=(_HTTP,), backends=(NAMES[1], NAMES[3]), granted=True),
+        Draft(ports=(_HTTP,), vips=_VIPS[:1], backends=NAMES[:3], routed_by="data"),
+        Draft(ports=(_HTTP,), backends=NAMES[1:], granted=True, routed_by="data"),
         Draft(ports=(_HTTP,), policy=_DIVIDED),
         Draft(ports=(_HTTP,), backends=NAMES[:2], policy=_DIVIDED),
         Draft(ports=(_HTTP,), vips=_VIPS[:1], backends=(NAMES[3],)),

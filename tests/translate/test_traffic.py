@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from pilothouse.claims import Claims, Resolved
 from pilothouse.model import Port, Protocol, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
-from pilothouse.routing import Backend, Field, Match, Path, PathKind, Route, RouteKind, Rule
+from pilothouse.routing import (
+    Backend,
+    Field,
+    Filters,
+    HeaderChange,
+    Match,
+    Path,
+    PathKind,
+    Route,
+    RouteKind,
+    Rule,
+)
 from pilothouse.translate.traffic import NOWHERE, connection_shares, ranked, request_routes
 
 HTTP = Port("http", 80)
@@ -101,7 +112,6 @@ def weighed(backend: Backend, weight: int) -> Backend:
         ((weighed(BLUE, 0),), [500]),
         ((Backend("shop", "nobody", 80),), [500]),
         ((Backend("shop", "blue", 81),), [500]),
-        ((BLUE._replace(granted=False),), [500]),
         ((weighed(BLUE, 3), Backend("shop", "nobody", 80)), [500, "blue"]),
     ],
 )
@@ -149,14 +159,18 @@ def test_what_is_not_supported_fails_and_is_told() -> None:
 def test_what_is_left_out_has_a_reason() -> None:
     said: list[Omission] = []
     rules = (
-        Rule(backends=(Backend("shop", "nobody", 80), BLUE._replace(granted=False))),
+        Rule(
+            backends=(
+                Backend("shop", "nobody", 80),
+                BLUE._replace(unsupported="a backend cannot be a Bucket"),
+            )
+        ),
         Rule(unsupported="the filter X"),
     )
     connections = Route(RouteKind.TCP, "shop", "tcp", (Rule(),), port=80)
     request_routes(resolved(route(*rules), connections), HTTP, omit=said.append)
     assert {omission.reason for omission in said} == {
         Reason.NO_SUCH_BACKEND,
-        Reason.NOT_GRANTED,
         Reason.UNSUPPORTED_RULE,
         Reason.ROUTE_CONFLICT,
     }
@@ -220,3 +234,87 @@ def test_clients_with_routes_of_their_own_follow_these_and_no_others() -> None:
     assert led_to("") == led_to("data") == ["blue.shop.svc.cluster.local"]
     assert led_to("front") == ["green.shop.svc.cluster.local"]
     assert request_routes(resolved(own), HTTP, "data") is None
+
+
+class TestKinds:
+    """Of several kinds of routes for one port of a Service one is in force (GEP-1294, route types)."""
+
+    TLS = Port("tls", 443, Protocol.TLS)
+
+    def of(self, kind: RouteKind, backend: Backend, name: str = "", **fields: object) -> Route:
+        return replace(route(Rule(backends=(backend,)), **fields), kind=kind, name=name or kind.value.lower())
+
+    def test_a_grpc_route_comes_before_http_routes_and_these_are_told(self) -> None:
+        told: list[Omission] = []
+        routes = (self.of(RouteKind.HTTP, BLUE), self.of(RouteKind.GRPC, GREEN), self.of(RouteKind.TCP, BLUE))
+        found = request_routes(resolved(*routes), HTTP, omit=told.append)
+        assert found is not None
+        assert [one.route.cluster.partition("||")[2] for one in found if one.route.cluster] == [
+            "green.shop.svc.cluster.local"
+        ]
+        assert told == [
+            Omission(
+                Reason.ROUTE_CONFLICT, "HTTPRoute shop/httproute", "GRPCRoute shop/grpcroute has port 80"
+            ),
+            Omission(Reason.ROUTE_CONFLICT, "TCPRoute shop/tcproute", "port 80 speaks http"),
+        ]
+
+    def test_a_tls_route_comes_before_an_older_tcp_route(self) -> None:
+        told: list[Omission] = []
+        routes = (self.of(RouteKind.TCP, BLUE), self.of(RouteKind.TLS, GREEN))
+        shares = connection_shares(resolved(*routes, ports=(self.TLS,)), self.TLS, told.append)
+        assert shares == [("outbound|80||green.shop.svc.cluster.local", 1)]
+        assert [(each.reason, each.what) for each in told] == [
+            (Reason.ROUTE_CONFLICT, "TCPRoute shop/tcproute")
+        ]
+
+    def test_routes_of_one_port_do_not_disturb_those_of_another(self) -> None:
+        told: list[Omission] = []
+        other = Port("other", 81)
+        routes = (self.of(RouteKind.HTTP, BLUE, port=80), self.of(RouteKind.GRPC, GREEN, port=81))
+        both = resolved(*routes, ports=(HTTP, other))
+        for port, name in ((HTTP, "blue"), (other, "green")):
+            found = request_routes(both, port, omit=told.append)
+            assert found is not None
+            assert found[0].route.cluster == f"outbound|80||{name}.shop.svc.cluster.local"
+        assert told == []
+
+    def test_a_route_for_all_ports_is_told_where_no_port_is_for_it(self) -> None:
+        told: list[Omission] = []
+        alone = self.of(RouteKind.TCP, BLUE)
+        assert request_routes(resolved(alone), HTTP, omit=told.append) is None
+        assert [each.reason for each in told] == [Reason.ROUTE_CONFLICT]
+        told.clear()
+        mixed = resolved(alone, ports=(HTTP, TestConnections.TCP))
+        assert request_routes(mixed, HTTP, omit=told.append) is None
+        assert told == []
+
+
+def test_a_match_that_cannot_be_compared_gives_way_to_those_that_are_the_same_without_it() -> None:
+    vague, plain = Match(PREFIX, "GET", unsupported="why"), Match(PREFIX, "GET")
+    found = ranked([route(Rule((vague,)), Rule((Match(PREFIX),))), route(Rule((plain,)))])
+    assert [one.match for one in found] == [plain, vague, Match(PREFIX)]
+    told: list[Omission] = []
+    answered = request_routes(resolved(route(Rule((vague,), (BLUE,)))), HTTP, omit=told.append)
+    assert answered is not None
+    assert answered[0].direct_response.status == 500
+    assert told == [Omission(Reason.UNSUPPORTED_RULE, "why")]
+
+
+def test_routes_that_break_a_rule_of_envoy_fail_alone() -> None:
+    told: list[Omission] = []
+    bad = Rule((Match(EXACT),), (BLUE,), filters=Filters(host="a\nb"))
+    never = Rule((Match(query=(Field("q" * 2000, "1"),)),), (BLUE,))
+    found = request_routes(resolved(route(bad, never, Rule(backends=(GREEN,)))), HTTP, omit=told.append)
+    assert found is not None
+    assert [one.direct_response.status for one in found] == [500, 0, 404]
+    assert [each.reason for each in told] == [Reason.UNSUPPORTED_RULE] * 2
+    assert "host_rewrite_literal" in told[0].what
+
+
+def test_what_is_done_to_headers_twice_is_what_both_do_one_after_the_other() -> None:
+    first = HeaderChange((("a", "1"), ("b", "1")), (("c", "1"), ("d", "1")), ("e",))
+    later = HeaderChange((("a", "2"), ("d", "2"), ("e", "2")), (("b", "2"),), ("c",))
+    assert first.then(later) == HeaderChange(
+        (("b", "1"), ("a", "2"), ("d", "2"), ("e", "2")), (("b", "2"),), ("e", "c")
+    )

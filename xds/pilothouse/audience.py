@@ -84,14 +84,18 @@ class Scope:
     def led(self, exposed: Exposed, leading: Iterable[Leading]) -> bool:
         """Whether a service is reached by the names of others, which lead to it.
 
-        What is not exported to this namespace, only another service of its own namespace passes on.
+        What is not exported to this namespace is reached if it answers for a service that is seen, or if a
+        route leads there that may.
         """
         return any(
             self.sees(one.called)
             and self.answered(one)
-            and (self.admits(exposed) or exposed.beside(_passing(one, exposed)))
+            and (self.admits(exposed) or exposed.name == one.answers.name or self._passed(one))
             for one in leading
         )
+
+    def _passed(self, one: Leading) -> bool:
+        return one.passes is None or self.namespace in one.passes
 
     def answered(self, one: Leading) -> bool:
         """Whether what answers for a service that is seen may do so: an alias can lead to what is not."""
@@ -104,11 +108,6 @@ class Scope:
     def wants(self, name: ServiceName) -> bool:
         """Whether a service is a dependency, be it exported or not."""
         return self.dependencies.want(name)
-
-
-def _passing(one: Leading, exposed: Exposed) -> Exposed:
-    """Whose name it is that leads to a service itself, or whose routes."""
-    return one.called if exposed.name == one.answers.name else one.answers
 
 
 class Vantage(NamedTuple):

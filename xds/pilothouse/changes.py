@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from pilothouse.audience import Dialect, Scope
 from pilothouse.directory import Directory
@@ -15,6 +15,9 @@ from pilothouse.translate.proxyless import targets
 
 #: The versions that were in force before a change, of the services that it touches.
 Before: TypeAlias = Mapping[ServiceName, Translated | None]
+
+_Name = TypeVar("_Name")
+_ABSENT: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,11 @@ def change(name: ServiceName, before: Before, directory: Directory) -> Change:
     """What has become of a service, and of the clusters that its names lead to, since `before`."""
     old, new = before[name], directory.get(name)
     names = _difference(old, new)
-    moved = (old.leads_to if old else frozenset()) ^ (new.leads_to if new else frozenset())
+    moved = _changed(old.leads_to if old else {}, new.leads_to if new else {})
     if old and new and _exports(old) != _exports(new):
         # Some lose and some gain sight of all of it.
         names = _united(_difference(old, None), _difference(None, new))
-        moved = old.leads_to | new.leads_to
+        moved = frozenset(old.leads_to.keys() | new.leads_to.keys())
     told = frozenset[str]()
     # What is resolved stays the same object while endpoints change.
     if not old or not new or old.resolved is not new.resolved:
@@ -122,7 +125,9 @@ def _united(*changes: Changes) -> Changes:
     return {type: frozenset().union(*(names.get(type, ()) for names in changes)) for type in types}
 
 
-def _changed(old: Mapping[str, object], new: Mapping[str, object]) -> frozenset[str]:
+def _changed(old: Mapping[_Name, object], new: Mapping[_Name, object]) -> frozenset[_Name]:
     if old is new:
         return frozenset()
-    return frozenset(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return frozenset(
+        name for name in old.keys() | new.keys() if old.get(name, _ABSENT) != new.get(name, _ABSENT)
+    )

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field, replace
 from pilothouse.external import external
 from pilothouse.hostnames import contested
 from pilothouse.index import Index
-from pilothouse.model import ServiceName, ServiceSpec
+from pilothouse.model import Namespaces, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
+from pilothouse.routing import Backend, Route
+
+_NOBODY: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +157,27 @@ def _age(spec: ServiceSpec) -> tuple[bool, str, str, str]:
 
 def led_to(spec: ServiceSpec) -> list[ServiceName]:
     """The services that its routes lead to, each once, in order."""
-    if not spec.routes:
-        return []
-    rules = [rule for route in spec.routes for rule in route.rules]
-    backends = [backend for rule in rules for backend in rule.backends]
-    backends += [mirror.backend for rule in rules for mirror in rule.filters.mirrors]
-    return sorted({ServiceName(each.namespace, each.name) for each in backends if each.granted})
+    return sorted(passed_on(spec))
+
+
+def passed_on(spec: ServiceSpec) -> dict[ServiceName, Namespaces]:
+    """The services that its routes lead to, and to clients of which namespaces even past what is exported.
+
+    The service's own routes pass on to all who may call it, others to the clients of their namespace.
+    """
+    found: dict[ServiceName, Namespaces] = {}
+    for route in spec.routes:
+        clients = None if route.namespace == spec.name.namespace else frozenset({route.namespace})
+        for backend in route.backends:
+            name = ServiceName(backend.namespace, backend.name)
+            before, passed = found.get(name, _NOBODY), clients if passes(spec, route, backend) else _NOBODY
+            found[name] = None if before is None or passed is None else before | passed
+    return found
+
+
+def passes(spec: ServiceSpec, route: Route, backend: Backend) -> bool:
+    """Whether a route of a service may lead clients to a backend that is not exported to them.
+
+    A namespace passes on what it keeps to itself (decision 0014), and what is granted to it (0017).
+    """
+    return backend.granted or backend.namespace == route.namespace == spec.name.namespace

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from pilothouse.audience import Scope
 from pilothouse.dependencies import EVERYTHING
@@ -26,7 +27,9 @@ class Directory:
         self._owners: dict[str, Translated] = {}  # by cluster name
         self._leading = Index[ServiceName, ServiceName]()  # to a service: those that lead to it
         self._exporting = 0  # how many services are not exported to all
-        self._restricted: Counter[str] = Counter()  # services by the namespaces that they are exported to
+        self._restricted: Counter[str] = (
+            Counter()
+        )  # services by the namespaces that alone see something of them
         #: How many services are called by TLS server name.
         self.by_server_name = 0
         #: The clusters of which clients on different nodes get different endpoints.
@@ -61,12 +64,12 @@ class Directory:
             self._link(new)
 
     def facet(self, scope: Scope) -> Scope:
-        """The scope, without its namespace if nothing that is exported to some is exported to that."""
+        """The scope, without its namespace if no service is there for that and not for all."""
         return scope if scope.namespace in self._restricted else Scope(scope.dependencies)
 
     def leading_to(self, name: ServiceName) -> Iterator[Leading]:
         """The services that lead to this one."""
-        return (self._services[leading].leading for leading in self._leading.at(name))
+        return (self._services[leading].leading_to(name) for leading in self._leading.at(name))
 
     def sees(self, scope: Scope, exposed: Exposed) -> bool:
         """Whether a scope reaches a service, directly or through one that leads to it."""
@@ -126,7 +129,7 @@ class Directory:
             self._leading.add(backend, new.service.name)
         self.by_server_name += bool(new.chains.own)
         self._exporting += new.service.spec.exported_to is not None
-        self._restricted.update(new.service.spec.exported_to or ())
+        self._restricted.update(_told_apart(new))
 
     def _unlink(self, old: Translated) -> None:
         for cluster in old.clusters:
@@ -136,7 +139,7 @@ class Directory:
             self._leading.discard(backend, old.service.name)
         self.by_server_name -= bool(old.chains.own)
         self._exporting -= old.service.spec.exported_to is not None
-        for namespace in old.service.spec.exported_to or ():
+        for namespace in _told_apart(old):
             self._restricted[namespace] -= 1
             if not self._restricted[namespace]:
                 del self._restricted[namespace]
@@ -150,3 +153,9 @@ class Directory:
         first = bisect_left(self._order, ServiceName(wanted.namespace, ""))
         last = bisect_left(self._order, ServiceName(wanted.namespace + "\0", ""))
         return self._order[first:last]
+
+
+def _told_apart(version: Translated) -> list[str]:
+    """The namespaces that may see more of a service, or through it, than any other namespace."""
+    passed = (passes for passes in version.leads_to.values() if passes)
+    return [*(version.service.spec.exported_to or ()), *chain.from_iterable(passed)]

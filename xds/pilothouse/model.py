@@ -26,11 +26,15 @@ class ServiceName(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
+#: Namespaces of clients; None means: all of them.
+Namespaces: TypeAlias = frozenset[str] | None
+
+
 class Exposed(NamedTuple):
     """A service, and the namespaces whose clients may know of it; None means: all of them."""
 
     name: ServiceName
-    namespaces: frozenset[str] | None = None
+    namespaces: Namespaces = None
 
     def beside(self, other: Exposed) -> bool:
         """Whether both are services of one namespace."""
@@ -38,10 +42,14 @@ class Exposed(NamedTuple):
 
 
 class Leading(NamedTuple):
-    """A service whose names lead to others, and what answers for it: itself, unless it is an alias."""
+    """A service whose names lead to another, and what answers for it: itself, unless it is an alias.
+
+    `passes` are the namespaces to whose clients its routes pass the other on, exported to them or not.
+    """
 
     called: Exposed
     answers: Exposed
+    passes: Namespaces = frozenset()
 
 
 class Transport(Enum):

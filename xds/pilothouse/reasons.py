@@ -39,7 +39,6 @@ class Reason(Enum):
     SERVER_NAME_TAKEN = "server-name-taken"
     NO_SUCH_PARENT = "no-such-parent"
     NO_SUCH_BACKEND = "no-such-backend"
-    NOT_GRANTED = "not-granted"
     UNSUPPORTED_RULE = "unsupported-rule"
     ROUTE_CONFLICT = "route-conflict"
     CONSUMER_ROUTE = "consumer-route"

@@ -48,7 +48,8 @@ class Match(NamedTuple):
     """All of it has to be so.
 
     `call` is of a GRPCRoute: the number of characters of its service and its method, which decide on
-    precedence there; a call's path is `/service/method`.
+    precedence there; a call's path is `/service/method`. If it is `unsupported`, the conditions that Envoy
+    cannot compare are missing here.
     """
 
     path: Path = Path()
@@ -56,6 +57,7 @@ class Match(NamedTuple):
     headers: tuple[Field, ...] = ()
     query: tuple[Field, ...] = ()
     call: tuple[int, int] = (0, 0)
+    unsupported: str = ""
 
 
 class HeaderChange(NamedTuple):
@@ -65,20 +67,34 @@ class HeaderChange(NamedTuple):
     add: tuple[tuple[str, str], ...] = ()
     remove: tuple[str, ...] = ()
 
+    def then(self, later: HeaderChange) -> HeaderChange:
+        """Both in one. What is removed goes first, then what is set comes, then what is added."""
+        gone = {*later.remove, *(name for name, _ in later.set)}
+        return HeaderChange(
+            tuple(pair for pair in self.set if pair[0] not in gone) + later.set,
+            tuple(pair for pair in self.add if pair[0] not in gone) + later.add,
+            (*self.remove, *later.remove),
+        )
+
 
 AS_IT_IS = HeaderChange()
 
 
 class Backend(NamedTuple):
-    """A port of a service, and its share of the requests. `granted` is a ReferenceGrant, or none needed."""
+    """A port of a service, and its share of the requests.
+
+    `granted` says whether a ReferenceGrant lets the route lead there. The share of one that is `unsupported`
+    fails.
+    """
 
     namespace: str
     name: str
     port: int
     weight: int = 1
-    granted: bool = True
+    granted: bool = False
     request: HeaderChange = AS_IT_IS
     response: HeaderChange = AS_IT_IS
+    unsupported: str = ""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}:{self.port}"
@@ -114,6 +130,35 @@ class Retry(NamedTuple):
     backoff_ms: int = 0
 
 
+class Origin(NamedTuple):
+    """From where a page is that calls, such as `https://www.example.com`, or an expression for several."""
+
+    value: str
+    regex: bool = False
+
+
+class Cors(NamedTuple):
+    """From where browsers may call, and what a page may do (GEP-1767); `*` stands for any."""
+
+    origins: tuple[Origin, ...] = (Origin(".*", regex=True),)
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    exposed: tuple[str, ...] = ()
+    credentials: bool = False
+    max_age_s: int = 5
+
+
+class Session(NamedTuple):
+    """GEP-1619: what a client sends back to come to the same endpoint again, a cookie or a header.
+
+    Without a lifetime the cookie ends with the client.
+    """
+
+    name: str = ""
+    by_header: bool = False
+    lifetime_s: int = 0
+
+
 class Filters(NamedTuple):
     """What a rule does to its requests beside choosing a backend. Times are in ms; None is no limit."""
 
@@ -123,6 +168,7 @@ class Filters(NamedTuple):
     host: str = ""
     path: PathChange | None = None
     mirrors: tuple[Mirror, ...] = ()
+    cors: Cors | None = None
 
 
 NO_FILTERS = Filters()
@@ -143,6 +189,7 @@ class Rule:
     retry: Retry | None = None
     unsupported: str = ""
     subset: Labels = ()
+    session: Session | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +202,12 @@ class Route:
     rules: tuple[Rule, ...]
     port: int = 0
     created: str = ""
+
+    @property
+    def backends(self) -> list[Backend]:
+        """All that its rules lead to, mirrors included."""
+        found = [backend for rule in self.rules for backend in rule.backends]
+        return found + [mirror.backend for rule in self.rules for mirror in rule.filters.mirrors]
 
     def __str__(self) -> str:
         return f"{self.kind.value} {self.namespace}/{self.name}"

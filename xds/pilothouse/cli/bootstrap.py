@@ -24,6 +24,9 @@ from pilothouse.audience import Node
 from pilothouse.config import HostPort
 from pilothouse.model import NOWHERE
 
+# An expression of so many takes some 100 kB and never more time than its text is long (decision 0017).
+_MOST_INSTRUCTIONS = 1_000
+
 CONTROL_PLANE = "xds"
 """What the cluster of the control plane is called; no cluster of a service can be, see translate."""
 
@@ -68,8 +71,24 @@ def bootstrap(sidecar: Sidecar) -> str:
             ads_config=_ads(sidecar.sotw), cds_config=_from_ads(), lds_config=_from_ads()
         ),
         static_resources=envoy.BootstrapStaticResources(clusters=[_control_plane(sidecar)]),
+        layered_runtime=_runtime(),
     )
     return json.dumps(message.to_dict(casing=betterproto2.Casing.SNAKE), indent=2) + "\n"
+
+
+def _runtime() -> envoy.LayeredRuntime:
+    """More room for regular expressions, of which one that is too large costs a sidecar all of its routes.
+
+    The control plane sends none of more than 100 instructions, Envoy's own limit, but versions of RE2 may
+    count differently. The layer for the admin interface is the one that there is if nothing is said.
+    """
+    larger = protobuf.Struct.from_dict({"re2.max_program_size.error_level": _MOST_INSTRUCTIONS})
+    return envoy.LayeredRuntime(
+        layers=[
+            envoy.RuntimeLayer(name="pilothouse", static_layer=larger),
+            envoy.RuntimeLayer(name="admin", admin_layer=envoy.RuntimeLayerAdminLayer()),
+        ]
+    )
 
 
 def _node(sidecar: Sidecar) -> core.Node:

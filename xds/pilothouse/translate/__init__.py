@@ -13,8 +13,8 @@ from functools import lru_cache
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.audience import Address, Dialect, Vantage
-from pilothouse.claims import Resolved
-from pilothouse.model import Family, Leading, Port, Service, ServiceName, ServiceSpec
+from pilothouse.claims import Resolved, passed_on
+from pilothouse.model import Family, Leading, Namespaces, Port, Service, ServiceName, ServiceSpec
 from pilothouse.policy import HashOn
 from pilothouse.resources import Resource, ResourceType, checked
 from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain, plain_cluster
@@ -51,6 +51,9 @@ class Translated:
     viewers_vip_routes: Mapping[str, Mapping[str, Resource]]
     hosts: Hosts
     chains: Chains
+    #: The other services whose clusters its names lead to, and to clients of which namespaces its routes lead
+    #: there although they are not exported to these.
+    leads_to: Mapping[ServiceName, Namespaces]
     _hosts_of: dict[frozenset[Family], Hosts] = field(default_factory=dict, compare=False, repr=False)
 
     def clusters_in(self, dialect: Dialect) -> Mapping[str, Resource]:
@@ -69,25 +72,16 @@ class Translated:
             self._hosts_of[families] = virtual_hosts(replace(self.resolved, spec=replace(spec, vips=vips)))
         return self._hosts_of[families]
 
-    @property
-    def leading(self) -> Leading:
-        """The service, and what answers for it."""
+    def leading_to(self, name: ServiceName) -> Leading:
+        """The service, and what answers for it, as it leads to another."""
         exposed, target = self.service.spec.exposed, self.resolved.target
-        return Leading(exposed, exposed if target is None or self.resolved.own else target.exposed)
+        answers = exposed if target is None or self.resolved.own else target.exposed
+        return Leading(exposed, answers, self.leads_to[name])
 
     @property
     def hash_on(self) -> HashOn | None:
         """What routes to its clusters hash."""
         return self.resolved.spec.policy.hash_on
-
-    @property
-    def leads_to(self) -> frozenset[ServiceName]:
-        """The other services whose clusters its names lead to."""
-        target = self.resolved.target
-        if target is None or (target.name == self.service.name and not self.resolved.backends):
-            return frozenset()
-        names = {target.name, *(backend.name for backend in self.resolved.backends)}
-        return frozenset(names - {self.service.name})
 
     @property
     def all_listeners(self) -> Mapping[str, object]:
@@ -125,7 +119,17 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
         viewers_vip_routes={each: _vip_routes(resolved, each) for each in viewers(resolved) if capturing},
         hosts=virtual_hosts(resolved),
         chains=chains(resolved),
+        leads_to=_leads_to(service.name, resolved),
     )
+
+
+def _leads_to(name: ServiceName, resolved: Resolved) -> Mapping[ServiceName, Namespaces]:
+    target = resolved.target
+    if target is None or (target.name == name and not resolved.backends):
+        return {}
+    passed = passed_on(target)
+    found = {each.name: passed[each.name] for each in resolved.backends}
+    return {to: found.get(to, frozenset()) for to in {target.name, *found} - {name}}
 
 
 def _clusters(

@@ -13,8 +13,10 @@ from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import (
     WeightedCluster,
 )
 from pilothouse.routing import Backend, HeaderChange, Match, PathChange, PathKind, Redirect, Rule
+from pilothouse.translate.cors import allow
 from pilothouse.translate.http import to_cluster
 from pilothouse.translate.matches import fraction, matched
+from pilothouse.translate.sessions import keep
 from pilothouse.translate.subsets import by_labels
 
 _STATUS = {
@@ -26,6 +28,11 @@ _STATUS = {
 }
 _USUAL = {"http": 80, "https": 443}
 _ON_CODES = "retriable-status-codes"
+# Envoy itself answers with these if an attempt has no answer: what came was not HTTP, the connection failed
+# or broke, the time of the attempt was up. Retries know all of that by one name, and by none of the codes.
+_OWN_CODES = frozenset({502, 503, 504})
+_ON_NO_ANSWER = "reset"
+_DAY_MS = 86_400_000  # Envoy refuses times of centuries
 _BACKOFFS = 10  # the longest pause between retries, in shortest ones: Envoy's own default
 
 
@@ -39,8 +46,38 @@ def refuse(match: Match, status: int) -> Route:
     return route
 
 
-def redirect(match: Match, said: Redirect, asked: int) -> Route:
-    """Tell the client to ask elsewhere; it asked at a port of this number."""
+def redirects(match: Match, rule: Rule, said: Redirect, asked: int, hosts: Iterable[str]) -> list[Route]:
+    """Tell the client to ask elsewhere; it asked for one of these hosts, at a port of this number.
+
+    The Location has no port that its scheme has anyway. Envoy keeps the port of the request's host, and can
+    only replace both together, so each host that may be stated with this port has a route of its own.
+    """
+    usual = _USUAL[said.scheme or "http"]
+    port = said.port or (usual if said.scheme else asked)
+    found = []
+    if not said.host and port == usual and not _dropped(said, asked):
+        for host in hosts:
+            route = _redirect(match, rule, said._replace(host=host), 0)
+            authority = route.match.headers.add(name=":authority").string_match
+            authority.exact, authority.ignore_case = f"{host}:{asked}", True
+            found.append(route)
+    return [*found, _redirect(match, rule, said, _written(said, port, usual, asked))]
+
+
+def _dropped(said: Redirect, asked: int) -> bool:
+    """Whether Envoy leaves the port of the request's host out by itself: that of a scheme that changes."""
+    return said.scheme == "https" and asked == _USUAL["http"]
+
+
+def _written(said: Redirect, port: int, usual: int, asked: int) -> int:
+    """The port to write, 0 for none; one that is left over from the request's host would be wrong."""
+    if not (said.port or said.scheme or said.host):
+        return 0
+    left_over = not said.host and asked != _USUAL["http"]
+    return port if port != usual or left_over else 0
+
+
+def _redirect(match: Match, rule: Rule, said: Redirect, port: int) -> Route:
     route = Route(match=matched(match))
     action = route.redirect
     action.response_code = _STATUS[said.status]
@@ -48,25 +85,13 @@ def redirect(match: Match, said: Redirect, asked: int) -> Route:
         action.scheme_redirect = said.scheme
     if said.host:
         action.host_redirect = said.host
-    action.port_redirect = _port(said, asked)
+    action.port_redirect = port
     if said.path is not None and said.path.whole:
         action.path_redirect = said.path.value
     elif said.path is not None:
         _replace_prefix(action, match, said.path.value)
+    _change_headers(route, rule.filters.request, rule.filters.response)
     return route
-
-
-def _port(said: Redirect, asked: int) -> int:
-    """The port that the filter states, or its scheme, else the one that was asked; 0 if none is written.
-
-    None is where it is that of the scheme, unless another one would be left over from the request's host.
-    """
-    if not (said.port or said.scheme or said.host):
-        return 0
-    usual = _USUAL[said.scheme or "http"]
-    port = said.port or (usual if said.scheme else asked)
-    left_over = not said.host and asked != _USUAL["http"]
-    return port if port != usual or left_over else 0
 
 
 def forward(
@@ -75,10 +100,11 @@ def forward(
     """To clusters by weight. Its retries and limits are those of any request, unless the rule says more."""
     route = to_cluster(found[0][0])
     route.match.CopyFrom(matched(match))
-    _choose(route.route, found)
-    change_headers(route, rule.filters.request, rule.filters.response)
+    _choose(route, rule, found)
     _rewrite(route.route, match, rule)
     _limit(route.route, rule)
+    allow(route, rule.filters.cors)
+    keep(route, rule.session)
     if rule.subset:
         route.route.metadata_match.CopyFrom(by_labels(rule.subset))
     for cluster, parts_per_million in mirrors:
@@ -104,21 +130,32 @@ def split(route: Route, match: Match, path: PathChange | None) -> list[Route]:
     return [alone, below]
 
 
-def change_headers(headed: _Headed, request: HeaderChange, response: HeaderChange) -> None:
+def _choose(route: Route, rule: Rule, found: Sequence[tuple[str, Backend]]) -> None:
+    """Shares, and changes of headers: those of the rule first, so that what a backend sets stays.
+
+    Envoy would do it the other way round, so where a backend has changes of its own both are one.
+    """
+    request, response = rule.filters.request, rule.filters.response
+    if len(found) == 1:
+        backend = found[0][1]
+        _change_headers(route, request.then(backend.request), response.then(backend.response))
+        return
+    alike = not any(any(backend.request) or any(backend.response) for _, backend in found)
+    if alike:
+        _change_headers(route, request, response)
+    for cluster, backend in found:
+        share = route.route.weighted_clusters.clusters.add(name=cluster)
+        share.weight.value = backend.weight
+        if not alike:
+            _change_headers(share, request.then(backend.request), response.then(backend.response))
+
+
+def _change_headers(headed: _Headed, request: HeaderChange, response: HeaderChange) -> None:
     """Enter what is to be done to headers; not what is done already."""
     headed.request_headers_to_add.extend(_added(request))
     headed.request_headers_to_remove.extend(request.remove)
     headed.response_headers_to_add.extend(_added(response))
     headed.response_headers_to_remove.extend(response.remove)
-
-
-def _choose(action: RouteAction, found: Sequence[tuple[str, Backend]]) -> None:
-    if len(found) == 1 and not any(found[0][1].request) and not any(found[0][1].response):
-        return
-    for cluster, backend in found:
-        share = action.weighted_clusters.clusters.add(name=cluster)
-        share.weight.value = backend.weight
-        change_headers(share, backend.request, backend.response)
 
 
 def _added(change: HeaderChange) -> Iterable[HeaderValueOption]:
@@ -164,8 +201,10 @@ def _limit(action: RouteAction, rule: Rule) -> None:
     if retry.codes:
         action.retry_policy.retry_on += f",{_ON_CODES}"
         action.retry_policy.retriable_status_codes.extend(retry.codes)
+    if _OWN_CODES.intersection(retry.codes):
+        action.retry_policy.retry_on += f",{_ON_NO_ANSWER}"
     action.retry_policy.num_retries.value = retry.attempts
     if retry.backoff_ms:
         pause = action.retry_policy.retry_back_off
         pause.base_interval.FromMilliseconds(retry.backoff_ms)
-        pause.max_interval.FromMilliseconds(retry.backoff_ms * _BACKOFFS)
+        pause.max_interval.FromMilliseconds(max(retry.backoff_ms, min(retry.backoff_ms * _BACKOFFS, _DAY_MS)))

@@ -15,7 +15,9 @@ from pilothouse._pb.envoy.extensions.retry.host.previous_hosts.v3.previous_hosts
 )
 from pilothouse.policy import HashOn
 from pilothouse.resources import checked, packed
+from pilothouse.translate.cors import cors_filter
 from pilothouse.translate.hashing import client_filter, encoded_hash
+from pilothouse.translate.sessions import session_filter
 from pilothouse.translate.subsets import by_hostname
 
 # Field numbers: Route.route, RouteAction.cluster, .metadata_match, .host_rewrite_literal.
@@ -27,7 +29,7 @@ _OTHER_HOST_ATTEMPTS = 5
 def connection_manager(stat_prefix: str) -> hcm.HttpConnectionManager:
     """Without its routes, which the caller adds."""
     manager = hcm.HttpConnectionManager(stat_prefix=stat_prefix, strip_trailing_host_dot=True)
-    manager.http_filters.append(client_filter())
+    manager.http_filters.extend([cors_filter(), client_filter(), session_filter()])
     manager.http_filters.add(name="envoy.filters.http.router", typed_config=packed(Router()))
     # Envoy refuses upgrades unless told otherwise, and WebSockets are ordinary traffic of a mesh.
     manager.upgrade_configs.add(upgrade_type="websocket")

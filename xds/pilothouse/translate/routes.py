@@ -78,7 +78,9 @@ def _routes(resolved: Resolved, port: Port, viewer: str) -> bytes:
     """The encoded routes of a port: to its own endpoints, or as its traffic policy says."""
     found, target = request_routes(resolved, port, viewer), resolved.target
     if found is not None:
-        return b"".join([wire.delimited(_ROUTES, checked(route)) for route in found])
+        return b"".join(
+            [wire.delimited(_ROUTES, route.SerializeToString(deterministic=True)) for route in found]
+        )
     if target is None:
         return b""
     cluster, hash_on = cluster_name(target, port), target.policy.hash_on

@@ -6,23 +6,28 @@ what a rule asks for in vain, be it a share of its requests (decision 0013).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from pilothouse import rules
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route as EnvoyRoute
-from pilothouse.claims import Resolved
+from pilothouse.claims import Resolved, passes
 from pilothouse.model import Port, Protocol, ServiceName, ServiceSpec
-from pilothouse.policy import HashOn
 from pilothouse.reasons import Omission, Omit, Reason, unsaid
-from pilothouse.routing import Backend, Labels, Match, PathKind, Route, RouteKind, Rule
-from pilothouse.translate.actions import change_headers, forward, redirect, refuse, split
+from pilothouse.routing import Backend, Match, PathKind, Route, RouteKind, Rule, Session
+from pilothouse.translate.actions import forward, redirects, refuse, split
+from pilothouse.translate.backends import Clusters, known_to
+from pilothouse.translate.cors import preflight
 from pilothouse.translate.hashing import hash_by
-from pilothouse.translate.matches import only_a_share
+from pilothouse.translate.matches import matched, only_a_share
 from pilothouse.translate.names import cluster_name, mesh_ports
+from pilothouse.translate.sessions import mark, marking
 
 _NOT_FOUND = 404
 #: There is no cluster of this name, so Envoy closes connections to it.
 NOWHERE = "refused"
+#: The first of these that there is at a port is in force there.
+_KINDS = (RouteKind.GRPC, RouteKind.HTTP, RouteKind.TLS, RouteKind.TCP)
 
 
 class Ranked(NamedTuple):
@@ -31,12 +36,12 @@ class Ranked(NamedTuple):
     rank: tuple[int, ...]
     match: Match
     rule: Rule
-    kind: RouteKind
+    route: Route
 
     @property
     def failure(self) -> int:
         """The status of what is asked for in vain; 503 is UNAVAILABLE to gRPC."""
-        return 503 if self.kind is RouteKind.GRPC else 500
+        return 503 if self.route.kind is RouteKind.GRPC else 500
 
 
 def request_routes(
@@ -48,15 +53,11 @@ def request_routes(
     service's, if one is for this port (GAMMA).
     """
     target = resolved.target
-    if target is None or not target.routes:
-        return None
-    routes = [route for route in target.routes if route.port in (0, port.number)]
-    _report_conflicts(routes, port, omit)
-    routes = _seen_by(viewer, target, [route for route in routes if route.kind.of_requests])
+    routes = _in_force(target, port, viewer, omit) if target is not None else ()
     if not routes:
         return None
     clusters = Clusters(resolved, viewer, omit)
-    found = [each for one in ranked(routes) for each in _rule_routes(one, port, clusters)]
+    found = [each for one in ranked(routes) for each in _kept(one, port, clusters)]
     return [*found, refuse(Match(), _NOT_FOUND)]
 
 
@@ -68,21 +69,43 @@ def viewers(resolved: Resolved) -> list[str]:
     if target is None or not target.routes:
         return []
     found = {route.namespace for route in target.routes} - {target.name.namespace}
-    for backend in resolved.backends:
-        found |= _known_to(backend, resolved) or frozenset()
+    specs = {spec.name: spec for spec in resolved.backends}
+    for route in target.routes:
+        for backend in route.backends:
+            spec = specs.get(ServiceName(backend.namespace, backend.name))
+            if spec is not None:
+                found |= known_to(spec, passes(target, route, backend), resolved) or frozenset()
     return sorted(found)
 
 
-def _known_to(backend: ServiceSpec, resolved: Resolved) -> frozenset[str] | None:
-    """The namespaces that may know of a backend, of those that may call the service; None means: all.
+def _in_force(target: ServiceSpec, port: Port, viewer: str, omit: Omit) -> list[Route]:
+    """The routes that clients in a namespace follow at a port; all of one kind (GEP-1294, route types)."""
+    bound = [route for route in target.routes if route.port in (0, port.number)]
+    seen = _seen_by(viewer, target, [route for route in bound if _fits(route.kind, port.protocol)])
+    kind = min((route.kind for route in seen), key=_KINDS.index, default=None)
+    found = [route for route in seen if route.kind is kind]
+    for route in bound:
+        if not _fits(route.kind, port.protocol):
+            _report_misfit(route, target, port, found, omit)
+        elif route in seen and route.kind is not kind:
+            omit(Omission(Reason.ROUTE_CONFLICT, str(route), f"{found[0]} has port {port.number}"))
+    return found
 
-    A service passes on what its own namespace keeps to itself (decision 0014).
-    """
-    known, called = backend.exported_to, resolved.spec.exported_to
-    if known is None or (called is not None and called <= known):
-        return None
-    beside = resolved.target is not None and backend.exposed.beside(resolved.target.exposed)
-    return None if beside else known
+
+def _fits(kind: RouteKind, protocol: Protocol) -> bool:
+    if protocol.by_host:
+        return kind.of_requests
+    return kind is RouteKind.TCP or (kind is RouteKind.TLS and protocol is Protocol.TLS)
+
+
+def _report_misfit(
+    route: Route, target: ServiceSpec, port: Port, in_force: Sequence[Route], omit: Omit
+) -> None:
+    """A route for all ports is none too many at one, unless another has that or none is left for it."""
+    fits = any(_fits(route.kind, other.protocol) for other in mesh_ports(target))
+    if route.port or in_force or not fits:
+        why = f"port {port.number} speaks {port.protocol.value}"
+        omit(Omission(Reason.ROUTE_CONFLICT, str(route), why))
 
 
 def _seen_by(viewer: str, target: ServiceSpec, routes: Sequence[Route]) -> list[Route]:
@@ -91,9 +114,12 @@ def _seen_by(viewer: str, target: ServiceSpec, routes: Sequence[Route]) -> list[
 
 
 def ranked(routes: Sequence[Route]) -> list[Ranked]:
-    """All matches of all rules, the one to be tried first at the head; `routes` are in order of age."""
+    """All matches of all rules, the one to be tried first at the head; `routes` are in order of age.
+
+    A match of which Envoy cannot compare a condition comes after those that are the same without it.
+    """
     found = [
-        Ranked((*_precedence(match), age, place, number), match, rule, route.kind)
+        Ranked((*_precedence(match), bool(match.unsupported), age, place, number), match, rule, route)
         for age, route in enumerate(routes)
         for place, rule in enumerate(route.rules)
         for number, match in enumerate(rule.matches)
@@ -110,75 +136,44 @@ def _precedence(match: Match) -> tuple[int, int, int, int, int]:
     return path.kind.value, -len(path.value), not match.method, -len(match.headers), -len(match.query)
 
 
-class Clusters:
-    """The clusters of backends, as clients in a namespace may know them, and of which there are none."""
+def _kept(one: Ranked, port: Port, clusters: Clusters) -> list[EnvoyRoute]:
+    """The routes for a match. If one breaks a rule of Envoy's, a refusal, or all routes would be refused."""
+    try:
+        return _checked([*_rule_routes(one, port, clusters)])
+    except ValueError as violation:  # of a rule, or of what no message can hold at all
+        clusters.unsupported(str(violation))
+    try:
+        return _checked([refuse(one.match, one.failure)])
+    except ValueError:  # no request can be told by this match
+        return []
 
-    def __init__(self, resolved: Resolved, viewer: str, omit: Omit) -> None:
-        self._resolved, self._viewer = resolved, viewer
-        self._specs: Mapping[ServiceName, ServiceSpec] = {spec.name: spec for spec in resolved.backends}
-        self._omit = omit
 
-    def of(self, backend: Backend, subset: Labels = ()) -> str | None:
-        """The cluster of a backend, if the route may refer to it and it is divided by these labels."""
-        found = self._named(backend, subset)
-        if isinstance(found, Omission):
-            self._omit(found)
-            return None
-        return found
-
-    def _named(self, backend: Backend, subset: Labels) -> str | Omission:
-        if not backend.granted:
-            return Omission(Reason.NOT_GRANTED, str(backend))
-        spec = self._specs.get(ServiceName(backend.namespace, backend.name))
-        if spec is None:
-            return Omission(Reason.NO_SUCH_BACKEND, str(backend))
-        known = _known_to(spec, self._resolved)
-        if known is not None and self._viewer not in known:
-            why = f"not to all who may call {self._resolved.spec.name}"
-            return Omission(Reason.NOT_EXPORTED, str(backend), why)
-        undivided = [key for key, _ in subset if key not in spec.policy.subset_labels]
-        if undivided:
-            why = f"it has no subsets by {', '.join(undivided)}"
-            return Omission(Reason.NO_SUCH_BACKEND, str(backend), why)
-        for port in mesh_ports(spec):
-            if port.number == backend.port:
-                return cluster_name(spec, port)
-        return Omission(Reason.NO_SUCH_BACKEND, str(backend))
-
-    def shares(self, rule: Rule) -> tuple[list[tuple[str, Backend]], int]:
-        """The clusters of its backends that have any weight, and the weight of those that have no cluster."""
-        found: list[tuple[str, Backend]] = []
-        lost = 0
-        for backend in rule.backends:
-            cluster = self.of(backend, rule.subset) if backend.weight else None
-            if cluster is not None:
-                found.append((cluster, backend))
-            else:
-                lost += backend.weight
-        return found, lost
-
-    def hashed(self, backends: Iterable[Backend]) -> Iterable[HashOn]:
-        """What these hash, each thing once; a cluster that hashes nothing does not mind."""
-        specs = (self._specs.get(ServiceName(backend.namespace, backend.name)) for backend in backends)
-        found = (spec.policy.hash_on for spec in specs if spec is not None)
-        return dict.fromkeys(hash_on for hash_on in found if hash_on is not None)
-
-    def unsupported(self, rule: Rule) -> None:
-        self._omit(Omission(Reason.UNSUPPORTED_RULE, rule.unsupported))
+def _checked(found: list[EnvoyRoute]) -> list[EnvoyRoute]:
+    for route in found:
+        rules.check(route)
+    return found
 
 
 def _rule_routes(one: Ranked, port: Port, clusters: Clusters) -> Iterator[EnvoyRoute]:
     match, rule = one.match, one.rule
-    if rule.unsupported:
-        clusters.unsupported(rule)
+    unsupported = match.unsupported or rule.unsupported
+    if unsupported:
+        clusters.unsupported(unsupported)
         yield refuse(match, one.failure)
-        return
-    if rule.filters.redirect is not None:
-        route = redirect(match, rule.filters.redirect, port.number)
-        change_headers(route, rule.filters.request, rule.filters.response)
-        yield from split(route, match, rule.filters.redirect.path)
-        return
-    found, lost = clusters.shares(rule)
+    elif rule.filters.redirect is not None:
+        said = rule.filters.redirect
+        for route in redirects(match, rule, said, port.number, clusters.hosts()):
+            yield from split(route, match, said.path)
+    else:
+        yield from _forwarded(one, clusters)
+
+
+def _forwarded(one: Ranked, clusters: Clusters) -> Iterator[EnvoyRoute]:
+    match, rule = one.match, one.rule
+    found, lost = clusters.shares(one.route, rule)
+    if rule.session is not None and len(rule.backends) > 1:
+        yield from _returning(one, rule.session, clusters)
+        found = [(cluster, _marked(backend, rule.session, cluster)) for cluster, backend in found]
     if not found:
         yield refuse(match, one.failure)
         return
@@ -186,11 +181,33 @@ def _rule_routes(one: Ranked, port: Port, clusters: Clusters) -> Iterator[EnvoyR
         share = refuse(match, one.failure)
         only_a_share(share, lost, lost + sum(backend.weight for _, backend in found))
         yield share
-    mirrors = ((clusters.of(mirror.backend), mirror.parts_per_million) for mirror in rule.filters.mirrors)
-    route = forward(match, rule, found, [(cluster, parts) for cluster, parts in mirrors if cluster])
+    yield from _to(one, found, clusters)
+
+
+def _to(one: Ranked, found: Sequence[tuple[str, Backend]], clusters: Clusters) -> Iterator[EnvoyRoute]:
+    match, rule = one.match, one.rule
+    route = forward(match, rule, found, clusters.mirrors(one.route, rule))
     for hash_on in clusters.hashed(backend for _, backend in found):
         hash_by(route, hash_on)
     yield from split(route, match, rule.filters.path)
+    asked = preflight(match, rule.filters.cors)
+    if asked is not None:
+        route.match.CopyFrom(matched(asked))
+        yield route
+
+
+def _returning(one: Ranked, session: Session, clusters: Clusters) -> Iterator[EnvoyRoute]:
+    """Who has a session with one of several backends goes there, whatever its weight (GEP-1619)."""
+    for backend in one.rule.backends:
+        cluster = clusters.of(one.route, backend, one.rule.subset)
+        if cluster is not None:
+            for route in _to(one, [(cluster, backend)], clusters):
+                route.match.headers.add(name="cookie").string_match.contains = mark(session, cluster)
+                yield route
+
+
+def _marked(backend: Backend, session: Session, cluster: str) -> Backend:
+    return backend._replace(response=backend.response.then(marking(session, cluster)))
 
 
 def hashes(resolved: Resolved) -> bool:
@@ -203,10 +220,7 @@ def connection_shares(resolved: Resolved, port: Port, omit: Omit = unsaid) -> li
     target = resolved.target
     if target is None:
         return [(NOWHERE, 1)]
-    routes = [route for route in target.routes if route.port in (0, port.number)]
-    _report_conflicts(routes, port, omit)
-    kind = RouteKind.TLS if port.protocol is Protocol.TLS else RouteKind.TCP
-    routes = [route for route in routes if route.kind in (kind, RouteKind.TCP)]
+    routes = _in_force(target, port, "", omit)
     if not routes:
         return [(cluster_name(target, port), 1)]
     for younger in routes[1:]:
@@ -214,14 +228,7 @@ def connection_shares(resolved: Resolved, port: Port, omit: Omit = unsaid) -> li
     clusters = Clusters(resolved, "", omit)
     rule = routes[0].rules[0] if routes[0].rules else Rule()
     if rule.unsupported:
-        clusters.unsupported(rule)
-    found, lost = clusters.shares(rule)
+        clusters.unsupported(rule.unsupported)
+    found, lost = clusters.shares(routes[0], rule)
     shares = [(cluster, backend.weight) for cluster, backend in found]
     return [*shares, (NOWHERE, lost or 1)] if lost or not found else shares
-
-
-def _report_conflicts(routes: Iterable[Route], port: Port, omit: Omit) -> None:
-    for route in routes:
-        if route.port and route.kind.of_requests != port.protocol.by_host:
-            why = f"port {port.number} speaks {port.protocol.value}"
-            omit(Omission(Reason.ROUTE_CONFLICT, str(route), why))

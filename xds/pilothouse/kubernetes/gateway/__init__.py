@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from hashlib import sha256
 
 from pilothouse.kubernetes import metadata
 from pilothouse.kubernetes.fields import FieldError, Fields, annotation_error
-from pilothouse.kubernetes.gateway.backends import GROUP, Unsupported, backends
+from pilothouse.kubernetes.gateway.backends import GROUP, backends
 from pilothouse.kubernetes.gateway.grpc import grpc_rule
 from pilothouse.kubernetes.gateway.http import http_rule
+from pilothouse.kubernetes.gateway.limits import Attempt
 from pilothouse.kubernetes.objects import Grant, GrantedFrom, Key, Parent, RouteObject
 from pilothouse.kubernetes.overrides import Warn
 from pilothouse.kubernetes.subsets import SUBSET, subset
@@ -17,15 +19,13 @@ from pilothouse.reasons import Omission, Reason
 from pilothouse.routing import RouteKind, Rule
 
 
-def _connection_rule(item: Fields, namespace: str) -> Rule:
+def _connection_rule(item: Fields, namespace: str, session_name: str, warn: Warn) -> Rule:
     """A rule of a TCPRoute or TLSRoute, which says no more than where connections go."""
-    try:
-        return Rule(backends=backends(item, namespace))
-    except Unsupported as unsupported:
-        return Rule(unsupported=str(unsupported))
+    attempt = Attempt(warn)
+    return Rule(backends=attempt((), backends, item, namespace, warn), unsupported=attempt.why)
 
 
-_RULES = {
+_RULES: Mapping[RouteKind, Callable[[Fields, str, str, Warn], Rule]] = {
     RouteKind.HTTP: http_rule,
     RouteKind.GRPC: grpc_rule,
     RouteKind.TCP: _connection_rule,
@@ -42,11 +42,14 @@ def route(document: Fields, warn: Warn) -> RouteObject | Omission:
     spec = document.at("spec")
     refs = list(spec.each("parentRefs"))
     parents = tuple(parent for ref in refs if (parent := _parent(ref, meta.namespace, warn)))
-    rules = tuple(_RULES[kind](item, meta.namespace) for item in spec.each("rules"))
+    key = Key(kind.value, meta.namespace, meta.name)
+    rules = tuple(
+        _RULES[kind](item, meta.namespace, _session_name(key, index), warn)
+        for index, item in enumerate(spec.each("rules"))
+    )
     if not rules and kind is RouteKind.HTTP:
         rules = (Rule(),)
     rules = _in_subset(kind, rules, meta.annotations, warn)
-    key = Key(kind.value, meta.namespace, meta.name)
     if not parents:
         return Omission(Reason.NO_SUCH_PARENT, str(key), "no parentRefs of kind Service")
     if len(parents) == len(refs) and kind.of_requests and "hostnames" in spec:
@@ -84,6 +87,11 @@ def _in_subset(
         warn(annotation_error(SUBSET, f"{mistake}; the route fails"))
         return tuple(Rule(rule.matches, unsupported=f"{SUBSET}: {mistake}") for rule in rules)
     return tuple(replace(rule, subset=found) for rule in rules) if found else rules
+
+
+def _session_name(key: Key, rule: int) -> str:
+    """What a session is called that has no name: two rules should not take each other's for their own."""
+    return f"session-{sha256(f'{key}/{rule}'.encode()).hexdigest()[:8]}"
 
 
 def _parent(ref: Fields, namespace: str, warn: Warn) -> Parent | None:

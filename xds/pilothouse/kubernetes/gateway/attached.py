@@ -1,4 +1,4 @@
-"""Which routes are attached to which Service, and which of their backends they may refer to."""
+"""Which routes are attached to which Service, and which of their backends are granted to them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Routes:
         source = GrantedFrom(route.kind.value, route.namespace)
 
         def admitted(backend: Backend) -> Backend:
-            return backend if backend.granted else backend._replace(granted=self._admits(source, backend))
+            return backend._replace(granted=True) if self._admits(source, backend) else backend
 
         rules = tuple(_with_backends(rule, admitted) for rule in route.rules)
         return Route(route.kind, route.namespace, route.name, rules, port, route.created)

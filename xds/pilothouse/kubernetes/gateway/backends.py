@@ -2,55 +2,52 @@
 
 from __future__ import annotations
 
-import re
-
-from pilothouse.kubernetes.fields import FieldError, Fields
+from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.gateway.limits import Attempt, header_name, header_value, unsupported
+from pilothouse.kubernetes.overrides import Warn
 from pilothouse.routing import AS_IT_IS, Backend, HeaderChange
 
 GROUP = "gateway.networking.k8s.io"
 MAX_WEIGHT = 1_000_000
-_HEADER = re.compile(r"[a-z0-9!#$%&'*+.^_`|~:-]{1,256}")  # a token (RFC 9110, 5.6.2)
+_MOST_TOGETHER = 2**32 - 1
 
 
-class Unsupported(Exception):
-    """Something that a rule asks for and that is not to be had; the text says what."""
+def backends(item: Fields, namespace: str, warn: Warn) -> tuple[Backend, ...]:
+    """`backendRefs`. Raises FieldError for what makes no sense, Unsupported for too much of it."""
+    found = tuple(backend(ref, namespace, warn) for ref in item.each("backendRefs"))
+    if sum(each.weight for each in found) > _MOST_TOGETHER:
+        raise unsupported(item, "backendRefs", f"have more than {_MOST_TOGETHER} as the sum of their weights")
+    return found
 
 
-def backends(item: Fields, namespace: str) -> tuple[Backend, ...]:
-    """`backendRefs`. Raises Unsupported for what is no Service, FieldError for what makes no sense."""
-    return tuple(backend(ref, namespace) for ref in item.each("backendRefs"))
+def backend(ref: Fields, namespace: str, warn: Warn) -> Backend:
+    """One of `backendRefs`, or that of a mirror. One that cannot be had is told, and is `unsupported`."""
+    name, where = ref.required("name"), ref.text("namespace") or namespace
+    attempt = Attempt(warn)
+    port = attempt(0, _port, ref)
+    weight = ref.integer("weight")
+    if weight is not None and not 0 <= weight <= MAX_WEIGHT:
+        raise ref.error("weight", f"{weight} is not in 0..{MAX_WEIGHT}")
+    request, response = attempt((AS_IT_IS, AS_IT_IS), _changes, ref)
+    share = 1 if weight is None else weight
+    return Backend(where, name, port, share, False, request, response, attempt.why)
 
 
-def backend(ref: Fields, namespace: str) -> Backend:
-    kind, group = ref.text("kind", "Service"), ref.text("group")
-    name, port = ref.required("name"), ref.integer("port")
+def header_change(item: Fields) -> HeaderChange:
+    """A HTTPHeaderFilter; names in lower case, and of equal ones the first. Raises Unsupported."""
+    removed = (header_name(item, "remove", name) for name in item.texts("remove"))
+    return HeaderChange(_pairs(item, "set"), _pairs(item, "add"), tuple(dict.fromkeys(removed)))
+
+
+def _port(ref: Fields) -> int:
+    kind, group, port = ref.text("kind", "Service"), ref.text("group"), ref.integer("port")
     if kind != "Service" or group not in ("", "core"):
-        raise Unsupported(f"a backend of kind {kind}")
+        raise unsupported(ref, "kind", f"a backend cannot be a {kind}{group and f' of {group}'}")
     if port is None:
         raise ref.error("port", "is required for a Service")
     if not 1 <= port <= 65_535:
         raise ref.error("port", f"{port} is not in 1..65535")
-    weight = ref.integer("weight")
-    if weight is not None and not 0 <= weight <= MAX_WEIGHT:
-        raise ref.error("weight", f"{weight} is not in 0..{MAX_WEIGHT}")
-    request, response = _changes(ref)
-    where = ref.text("namespace") or namespace
-    return Backend(where, name, port, 1 if weight is None else weight, where == namespace, request, response)
-
-
-def header_change(item: Fields) -> HeaderChange:
-    """A HTTPHeaderFilter; names in lower case, and of equal ones the first.
-
-    Raises Unsupported for what is no plain header: Envoy would refuse all routes for it.
-    """
-    removed = tuple(name.lower() for name in item.texts("remove"))
-    change = HeaderChange(_pairs(item, "set"), _pairs(item, "add"), removed)
-    for name in (*removed, *(name for name, _ in (*change.set, *change.add))):
-        if name == "host" or name.startswith(":"):
-            raise Unsupported(f"a change of the header {name}")
-        if not _HEADER.fullmatch(name):
-            raise FieldError(item.path, f'"{name}" is no name of a header')
-    return change
+    return port
 
 
 def _changes(ref: Fields) -> tuple[HeaderChange, HeaderChange]:
@@ -62,12 +59,13 @@ def _changes(ref: Fields) -> tuple[HeaderChange, HeaderChange]:
         elif kind == "ResponseHeaderModifier":
             response = header_change(item.at("responseHeaderModifier"))
         else:
-            raise Unsupported(f"the filter {kind} of a backend")
+            raise unsupported(item, "type", f"a backend cannot have the filter {kind}")
     return request, response
 
 
 def _pairs(item: Fields, key: str) -> tuple[tuple[str, str], ...]:
     found: dict[str, str] = {}
     for pair in item.each(key):
-        found.setdefault(pair.required("name").lower(), pair.text("value"))
+        name = header_name(pair, "name", pair.required("name"))
+        found.setdefault(name, header_value(pair, "value"))
     return tuple(found.items())

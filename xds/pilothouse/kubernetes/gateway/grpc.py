@@ -5,27 +5,26 @@ from __future__ import annotations
 import re
 
 from pilothouse.kubernetes.fields import Fields
-from pilothouse.kubernetes.gateway.backends import Unsupported, backends
-from pilothouse.kubernetes.gateway.http import filters, headers
+from pilothouse.kubernetes.gateway.http import headers, request_rule
+from pilothouse.kubernetes.gateway.limits import Attempt
 from pilothouse.kubernetes.gateway.regex import is_regex, taken
+from pilothouse.kubernetes.overrides import Warn
 from pilothouse.routing import Match, Path, PathKind, Rule
 
 _ANY = "[^/]+"
 
 
-def grpc_rule(item: Fields, namespace: str) -> Rule:
+def grpc_rule(item: Fields, namespace: str, session_name: str, warn: Warn) -> Rule:
     """Read a rule. Raises FieldError where the API server would refuse it."""
-    matches = tuple(map(_match, item.each("matches")))
-    try:
-        return Rule(matches or (Match(),), backends(item, namespace), filters(item, namespace))
-    except Unsupported as unsupported:
-        return Rule(matches or (Match(),), unsupported=str(unsupported))
+    matches = tuple(_match(each, warn) for each in item.each("matches"))
+    return request_rule(item, matches, namespace, session_name, warn)
 
 
-def _match(item: Fields) -> Match:
-    method = item.at("method")
-    call = len(method.text("service")), len(method.text("method"))
-    return Match(_path(method), headers=headers(item), call=call)
+def _match(item: Fields, warn: Warn) -> Match:
+    attempt, method = Attempt(warn), item.at("method")
+    path = attempt(None, _path, method)
+    call = (len(method.text("service")), len(method.text("method"))) if path else (0, 0)
+    return Match(path or Path(), headers=headers(item, attempt), call=call, unsupported=attempt.why)
 
 
 def _path(method: Fields) -> Path:

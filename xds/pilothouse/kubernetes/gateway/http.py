@@ -1,106 +1,70 @@
-"""Rules of an HTTPRoute."""
+"""Rules of an HTTPRoute, and what those of a GRPCRoute have in common with them."""
 
 from __future__ import annotations
 
-from pilothouse.kubernetes.durations import milliseconds
+from dataclasses import replace
+
 from pilothouse.kubernetes.fields import Fields
-from pilothouse.kubernetes.gateway.backends import Unsupported, backend, backends, header_change
+from pilothouse.kubernetes.gateway.backends import backends
+from pilothouse.kubernetes.gateway.filters import filters
+from pilothouse.kubernetes.gateway.limits import Attempt, token, unsupported
 from pilothouse.kubernetes.gateway.regex import is_regex, regex
-from pilothouse.routing import (
-    Field,
-    Filters,
-    Match,
-    Mirror,
-    Path,
-    PathChange,
-    PathKind,
-    Redirect,
-    Retry,
-    Rule,
-)
+from pilothouse.kubernetes.gateway.sessions import session
+from pilothouse.kubernetes.gateway.timeouts import duration_ms, retry
+from pilothouse.kubernetes.overrides import Warn
+from pilothouse.routing import NO_FILTERS, Field, Match, Path, PathKind, Rule
 
 _PATHS = {"Exact": PathKind.EXACT, "PathPrefix": PathKind.PREFIX, "RegularExpression": PathKind.REGEX}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
-# The field in which each filter says more.
-_FILTERS = {
-    "RequestHeaderModifier": "requestHeaderModifier",
-    "ResponseHeaderModifier": "responseHeaderModifier",
-    "RequestRedirect": "requestRedirect",
-    "URLRewrite": "urlRewrite",
-    "RequestMirror": "requestMirror",
-}
-_STATUSES = (301, 302, 303, 307, 308)
-_MILLION = 1_000_000
-_MOST_ATTEMPTS = 1_000
+_MOST_BYTES = 1_024
 
 
-def http_rule(item: Fields, namespace: str) -> Rule:
+def http_rule(item: Fields, namespace: str, session_name: str, warn: Warn) -> Rule:
     """Read a rule. Raises FieldError where the API server would refuse it."""
-    matches = tuple(_match(each) for each in item.each("matches")) or (Match(),)
-    try:
-        request = item.at("timeouts")
-        return Rule(
-            matches,
-            backends(item, namespace),
-            filters(item, namespace),
-            duration_ms(request, "request"),
-            duration_ms(request, "backendRequest"),
-            _retry(item),
-        )
-    except Unsupported as unsupported:
-        return Rule(matches, unsupported=str(unsupported))
+    matches = tuple(_match(each, warn) for each in item.each("matches"))
+    found = request_rule(item, matches, namespace, session_name, warn)
+    attempt, timeouts = Attempt(warn), item.at("timeouts")
+    request_ms, attempt_ms = duration_ms(timeouts, "request"), duration_ms(timeouts, "backendRequest")
+    retries = attempt(None, retry, item)
+    if found.unsupported or attempt.why:
+        return Rule(found.matches, unsupported=found.unsupported or attempt.why)
+    return replace(found, timeout_ms=request_ms, attempt_timeout_ms=attempt_ms, retry=retries)
 
 
-def filters(item: Fields, namespace: str) -> Filters:
-    """`filters` of a rule. Raises Unsupported for one that is not to be had."""
-    found = Filters()
-    for each in item.each("filters"):
-        kind = each.required("type")
-        field = _FILTERS.get(kind)
-        if field is None:
-            raise Unsupported(f"the filter {kind}")
-        if field not in each:
-            raise each.error(field, f"is required for {kind}")
-        found = _with_filter(found, kind, each.at(field), namespace)
-    return found
+def request_rule(
+    item: Fields, matches: tuple[Match, ...], namespace: str, session_name: str, warn: Warn
+) -> Rule:
+    """What a rule of an HTTPRoute and of a GRPCRoute say alike. What cannot be had makes it `unsupported`."""
+    attempt, matches = Attempt(warn), matches or (Match(),)
+    to = attempt((), backends, item, namespace, warn)
+    done = attempt(NO_FILTERS, filters, item, namespace, warn)
+    kept = attempt(None, session, item, session_name)
+    if attempt.why:
+        return Rule(matches, unsupported=attempt.why)
+    return Rule(matches, to, done, session=kept)
 
 
-def _with_filter(found: Filters, kind: str, inner: Fields, namespace: str) -> Filters:
-    match kind:
-        case "RequestHeaderModifier":
-            return found._replace(request=header_change(inner))
-        case "ResponseHeaderModifier":
-            return found._replace(response=header_change(inner))
-        case "RequestRedirect":
-            return found._replace(redirect=_redirect(inner))
-        case "URLRewrite":
-            return found._replace(host=inner.text("hostname"), path=_path_change(inner))
-        case _:
-            return found._replace(mirrors=(*found.mirrors, _mirror(inner, namespace)))
-
-
-def headers(item: Fields) -> tuple[Field, ...]:
+def headers(item: Fields, attempt: Attempt) -> tuple[Field, ...]:
     """Header matches; of equal names the first counts, whatever the case."""
     found: dict[str, Field] = {}
     for each in item.each("headers"):
-        name = each.required("name").lower()
-        found.setdefault(name, _field(each, name))
+        field = attempt(None, _header, each, each.required("name"))
+        if field is not None:
+            found.setdefault(field.name, field)
     return tuple(found.values())
 
 
-def duration_ms(item: Fields, key: str) -> int | None:
-    """A duration; None if there is none."""
-    text = item.text(key)
-    if not text:
-        return None
-    found = milliseconds(text)
-    if found is None:
-        raise item.error(key, f'"{text}" is not a duration such as 500ms or 1m30s')
-    return found
+def _match(item: Fields, warn: Warn) -> Match:
+    attempt = Attempt(warn)
+    method = item.text("method")
+    if method and method not in _METHODS:
+        raise item.error("method", f'"{method}" is none of {", ".join(_METHODS)}')
+    path = attempt(Path(), _path, item.at("path"))
+    match = Match(path, method, headers(item, attempt), _query(item, attempt))
+    return match._replace(unsupported=attempt.why)
 
 
-def _match(item: Fields) -> Match:
-    path = item.at("path")
+def _path(path: Fields) -> Path:
     kind, value = path.text("type", "PathPrefix"), path.text("value", "/")
     if kind not in _PATHS:
         raise path.error("type", f'"{kind}" is none of {", ".join(_PATHS)}')
@@ -110,70 +74,29 @@ def _match(item: Fields) -> Match:
         raise path.error("value", f'"{value}" has a query or a fragment in it')
     elif not value.startswith("/"):
         raise path.error("value", f'"{value}" does not start with /')
-    method = item.text("method")
-    if method and method not in _METHODS:
-        raise item.error("method", f'"{method}" is none of {", ".join(_METHODS)}')
-    query: dict[str, Field] = {}
+    return Path(_PATHS[kind], value)
+
+
+def _query(item: Fields, attempt: Attempt) -> tuple[Field, ...]:
+    found: dict[str, Field] = {}
     for each in item.each("queryParams"):
-        name = each.required("name")
-        query.setdefault(name, _field(each, name))
-    return Match(Path(_PATHS[kind], value), method, headers(item), tuple(query.values()))
+        field = attempt(None, _parameter, each, each.required("name"))
+        if field is not None:
+            found.setdefault(field.name, field)
+    return tuple(found.values())
+
+
+def _header(item: Fields, name: str) -> Field:
+    return _field(item, token(item, "name", name))
+
+
+def _parameter(item: Fields, name: str) -> Field:
+    if len(name.encode()) > _MOST_BYTES:
+        raise unsupported(item, "name", f"has more than {_MOST_BYTES} bytes")
+    return _field(item, name)
 
 
 def _field(item: Fields, name: str) -> Field:
     if is_regex(item):
         return Field(name, regex(item, "value"), regex=True)
     return Field(name, item.text("value"))
-
-
-def _redirect(item: Fields) -> Redirect:
-    status = item.integer("statusCode") or 302
-    if status not in _STATUSES:
-        raise item.error("statusCode", f"{status} is none of {', '.join(map(str, _STATUSES))}")
-    scheme = item.text("scheme")
-    if scheme not in ("", "http", "https"):
-        raise item.error("scheme", f'"{scheme}" is neither http nor https')
-    return Redirect(status, scheme, item.text("hostname"), item.integer("port") or 0, _path_change(item))
-
-
-def _path_change(item: Fields) -> PathChange | None:
-    path = item.at("path")
-    kind = path.text("type")
-    if not kind:
-        return None
-    if kind == "ReplaceFullPath":
-        return PathChange(path.text("replaceFullPath", "/"), whole=True)
-    if kind == "ReplacePrefixMatch":
-        return PathChange(path.text("replacePrefixMatch", "/"), whole=False)
-    raise path.error("type", f'"{kind}" is neither ReplaceFullPath nor ReplacePrefixMatch')
-
-
-def _mirror(item: Fields, namespace: str) -> Mirror:
-    to = backend(item.at("backendRef"), namespace)
-    percent = item.integer("percent")
-    if percent is not None:
-        return Mirror(to, _share(item, "percent", percent, 100))
-    fraction = item.at("fraction")
-    numerator = fraction.integer("numerator")
-    if numerator is None:
-        return Mirror(to)
-    return Mirror(to, _share(fraction, "numerator", numerator, fraction.integer("denominator") or 100))
-
-
-def _share(item: Fields, key: str, part: int, whole: int) -> int:
-    if not 0 <= part <= whole:
-        raise item.error(key, f"{part} is not in 0..{whole}")
-    return part * _MILLION // whole
-
-
-def _retry(item: Fields) -> Retry | None:
-    if "retry" not in item:
-        return None
-    retry = item.at("retry")
-    codes = retry.anything("codes") or []
-    if not isinstance(codes, list) or not all(isinstance(code, int) and 400 <= code <= 599 for code in codes):
-        raise retry.error("codes", "is not a list of status codes in 400..599")
-    attempts = retry.integer("attempts")
-    if attempts is not None and not 0 <= attempts <= _MOST_ATTEMPTS:
-        raise retry.error("attempts", f"{attempts} is not in 0..{_MOST_ATTEMPTS}")
-    return Retry(tuple(codes), 1 if attempts is None else attempts, duration_ms(retry, "backoff") or 0)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re2
 
 from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.gateway.limits import unsupported
 
-# Envoy refuses larger programs unless its runtime says otherwise (re2.max_program_size.error_level).
+# Envoy refuses larger programs unless its runtime says otherwise (re2.max_program_size.error_level). That
+# of sidecars with our bootstrap does, but one with another would lose all routes for one (decision 0017).
 _MOST_INSTRUCTIONS = 100
 
 _QUIET = re2.Options()
@@ -22,15 +24,16 @@ def is_regex(item: Fields) -> bool:
 
 
 def regex(item: Fields, key: str) -> str:
-    """A regular expression that Envoy takes. Raises FieldError for any other."""
+    """A regular expression that Envoy takes. Raises Unsupported for any other."""
     return taken(item.required(key), item, key)
 
 
 def taken(text: str, item: Fields, key: str) -> str:
-    """An expression made of what a field says. Raises FieldError, for that field, if Envoy refuses it."""
+    """An expression made of what a field says. Raises Unsupported, for that field, if Envoy refuses it."""
     mistake = _mistake(text)
     if mistake:
-        raise item.error(key, f'"{text[:60]}" is not a regular expression that Envoy takes: {mistake}')
+        why = f'"{text[:60]}" is not a regular expression that Envoy takes: {mistake}'
+        raise unsupported(item, key, why)
     return text
 
 

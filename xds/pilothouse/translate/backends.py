@@ -1,0 +1,94 @@
+"""The clusters of a route's backends: which there are, and for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pilothouse.claims import Resolved, passes
+from pilothouse.model import Namespaces, ServiceName, ServiceSpec
+from pilothouse.policy import HashOn
+from pilothouse.reasons import Omission, Omit, Reason
+from pilothouse.routing import Backend, Labels, Route, Rule
+from pilothouse.translate.names import cluster_name, hosts, mesh_ports
+
+
+def known_to(spec: ServiceSpec, passed: bool, resolved: Resolved) -> Namespaces:
+    """The namespaces whose clients may be led to a backend, of those that may call the service; None: all.
+
+    They may if they could call it themselves, if a route passes it on, and if it is what they have called.
+    """
+    known, called = spec.exported_to, resolved.spec.exported_to
+    itself = resolved.target is not None and spec.name == resolved.target.name
+    if passed or itself or known is None or (called is not None and called <= known):
+        return None
+    return known
+
+
+class Clusters:
+    """The clusters of backends, as clients in a namespace may know them, and of which there are none."""
+
+    def __init__(self, resolved: Resolved, viewer: str, omit: Omit) -> None:
+        self._resolved, self._viewer = resolved, viewer
+        self._specs: Mapping[ServiceName, ServiceSpec] = {spec.name: spec for spec in resolved.backends}
+        self._omit = omit
+
+    def of(self, route: Route, backend: Backend, subset: Labels = ()) -> str | None:
+        """The cluster of a backend, if the route may lead to it and it is divided by these labels."""
+        found = self._named(route, backend, subset)
+        if isinstance(found, Omission):
+            self._omit(found)
+            return None
+        return found
+
+    def _named(self, route: Route, backend: Backend, subset: Labels) -> str | Omission:
+        if backend.unsupported:
+            return Omission(Reason.UNSUPPORTED_RULE, str(backend), backend.unsupported)
+        spec = self._specs.get(ServiceName(backend.namespace, backend.name))
+        if spec is None:
+            return Omission(Reason.NO_SUCH_BACKEND, str(backend))
+        target = self._resolved.target
+        passed = target is not None and passes(target, route, backend)
+        known = known_to(spec, passed, self._resolved)
+        if known is not None and self._viewer not in known:
+            why = f"not to all who may call {self._resolved.spec.name}"
+            return Omission(Reason.NOT_EXPORTED, str(backend), why)
+        undivided = [key for key, _ in subset if key not in spec.policy.subset_labels]
+        if undivided:
+            why = f"it has no subsets by {', '.join(undivided)}"
+            return Omission(Reason.NO_SUCH_BACKEND, str(backend), why)
+        for port in mesh_ports(spec):
+            if port.number == backend.port:
+                return cluster_name(spec, port)
+        return Omission(Reason.NO_SUCH_BACKEND, str(backend))
+
+    def shares(self, route: Route, rule: Rule) -> tuple[list[tuple[str, Backend]], int]:
+        """The clusters of its backends that have any weight, and the weight of those that have no cluster."""
+        found: list[tuple[str, Backend]] = []
+        lost = 0
+        for backend in rule.backends:
+            cluster = self.of(route, backend, rule.subset) if backend.weight else None
+            if cluster is not None:
+                found.append((cluster, backend))
+            else:
+                lost += backend.weight
+        return found, lost
+
+    def hashed(self, backends: Iterable[Backend]) -> Iterable[HashOn]:
+        """What these hash, each thing once; a cluster that hashes nothing does not mind."""
+        specs = (self._specs.get(ServiceName(backend.namespace, backend.name)) for backend in backends)
+        found = (spec.policy.hash_on for spec in specs if spec is not None)
+        return dict.fromkeys(hash_on for hash_on in found if hash_on is not None)
+
+    def mirrors(self, route: Route, rule: Rule) -> list[tuple[str, int]]:
+        """The clusters to which copies go, and how many in a million requests; no copy goes where none is."""
+        found = (
+            (self.of(route, mirror.backend), mirror.parts_per_million) for mirror in rule.filters.mirrors
+        )
+        return [(cluster, parts) for cluster, parts in found if cluster]
+
+    def hosts(self) -> list[str]:
+        """What the service is asked for by."""
+        return [host for host in hosts(self._resolved.spec, True) if host not in self._resolved.taken]
+
+    def unsupported(self, what: str) -> None:
+        self._omit(Omission(Reason.UNSUPPORTED_RULE, what))

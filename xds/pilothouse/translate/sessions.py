@@ -1,0 +1,60 @@
+"""Stateful sessions: what a client was told with its first answer brings it back to the same endpoint.
+
+Envoy states the address of the endpoint in a cookie or a header. A request whose endpoint is gone is
+balanced as any other, and the client is told anew.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route
+from pilothouse._pb.envoy.extensions.filters.http.stateful_session.v3.stateful_session_pb2 import (
+    StatefulSession,
+    StatefulSessionPerRoute,
+)
+from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as hcm,
+)
+from pilothouse._pb.envoy.extensions.http.stateful_session.cookie.v3.cookie_pb2 import CookieBasedSessionState
+from pilothouse._pb.envoy.extensions.http.stateful_session.header.v3.header_pb2 import HeaderBasedSessionState
+from pilothouse.resources import checked, packed
+from pilothouse.routing import HeaderChange, Session
+
+_NAME = "envoy.filters.http.stateful_session"
+
+
+def session_filter() -> hcm.HttpFilter:
+    """It does nothing unless a route has a session, and is in every listener."""
+    return hcm.HttpFilter(name=_NAME, typed_config=packed(StatefulSession()), disabled=True)
+
+
+def keep(route: Route, session: Session | None) -> None:
+    """Let requests of a session go to the endpoint that had the first. Raises rules.RuleViolation."""
+    if session is None:
+        return
+    config = StatefulSessionPerRoute()
+    state = config.stateful_session.session_state
+    if session.by_header:
+        state.name = "envoy.http.stateful_session.header"
+        state.typed_config.CopyFrom(packed(HeaderBasedSessionState(name=session.name)))
+    else:
+        state.name = "envoy.http.stateful_session.cookie"
+        cookie = CookieBasedSessionState()
+        cookie.cookie.name, cookie.cookie.path = session.name, "/"
+        if session.lifetime_s:
+            cookie.cookie.ttl.FromSeconds(session.lifetime_s)
+        state.typed_config.CopyFrom(packed(cookie))
+    checked(config)
+    route.typed_per_filter_config[_NAME].CopyFrom(packed(config))
+
+
+def mark(session: Session, cluster: str) -> str:
+    """The cookie that tells to which of several clusters a session belongs, as a client sends it back."""
+    return f"{session.name}-backend={sha256(cluster.encode()).hexdigest()[:16]}"
+
+
+def marking(session: Session, cluster: str) -> HeaderChange:
+    """What sets that cookie."""
+    lifetime = f"; Max-Age={session.lifetime_s}" if session.lifetime_s else ""
+    return HeaderChange(add=(("set-cookie", f"{mark(session, cluster)}; Path=/; HttpOnly{lifetime}"),))
