@@ -18,7 +18,11 @@ DEPLOYMENT = {"version": "apps/v1", "kind": "Deployment", "rest": ""}
         (SERVICE, "annotations: {pilothouse.dev/wieght: 5}", 'did you mean "pilothouse.dev/weight"?'),
         (SERVICE, "annotations: {pilothouse.dev/colour: red}", "is not an annotation of Pilothouse"),
         (SERVICE, "annotations: {pilothouse.dev/locality: eu}", "is ignored on a Service: it is for Pod"),
-        (NAMESPACE, "annotations: {pilothouse.dev/weight: '5'}", "it is for Pod, EndpointSlice, Endpoints, Service"),
+        (
+            NAMESPACE,
+            "annotations: {pilothouse.dev/weight: '5'}",
+            "for Pod, EndpointSlice, Endpoints, Service",
+        ),
         (DEPLOYMENT, "annotations: {pilothouse.dev/weight: '5'}", "is ignored on a Deployment"),
         (SERVICE, "labels: {pilothouse.dev/weight: '5'}", "is a label"),
     ],

@@ -7,13 +7,12 @@ fields than these are warned of, which does no harm: whatever is unknown is igno
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
 from pilothouse.kubernetes.fields import FieldError, Path
-from pilothouse.reasons import Reason
 
 #: The longest name that is compared with others to guess what was meant.
 _LONGEST = 60
@@ -23,18 +22,14 @@ _MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The names of an object's fields, and the shapes of those that are objects or lists of objects.
-
-    `unsupported` are fields that mean something to clients and are not acted on, and why.
-    """
+    """The names of an object's fields, and the shapes of those that are objects or lists of objects."""
 
     names: frozenset[str]
     inner: Mapping[str, Shape]
-    unsupported: Mapping[str, str] = field(default_factory=dict)
 
 
 def departures(document: Mapping[Any, Any], shape: Shape, path: Path = ()) -> Iterable[FieldError]:
-    """What of a document is unknown or not supported. Nearly always nothing, so that is found out fast."""
+    """The fields of a document that are unknown. Nearly always there are none, so that is found out fast."""
     return () if _fits([document], shape) else islice(_departures(document, shape, path), _MOST)
 
 
@@ -83,21 +78,13 @@ def _departures(value: object, shape: Shape, path: Path) -> Iterator[FieldError]
         where = (*path, str(name))
         if name in shape.inner:
             yield from _departures(below, shape.inner[name], where)
-        elif name in shape.unsupported and below is not None:
-            yield FieldError(where, shape.unsupported[name], Reason.UNSUPPORTED_FIELD)
-        elif name not in shape.names and name not in shape.unsupported:
-            hint = guess(str(name), shape.names.union(shape.unsupported))
-            yield FieldError(where, f"is not a known field and is ignored{hint}")
+        elif name not in shape.names:
+            yield FieldError(where, f"is not a known field and is ignored{guess(str(name), shape.names)}")
 
 
 def _of(names: str = "", /, **inner: Shape) -> Shape:
     """A shape; what is below the fields in `names` is not looked at."""
     return Shape(frozenset((*names.split(), *inner)), inner)
-
-
-def _without(unsupported: Mapping[str, str], shape: Shape) -> Shape:
-    """The same, with fields beside those that it has."""
-    return replace(shape, unsupported=unsupported)
 
 
 def _route(spec: Shape) -> Shape:
@@ -191,7 +178,7 @@ _HTTP_FILTER = _of(
 )
 _VALUE = _of("type name value")
 _BACKEND = "group kind name namespace port weight"
-_PERSISTENCE = {"sessionPersistence": "is not supported: requests of a session go to any endpoint"}
+_SESSION = _of("sessionName absoluteTimeout idleTimeout type", cookieConfig=_of("lifetimeType"))
 _HTTP_RULE = _of(
     "name",
     matches=_of("method", path=_of("type value"), headers=_VALUE, queryParams=_VALUE),
@@ -199,12 +186,14 @@ _HTTP_RULE = _of(
     backendRefs=_of(_BACKEND, filters=_HTTP_FILTER),
     timeouts=_of("request backendRequest"),
     retry=_of("codes attempts backoff"),
+    sessionPersistence=_SESSION,
 )
 _GRPC_RULE = _of(
     "name",
     matches=_of(method=_of("type service method"), headers=_VALUE),
     filters=_GRPC_FILTER,
     backendRefs=_of(_BACKEND, filters=_GRPC_FILTER),
+    sessionPersistence=_SESSION,
 )
 _CONNECTION_RULE = _of("name", backendRefs=_of(_BACKEND))
 _GRANT = _object("status", spec=_of(**{"from": _of("group kind namespace"), "to": _of("group kind name")}))
@@ -217,8 +206,8 @@ SHAPES: Mapping[str, Shape] = {
     "Namespace": _NAMESPACE,
     "Node": _NODE,
     "Pod": _POD,
-    "HTTPRoute": _route(_of("hostnames", rules=_without(_PERSISTENCE, _HTTP_RULE))),
-    "GRPCRoute": _route(_of("hostnames", rules=_without(_PERSISTENCE, _GRPC_RULE))),
+    "HTTPRoute": _route(_of("hostnames", rules=_HTTP_RULE)),
+    "GRPCRoute": _route(_of("hostnames", rules=_GRPC_RULE)),
     "TCPRoute": _route(_of(rules=_CONNECTION_RULE)),
     "TLSRoute": _route(_of("hostnames", rules=_CONNECTION_RULE)),
     "ReferenceGrant": _GRANT,
