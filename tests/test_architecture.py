@@ -64,7 +64,13 @@ def test_every_module_says_what_it_is() -> None:
     assert found(OURS, undocumented) == []
 
 
-def test_only_the_supervisor_catches_everything() -> None:
+def test_only_three_places_catch_everything() -> None:
+    survivors = {
+        PACKAGE / "app.py",  # whatever a source does
+        PACKAGE / "sources/files/disk.py",  # whatever the reading of one file does
+        PACKAGE / "sources/files/lookout.py",  # which carries it over to the thread that waits
+    }
+
     def catches_everything(tree: ast.Module) -> Iterator[ast.AST]:
         for handler in ast.walk(tree):
             if isinstance(handler, ast.ExceptHandler):
@@ -73,7 +79,7 @@ def test_only_the_supervisor_catches_everything() -> None:
                 if handler.type is None or names & {"Exception", "BaseException"}:
                     yield handler
 
-    assert found([path for path in OURS if path != PACKAGE / "app.py"], catches_everything) == []
+    assert found([path for path in OURS if path not in survivors], catches_everything) == []
     assert len(found([path for path in OURS if path == PACKAGE / "app.py"], catches_everything)) <= 1
 
 

@@ -247,7 +247,7 @@ def test_a_wrong_value_is_named_with_its_flag_its_variable_or_its_line(
 
 
 UNREADABLE = [
-    ("xdss: 1\n", "p.yaml:1: xdss: no such setting; there are manifests, xds, "),
+    ("xdss: 1\n", "p.yaml:1: xdss: no such setting; there are xds, admin, "),
     ("manifests: m\nxds: a:1\nxds: b:1\n", "p.yaml:3: xds: is set twice"),
     ("manifests: m\ntls-key: k\ntls_key: k\n", "p.yaml:3: tls_key: is set twice"),
     ("manifests: m\nxds: [::1]:18000\n", "p.yaml:2: not YAML: "),

@@ -12,12 +12,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 import yaml
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     PlainValidator,
     ValidationError,
@@ -118,7 +120,29 @@ Networks = Annotated[tuple[Annotated[Network, PlainValidator(network)], ...], _L
 Namespaces = Annotated[tuple[Annotated[str, AfterValidator(_namespace)], ...], _LISTED]
 
 
-class Settings(Security):
+class Listening(BaseModel):
+    """Where `serve` listens, which is all that `health` has to know of it.
+
+    `workers` are processes that share the xDS port; each has an admin port, the first of them `admin`.
+    """
+
+    # Built when first used, since building all of Settings takes longer than a health check.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    xds: Address = HostPort("127.0.0.1", 18000)
+    admin: Address = HostPort("127.0.0.1", 18001)
+    workers: int = Field(default=1, ge=1, le=64)
+
+    @field_validator("workers")
+    @classmethod
+    def _ports_suffice(cls, workers: int, info: ValidationInfo) -> int:
+        admin: HostPort | None = info.data.get("admin")
+        if admin and admin.port + workers - 1 > 65535:
+            raise ValueError(f"there are not {workers} ports from {admin} upwards, one for each")
+        return workers
+
+
+class Settings(Listening, Security):
     """What `serve` runs by. Raises pydantic's ValidationError; `load` makes a ConfigError of it.
 
     `manifests` are files and folders. A stream, and the connection below it, lives
@@ -133,7 +157,6 @@ class Settings(Security):
     Virtual IPs are in `service_cidr`, if it is set; endpoints are on loopback addresses only with
     `allow_loopback_endpoints`.
     With `flap_damping` an endpoint whose readiness keeps changing waits before it is called again.
-    `workers` are processes that share the xDS port; each has an admin port, the first of them `admin`.
     `state` is a folder for what the next process has to know; without one it is the platform's, and with
     `no_state` nothing is kept. With `accept_missing` what cannot be read counts as absent, and with
     `allow_empty` so does what an empty folder once held. A massive loss that nobody stated is held for
@@ -141,8 +164,6 @@ class Settings(Security):
     """
 
     manifests: Manifests = Field(min_length=1)
-    xds: Address = HostPort("127.0.0.1", 18000)
-    admin: Address = HostPort("127.0.0.1", 18001)
     log_format: Literal["auto", "human", "json"] = "auto"
     cluster_domain: Annotated[str, AfterValidator(_domain)] = "cluster.local"
     extra_suffixes: Annotated[tuple[Annotated[str, AfterValidator(_suffix)], ...], _LISTED] = ()
@@ -157,7 +178,6 @@ class Settings(Security):
     service_cidr: Networks = ()
     allow_loopback_endpoints: bool = False
     flap_damping: bool = False
-    workers: int = Field(default=1, ge=1, le=64)
     state: Path | None = None
     no_state: bool = False
     accept_missing: bool = False
@@ -172,6 +192,9 @@ class Settings(Security):
         return no_state
 
 
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
 class _Given(NamedTuple):
     """A value as an operator wrote it, and where, for the message if it is wrong."""
 
@@ -184,11 +207,25 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> Setting
 
     `flags["config"]`, else the variable PILOTHOUSE_CONFIG, names the file. Raises ConfigError.
     """
+    return _checked(Settings, _given(flags, environment))
+
+
+def listening(flags: Mapping[str, object], environment: Mapping[str, str]) -> Listening:
+    """Where a `serve` with the same settings listens; the others are not checked. Raises ConfigError."""
+    given = _given(flags, environment)
+    return _checked(Listening, {name: given[name] for name in Listening.model_fields if name in given})
+
+
+def _given(flags: Mapping[str, object], environment: Mapping[str, str]) -> dict[str, _Given]:
     given = dict(_in_file(flags, environment))
     given.update(_in_environment(environment))
     given.update(_in_flags(flags))
+    return given
+
+
+def _checked(model: type[_Model], given: Mapping[str, _Given]) -> _Model:
     try:
-        return Settings.model_validate({name: said.value for name, said in given.items()})
+        return model.model_validate({name: said.value for name, said in given.items()})
     except ValidationError as error:
         raise _explain(error, given) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import (
@@ -18,6 +19,8 @@ from pydantic import (
 
 from pilothouse.identity import Rule, rules
 
+_ANSWERS_WITHIN_S = 5.0
+
 
 class IdentityMap(NamedTuple):
     """A file of rules, and what it holds."""
@@ -27,11 +30,20 @@ class IdentityMap(NamedTuple):
 
 
 def present(path: Path) -> Path:
-    """A path at which there is something. Raises ValueError."""
-    try:
-        path.stat()
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from None
+    """A disk that does not answer is no mistake of whoever named the path: reading will tell."""
+    mistakes: list[OSError] = []
+
+    def ask() -> None:
+        try:
+            path.stat()
+        except OSError as error:
+            mistakes.append(error)
+
+    asking = Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_ANSWERS_WITHIN_S)
+    if mistakes:
+        raise ValueError(f"{path}: {mistakes[0].strerror}")
     return path
 
 

@@ -87,6 +87,9 @@ class Source(Protocol):
     async def run(self, sink: Sink) -> None:
         """Report to the sink until cancelled. Raise on failure: only `supervise` retries."""
 
+    def reread(self) -> None:
+        """Read everything anew, and soon, also what seems unchanged: an operator asks for it."""
+
     @property
     def faults(self) -> Sequence[Fault]:
         """What of the backend cannot be read right now, for people to mend."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,10 +17,13 @@ from pilothouse.kubernetes.roots import DEFAULT, Namespaces
 from pilothouse.model import ServiceName
 from pilothouse.reasons import Reason
 from pilothouse.sources import Fault, LeftOut, Sink, Standing
-from pilothouse.sources.files.disk import Look, look, manifests_of
+from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.kept import Kept
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
+from pilothouse.sources.files.lookout import Lookout, on_a_thread
+from pilothouse.sources.files.tree import shown
 from pilothouse.sources.files.watch import Watch
+from pilothouse.state import Texts
 
 _log = structlog.get_logger(__name__)
 
@@ -68,6 +71,9 @@ class FilesSource:
         self._first_report_grace_s = first_report_grace_s
         self._absence = absence
         self._last_good = LastGood(realm, allow_empty=absence.allow_empty)
+        self._lookout = Lookout(self._paths, namespaces)
+        self._watch = Watch()
+        self._anew = False
         self._kept = kept
         self._unknown: frozenset[str] | None = None  # until the first report
         self._empty: tuple[Fault, ...] = ()
@@ -82,12 +88,16 @@ class FilesSource:
     def left_out(self) -> Mapping[Reason, int]:
         return self._last_good.left_out_by_reason
 
+    def reread(self) -> None:
+        self._anew = True
+        self._watch.wake()
+
     async def run(self, sink: Sink) -> None:
         if self._unknown is None:
             await self._recover(sink)
         await self._look()
         self._require_paths()
-        async with Watch(self._paths) as watch:
+        async with self._watch as watch:
             await self._report_first(sink, watch)
             while True:
                 await watch.wait(self._patience_s)
@@ -102,18 +112,26 @@ class FilesSource:
         """Let what an earlier process kept stand in for what is broken or missing."""
         if self._kept is None:
             return
-        found = await self._found()
+        silent: OSError | None = None
+        try:
+            found = await self._found()
+        except OSError as error:
+            found, silent = Look(), error
         texts = await self._kept.load(self._paths)
         good = {path: manifest for path, manifest in found.files.items() if not manifest.contents.errors}
         lacking = {path: kept for path, kept in texts.items() if path not in good}
-        if self._absence.accept_missing:
+        if self._absence.accept_missing and not silent:
             self._kept.save(dict.fromkeys(lacking))
-        if self._absence.accept_missing or not lacking:
-            return
+        if not self._absence.accept_missing and lacking:
+            await self._restore(sink, good, lacking)
+        if silent:
+            raise silent
+
+    async def _restore(self, sink: Sink, good: Mapping[str, Manifest], lacking: Mapping[str, Texts]) -> None:
         self._last_good.take_in(Look(good), time.monotonic())
         for path, kept in lacking.items():
-            texts_of_path = asyncio.to_thread(manifests_of, kept, self._namespaces.of(path))
-            self._last_good.recover(path, await texts_of_path)
+            texts_of_path = partial(manifests_of, kept, self._namespaces.of(path))
+            self._last_good.recover(path, await on_a_thread(texts_of_path))
         sink.restore(self._last_good.services)
         _log.warning("what an earlier process kept stands in for files", files=len(lacking))
 
@@ -146,9 +164,9 @@ class FilesSource:
         files = self._last_good.look.files
         empty = () if self._absence.allow_empty or self._unknown is not None else self._paths
         self._empty = tuple(
-            Fault(str(path), 0, 0, "", _EMPTY, Standing.UNKNOWN)
-            for path in empty
-            if not any(file == str(path) or file.startswith(str(path) + os.sep) for file in files)
+            Fault(path, 0, 0, "", _EMPTY, Standing.UNKNOWN)
+            for path in (shown(str(path)) for path in empty)
+            if not any(file == path or file.startswith(os.path.join(path, "")) for file in files)
         )
         return bool(self._empty)
 
@@ -187,11 +205,14 @@ class FilesSource:
         return changed
 
     async def _found(self) -> Look:
-        # Reading takes seconds where there is much to read; the streams go on meanwhile.
-        return await asyncio.to_thread(look, self._paths, self._last_good.look, self._namespaces)
+        anew, self._anew = self._anew, False
+        before = self._last_good.look
+        found = await self._lookout.look(before.unstamped() if anew else before)
+        self._watch.follow(found.folders)
+        return found
 
     def _require_paths(self) -> None:
-        for path in map(str, self._paths):
+        for path in (shown(str(path)) for path in self._paths):
             reason = self._last_good.look.unreadable.get(path)
             if reason:
                 raise OSError(f"manifests in {path}: {reason}")

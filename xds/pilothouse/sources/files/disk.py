@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -14,17 +14,18 @@ from typing import NamedTuple
 from pilothouse.kubernetes.documents import Contents, Place, Remark, read
 from pilothouse.kubernetes.metadata import DEFAULT_NAMESPACE
 from pilothouse.kubernetes.roots import DEFAULT, Namespaces
+from pilothouse.sources.files.tree import Identity, Progress, Status, Walk, reason, shown
 
-_SUFFIXES = (".yaml", ".yml", ".json")
-# Hidden files (also what a ConfigMap mount keeps behind its links), and what editors leave lying about.
-_NOT_OURS = (".", "#", "~")
 _MAX_SIZE = 64 << 20
+# Of all files that are there at one look: several hundred thousand services.
+_MAX_TOTAL = 512 << 20
+_CHUNK = 1 << 20
 # A file that was written within the clock's tick may be written again without its time changing.
 _SETTLED_NS = 100_000_000
-
-
-# Of a file, or why it could not be had.
-Status = os.stat_result | OSError
+# Between being looked at and being opened a file may become a pipe, whose opening waits for a writer, or a
+# terminal.
+_OPENING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_LONGEST_MISTAKE = 200
 
 
 class Stamp(NamedTuple):
@@ -52,127 +53,138 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The manifests by path, and the paths that could not be looked into, with the reason."""
+    """The manifests by path, and the paths that could not be looked into, with the reason.
+
+    These paths are for people (see `shown`). `folders` are those that were listed, by the path that
+    the system knows: whoever wants to hear of changes has to watch them.
+    """
 
     files: Mapping[str, Manifest] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, Identity] = field(default_factory=dict)
 
     def hides(self, path: str) -> bool:
         """Whether a file may still be there, in a folder that cannot be looked into."""
-        return any(path == folder or path.startswith(folder + os.sep) for folder in self.unreadable)
+        return any(path == folder or path.startswith(os.path.join(folder, "")) for folder in self.unreadable)
+
+    def unstamped(self) -> Look:
+        """The same, to compare with if every file is to be read again, also one that seems unchanged."""
+        return replace(self, files={path: replace(one, stamp=None) for path, one in self.files.items()})
 
 
-def look(roots: Sequence[Path], before: Look, namespaces: Namespaces = DEFAULT) -> Look:
+class _Unfit(Exception):
+    """Why a file is not read."""
+
+
+def look(
+    roots: Sequence[Path],
+    before: Look,
+    namespaces: Namespaces = DEFAULT,
+    progress: Progress | None = None,
+    avoided: Collection[str] = (),
+) -> Look:
     """Look at all files and folders once. What has not changed since `before` is the same object as there.
 
-    `namespaces` are those of objects that state none.
+    `namespaces` are those of objects that state none. The disk is not asked about what is to be avoided.
     """
-    unreadable: dict[str, str] = {}
+    progress = progress or Progress()
+    walk, reader = Walk(progress, avoided), _Reader(progress, namespaces)
     files: dict[str, Manifest] = {}
-    for path, status in _found(roots, unreadable):
-        manifest = _manifest(path, status, before.files.get(path), namespaces)
+    for path, status in walk.files(roots):
+        name = shown(path)
+        manifest = reader.manifest(path, status, before.files.get(name))
         if manifest:
-            files[path] = manifest
-    return Look(files, unreadable)
+            files[name] = manifest
+    return Look(files, walk.unreadable, walk.folders)
 
 
 def manifests_of(texts: Sequence[bytes], namespace: str = DEFAULT_NAMESPACE) -> list[Manifest]:
     """Texts that were read some time ago from a file whose objects are in `namespace` if they state none."""
-    return [Manifest(sha256(text).digest(), read(text, namespace=namespace), data=text) for text in texts]
+    return [
+        Manifest(sha256(text).digest(), _understood(text, Contents(), namespace), data=text) for text in texts
+    ]
 
 
-def _found(roots: Sequence[Path], unreadable: dict[str, str]) -> Iterator[tuple[str, Status]]:
-    # Folders by identity: a link must not lead in circles.
-    seen: set[tuple[int, int]] = set()
-    for root in map(str, roots):
+class _Reader:
+    """Reads the files of one look, as long as there is room for them."""
+
+    def __init__(self, progress: Progress, namespaces: Namespaces) -> None:
+        self._progress, self._namespaces = progress, namespaces
+        self._room = _MAX_TOTAL
+
+    def manifest(self, path: str, status: Status, former: Manifest | None) -> Manifest | None:
+        """The file as it is now; None where it is not there any more."""
         try:
-            status = os.stat(root)
+            if isinstance(status, OSError):
+                raise status
+            stamp = _stamp(status)
+            self._make_room(stamp.size)
+            if former and former.stamp == stamp:
+                return former
+            return self._read(path, former)
+        except FileNotFoundError as error:
+            return _failed(reason(error), former) if os.path.islink(path) else None
         except OSError as error:
-            unreadable[root] = _reason(error)
-            continue
-        if stat.S_ISDIR(status.st_mode):
-            yield from _walk(root, seen, unreadable)
-        else:
-            yield root, status
+            return _failed(reason(error), former)
+        except _Unfit as why:
+            return _failed(str(why), former)
+
+    def _make_room(self, size: int) -> None:
+        """Raises _Unfit if so much does not fit."""
+        if size > self._room:
+            raise _Unfit(f"is not read: all manifests together are larger than {_MAX_TOTAL >> 20} MiB")
+        self._room -= size
+
+    def _read(self, path: str, former: Manifest | None) -> Manifest:
+        """Raises OSError or _Unfit."""
+        self._progress.waits_for(path)
+        descriptor = os.open(path, _OPENING)
+        try:
+            stamp = _stamp(os.fstat(descriptor))
+            settled = stamp if time.time_ns() - stamp.modified_ns > _SETTLED_NS else None
+            data = _content(descriptor, path, self._progress)
+        finally:
+            os.close(descriptor)
+        self._progress.computes()
+        digest = sha256(data).digest()
+        if former and former.digest == digest:
+            return former if former.stamp == settled else replace(former, stamp=settled)
+        before = former.contents if former else Contents()
+        return Manifest(digest, _understood(data, before, self._namespaces.of(path)), settled, data)
 
 
-def _walk(
-    folder: str, seen: set[tuple[int, int]], unreadable: dict[str, str]
-) -> Iterator[tuple[str, Status]]:
-    try:
-        status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:
-            return
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        unreadable[folder] = _reason(error)
-        return
-    for entry in entries:
-        if entry.name.startswith(_NOT_OURS):
-            continue
-        if _is_folder(entry):
-            yield from _walk(entry.path, seen, unreadable)
-        elif entry.name.endswith(_SUFFIXES):
-            yield entry.path, _status(entry)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        # A link to itself, for example. As a file it will be reported.
-        return False
-
-
-def _status(entry: os.DirEntry[str]) -> Status:
-    try:
-        return entry.stat()
-    except OSError as error:
-        return error
-
-
-def _manifest(path: str, status: Status, former: Manifest | None, namespaces: Namespaces) -> Manifest | None:
-    """The file as it is now; None where it is not there any more."""
-    if isinstance(status, FileNotFoundError) and not os.path.islink(path):
-        return None
-    if isinstance(status, OSError):
-        return _failed(_reason(status), former)
+def _stamp(status: os.stat_result) -> Stamp:
+    """Raises _Unfit if such a file is not to be read."""
     if not stat.S_ISREG(status.st_mode):
-        # Opening a pipe would wait for its writer.
-        return _failed("is not a regular file", former)
+        raise _Unfit("is not a regular file")
     if status.st_size > _MAX_SIZE:
-        return _failed(f"is larger than {_MAX_SIZE >> 20} MiB", former)
-    stamp = Stamp(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
-    if former and former.stamp == stamp:
-        return former
-    return _read(path, stamp, former, namespaces.of(path))
+        raise _Unfit(f"is larger than {_MAX_SIZE >> 20} MiB")
+    return Stamp(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
-def _read(path: str, stamp: Stamp, former: Manifest | None, namespace: str) -> Manifest | None:
-    settled = stamp if time.time_ns() - stamp.modified_ns > _SETTLED_NS else None
+def _content(descriptor: int, path: str, progress: Progress) -> bytes:
+    """To the end, which moves while somebody writes. Raises OSError or _Unfit."""
+    data = bytearray()
+    while chunk := os.read(descriptor, _CHUNK):
+        data += chunk
+        if len(data) > _MAX_SIZE:
+            raise _Unfit(f"is larger than {_MAX_SIZE >> 20} MiB")
+        progress.waits_for(path)
+    return bytes(data)
+
+
+def _understood(data: bytes, before: Contents, namespace: str) -> Contents:
     try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        return _failed(_reason(error), former)
-    digest = sha256(data).digest()
-    if former and former.digest == digest:
-        return former if former.stamp == settled else replace(former, stamp=settled)
-    return Manifest(digest, read(data, former.contents if former else Contents(), namespace), settled, data)
+        return read(data, before, namespace)
+    except Exception as error:  # noqa: BLE001  (a mistake of our reader costs the file that shows it, and no other)
+        mistake = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_MISTAKE]
+        remark = Remark(Place(0, 0), f"cannot be read: {mistake}")
+        return Contents(errors=(remark,), pieces=before.pieces)
 
 
-def _failed(reason: str, former: Manifest | None) -> Manifest:
+def _failed(why: str, former: Manifest | None) -> Manifest:
     """A file that cannot be read at all; what was read of it before still helps with the next reading."""
     pieces = former.contents.pieces if former else {}
-    contents = Contents(errors=(Remark(Place(0, 0), reason),), pieces=pieces)
-    manifest = Manifest(sha256(reason.encode()).digest(), contents)
+    contents = Contents(errors=(Remark(Place(0, 0), why),), pieces=pieces)
+    manifest = Manifest(sha256(why.encode()).digest(), contents)
     return former if former is not None and former == manifest else manifest
-
-
-def _reason(error: OSError) -> str:
-    return f"cannot be read: {(error.strerror or str(error)).lower()}"

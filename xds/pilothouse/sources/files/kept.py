@@ -12,6 +12,8 @@ import structlog
 
 from pilothouse.guard import HOLD_S
 from pilothouse.sources import Fault, Standing
+from pilothouse.sources.files.lookout import on_a_thread
+from pilothouse.sources.files.tree import shown
 from pilothouse.state import StateFolder, Texts
 
 _log = structlog.get_logger(__name__)
@@ -46,7 +48,7 @@ class Kept:
 
     async def load(self, roots: Sequence[Path]) -> dict[str, Texts]:
         """The texts that were kept of the files below these roots, by path, the oldest text first."""
-        found, corrupt = await asyncio.to_thread(self._state.load)
+        found, corrupt = await on_a_thread(self._state.load)
         self._corrupt = {one.file: one.reason for one in corrupt}
         for one in corrupt:
             _log.error("kept state cannot be used", file=str(one.file), reason=one.reason)
@@ -79,7 +81,7 @@ class Kept:
         while self._pending:
             changes, self._pending = self._pending, {}
             try:
-                await asyncio.to_thread(self._state.save, changes)
+                await on_a_thread(partial(self._state.save, changes))
             except OSError as error:
                 self._pending = {**changes, **self._pending}  # tried again with the next change
                 self._failed(error.strerror or str(error))
@@ -97,7 +99,7 @@ class Kept:
 def _path(key: str, roots: Sequence[Path]) -> str | None:
     """The path of a file as a look finds it, if it is below one of the roots."""
     for root in roots:
-        place = os.path.abspath(root)
-        if key == place or key.startswith(place + os.sep):
-            return str(root) + key[len(place) :]
+        place = os.path.abspath(shown(str(root)))
+        if key == place or key.startswith(os.path.join(place, "")):
+            return shown(str(root)) + key[len(place) :]
     return None

@@ -207,7 +207,7 @@ class LastGood:
 
     def _is_known(self, folder: str) -> bool:
         """Whether something below a folder is in force."""
-        return any(path == folder or path.startswith(folder + os.sep) for path in self._applied)
+        return any(path == folder or path.startswith(os.path.join(folder, "")) for path in self._applied)
 
     def _all_faults(self) -> Iterator[Fault]:
         for path, reason in self._look.unreadable.items():

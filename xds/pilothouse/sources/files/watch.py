@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing, suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import structlog
-from watchfiles import awatch
+from watchfiles import Change, awatch
+from watchfiles._rust_notify import WatchfilesRustInternalError
+
+from pilothouse.sources.files.tree import Identity
 
 _log = structlog.get_logger(__name__)
 
@@ -20,35 +21,46 @@ _STEP_MS = 10
 _DEBOUNCE_MS = 50
 # How often one wakes without an event: some mounts deliver none, and a queue of events can overflow.
 _RESCAN_S = 2.0
-# How often one looks whether a folder that has disappeared is back.
-_ABSENT_S = 0.2
+# How soon one watches again after a folder has disappeared, or an event could not be read.
+_AGAIN_S = 0.2
+# Opening a watch of more folders would hold up the event loop, and users may watch a few thousand only.
+_MOST_WATCHED = 4096
 
 
 class Watch:
-    """An async context; in it `wait` returns soon after anything below the roots changed, and once at first.
+    """An async context; in it `wait` returns soon after anything in the followed folders has changed.
 
-    Of a root that is a file, its folder is watched: editors save by putting a new file in its place.
+    It touches no file: which folders there are is found by whoever looks, off the event loop. Only
+    the folders themselves are watched, not what is below: the library would follow links without end.
     """
 
-    def __init__(self, roots: Sequence[Path]) -> None:
-        self._folders = [root for root in roots if root.is_dir()]
-        self._beside = [root.parent for root in roots if not root.is_dir()]
+    def __init__(self) -> None:
+        self._folders: Mapping[str, Identity] = {}
         self._woken = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._others = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def follow(self, folders: Mapping[str, Identity]) -> None:
+        """Watch these from now on. If they are others than before, `wait` returns once they are watched."""
+        if folders != self._folders:
+            self._folders = folders
+            self._others.set()
+
+    def wake(self) -> None:
+        """Have `wait` return as if something had changed."""
+        self._woken.set()
 
     async def __aenter__(self) -> Self:
-        watched = ((self._folders, True), (self._beside, False))
-        self._tasks = [asyncio.create_task(self._watch(*one)) for one in watched if one[0]]
-        for task in self._tasks:
-            task.add_done_callback(lambda _: self._woken.set())
+        self._task = asyncio.create_task(self._watch())
+        self._task.add_done_callback(lambda _: self._woken.set())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        assert self._task
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
 
     async def wait(self, timeout_s: float) -> None:
         """Return when something may have changed since the last call, at the latest after the timeout."""
@@ -56,47 +68,71 @@ class Watch:
             async with asyncio.timeout(timeout_s):
                 await self._woken.wait()
         self._woken.clear()
-        for task in self._tasks:
-            if task.done():
-                task.result()
+        if self._task and self._task.done():
+            self._task.result()
 
-    async def _watch(self, folders: Sequence[Path], recursive: bool) -> None:
+    async def _watch(self) -> None:
         told = ""
         while True:
+            self._others.clear()
             try:
-                await self._watch_these(folders, recursive)
+                await self._watch_these(_watchable(self._folders))
             except FileNotFoundError:
-                await asyncio.sleep(_ABSENT_S)
+                await asyncio.sleep(_AGAIN_S)
+            except ExceptionGroup as errors:
+                # The library's own error is an event whose file name is not UTF-8, which it cannot tell.
+                if errors.split(WatchfilesRustInternalError)[1]:
+                    raise
+                await asyncio.sleep(_AGAIN_S)
             except OSError as error:
                 if str(error) != told:
                     told = str(error)
                     _log.warning("changes are found by looking now and then", every_s=_RESCAN_S, reason=told)
-                await asyncio.sleep(_RESCAN_S)
-                self._woken.set()
+                await self._until_others(_RESCAN_S)
+            self._woken.set()
 
-    async def _watch_these(self, folders: Sequence[Path], recursive: bool) -> None:
-        """Watch until one of the folders is another one than it was: then its events have ended silently."""
-        identities = _identities(folders)
+    async def _watch_these(self, folders: frozenset[str]) -> None:
+        """Watch until others are to be followed, or one of these is gone, with which its events end."""
+        if not folders:
+            await self._until_others(_RESCAN_S)
+            return
         changes = awatch(
             *folders,
             watch_filter=None,
             debounce=_DEBOUNCE_MS,
             step=_STEP_MS,
+            stop_event=self._others,
             rust_timeout=int(_RESCAN_S * 1000),
             yield_on_timeout=True,
-            recursive=recursive,
+            recursive=False,
             ignore_permission_denied=True,
         )
         # The generator opens the watch in its first step. Whatever happened before that, no event will
         # tell, so somebody has to look once it is open.
         asyncio.get_running_loop().call_soon(self._woken.set)
         async with aclosing(changes):
-            async for _ in changes:
+            async for events in changes:
                 self._woken.set()
-                if _identities(folders) != identities:
+                if any(change is Change.deleted and path in folders for change, path in events):
                     return
 
+    async def _until_others(self, timeout_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._others.wait()
 
-def _identities(folders: Sequence[Path]) -> list[tuple[int, int]]:
-    statuses = map(os.stat, folders)
-    return [(status.st_dev, status.st_ino) for status in statuses]
+
+def _watchable(folders: Iterable[str]) -> frozenset[str]:
+    """Those that the library can watch. What changes in the others is found by looking now and then."""
+    found = frozenset(folder for folder in folders if _is_utf8(folder))
+    if len(found) > _MOST_WATCHED:
+        raise OSError(f"there are more than {_MOST_WATCHED} folders")
+    return found
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
