@@ -44,6 +44,9 @@ class BenchmarkSource:
         sink.replace(self._services)
         await asyncio.Event().wait()
 
+    def reread(self) -> None:
+        """Nothing is read."""
+
     def change(self, number: int, sequence: int) -> None:
         before = self._services[number]
         self._sink.put(replace(before, endpoints=changed(before.endpoints, sequence)))
@@ -158,7 +161,7 @@ def serve_by_workers(count: int, services: int, endpoints: int, folder: Path) ->
             return 0
 
         return workers.run(
-            count + 1, lambda index: uvloop.run(worker(index) if index < count else control_port())
+            count + 1, lambda index, _: uvloop.run(worker(index) if index < count else control_port())
         )
 
 

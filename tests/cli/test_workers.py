@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ class Serving:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
+        self.lines: list[str] = []
 
     def opened(self) -> str:
         """Wait until one more worker serves; gives the address that it serves sidecars on."""
         for line in self.process.stderr or ():
+            self.lines.append(line)
             event: dict[str, Any] = json.loads(line) if line.startswith("{") else {}
             if event.get("event") == "serving":
                 return str(event["xds"])
@@ -113,3 +116,101 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_worker_that_is_stopped_is_killed_and_started_again(serving) -> None:
+    address, _ = serving.opened(), serving.opened()
+    victim = min(serving.workers())
+    os.kill(victim, signal.SIGSTOP)
+    assert serving.opened() == address
+    assert victim not in serving.workers()
+    assert any(line.endswith(" s, killing it\n") for line in serving.lines if "has not answered" in line)
+
+
+def test_a_worker_that_is_stopped_does_not_hold_up_the_end(serving) -> None:
+    for _ in range(WORKERS):
+        serving.opened()
+    os.kill(min(serving.workers()), signal.SIGSTOP)
+    serving.process.send_signal(signal.SIGTERM)
+    assert serving.process.wait(timeout=20) == 0
+
+
+# Workers that do nothing but beat, in a process whose rounds are short. The first argument is what each does.
+CREW = """
+import asyncio, os, sys, time
+from pilothouse.cli import workers
+workers._ROUND_S, workers._BEAT_S = 0.05, 0.01
+workers._RESTART_S = (0.2, 0.8)
+{rounds}
+
+def work(index, heart):
+    print("started", index, time.monotonic(), flush=True)
+    async def serve():
+        {serve}
+    asyncio.run(heart.beating(serve()))
+    return {status}
+
+sys.exit(workers.run({count}, work))
+"""
+
+
+@pytest.fixture
+def crew() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """`crew("await asyncio.Event().wait()")`: what each worker does in its event loop."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(serve: str, status: int = 0, count: int = 1, rounds: str = "") -> subprocess.Popen[str]:
+        program = CREW.format(serve=serve, status=status, count=count, rounds=rounds)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen([sys.executable, "-u", "-c", program], text=True, **pipes)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def starts(process: subprocess.Popen[str], count: int) -> list[float]:
+    """When the next workers start."""
+    return [float(process.stdout.readline().split()[2]) for _ in range(count)]
+
+
+def test_a_worker_whose_event_loop_is_stuck_is_killed_and_started_again(crew) -> None:
+    process = crew("heart.serves(); time.sleep(3600)")
+    starts(process, 2)
+    process.terminate()
+    assert process.wait(timeout=20) == 0
+    assert "worker 0 has not answered for 10 s, killing it" in process.stderr.readline()
+    assert "worker 0 ended with -9, starting it again in 0 s" in process.stderr.readline()
+
+
+def test_a_worker_that_loads_may_take_its_time(crew) -> None:
+    # Twenty rounds, of which one that serves may not miss as many.
+    process = crew("await asyncio.sleep(0); time.sleep(1); heart.serves(); print('serves'); time.sleep(3600)")
+    starts(process, 1)
+    assert process.stdout.readline() == "serves\n"
+    starts(process, 1)
+
+
+def test_a_worker_that_never_beats_is_left_alone(crew) -> None:
+    process = crew("time.sleep(1); print('done')", rounds="workers._PATIENCE = {b'l': 0, b's': 0}")
+    starts(process, 1)
+    assert process.stdout.readline() == "done\n"
+
+
+def test_a_worker_that_keeps_crashing_is_started_again_ever_later(crew) -> None:
+    began = starts(crew("pass", status=1), 5)
+    pauses = [later - sooner for sooner, later in itertools.pairwise(began)]
+    assert all(pause >= least for pause, least in zip(pauses, (0.2, 0.4, 0.8, 0.8), strict=True))
+
+
+def test_a_worker_that_crashes_holds_up_no_other(crew) -> None:
+    process = crew("await asyncio.sleep(0 if index else 3600)", status=1, count=2)
+    assert [process.stdout.readline().split()[1] for _ in range(4)].count("1") == 3
+
+
+def test_a_worker_that_has_served_is_started_again_whatever_it_ends_with(crew) -> None:
+    process = crew("heart.serves()", status=2)
+    assert len(starts(process, 2)) == 2

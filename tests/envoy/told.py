@@ -29,6 +29,9 @@ class Told:
         self.sink = sink
         await asyncio.Event().wait()
 
+    def reread(self) -> None:
+        """Nothing is read."""
+
 
 def service(name: str, *backends: Backend, **spec: Any) -> Service:
     """A service in the namespace `shop` with the port 8080, unless `spec` says otherwise."""

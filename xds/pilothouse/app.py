@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
@@ -68,7 +69,9 @@ async def run(
     discovery = Discovery(catalogue, _admission(settings), _identity(settings))
     terms = Terms(_certificates(settings), settings.max_connection_age_s, shared=settings.workers > 1)
     census, uncounted = Census(catalogue, registry.services), DirtySet[ServiceName]()
-    started_s, stopping = time.time(), _stop_on_signals()
+    started_s, stopping = time.time(), asyncio.Event()
+    rereads = [lambda: _reread(sources), *([terms.tls.look] if terms.tls else [])]
+    _heed_signals(stopping, rereads)
 
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(supervise(state, registry.shard(state.name))) for state in states]
@@ -175,14 +178,31 @@ async def _synced(registry: Registry, stopping: asyncio.Event) -> bool:
     return not stopping.is_set()
 
 
-def _stop_on_signals() -> asyncio.Event:
-    stopping = asyncio.Event()
+def _heed_signals(stopping: asyncio.Event, rereads: Sequence[Callable[[], None]]) -> None:
+    """SIGTERM and SIGINT stop, SIGHUP has everything read again, and SIGUSR1 and SIGUSR2 do nothing."""
+
+    def reread() -> None:
+        log.info("reading everything again", signal="SIGHUP")
+        for each in rereads:
+            each()
+
+    handlers: dict[signal.Signals, Callable[[], None]] = {
+        signal.SIGTERM: stopping.set,
+        signal.SIGINT: stopping.set,
+        signal.SIGHUP: reread,
+    }
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        handlers[number] = partial(log.info, "signal ignored", signal=number.name)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number, handler in handlers.items():
         # Only the main thread can, and only it is sent them.
         with suppress(RuntimeError, ValueError):
-            loop.add_signal_handler(number, stopping.set)
-    return stopping
+            loop.add_signal_handler(number, handler)
+
+
+def _reread(sources: Sequence[Source]) -> None:
+    for source in sources:
+        source.reread()
 
 
 def _settle_memory() -> None:

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from pilothouse.cli.workers import MISCONFIGURED, reserved, run
+from pilothouse.cli.signals import until_the_loop_heeds_them
+from pilothouse.cli.workers import MISCONFIGURED, Heart, reserved, run
 from pilothouse.config import ConfigError, Settings, load
 
 Manifests = Annotated[
@@ -151,19 +152,20 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
             settings.model_copy(update={"xds": port, "admin": settings.admin.plus(index)})
             for index in range(settings.workers)
         ]
-        raise typer.Exit(run(settings.workers, lambda index: _replica(replicas[index])))
+        raise typer.Exit(run(settings.workers, lambda index, heart: _replica(replicas[index], heart)))
 
 
-def _replica(settings: Settings) -> int:
+def _replica(settings: Settings, heart: Heart) -> int:
     try:
-        _serve(settings)
+        _serve(settings, heart)
     except ConfigError as error:
         print(f"pilothouse: {error}", file=sys.stderr)
         return MISCONFIGURED
     return 0
 
 
-def _serve(settings: Settings) -> None:
+def _serve(settings: Settings, heart: Heart | None = None) -> None:
+    until_the_loop_heeds_them()
     # Not at the top: gRPC and Envoy's messages take a second to import, which a wrong flag need not wait for,
     # and gRPC survives no fork.
     # It also reads its settings then. What it says of each failed handshake goes past our log, in a form
@@ -173,7 +175,7 @@ def _serve(settings: Settings) -> None:
     from pilothouse.cli import logs
 
     logs.configure(settings.log_format)
-    _run(app.run(settings))
+    _run(heart.beating(app.run(settings, opened=heart.serves)) if heart else app.run(settings))
 
 
 def _run(main: Coroutine[None, None, None]) -> None:

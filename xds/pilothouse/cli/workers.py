@@ -6,21 +6,34 @@ would be; they share nothing but the port, over which the kernel spreads new con
 
 from __future__ import annotations
 
+import asyncio
+import math
 import os
+import select
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import NoReturn
 
+from pilothouse.cli.signals import HEEDED, PASSED_ON, STOPPING, until_the_loop_heeds_them
 from pilothouse.config import ConfigError, HostPort
 
 #: The exit status of a worker that can never start, so that starting it again would be of no use.
 MISCONFIGURED = 2
-_RESTART_S = 1.0
-_STOP = (signal.SIGTERM, signal.SIGINT)
+_RESTART_S = (1.0, 30.0)  # the first and the longest pause before a worker is started again
+_ROUND_S = 1.0
+_BEAT_S = 0.5
+# What a worker writes at each beat, and for how many rounds the parent does without. A worker that loads
+# holds no part of the port and may be long about it; before its first beat it imports, and is not counted.
+_LOADING, _SERVING = b"l", b"s"
+_PATIENCE = {_LOADING: 120, _SERVING: 10}
+# Less than the 10 s after which container engines kill; and how long a killed one may take to be gone.
+_STOP_S, _KILL_S = 8.0, 1.0
 
 
 @contextmanager
@@ -44,71 +57,191 @@ def reserved(address: HostPort) -> Iterator[HostPort]:
         raise ConfigError("serve", f"cannot listen for xDS on {address}: {error.strerror}") from None
 
 
-def run(count: int, worker: Callable[[int], int]) -> int:
-    """Run `worker(index)` in `count` processes until SIGTERM or SIGINT; gives the exit status.
+def run(count: int, worker: Callable[[int, Heart], int]) -> int:
+    """Run `worker(index, heart)` in `count` processes until SIGTERM or SIGINT; gives the exit status.
 
-    A worker that dies is started again, and the clients of the others notice nothing. To be called
-    before any thread runs: workers are forks. They end when this process does, however it does.
+    A worker that dies is started again, and the clients of the others notice nothing. One whose heart
+    stops (see Heart) is killed for that, since it would keep its part of the port. To be called before
+    any thread runs: workers are forks. They end when this process does, however it does.
     """
-    crew = _Crew(worker)
-    handled = {number: signal.signal(number, crew.stop) for number in _STOP}
+    crew = _Crew(count, worker)
+    handled = {number: signal.signal(number, crew.stop) for number in STOPPING}
+    handled |= {number: signal.signal(number, crew.pass_on) for number in PASSED_ON}
     try:
-        for index in range(count):
-            crew.start(index)
         return crew.tend()
     finally:
         for number, before in handled.items():
             signal.signal(number, before)
 
 
+class Heart:
+    """Tells the parent, from a worker's event loop, that it turns. A heart that never beats is not missed."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+        self._says = _LOADING
+        os.set_blocking(pipe, False)
+
+    async def beating(self, work: Coroutine[None, None, None]) -> None:
+        """Do the work of the worker, and beat meanwhile."""
+        beats = asyncio.create_task(self._beat_on())
+        try:
+            await work
+        finally:
+            beats.cancel()
+
+    def serves(self, *_: object) -> None:
+        """From now on the worker holds a part of the port, and has to answer."""
+        self._says = _SERVING
+        self._beat()
+
+    async def _beat_on(self) -> None:
+        while True:
+            self._beat()
+            await asyncio.sleep(_BEAT_S)
+
+    def _beat(self) -> None:
+        with suppress(BlockingIOError, BrokenPipeError):  # a parent that is stopped reads nothing
+            os.write(self._pipe, self._says)
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A worker as its parent sees it; `pulse` is where it reads the heart, `last` what that said last."""
+
+    index: int
+    pid: int
+    pulse: int
+    started_s: float
+    last: bytes = b""
+    silent: int = 0
+    killed: bool = False
+
+    def listen(self) -> bool:
+        """Read what its heart says; false if the worker has ended."""
+        said = os.read(self.pulse, 4096)
+        self.last, self.silent = said[-1:] or self.last, 0
+        return bool(said)
+
+    @property
+    def hangs(self) -> bool:
+        return self.last in _PATIENCE and self.silent > _PATIENCE[self.last]
+
+    def kill(self, why: str) -> None:
+        if not self.killed:
+            self.killed = True
+            _say(f"worker {self.index} {why}, killing it")
+            self.send(signal.SIGKILL)
+
+    def send(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+
 class _Crew:
     """The workers of this process."""
 
-    def __init__(self, worker: Callable[[int], int]) -> None:
+    def __init__(self, count: int, worker: Callable[[int, Heart], int]) -> None:
         self._worker = worker
-        self._pids: dict[int, int] = {}  # and the index of each
-        self._stopping = threading.Event()
+        self._workers: dict[int, _Worker] = {}  # by pulse
+        # When to start those that do not run, and how long to wait before the next start, by index.
+        self._due = dict.fromkeys(range(count), 0.0)
+        self._pauses = dict.fromkeys(range(count), _RESTART_S[0])
+        self._served: set[int] = set()
+        self._stop_by = math.inf
+        self._round_ends = 0.0
+        self._status = 0
         self._alive, self._ours = os.pipe()  # workers read one end; the other is closed with this process
 
-    def start(self, index: int) -> None:
-        # A signal between the fork and its record would miss the new worker.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
-        pid = os.fork()
-        if pid == 0:
-            self._work(index)
-        self._pids[pid] = index
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
-
     def stop(self, *_: object) -> None:
-        self._stopping.set()
-        for pid in self._pids:
-            os.kill(pid, signal.SIGTERM)
+        self._stop_by = min(self._stop_by, time.monotonic() + _STOP_S)
+        self._due.clear()
+        self.pass_on(signal.SIGTERM)
+
+    def pass_on(self, number: int, *_: object) -> None:
+        for worker in list(self._workers.values()):
+            worker.send(number)
 
     def tend(self) -> int:
-        """Until all have ended; gives the exit status."""
-        status = 0
-        while self._pids:
-            pid, ended = os.wait()
-            index, code = self._pids.pop(pid), os.waitstatus_to_exitcode(ended)
-            if code == MISCONFIGURED:
-                self.stop()
-            if not self._stopping.is_set():
-                print(f"pilothouse: worker {index} ended with {code}, starting it again", file=sys.stderr)
-                if not self._stopping.wait(_RESTART_S):
-                    self.start(index)
-            else:
-                status = status or abs(code)
-        return status
+        """Until all have ended, or cannot even be killed; gives the exit status."""
+        while (self._due or self._workers) and time.monotonic() < self._stop_by + _KILL_S:
+            self._start_those_due()
+            self._listen()
+            self._kill_what_hangs()
+        return self._status if not self._workers else 1
 
-    def _work(self, index: int) -> NoReturn:
+    def _start_those_due(self) -> None:
+        now = time.monotonic()
+        for index in [index for index, at in self._due.items() if at <= now]:
+            self._due.pop(index, None)
+            self._start(index)
+
+    def _start(self, index: int) -> None:
+        # A signal between the fork and its record would miss the new worker.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HEEDED)
+        pulse, heart = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            self._work(index, Heart(heart))
+        os.close(heart)
+        worker = self._workers[pulse] = _Worker(index, pid, pulse, time.monotonic())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEEDED)
+        if self._stopping:
+            worker.send(signal.SIGTERM)
+
+    @property
+    def _stopping(self) -> bool:
+        return self._stop_by < math.inf
+
+    def _listen(self) -> None:
+        """For a round at most."""
+        ready, _, _ = select.select(list(self._workers), [], [], _ROUND_S)
+        for worker in [self._workers[pulse] for pulse in ready]:
+            if not worker.listen():
+                self._bury(worker)
+            elif worker.last == _SERVING:
+                self._served.add(worker.index)
+
+    def _kill_what_hangs(self) -> None:
+        now = time.monotonic()
+        if now >= self._round_ends:
+            # Rounds are counted and not seconds: while this process gets no time, the workers may get none.
+            self._round_ends = now + _ROUND_S
+            for worker in self._workers.values():
+                worker.silent += 1
+        for worker in self._workers.values():
+            if worker.hangs:
+                worker.kill(f"has not answered for {worker.silent - 1} s")
+            elif now >= self._stop_by:
+                worker.kill("does not stop")
+
+    def _bury(self, worker: _Worker) -> None:
+        del self._workers[worker.pulse]
+        os.close(worker.pulse)
+        code = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
+        if code == MISCONFIGURED and worker.index not in self._served:
+            self.stop()
+        if self._stopping:
+            self._status = self._status or max(code, 0)
+        else:
+            self._start_again(worker, code)
+
+    def _start_again(self, worker: _Worker, code: int) -> None:
+        first, longest = _RESTART_S
+        now = time.monotonic()
+        pause = self._pauses[worker.index] if now - worker.started_s < longest else first
+        self._pauses[worker.index] = min(2 * pause, longest)
+        self._due[worker.index] = now + pause
+        _say(f"worker {worker.index} ended with {code}, starting it again in {pause:.0f} s")
+
+    def _work(self, index: int, heart: Heart) -> NoReturn:
         code = 1
         try:
             os.close(self._ours)
-            for number in _STOP:
-                signal.signal(number, signal.SIG_DFL)
+            until_the_loop_heeds_them()
             threading.Thread(target=self._end_with_parent, daemon=True).start()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
-            code = self._worker(index)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HEEDED)
+            code = self._worker(index, heart)
         finally:
             failure = sys.exc_info()
             if failure[0] is not None:
@@ -119,3 +252,9 @@ class _Crew:
     def _end_with_parent(self) -> None:
         os.read(self._alive, 1)  # returns when the other end is closed, by whatever ended the parent
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_STOP_S)
+        os._exit(1)
+
+
+def _say(line: str) -> None:
+    print(f"pilothouse: {line}", file=sys.stderr, flush=True)
