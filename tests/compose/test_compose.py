@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pilothouse.config import listening
+
 # What compose 1.29 reads just as 2 does; it refuses `name` at the top, and 2 warns of `version`.
 TOP_LEVEL = {"services", "networks"}
 OF_A_SERVICE = {
@@ -92,6 +94,13 @@ def test_what_the_dockerfile_copies_exists_and_is_all_that_is_not_ignored(projec
     ignored = (project / ".dockerignore").read_text().splitlines()
     assert copied == {line[1:] for line in ignored if line.startswith("!")}
     assert all((project / source).exists() for source in copied)
+
+
+def test_the_health_check_asks_where_compose_has_the_control_plane_listen(project, services) -> None:
+    assert 'CMD ["pilothouse", "health"]\n' in (project / "Dockerfile").read_text()
+    assert "--workers" not in services["pilothouse"]["command"]
+    port = int(flag(services["pilothouse"], "--admin").rpartition(":")[2])
+    assert port == listening({}, {}).admin.port
 
 
 def test_no_container_runs_as_root_or_may_become_it(services) -> None:

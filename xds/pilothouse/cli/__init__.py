@@ -7,11 +7,12 @@ from typing import NoReturn
 
 import typer
 
-from pilothouse.cli import demo, serve, sidecar, validate, version
+from pilothouse.cli import demo, health, serve, sidecar, validate, version
 from pilothouse.config import ConfigError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(serve.serve)
+app.command()(health.health)
 app.command()(demo.demo)
 app.command()(sidecar.bootstrap)
 app.command()(validate.validate)

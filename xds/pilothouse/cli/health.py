@@ -1,0 +1,72 @@
+"""The command that asks a running control plane whether it is ready: for health checks of containers."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPException
+from typing import Annotated
+
+import typer
+
+from pilothouse.config import ConfigError, HostPort, listening
+
+# Health checks of containers end after a few seconds themselves.
+_TIMEOUT_S = 2.0
+_LONGEST_REASON, _LONGEST_BODY = 300, 1 << 20
+# Where a process that listens on all addresses is found.
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+Admin = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="As given to `serve`.")]
+Workers = Annotated[str | None, typer.Option(metavar="COUNT", help="As given to `serve`.")]
+Config = Annotated[str | None, typer.Option(metavar="FILE", help="As given to `serve`.")]
+
+
+def health(
+    context: typer.Context, *, admin: Admin = None, workers: Workers = None, config: Config = None
+) -> None:
+    """Ask each worker of a running control plane whether it is ready; exit 1 if one is not.
+
+    Without flags it goes by the PILOTHOUSE_* variables that `serve` goes by.
+    """
+    # The parameters above are there for typer, which collects them here by the names of the settings.
+    settings = listening(context.params, os.environ)
+    if settings.admin.port == 0:
+        raise ConfigError("--admin", "port 0 is any free one; say which one it became")
+    first = HostPort(_LOOPBACK.get(settings.admin.host, settings.admin.host), settings.admin.port)
+    places = [first.plus(index) for index in range(settings.workers)]
+    with ThreadPoolExecutor(len(places)) as threads:
+        complaints = list(threads.map(_complaint, places))
+    for place, complaint in zip(places, complaints, strict=True):
+        if complaint:
+            typer.echo(f"{place} is not ready: {complaint}")
+    if any(complaints):
+        raise typer.Exit(1)
+
+
+def _complaint(place: HostPort) -> str:
+    """Why a worker is not ready; empty if it is."""
+    # A plain connection, since a proxy that is set for all containers does not lead here.
+    connection = HTTPConnection(place.host, place.port, timeout=_TIMEOUT_S)
+    try:
+        connection.request("GET", "/readyz")
+        response = connection.getresponse()
+        return "" if response.status == 200 else _reasons(response.read(_LONGEST_BODY))
+    except TimeoutError:
+        return f"no answer within {_TIMEOUT_S:.0f} s"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    except HTTPException as error:
+        return f"no answer in HTTP: {type(error).__name__}"
+    finally:
+        connection.close()
+
+
+def _reasons(body: bytes) -> str:
+    """What it says itself, in one line."""
+    try:
+        said = "; ".join(map(str, json.loads(body)["reasons"]))
+    except (ValueError, KeyError, TypeError):
+        said = body.decode("ascii", "replace")
+    return " ".join(said.split())[:_LONGEST_REASON]
