@@ -31,7 +31,7 @@ _BEAT_S = 0.5
 # What a worker writes at each beat, and for how many rounds the parent does without. A worker that loads
 # holds no part of the port and may be long about it; before its first beat it imports, and is not counted.
 _LOADING, _SERVING = b"l", b"s"
-_PATIENCE = {_LOADING: 120, _SERVING: 10}
+_PATIENCE = {_LOADING: 60, _SERVING: 10}
 # Less than the 10 s after which container engines kill; and how long a killed one may take to be gone.
 _STOP_S, _KILL_S = 8.0, 1.0
 
