@@ -162,7 +162,7 @@ def test_no_text_in_a_manifest_or_a_name_makes_a_line_of_its_own(pilothouse, man
     )
     lines = pilothouse("validate", manifests).out.splitlines()
     assert len(lines) == 2
-    assert lines[0].startswith(f"{manifests}/a\\n\\x1b[31mb.yaml:1: warning: kind: ")
+    assert lines[0].startswith(f"{manifests}/a\\x0a\\x1b[31mb.yaml:1: warning: kind: ")
     assert "\x1b" not in "".join(lines)
 
 

@@ -194,8 +194,8 @@ def test_all_files_together_are_read_up_to_a_bound(tmp_path, write, monkeypatch)
 
 
 def test_whatever_goes_wrong_with_one_file_costs_that_file_and_names_it(tmp_path, write, monkeypatch):
-    def read(data, before, real=disk.read):
-        return {}["a\nkey"] if b"evil" in data else real(data, before)
+    def read(data, *rest, real=disk.read):
+        return {}["a\nkey"] if b"evil" in data else real(data, *rest)
 
     monkeypatch.setattr(disk, "read", read)
     evil, good = write("evil.yaml", NODE % "evil"), write("good.yaml")
