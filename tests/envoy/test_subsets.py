@@ -8,7 +8,7 @@ import pytest
 
 from .load import ask, served
 from .manifests import service
-from .test_gateway import Teller, request, route, to, under
+from .routes import Teller, request, route, to, under
 
 pytestmark = pytest.mark.envoy
 
