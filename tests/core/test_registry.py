@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from pilothouse.guard import NOTHING, Unknown
 from pilothouse.model import Service, ServiceName
 from pilothouse.registry import Registry
 
@@ -131,11 +132,12 @@ async def test_absence_means_absence_when_all_have_reported_and_know_everything(
     registry = Registry(["files", "other"])
     registry.shard("files").replace([])
     assert not registry.complete
-    registry.shard("other").unknown(["a.yaml"])
+    registry.shard("other").unknown(Unknown(("a.yaml",), frozenset({PAYMENTS})))
     registry.shard("other").replace([])
     assert not registry.complete
-    assert registry.unknown("other") == ("a.yaml",)
-    registry.shard("other").unknown([])
+    assert registry.unknown("other").places == ("a.yaml",)
+    assert registry.partial == {PAYMENTS}
+    registry.shard("other").unknown(NOTHING)
     assert registry.complete
     assert await taken(registry) == frozenset()  # whoever waits for changes looks again
     assert Registry(["files"], accept_missing=True).complete

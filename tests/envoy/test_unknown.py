@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+import yaml
 
 from .load import Load, ask
 from .manifests import service
@@ -61,6 +62,25 @@ async def gone(sidecar, name: str) -> bool:
 
 def cluster(name: str) -> str:
     return f"outbound|8080||{name}.shop.svc.cluster.local"
+
+
+async def test_a_slice_that_cannot_be_read_takes_no_endpoints_from_running_envoys(mesh, eventually) -> None:
+    one, two = await mesh.backend("one"), await mesh.backend("two")
+    text = yaml.safe_dump_all([service("orders"), one.slice("orders")])
+    mesh.manifests.write("orders", text)
+    mesh.manifests.save("payments", service("payments"), one.slice("payments"))
+    control_plane = await mesh.serve("--no-state")
+    sidecar = await mesh.sidecar(control_plane.port)
+    async with Load(sidecar.egress, "orders") as load:
+        control_plane.kill()
+        mesh.manifests.write("orders", text[:-40])
+        mesh.manifests.save("payments", service("payments"), two.slice("payments"))
+        await mesh.launch(control_plane)
+        await eventually(lambda: sidecar.answers("payments", 200, "two"))
+        await load.more(50)
+        mesh.manifests.save("orders", service("orders"), two.slice("orders"))
+        await eventually(lambda: load.served["two"])
+    assert load.failures == []
 
 
 async def test_what_is_missing_can_be_accepted(mesh, eventually) -> None:

@@ -29,7 +29,7 @@ BEFORE = [
 def world_of(texts: Iterable[tuple[ResourceType, str, str]]) -> ToyWorld:
     world = ToyWorld()
     world.change(texts)
-    world.joined = {(RDS, "egress")}
+    world.partial = {(RDS, "egress"), (LDS, "l"), (LDS, "m"), (RDS, "vip")}
     return world
 
 
@@ -52,7 +52,7 @@ def restarted(line: Connection, world: ToyWorld) -> None:
 
 def completed(line: Connection) -> None:
     line.world.complete = True
-    line.awake |= line.stream.completed()
+    line.awake |= line.stream.release()
     line.settle()
 
 
@@ -147,6 +147,24 @@ def test_a_name_that_is_asked_for_and_may_be_unknown_is_answered_when_all_is_kno
     assert sent.withheld == {"b", "c", "x"}
     completed(line)
     assert sent.withheld == set()
+
+
+@VARIANTS
+def test_endpoints_that_may_be_a_part_of_all_are_withheld_until_they_are_all_known(variant: str) -> None:
+    world = world_of([(CDS, "a", "1"), (EDS, "a", "part"), (CDS, "b", "1"), (EDS, "b", "2")])
+    world.complete = False
+    world.partial.add((EDS, "a"))
+    line = beginning(variant, world_of(BEFORE))
+    restarted(line, world)
+    assert has(line, EDS) == {"a": "1", "b": "2"}
+    newcomer = beginning(variant, world)
+    assert has(newcomer, EDS) == {"a": "part", "b": "2"}
+    world.partial.remove((EDS, "a"))  # the rest of `a` is found, and something else is still unknown
+    line.changed(world.change([(EDS, "a", "3")]))
+    line.awake |= line.stream.release()
+    line.settle()
+    assert has(line, EDS) == {"a": "3", "b": "2"}
+    assert has(line, LDS).keys() == {"l", "m"}
 
 
 NAMES = {CDS: "abcd", EDS: "abcd", LDS: "lm", RDS: ("egress", "vip")}

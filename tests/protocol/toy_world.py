@@ -61,7 +61,7 @@ class ToyWorld:
         self.texts: dict[ResourceType, dict[str, str]] = {type: {} for type in ResourceType}
         self.complete = True  # whether nothing is unknown
         self.gone: set[tuple[ResourceType, str]] = set()  # known to be, although something is unknown
-        self.joined: set[tuple[ResourceType, str]] = set()  # made of what all services contribute
+        self.partial: set[tuple[ResourceType, str]] = set()  # may lack something while something is unknown
         self._selections: dict[ResourceType, Selection] = {}
         self._chosen: dict[tuple[ResourceType, frozenset[str]], Selection] = {}
 
@@ -88,7 +88,7 @@ class ToyWorld:
         return self.complete or (type, name) in self.gone
 
     def is_partial(self, type: ResourceType, name: str) -> bool:
-        return not self.complete and (type, name) in self.joined
+        return not self.complete and (type, name) in self.partial
 
     def selection(self, type: ResourceType) -> Selection:
         if type not in self._selections:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from pilothouse.guard import Unknown
 from pilothouse.model import Service, ServiceName
 from pilothouse.sources import Source
 from pilothouse.sources.files import Absence, FilesSource
@@ -27,13 +28,14 @@ class RecordingSink:
         self.services: dict[ServiceName, Service] = {}
         self.reports: list[tuple[str, object]] = []
         self.places: tuple[str, ...] = ()  # that are unknown
+        self.partial: frozenset[ServiceName] = frozenset()  # that may have more than is known
 
     def restore(self, services: Iterable[Service]) -> None:
         self.services = {service.name: service for service in services}
         self.reports.append(("restore", sorted(self.services)))
 
-    def unknown(self, places: Sequence[str]) -> None:
-        self.places = tuple(places)
+    def unknown(self, unknown: Unknown) -> None:
+        self.places, self.partial = unknown
 
     def replace(self, services: Iterable[Service]) -> None:
         self.services = {service.name: service for service in services}

@@ -133,12 +133,11 @@ async def publish_next(
     """
     names = await registry.changed.take()
     before = set(catalogue.quarantined)
-    complete = catalogue.complete
     changes = catalogue.apply(sorted(names), registry.services)
-    catalogue.all_read = registry.complete
+    more_is_known = catalogue.know(registry.complete, registry.partial)
     discovery.publish(changes)
-    if catalogue.complete and not complete:
-        discovery.completed()
+    if more_is_known:
+        discovery.release()
     uncounted.mark(names)
     uncounted.mark(change.service.name for change in changes)
     for name in sorted(catalogue.quarantined.keys() - before):

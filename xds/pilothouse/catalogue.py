@@ -59,6 +59,7 @@ class Catalogue:
         #: Whether everything that the sources hold could be read.
         self.all_read = True
         self._unserved: frozenset[ServiceName] = frozenset()
+        self._partial: frozenset[ServiceName] = frozenset()
         self._gone: dict[ResourceType, set[str]] = {type: set() for type in ResourceType}
 
     @property
@@ -66,6 +67,15 @@ class Catalogue:
         """Whether absence means absence. Until then a name that was never known may be that of something that
         cannot be read."""
         return self.all_read and self._unserved.isdisjoint(self.quarantined)
+
+    def know(self, all_read: bool, partial: frozenset[ServiceName]) -> bool:
+        """Take note of what the sources could read, and of which services they may know a part only.
+
+        True if more is known than before.
+        """
+        before = self.complete, self._partial
+        self.all_read, self._partial = all_read, partial
+        return (self.complete, partial) != before
 
     def begin(self) -> None:
         """Clients come from now on. They may have, from an earlier process, what is quarantined here."""
@@ -80,11 +90,16 @@ class Catalogue:
 
         It was removed, or is there for others; or nothing is unknown.
         """
-        return self.complete or name in self._gone[type] or self._directory.has_cluster(name)
+        return self.complete or name in self._gone[type] or self._directory.holder(name) is not None
 
     def is_partial(self, type: ResourceType, name: str) -> bool:
-        """Whether a resource that all services contribute to may lack some that cannot be read."""
-        return not self.complete and name == EGRESS and type in (ResourceType.LISTENER, ResourceType.ROUTES)
+        """Whether a resource may lack something that cannot be read: services, routes or endpoints."""
+        if self.complete or type is ResourceType.CLUSTER:
+            return False
+        if type is not ResourceType.ENDPOINTS:
+            return True
+        owner = self._directory.holder(name)
+        return owner is None or not owner.service.endpoints or owner.service.name in self._partial
 
     def counts(self) -> Mapping[ResourceType, int]:
         """How many resources there are, for a client that may see all."""

@@ -42,9 +42,9 @@ class Directory:
         """Every service, in no order; a list, so that services can be put meanwhile."""
         return [*self._services.values()]
 
-    def has_cluster(self, name: str) -> bool:
-        """Whether some service has this cluster, whoever sees it."""
-        return name in self._owners
+    def holder(self, cluster: str) -> Translated | None:
+        """The service with this cluster, whoever sees it."""
+        return self._owners.get(cluster)
 
     @property
     def cluster_count(self) -> int:

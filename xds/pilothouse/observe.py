@@ -21,7 +21,7 @@ from pilothouse.admin.status import (
 from pilothouse.catalogue import Catalogue
 from pilothouse.census import Census
 from pilothouse.certificates import Certificates
-from pilothouse.guard import Hold
+from pilothouse.guard import Hold, Unknown
 from pilothouse.model import Service, ServiceName
 from pilothouse.reasons import Reason
 from pilothouse.registry import Registry
@@ -64,8 +64,8 @@ class _Watched:
     def restore(self, services: Iterable[Service]) -> None:
         self._sink.restore(services)
 
-    def unknown(self, places: Sequence[str]) -> None:
-        self._sink.unknown(places)
+    def unknown(self, unknown: Unknown) -> None:
+        self._sink.unknown(unknown)
 
     def replace(self, services: Iterable[Service]) -> None:
         self._sink.replace(services)
@@ -127,7 +127,7 @@ def _source(state: SourceState, registry: Registry) -> SourceStatus:
         last_report_s=state.last_report_s,
         faults=tuple(_fault(fault) for fault in state.source.faults if not fault.warning),
         warnings=tuple(_fault(fault) for fault in state.source.faults if fault.warning),
-        unknown=registry.unknown(state.name),
+        unknown=registry.unknown(state.name).places,
         hold=_hold(registry.held(state.name)),
     )
 

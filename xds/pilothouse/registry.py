@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pilothouse.damping import Damping
 from pilothouse.dirty import DirtySet
-from pilothouse.guard import HOLD_S, Guard, Hold
+from pilothouse.guard import HOLD_S, NOTHING, Guard, Hold, Unknown
 from pilothouse.model import Service, ServiceName
 
 
@@ -22,8 +22,7 @@ class _Shard:
     reported: dict[ServiceName, Service] = field(default_factory=dict)
     in_force: dict[ServiceName, Service] = field(default_factory=dict)
     synced: bool = False
-    #: Places that the source cannot read, and of which nothing good is known.
-    unknown: tuple[str, ...] = ()
+    unknown: Unknown = NOTHING
     hold: Hold | None = None
     held: set[ServiceName] = field(default_factory=set)  # of the names of the hold those that still are
     release: asyncio.TimerHandle | None = None
@@ -67,7 +66,7 @@ class Registry:
     def complete(self) -> bool:
         """Whether absence means absence: every source has reported, and nothing is unknown to any."""
         return self._accept_missing or all(
-            shard.synced and not shard.unknown for shard in self._shards.values()
+            shard.synced and not shard.unknown.places for shard in self._shards.values()
         )
 
     def count(self, source: str) -> int:
@@ -78,9 +77,14 @@ class Registry:
         """The loss of a source that is not believed yet."""
         return self._shards[source].hold
 
-    def unknown(self, source: str) -> tuple[str, ...]:
-        """The places that a source cannot read, and of which nothing good is known."""
+    def unknown(self, source: str) -> Unknown:
+        """What a source cannot read, and of which nothing good is known."""
         return self._shards[source].unknown
+
+    @property
+    def partial(self) -> frozenset[ServiceName]:
+        """The services that may have more than is known."""
+        return frozenset().union(*(shard.unknown.services for shard in self._shards.values()))
 
     async def until_synced(self) -> None:
         """Wait until every source has reported once."""
@@ -127,10 +131,9 @@ class Registry:
             shard.in_force[name] = service
         self._merge([name])
 
-    def state_unknown(self, source: str, places: tuple[str, ...]) -> None:
-        complete = self.complete
-        self._shards[source].unknown = places
-        self._tell_if_completed(complete)
+    def state_unknown(self, source: str, unknown: Unknown) -> None:
+        self._shards[source].unknown = unknown
+        self.changed.touch()
 
     def _tell_if_completed(self, before: bool) -> None:
         if self.complete != before:
@@ -203,5 +206,5 @@ class Shard:
     def remove(self, name: ServiceName) -> None:
         self._registry.update(self._source, name, None)
 
-    def unknown(self, places: Sequence[str]) -> None:
-        self._registry.state_unknown(self._source, tuple(places))
+    def unknown(self, unknown: Unknown) -> None:
+        self._registry.state_unknown(self._source, unknown)

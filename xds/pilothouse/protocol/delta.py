@@ -85,8 +85,8 @@ class DeltaStream:
         """Note what changed in the world; true if there may be something to send."""
         return notify(self.subscriptions, changes)
 
-    def completed(self) -> bool:
-        """Nothing is unknown to the world any more; true if there may be something to send."""
+    def release(self) -> bool:
+        """More is known to the world than before; true if there may be something to send."""
         return release(self.subscriptions)
 
     def poll(self, world: World, now: float) -> Response | None:

@@ -92,8 +92,8 @@ class SotwStream:
         """Note what changed in the world; true if there may be something to send."""
         return notify(self.subscriptions, changes)
 
-    def completed(self) -> bool:
-        """Nothing is unknown to the world any more; true if there may be something to send."""
+    def release(self) -> bool:
+        """More is known to the world than before; true if there may be something to send."""
         return release(self.subscriptions)
 
     def poll(self, world: World, now: float) -> Response | None:
@@ -234,6 +234,7 @@ def _first(type: ResourceType, names: Names, claim: str, legacy: bool) -> Subscr
         due=type.full_state and (wildcard or bool(claim)),
         claim=claim,
         told=claim,
+        blind=bool(claim),
         returning=bool(claim),
         acceptance=(b"", names.encoded, b""),
     )

@@ -69,6 +69,7 @@ class Subscription:
     # A request that accepts it, as Envoy encodes it: what comes before the names, the names, what follows.
     acceptance: tuple[bytes, bytes, bytes] = (b"", b"", b"")
     unproven: bool = False  # it said that it has a state, and nobody knows which
+    blind: bool = False  # SotW: of what the client has from an earlier stream nobody knows the versions
     withheld: set[str] = field(default_factory=set)  # may be something that cannot be read: not answered
     unknown: int = 0  # how often a name was asked for of which there is nothing
     error: str = ""  # why the client rejected the last response
@@ -119,7 +120,7 @@ class Subscription:
 
     def difference(self, world: World, now: float) -> Difference:
         """What to send now. Costs as much as what changed, unless the subscription did."""
-        if self.rescan and not self.sent:
+        if self.rescan and not self.sent and (world.complete or not self.blind):
             whole = self.selected(world)
             missing = [n for n in sorted(self.owed - whole.resources.keys()) if self._is_absent(world, n)]
             self.unknown += len(missing)
@@ -133,7 +134,7 @@ class Subscription:
                 continue
             self.departed.pop(name, None)
             if held is None or held.version != resource.version or name in self.owed:
-                if type(held) is Claimed and world.is_partial(self.type, name):
+                if self._may_have_more(held) and world.is_partial(self.type, name):
                     self.withheld.add(name)
                 else:
                     difference.changed.append(resource)
@@ -151,6 +152,10 @@ class Subscription:
         if name in self.owed and not isinstance(held, Resource):
             difference.missing.append(name)
 
+    def _may_have_more(self, held: Resource | Claimed | None) -> bool:
+        """Whether a client may have, from an earlier stream, what cannot be read now."""
+        return type(held) is Claimed or (held is None and self.blind)
+
     def _is_absent(self, world: World, name: str) -> bool:
         """Whether it is known that there is no such resource; if not, nothing is said until it is."""
         if not self.wants(name) or world.knows_absence(self.type, name):
@@ -159,7 +164,7 @@ class Subscription:
         return False
 
     def release(self) -> bool:
-        """Look again at what was withheld, since nothing is unknown any more; true if there is something."""
+        """Look again at what was withheld, since more is known now; true if there is something."""
         held, self.withheld = self.withheld, set()
         for name in filter(self.wants, held):
             (self.dirty if name in self.sent else self.owed).add(name)

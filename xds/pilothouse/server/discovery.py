@@ -63,10 +63,10 @@ class Discovery:
             if concerned:
                 session.changed(concerned)
 
-    def completed(self) -> None:
-        """Nothing is unknown any more: tell the streams what was withheld from them."""
+    def release(self) -> None:
+        """More is known than before: let the streams look again at what was withheld from them."""
         for session in list(self._conversations):
-            session.completed()
+            session.release()
 
     def drain(self) -> None:
         """End every stream; clients keep what they have and connect again, here or elsewhere."""

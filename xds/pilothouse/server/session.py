@@ -104,9 +104,9 @@ class Session:
         if self.stream.notify(changes):
             self.pump()
 
-    def completed(self) -> None:
-        """Send what was withheld, since nothing is unknown any more."""
-        if self.stream.completed():
+    def release(self) -> None:
+        """Send of what was withheld that of which enough is known now."""
+        if self.stream.release():
             self.pump()
 
     def pump(self) -> None:

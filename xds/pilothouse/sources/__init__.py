@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from pilothouse.guard import Unknown
 from pilothouse.model import Service, ServiceName
 from pilothouse.reasons import Omission, Reason
 
@@ -29,8 +30,8 @@ class Sink(Protocol):
     def remove(self, name: ServiceName) -> None:
         """Report that one service is gone; naming one that was never reported does nothing."""
 
-    def unknown(self, places: Sequence[str]) -> None:
-        """Report which places cannot be read while nothing good of them is known; none, when all is known.
+    def unknown(self, unknown: Unknown) -> None:
+        """Report what cannot be read while nothing good of it is known; NOTHING, when all is known.
 
         Until then nobody is told that something is absent which may be declared there.
         """

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import structlog
 
+from pilothouse.guard import Unknown
 from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.kubernetes.roots import DEFAULT, Namespaces
 from pilothouse.model import ServiceName
@@ -75,7 +76,7 @@ class FilesSource:
         self._watch = Watch()
         self._anew = False
         self._kept = kept
-        self._unknown: frozenset[str] | None = None  # until the first report
+        self._unknown: Unknown | None = None  # until the first report
         self._empty: tuple[Fault, ...] = ()
         self._implied: set[str] = set()  # losses that nobody stated, and that are to be reported
 
@@ -147,12 +148,13 @@ class FilesSource:
             remaining = self._patience_s if self._empty else deadline - time.monotonic()
             await watch.wait(min(self._patience_s, remaining))
             await self._look()
-        self._unknown = self._last_good.unknown if self._unknown is None else self._unknown
-        if self._unknown:
+        if self._unknown is None:
+            self._unknown = self._last_good.unknown_of(self._last_good.unknown)
+        if self._unknown.places:
             _log.error(
-                "nothing good is known of these, so nothing is said to be gone", places=sorted(self._unknown)
+                "nothing good is known of these, so nothing is said to be gone", places=self._unknown.places
             )
-        sink.unknown(sorted(self._unknown))
+        sink.unknown(self._unknown)
         self._replace(sink)
 
     @property
@@ -171,11 +173,11 @@ class FilesSource:
         return bool(self._empty)
 
     def _report(self, sink: Sink, changed: frozenset[ServiceName]) -> None:
-        if self._unknown:
-            unknown = self._unknown & self._last_good.unknown
+        if self._unknown and self._unknown.places:
+            unknown = self._last_good.unknown_of(self._unknown.places)
             if unknown != self._unknown:
                 self._unknown = unknown
-                sink.unknown(sorted(unknown))
+                sink.unknown(unknown)
         if self._implied:
             self._replace(sink)
             return

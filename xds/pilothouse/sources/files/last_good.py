@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from pilothouse.guard import Unknown
 from pilothouse.kubernetes.documents import Contents, Declared, Remark
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
 from pilothouse.kubernetes.objects import Key
 from pilothouse.kubernetes.realm import WHOLE, Realm
+from pilothouse.kubernetes.unattached import services_named
 from pilothouse.model import Service, ServiceName
 from pilothouse.reasons import Reason
 from pilothouse.sources import Fault, Standing
@@ -85,6 +87,17 @@ class LastGood:
         broken = (path for path, manifest in self._look.files.items() if manifest.contents.errors)
         folders = (folder for folder in self._look.unreadable if not self._is_known(folder))
         return frozenset(folders).union(path for path in broken if path not in self._whole)
+
+    def unknown_of(self, places: Iterable[str]) -> Unknown:
+        """What of these is unknown, with the services of which a part is declared there."""
+        unknown = self.unknown.intersection(places)
+        objects = (
+            declared.object
+            for path in unknown
+            for declared in self._manifests.declared(path, self._manifests.keys(path))
+        )
+        services = frozenset(name for found in objects for name in services_named(found))
+        return Unknown(tuple(sorted(unknown)), services)
 
     @property
     def complete(self) -> bool:
