@@ -26,8 +26,10 @@ def test_clients_on_different_nodes_choose_the_same_names_and_get_their_own_endp
     plain = PAYMENTS.replace("payments", "plain")
     worlds = {node: World(town.catalogue, Audience("shop", node=node)) for node in ("n1", "n2", "n3", "n4")}
 
+    names = {name: frozenset({name}) for name in (PAYMENTS, plain)}  # what is chosen is kept as long as these
+
     def chosen(name: str) -> dict[str, Selection]:
-        return {n: w.chosen(ResourceType.ENDPOINTS, frozenset({name})) for n, w in worlds.items()}
+        return {n: w.chosen(ResourceType.ENDPOINTS, names[name]) for n, w in worlds.items()}
 
     found = {node: selection.resources[PAYMENTS] for node, selection in chosen(PAYMENTS).items()}
     assert b"10.0.0.1" in found["n1"].any

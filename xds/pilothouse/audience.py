@@ -9,16 +9,19 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import lru_cache
 from typing import NamedTuple, get_args
 
+from pilothouse.cache import interned
 from pilothouse.dependencies import EVERYTHING, Dependencies, Preference, dependencies
 from pilothouse.model import NOWHERE, Exposed, Family, Leading, Locality, ServiceName
 
 METADATA = "node.metadata.pilothouse"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+# In characters, and far more than names of DNS have: 253.
+_LONGEST_ID = 1 << 17
+_LONGEST = 4096
 _KEYS = frozenset({"namespace", "dependencies", "node", "egress", "capture", "families"})
 
 
@@ -39,12 +42,16 @@ class Capture(Enum):
     PROXY = "proxy"  # HTTP goes to the egress listener; only what has no Host header has a VIP listener
     VIP = "vip"  # everything goes to the virtual IP of the service
 
+    __hash__ = object.__hash__  # as of ResourceType
+
 
 class Dialect(Enum):
     """Who reads the configuration, and so in which form listeners and routes have to come."""
 
     ENVOY = "envoy"
     GRPC = "grpc"  # a proxyless gRPC client (gRFC A27): a listener for each target that it dials
+
+    __hash__ = object.__hash__  # as of ResourceType
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +75,25 @@ class Node:
     user_agent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Scope:
     """Which services may be seen, and from which namespace: its short names are its own.
 
-    Without a namespace, what is exported to some is not seen.
+    Without a namespace, what is exported to some is not seen. `outside` is the same scope without one,
+    which it shares with those of other namespaces.
     """
 
     dependencies: Dependencies = EVERYTHING
     namespace: str = ""
+    _outside: Scope | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        outside = interned(Scope(self.dependencies)) if self.namespace else None
+        object.__setattr__(self, "_outside", outside)
+
+    @property
+    def outside(self) -> Scope:
+        return self._outside or self
 
     def sees(self, exposed: Exposed) -> bool:
         return self.admits(exposed) and self.wants(exposed.name)
@@ -131,7 +148,7 @@ class Vantage(NamedTuple):
 ANYWHERE = Vantage()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Audience:
     """Everything that a sidecar's configuration depends on."""
 
@@ -143,14 +160,19 @@ class Audience:
     capture: Capture = Capture.PROXY
     dialect: Dialect = Dialect.ENVOY
     families: tuple[Family, ...] = ()
+    scope: Scope = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scope", interned(Scope(self.dependencies, self.namespace)))
 
     @property
     def vantage(self) -> Vantage:
         return Vantage(self.locality, self.node, self.families)
 
     @property
-    def scope(self) -> Scope:
-        return Scope(self.dependencies, self.namespace)
+    def anywhere(self) -> Audience:
+        """The same on a node that is not known."""
+        return interned(replace(self, node=""))
 
 
 #: A client that says nothing of itself.
@@ -182,13 +204,15 @@ def audience(node: Node, admission: Admission = OPEN, bound: str = "") -> Audien
     id such as `sidecar~10.1.2.3~web-0.shop~shop.svc.cluster.local`, else the operator's; without one
     it is not guessed, and short names are left out.
     """
+    _check_lengths(node)
     said = node.metadata.get("pilothouse", {})
     if not isinstance(said, Mapping):
         raise BadNode(METADATA, "must be an object")
     for key in said.keys() - _KEYS:
         raise BadNode(f"{METADATA}.{key}", f"is not known; known are {', '.join(sorted(_KEYS))}")
     namespace = _bound(_namespace(node, said), bound) or admission.namespace
-    return _shared(
+    # A change is looked at once for all streams with equal audiences.
+    return interned(
         Audience(
             namespace=namespace,
             node=_string(said, "node"),
@@ -202,18 +226,24 @@ def audience(node: Node, admission: Admission = OPEN, bound: str = "") -> Audien
     )
 
 
-@lru_cache(maxsize=1 << 12)
-def _shared(audience: Audience) -> Audience:
-    """One object for equal audiences: a change is looked at once for all of them."""
-    return audience
+def _check_lengths(node: Node) -> None:
+    _check_length("node.id", node.id, _LONGEST_ID)
+    for part, text in zip(Locality._fields, node.locality, strict=True):
+        _check_length(f"node.locality.{part}", text)
+
+
+def _check_length(place: str, text: str, most: int = _LONGEST) -> None:
+    if len(text) > most:
+        raise BadNode(place, f"has more than {most} characters")
 
 
 def _string(said: Mapping[str, object], key: str) -> str:
-    value = said.get(key)
+    place, value = f"{METADATA}.{key}", said.get(key)
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise BadNode(f"{METADATA}.{key}", "must be a string")
+        raise BadNode(place, "must be a string")
+    _check_length(place, value)
     return value
 
 

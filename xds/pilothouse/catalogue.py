@@ -8,11 +8,13 @@ others flow. Envoy rejects a whole response for one bad resource.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
+from weakref import ref
 
 from pilothouse.audience import ANYBODY, Address, Audience, Capture, Dialect, Scope, Vantage
+from pilothouse.cache import Cache
 from pilothouse.changes import Change, change, concerns
 from pilothouse.claims import Claims, Resolved
 from pilothouse.directory import Directory
@@ -23,12 +25,14 @@ from pilothouse.translate import Translated, assignment, egress, routes, transla
 from pilothouse.translate.domains import domain_clusters, domain_hosts
 from pilothouse.translate.names import EGRESS, can_listen, cluster_name, listener_at, listens_at
 from pilothouse.translate.omissions import report_omissions
+from pilothouse.translate.pools import Pool
 from pilothouse.translate.proxyless import api_listener, cluster_routes, dialled
 
-# Facets come from what clients say of themselves, so what is cached for them has a limit.
-_FACETS = 8192
-_VANTAGES = 256
-_CHOICES = 32  # enough for a herd that reconnects and asks for the same
+_MEBIBYTE = 1 << 20
+# In bytes, for all clients. A namespace takes 0.7 MB of 2,000 services; what does not fit is made anew.
+_SELECTIONS = 256 * _MEBIBYTE
+_CHOICES = 64 * _MEBIBYTE  # enough for a herd that reconnects and asks for the same
+_DOMAINS = 16 * _MEBIBYTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,11 @@ class Catalogue:
         self._claims = Claims(external_names)
         self._unknown_host_status = unknown_host_status
         self._capturing = False  # whether some client takes HTTP, too, at virtual IPs
-        self._assignments: defaultdict[str, dict[Vantage, Resource]] = defaultdict(dict)
-        self._memo: dict[tuple[ResourceType, Scope, object], Selection] = {}
-        self._choices: OrderedDict[tuple[ResourceType, object], Selection] = OrderedDict()
+        # By name and facet, for as long as a stream has them.
+        self._assignments: dict[str, dict[Vantage, _Assigned]] = {}
+        self._selections = Cache[Selection](_SELECTIONS, Selection.size)
+        self._choices = Cache[Selection](_CHOICES, Selection.size)
+        self._domains = Cache[Mapping[str, Resource]](_DOMAINS, _size)
         #: Services whose newest version was not admitted, and the rule that it breaks.
         self.quarantined: dict[ServiceName, Quarantined] = {}
         #: Whether everything that the sources hold could be read.
@@ -106,7 +112,7 @@ class Catalogue:
         listeners = sum(len(translated.listeners) for translated in self._directory.all())
         assignments = sum(len(translated.pools) for translated in self._directory.all())
         return {
-            ResourceType.CLUSTER: self._directory.cluster_count,
+            ResourceType.CLUSTER: len(self._directory.clusters),
             ResourceType.ENDPOINTS: assignments,
             ResourceType.LISTENER: listeners + 1,
             ResourceType.ROUTES: 1,
@@ -132,8 +138,13 @@ class Catalogue:
     def cluster(self, scope: Scope, name: str, dialect: Dialect = Dialect.ENVOY) -> Resource | None:
         owner = self._directory.owner(scope, name)
         if owner is None:
-            return domain_clusters(scope.dependencies.domains).get(name)
+            return self._domain_clusters(scope).get(name)
         return owner.clusters_in(dialect)[name]
+
+    def known(self, scope: Scope) -> Set[str]:
+        """The names of all clusters, whether or not a scope reaches them."""
+        domains = self._domain_clusters(scope)
+        return self._directory.clusters | domains.keys() if domains else self._directory.clusters
 
     def load_assignment(self, scope: Scope, client: Vantage, name: str) -> Resource | None:
         """The endpoints of a cluster in scope, as a client there should see them."""
@@ -144,12 +155,10 @@ class Catalogue:
         if scope.dependencies.preferences:
             client = client.of(owner.service.name, scope)
         facet = pool.facet(client)
-        held = self._assignments[name]
-        if facet not in held:
-            if len(held) >= _VANTAGES:
-                held.clear()
-            held[facet] = assignment(name, pool, facet)
-        return held[facet]
+        held = self._assignments.get(name)
+        assigned = held.get(facet) if held is not None else None
+        found = assigned() if assigned is not None else None
+        return found if found is not None else self._assign(name, pool, facet)
 
     def by_node(self, names: frozenset[str]) -> bool:
         """Whether any load assignment of these names depends on the node that a client runs on."""
@@ -157,7 +166,7 @@ class Catalogue:
 
     def clusters(self, scope: Scope, dialect: Dialect = Dialect.ENVOY) -> Selection:
         def build() -> Selection:
-            found = dict(domain_clusters(scope.dependencies.domains))
+            found = dict(self._domain_clusters(scope))
             for translated in self._directory.reachable(scope):
                 found |= translated.clusters_in(dialect)
             return Selection(found)
@@ -204,16 +213,11 @@ class Catalogue:
 
         return self._remember(ResourceType.ROUTES, scope, (capture, families), build)
 
-    def chosen(self, type: ResourceType, facet: object, build: Callable[[], Selection]) -> Selection:
-        """What was built for this facet since the last change of anything; of few facets, the latest."""
-        key = (type, facet)
-        held = self._choices.pop(key, None)
-        if held is None:
-            if len(self._choices) >= _CHOICES:
-                self._choices.popitem(last=False)
-            held = build()
-        self._choices[key] = held
-        return held
+    def chosen(
+        self, type: ResourceType, client: Audience, names: frozenset[str], build: Callable[[], Selection]
+    ) -> Selection:
+        """What was built for such clients and these names since the last change of anything."""
+        return self._choices.get(type, client, build, names)
 
     def api_listener(self, scope: Scope, target: str) -> Resource | None:
         """The listener for what a gRPC client dials, such as `payments.shop:8080`."""
@@ -324,16 +328,31 @@ class Catalogue:
         except ValueError as violation:
             self._quarantine(old.service.name, violation)
 
+    def _assign(self, name: str, pool: Pool, facet: Vantage) -> Resource:
+        found = assignment(name, pool, facet)
+        assigned = self._assignments.setdefault(name, {})[facet] = _Assigned(found, self._unassign)
+        assigned.name, assigned.facet = name, facet
+        return found
+
+    def _unassign(self, ended: ref[Resource]) -> None:
+        """No stream has a load assignment any more, which has not changed since."""
+        assert isinstance(ended, _Assigned)
+        held = self._assignments.get(ended.name, {})
+        if held.get(ended.facet) is ended:
+            del held[ended.facet]
+            if not held:
+                del self._assignments[ended.name]
+
+    def _domain_clusters(self, scope: Scope) -> Mapping[str, Resource]:
+        domains = scope.dependencies.domains
+        if not domains:
+            return _NOTHING
+        return self._domains.get("domains", scope.outside, lambda: domain_clusters(domains))
+
     def _remember(
         self, type: ResourceType, scope: Scope, facet: object, build: Callable[[], Selection]
     ) -> Selection:
-        key = (type, scope, facet)
-        held = self._memo.get(key)
-        if held is None:
-            if len(self._memo) >= _FACETS:
-                self._memo.clear()
-            held = self._memo[key] = build()
-        return held
+        return self._selections.get((type, facet), scope, build)
 
     def _forget(self, change: Change) -> None:
         """Drop what was cached of the changed resources, and of no others."""
@@ -341,8 +360,22 @@ class Catalogue:
             self._assignments.pop(name, None)
         stale = change.names.keys() - {ResourceType.ENDPOINTS}
         if stale:
-            for key in [k for k in self._memo if k[0] in stale and concerns(change, k[1])]:
-                del self._memo[key]
+            self._selections.drop(lambda what, scope: what[0] in stale and concerns(change, scope))
+
+
+_NOTHING: Mapping[str, Resource] = {}
+
+
+class _Assigned(ref[Resource]):
+    """A load assignment, and for whom it is."""
+
+    __slots__ = ("facet", "name")
+    name: str
+    facet: Vantage
+
+
+def _size(resources: Mapping[str, Resource]) -> int:
+    return Selection(resources).size()
 
 
 def _may_answer(resolved: Resolved, scope: Scope) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pilothouse.cache import interned
 from pilothouse.external import is_public
 from pilothouse.model import SYSTEM_CA, ServiceName
 
@@ -34,7 +36,7 @@ class Preference(NamedTuple):
     fallback: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Dependencies:
     """`services` of None means: all. A service named `*` stands for all of its namespace.
 
@@ -48,10 +50,17 @@ class Dependencies:
     domains: frozenset[Domain] = frozenset()
     preferences: frozenset[tuple[ServiceName, Preference]] = frozenset()
     named: frozenset[ServiceName] = frozenset()
+    # The same for looking up, at each service and each push.
+    _exclusions: Mapping[str, Exclusions] = field(init=False, compare=False, repr=False)
+    _preferences: Mapping[ServiceName, Preference] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_exclusions", _by_namespace(self.excluded))
+        object.__setattr__(self, "_preferences", dict(self.preferences))
 
     def preference(self, name: ServiceName) -> Preference | None:
         """Which endpoints of a service are wanted; None for any."""
-        return next((found for whose, found in self.preferences if whose == name), None)
+        return self._preferences.get(name)
 
     def want(self, name: ServiceName) -> bool:
         if name in self.named:
@@ -61,11 +70,44 @@ class Dependencies:
                 return True
             if ServiceName(name.namespace, "*") not in self.services:
                 return False
-        return not any(_matches(pattern, name) for pattern in self.excluded)
+        exclusions = self._exclusions.get(name.namespace)
+        return exclusions is None or not exclusions.match(name.name)
+
+
+class Exclusions(NamedTuple):
+    """Names that are excluded, and what those that are excluded begin with, in order; none begins another."""
+
+    names: frozenset[str]
+    prefixes: tuple[str, ...]
+
+    def match(self, name: str) -> bool:
+        if name in self.names:
+            return True
+        at = bisect_right(self.prefixes, name)
+        return at > 0 and name.startswith(self.prefixes[at - 1])
+
+
+def _by_namespace(excluded: Iterable[ServiceName]) -> Mapping[str, Exclusions]:
+    names: dict[str, list[str]] = {}
+    for each in sorted(excluded):
+        names.setdefault(each.namespace, []).append(each.name)
+    return {namespace: _exclusions(found) for namespace, found in names.items()}
+
+
+def _exclusions(names: Iterable[str]) -> Exclusions:
+    prefixes: list[str] = []
+    for prefix in sorted(name[:-1] for name in names if name.endswith("*")):
+        if not (prefixes and prefix.startswith(prefixes[-1])):
+            prefixes.append(prefix)
+    return Exclusions(frozenset(name for name in names if not name.endswith("*")), tuple(prefixes))
 
 
 #: Of a sidecar that does not say.
-EVERYTHING = Dependencies()
+EVERYTHING = interned(Dependencies())
+
+#: Items of the list; many times what one application calls.
+MOST = 5000
+_MOST_VALUES = 100  # of a subset: they are compared at each push
 
 #: How a mistake is told: the item's path, such as `[2].domain`, and what is wrong with it.
 Refuse = Callable[[str, str], Exception]
@@ -85,13 +127,15 @@ _BESIDE = {"service": ("subset", "fallback"), "domain": ("ca",)}
 
 
 def dependencies(
-    items: Iterable[object], refuse: Refuse, cluster_domain: str = "cluster.local"
+    items: Sequence[object], refuse: Refuse, cluster_domain: str = "cluster.local"
 ) -> Dependencies:
     """From `shop/payments`, `data/*`, `*`, `!data/legacy-*`, `https://api.example.com`, or mappings of one of
     `service` and `domain` to such a text, the former perhaps with a `subset`, the latter with a `ca`.
 
     Raises what `refuse` returns.
     """
+    if len(items) > MOST:
+        raise refuse("", f"has more than {MOST} items")
     services: set[ServiceName] = set()
     excluded: set[ServiceName] = set()
     domains: dict[tuple[str, int], Domain] = {}
@@ -112,12 +156,14 @@ def dependencies(
             services.add(service)
             if preference and preferences.setdefault(service, preference) != preference:
                 raise refuse(place, f"{text} is there already, with another subset")
-    return Dependencies(
-        None if everything else frozenset(services),
-        frozenset(excluded),
-        frozenset(domains.values()),
-        frozenset(preferences.items()),
-        frozenset(services) if everything else frozenset(),
+    return interned(
+        Dependencies(
+            None if everything else frozenset(services),
+            frozenset(excluded),
+            frozenset(domains.values()),
+            frozenset(preferences.items()),
+            frozenset(services) if everything else frozenset(),
+        )
     )
 
 
@@ -150,6 +196,8 @@ def _preference(said: Mapping[object, object], place: str, refuse: Refuse) -> Pr
     if isinstance(subset, Mapping) and len(subset) == 1:
         ((label, values),) = subset.items()
         if label and values and isinstance(values, list) and all(v and isinstance(v, str) for v in values):
+            if len(values) > _MOST_VALUES:
+                raise refuse(f"{place}.subset", f"has more than {_MOST_VALUES} values")
             return Preference(label, tuple(values), fallback)
     raise refuse(f"{place}.subset", 'must be a label and its values such as {"version": ["v2", "v1"]}')
 
@@ -186,10 +234,3 @@ def _domain(text: str, ca: str, place: str, refuse: Refuse, cluster_domain: str)
     if ca:
         raise refuse(place, f"{text!r} has no use for a ca: that is for https")
     return Domain(host, port)
-
-
-def _matches(pattern: ServiceName, name: ServiceName) -> bool:
-    if pattern.namespace != name.namespace:
-        return False
-    start, star, _ = pattern.name.partition("*")
-    return name.name.startswith(start) if star else name.name == start

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from itertools import chain
 
 from pilothouse.audience import Scope
@@ -47,8 +47,9 @@ class Directory:
         return self._owners.get(cluster)
 
     @property
-    def cluster_count(self) -> int:
-        return len(self._owners)
+    def clusters(self) -> Set[str]:
+        """The names of all clusters."""
+        return self._owners.keys()
 
     def put(self, old: Translated | None, new: Translated | None) -> None:
         """Let one version of a service take the place of another; None where there is none."""
@@ -65,7 +66,7 @@ class Directory:
 
     def facet(self, scope: Scope) -> Scope:
         """The scope, without its namespace if no service is there for that and not for all."""
-        return scope if scope.namespace in self._restricted else Scope(scope.dependencies)
+        return scope if scope.namespace in self._restricted else scope.outside
 
     def leading_to(self, name: ServiceName) -> Iterator[Leading]:
         """The services that lead to this one."""

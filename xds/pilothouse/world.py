@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Set
 
 from pilothouse.audience import Audience, Dialect
 from pilothouse.catalogue import Catalogue
@@ -17,7 +17,7 @@ class World:
         self.audience = audience
         self._scope, self._vantage = audience.scope, audience.vantage
         self._families = frozenset(audience.families)
-        self._without_node = replace(audience, node="")
+        self._anywhere = audience.anywhere
 
     def get(self, type: ResourceType, name: str) -> Resource | None:
         """One resource, or None if there is none of that name for this audience."""
@@ -62,12 +62,20 @@ class World:
         """Those of one type that have these names; shared by all who choose the same."""
         # The node itself matters to few, and to endpoints only.
         by_node = type is ResourceType.ENDPOINTS and self._catalogue.by_node(names)
-        facet = self.audience if by_node else self._without_node
-        return self._catalogue.chosen(type, (facet, names), lambda: self._choose(type, names))
+        client = self.audience if by_node else self._anywhere
+        return self._catalogue.chosen(type, client, names, lambda: self._choose(type, names))
 
     def _choose(self, type: ResourceType, names: frozenset[str]) -> Selection:
-        found = ((name, self.get(type, name)) for name in sorted(names))
+        found = ((name, self.get(type, name)) for name in sorted(self._existing(type, names)))
         return Selection({name: resource for name, resource in found if resource is not None})
+
+    def _existing(self, type: ResourceType, names: frozenset[str]) -> Set[str]:
+        """Those names that may be of something; that most are not is found out without a look at each."""
+        if type is ResourceType.CLUSTER or type is ResourceType.ENDPOINTS:
+            return self._catalogue.known(self._scope) & names
+        if self.audience.dialect is Dialect.GRPC:
+            return names
+        return self.selection(type).resources.keys() & names
 
     def _proxyless(self, type: ResourceType, name: str) -> Resource | None:
         if type is ResourceType.LISTENER:

@@ -8,14 +8,19 @@ from itertools import chain, count
 from typing import Literal
 
 from pilothouse import wire
-from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
+from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import (
+    DeltaDiscoveryRequest,
+    DeltaDiscoveryResponse,
+)
 from pilothouse.protocol.ordering import Ordering
 from pilothouse.protocol.subscription import (
     TURNS,
     Claimed,
     Difference,
+    Names,
     Response,
     Subscription,
+    counted,
     named,
     notify,
     release,
@@ -25,7 +30,7 @@ from pilothouse.resources import Changes, ResourceType, delta_body
 from pilothouse.world import World
 
 # Field numbers of DeltaDiscoveryResponse, and of DeltaDiscoveryRequest.
-_TYPE_URL, _NONCE, _REMOVED = 4, 5, 6
+_TYPE_URL, _NONCE = 4, 5
 _REQUEST_TYPE_URL, _RESPONSE_NONCE = 2, 6
 
 
@@ -48,15 +53,18 @@ class DeltaStream:
         return self._ordering.wake_at
 
     def receive(self, type: ResourceType, request: DeltaDiscoveryRequest, now: float) -> None:
-        """Take note of a request. Its nonce matters to an ACK only: subscriptions count in any case."""
-        _, added, started = named(
-            DeltaDiscoveryRequest(resource_names_subscribe=request.resource_names_subscribe)
-        )
+        """Take note of a request. Its nonce matters to an ACK only: subscriptions count in any case.
+
+        Raises Excess.
+        """
+        asked = named("resource_names_subscribe", request.resource_names_subscribe)
+        counted("resource_names_unsubscribe", len(request.resource_names_unsubscribe))
+        added, started = asked.plain, asked.wildcard
         dropped, ended = split_wildcard(request.resource_names_unsubscribe)
         subscription = self.subscriptions.get(type)
         if subscription is None:
             everything = started or (self.legacy and type.full_state and not added)
-            subscription = self.subscriptions[type] = _first(type, added, everything, request)
+            subscription = self.subscriptions[type] = _first(type, asked, everything, request)
             added, started = frozenset(), False
             if type is ResourceType.ENDPOINTS:
                 subscription.again(self._ordering.warming)
@@ -146,7 +154,7 @@ class DeltaStream:
     def _respond(self, subscription: Subscription, body: bytes, removed: list[str]) -> Response:
         nonce, end, acceptance = _ending(subscription.type, next(self._nonces))
         subscription.responded(nonce, (acceptance, b"", b""))
-        gone = b"".join([wire.text(_REMOVED, name) for name in removed]) if removed else b""
+        gone = DeltaDiscoveryResponse(removed_resources=removed).SerializeToString() if removed else b""
         return Response(subscription.type, b"".join((body, gone, end)))
 
 
@@ -158,11 +166,10 @@ def _ending(type: ResourceType, number: int) -> tuple[str, bytes, bytes]:
     return nonce, end, wire.text(_REQUEST_TYPE_URL, type.url) + wire.text(_RESPONSE_NONCE, nonce)
 
 
-def _first(
-    type: ResourceType, names: frozenset[str], wildcard: bool, request: DeltaDiscoveryRequest
-) -> Subscription:
+def _first(type: ResourceType, asked: Names, wildcard: bool, request: DeltaDiscoveryRequest) -> Subscription:
     """The first request of a type on a stream says what a reconnecting client has already."""
-    claims = request.initial_resource_versions.items()
+    counted("initial_resource_versions", len(request.initial_resource_versions))
+    names, claims = asked.plain, request.initial_resource_versions.items()
     has = {name: version for name, version in claims if wildcard or name in names}
     # What it says it has is compared, not sent again for being asked for.
     return Subscription(
@@ -174,12 +181,15 @@ def _first(
         due=wildcard and not has,
         claim=has,
         returning=bool(has),
+        asked=asked,
     )
 
 
 def _subscribe(subscription: Subscription, names: frozenset[str], wildcard: bool) -> None:
     """Whatever is subscribed to is sent, whether or not it was before."""
-    subscription.names |= names
+    together = subscription.names | names
+    counted("resource_names_subscribe", len(together))
+    subscription.names, subscription.asked = together, None
     subscription.owed |= names
     if wildcard and not subscription.wildcard:
         subscription.wildcard = subscription.rescan = True
@@ -189,7 +199,8 @@ def _subscribe(subscription: Subscription, names: frozenset[str], wildcard: bool
 def _unsubscribe(subscription: Subscription, names: frozenset[str], wildcard: bool) -> None:
     """Forget names; one that the wildcard still covers is stated again, as it is or as missing."""
     named = names & subscription.names
-    subscription.names -= named
+    if named:
+        subscription.names, subscription.asked = subscription.names - named, None
     if wildcard:
         subscription.wildcard = False
         subscription.forget_unwanted()

@@ -62,8 +62,11 @@ class SotwStream:
         return self._ordering.wake_at
 
     def receive(self, type: ResourceType, request: DiscoveryRequest, now: float) -> None:
-        """Take note of a request. A stale one, by its nonce, is ignored: its names come with the ACK."""
-        names = named(DiscoveryRequest(resource_names=request.resource_names))
+        """Take note of a request. A stale one, by its nonce, is ignored: its names come with the ACK.
+
+        Raises Excess.
+        """
+        names = named("resource_names", request.resource_names)
         subscription = self.subscriptions.get(type)
         if subscription is None:
             self.subscriptions[type] = _first(type, names, request.version_info, self.legacy)
@@ -236,6 +239,7 @@ def _first(type: ResourceType, names: Names, claim: str, legacy: bool) -> Subscr
         told=claim,
         blind=bool(claim),
         returning=bool(claim),
+        asked=names,
         acceptance=(b"", names.encoded, b""),
     )
 
@@ -268,7 +272,7 @@ def _resubscribe(subscription: Subscription, request: Names) -> None:
     subscription.owed |= names - subscription.names
     if not subscription.type.full_state and not names >= subscription.names:
         subscription.due = True  # to be looked at: the version that it has may be outdated
-    subscription.names, subscription.wildcard = names, wildcard
+    subscription.names, subscription.wildcard, subscription.asked = names, wildcard, request
     subscription.forget_unwanted()
     if started:
         subscription.rescan = True

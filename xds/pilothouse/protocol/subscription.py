@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import partial
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
 from pilothouse.resources import Changes, Resource, ResourceType, Selection
@@ -13,9 +14,24 @@ from pilothouse.world import World
 
 WILDCARD = "*"
 
+#: Names in one request, and of one type on one stream. Of 10,000 services with three ports there are 30,000.
+MOST_NAMES = 1 << 16
+#: In characters. A cluster's name, the longest there is here, has 270; names of other servers are served, too.
+LONGEST_NAME = 1 << 16
+_LONGEST_ERROR = 500
+# From so many names on they are looked up together, and not brought into order, which takes longest.
+_MANY = 1000
+
 #: The order in which types are looked at. The second look is for removals that the first found
 #: nothing left to wait for.
 TURNS = (*ResourceType, ResourceType.ENDPOINTS, ResourceType.CLUSTER)
+
+
+class Excess(ValueError):
+    """A request for more than a client is granted; the text names the field and the limit."""
+
+    def __init__(self, field: str, limit: str) -> None:
+        super().__init__(f"{field}: {limit}")
 
 
 class Claimed(NamedTuple):
@@ -73,6 +89,8 @@ class Subscription:
     withheld: set[str] = field(default_factory=set)  # may be something that cannot be read: not answered
     unknown: int = 0  # how often a name was asked for of which there is nothing
     error: str = ""  # why the client rejected the last response
+    # The request that `names` are of, if they are of one; held so that others can share it.
+    asked: Names | None = None
 
     def wants(self, name: str) -> bool:
         return self.wildcard or name in self.names
@@ -100,7 +118,7 @@ class Subscription:
         rejected = request.HasField("error_detail")
         # A later request may repeat the nonce, and accepts nothing by that.
         if self.awaiting or rejected:
-            self.error = (request.error_detail.message or "no reason given") if rejected else ""
+            self.error = _reason(request.error_detail.message) if rejected else ""
         self.awaiting = False
 
     def accepted_by(self, data: bytes) -> bool:
@@ -120,17 +138,20 @@ class Subscription:
 
     def difference(self, world: World, now: float) -> Difference:
         """What to send now. Costs as much as what changed, unless the subscription did."""
+        absent = _is_known if world.complete else partial(self._is_absent, world)
         if self.rescan and not self.sent and (world.complete or not self.blind):
             whole = self.selected(world)
-            missing = [n for n in sorted(self.owed - whole.resources.keys()) if self._is_absent(world, n)]
+            missing = [name for name in in_order(self.owed - whole.resources.keys()) if absent(name)]
             self.unknown += len(missing)
             return Difference([*whole.resources.values()], missing, whole)
         difference = Difference([], [])
-        for name in self._suspects(world):
-            resource = world.get(self.type, name) if self.wildcard or name in self.names else None
+        suspects = self._suspects(world)
+        find = self._finder(world, suspects)
+        for name in suspects:
+            resource = find(name) if self.wildcard or name in self.names else None
             held = self.sent.get(name)
             if resource is None:
-                self._note_missing(name, held, difference, world, now)
+                self._note_missing(name, held, difference, absent, now)
                 continue
             self.departed.pop(name, None)
             if held is None or held.version != resource.version or name in self.owed:
@@ -142,10 +163,15 @@ class Subscription:
         return difference
 
     def _note_missing(
-        self, name: str, held: Resource | Claimed | None, difference: Difference, world: World, now: float
+        self,
+        name: str,
+        held: Resource | Claimed | None,
+        difference: Difference,
+        absent: Callable[[str], bool],
+        now: float,
     ) -> None:
         """There is no such resource, or it may be declared where nothing can be read."""
-        if type(held) is not Resource and not self._is_absent(world, name):
+        if type(held) is not Resource and not absent(name):
             return
         if held is not None:
             self.departed.setdefault(name, now)
@@ -179,11 +205,16 @@ class Subscription:
         names = sorted((self.owed & self.departed.keys()).difference(gone)) if self.departed else ()
         return [held for name in names if isinstance(held := self.sent[name], Resource)]
 
-    def _suspects(self, world: World) -> Iterable[str]:
+    def _suspects(self, world: World) -> Collection[str]:
         if not self.rescan:
-            return sorted(self.dirty | self.owed) if self.owed or len(self.dirty) > 1 else self.dirty
+            return in_order(self.dirty | self.owed) if self.owed or len(self.dirty) > 1 else self.dirty
         wanted = world.selection(self.type).resources.keys() if self.wildcard else self.names
-        return sorted({*wanted, *self.sent, *self.owed})
+        return in_order({*wanted, *self.sent, *self.owed})
+
+    def _finder(self, world: World, names: Collection[str]) -> Callable[[str], Resource | None]:
+        if len(names) < _MANY:
+            return partial(world.get, self.type)
+        return world.chosen(self.type, frozenset(names)).resources.get
 
     def settled(self) -> None:
         """Everything up to now has been looked at."""
@@ -210,8 +241,9 @@ class Subscription:
 
     def forget(self, names: Iterable[str]) -> None:
         """Treat these as never sent, so that they are sent when they are wanted."""
-        sent = self._own()
-        for name in names:
+        known = (self.sent.keys() | self.departed.keys()).intersection(names)
+        sent = self._own() if known else {}
+        for name in known:
             held = sent.pop(name, None)
             self.fingerprint -= held.fingerprint if held else 0
             self.departed.pop(name, None)
@@ -238,7 +270,20 @@ class Subscription:
         return self.sent
 
 
-class Names(NamedTuple):
+def _reason(text: str) -> str:
+    """Why a response was rejected, as far as it is kept."""
+    if len(text) > _LONGEST_ERROR:
+        return f"{text[:_LONGEST_ERROR]}..."
+    return text or "no reason given"
+
+
+def _is_known(_: str) -> bool:
+    """That there is nothing of a name is known of every name, unless something cannot be read."""
+    return True
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Names:
     """The names of a request, encoded and as they are meant."""
 
     encoded: bytes
@@ -246,18 +291,38 @@ class Names(NamedTuple):
     wildcard: bool
 
 
-def named(names: DiscoveryRequest | DeltaDiscoveryRequest) -> Names:
-    """Of a message that holds the names of a request and nothing else."""
-    return _shared(names.SerializeToString())
+_NO_NAMES = Names(b"", frozenset(), False)
+# A fleet asks for the same thousand names again and again. They stay while a stream has them.
+_shared: WeakValueDictionary[bytes, Names] = WeakValueDictionary()
 
 
-@lru_cache(maxsize=64)
-def _shared(encoded: bytes) -> Names:
-    """A fleet asks for the same thousand names again and again.
+def named(field: str, names: Sequence[str]) -> Names:
+    """The names in a field of a request. Raises Excess.
 
-    Both variants have them in the same field, `resource_names` and `resource_names_subscribe`.
+    Both variants have them in the same field when encoded.
     """
-    return Names(encoded, *split_wildcard(DiscoveryRequest.FromString(encoded).resource_names))
+    if not names:
+        return _NO_NAMES
+    counted(field, len(names))
+    encoded = DiscoveryRequest(resource_names=names).SerializeToString()
+    found = _shared.get(encoded)
+    if found is None:
+        said = [*names]
+        if max(map(len, said)) > LONGEST_NAME:
+            raise Excess(field, f"a name has more than {LONGEST_NAME} characters")
+        found = _shared[encoded] = Names(encoded, *split_wildcard(said))
+    return found
+
+
+def in_order(names: Collection[str]) -> Collection[str]:
+    """Sorted, for whoever reads it; so many that nobody does are left as they are."""
+    return sorted(names) if len(names) < _MANY else names
+
+
+def counted(field: str, number: int) -> None:
+    """Raises Excess if so many names are too many."""
+    if number > MOST_NAMES:
+        raise Excess(field, f"more than {MOST_NAMES} names of one type")
 
 
 def split_wildcard(names: Iterable[str]) -> tuple[frozenset[str], bool]:

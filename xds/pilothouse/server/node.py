@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from google.protobuf.json_format import MessageToDict
+import math
+
 from google.protobuf.struct_pb2 import Value
 
 from pilothouse import audience
@@ -10,23 +11,49 @@ from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
 from pilothouse.model import Locality
 
 _KEYS = ("pilothouse", "NAMESPACE")
+#: In bytes. Ten times what the metadata of a large mesh is, with room for the most dependencies.
+_LARGEST = 1 << 20
+#: In `metadata.pilothouse`: a list of the most dependencies, each with all that may be said of it, has fewer.
+_MOST_VALUES = 40_000
 
 
 def plain(node: Node) -> audience.Node:
     """Only what is needed: a whole node is 61 KB, most of it Envoy's list of extensions. Raises BadNode."""
-    fields = node.metadata.fields
-    where = node.locality
+    if node.metadata.ByteSize() > _LARGEST:
+        raise audience.BadNode("node.metadata", f"has more than {_LARGEST} bytes")
+    fields, where = node.metadata.fields, node.locality
     return audience.Node(
         id=node.id,
         user_agent=node.user_agent_name,
         locality=Locality(where.region, where.zone, where.sub_zone),
-        metadata={key: _value(key, fields[key]) for key in _KEYS if key in fields},
+        metadata={key: _Reading(f"node.metadata.{key}").plain(fields[key]) for key in _KEYS if key in fields},
     )
 
 
-def _value(key: str, value: Value) -> object:
-    try:
-        result: object = MessageToDict(value)
-    except ValueError:
-        raise audience.BadNode(f"node.metadata.{key}", "holds a number that JSON cannot say") from None
-    return result
+class _Reading:
+    """The value of one key, being turned into plain values."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._values = 0
+
+    def plain(self, value: Value) -> object:
+        """Raises BadNode."""
+        self._values += 1
+        if self._values > _MOST_VALUES:
+            raise audience.BadNode(self._place, f"has more than {_MOST_VALUES} values")
+        match value.WhichOneof("kind"):
+            case "struct_value":
+                return {key: self.plain(each) for key, each in value.struct_value.fields.items()}
+            case "list_value":
+                return [self.plain(each) for each in value.list_value.values]
+            case "string_value":
+                return value.string_value
+            case "bool_value":
+                return value.bool_value
+            case "number_value" if math.isfinite(value.number_value):
+                return value.number_value
+            case "number_value":
+                raise audience.BadNode(self._place, "holds a number that JSON cannot say")
+            case _:
+                return None

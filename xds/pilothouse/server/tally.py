@@ -25,7 +25,7 @@ class Tally:
         self.bad_requests = 0
         self.bytes_sent = 0
         self.unknown_names = 0  # of streams that are closed
-        self._crowded: set[str] = set()
+        self._crowded: dict[str, None] = {}
 
     def requested(self, type: ResourceType | None) -> None:
         self.requests[type] += 1
@@ -38,8 +38,9 @@ class Tally:
         self.bytes_sent += size
 
     def crowded(self, namespace: str) -> bool:
-        """Whether it is new that sidecars of a namespace have many clusters. Of too many, it is never new."""
-        new = namespace not in self._crowded and len(self._crowded) < _NAMESPACES
-        if new:
-            self._crowded.add(namespace)
+        """Whether it is new that sidecars of a namespace have many clusters; of the latest namespaces."""
+        new = namespace not in self._crowded
+        self._crowded[namespace] = None
+        if len(self._crowded) > _NAMESPACES:
+            del self._crowded[next(iter(self._crowded))]
         return new

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from pilothouse import wire
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
-from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.audience import Address, Dialect, Vantage
 from pilothouse.claims import Resolved, passed_on
 from pilothouse.model import Family, Leading, Namespaces, Port, Service, ServiceName, ServiceSpec
@@ -178,7 +178,7 @@ def no_endpoints(name: str) -> Resource:
 
     Clients may ask for any name, so nothing of it is kept.
     """
-    return Resource(ResourceType.ENDPOINTS, name, checked(ClusterLoadAssignment(cluster_name=name)))
+    return Resource(ResourceType.ENDPOINTS, name, wire.text(1, name))
 
 
 def egress(address: Address, chains: bytes = b"") -> Resource:
@@ -188,12 +188,12 @@ def egress(address: Address, chains: bytes = b"") -> Resource:
     return Resource(ResourceType.LISTENER, EGRESS, _around_chains(address) + chains)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)  # the addresses are what clients say, and most say the same
 def _egress(address: Address) -> Resource:
     return Resource(ResourceType.LISTENER, EGRESS, checked(egress_listener(address)))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def _around_chains(address: Address) -> bytes:
     """The egress listener, whose own filter chain, for HTTP, matches what none of the others does."""
     listener = egress_listener(address)

@@ -17,7 +17,6 @@ from pilothouse.translate.names import cluster_name
 from pilothouse.translate.routes import encoded_host, has_domain
 
 
-@lru_cache(maxsize=1 << 10)
 def domain_clusters(domains: frozenset[Domain]) -> Mapping[str, Resource]:
     """A cluster for each, by name: as of a service, `outbound|443||api.example.com`."""
     clusters = [_cluster(domain) for domain in sorted(domains)]

@@ -7,7 +7,6 @@ where the service says that there is none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from operator import itemgetter
 from typing import TypeAlias, TypeVar
 
@@ -42,7 +41,6 @@ def placed(
     return _merged(zip(groups, _ranks(groups, placement, client, omit), strict=True))
 
 
-@lru_cache(maxsize=1 << 14)
 def distance(client: Locality, endpoint: Locality) -> int:
     """0 same sub-zone, 1 same zone, 2 same region, 3 elsewhere, 4 unknown; 0 for a client that is nowhere.
 

@@ -69,7 +69,7 @@ class Group(NamedTuple):
 
 #: Of clients of a service: the node, the address families, and what they want of it, as far as these count.
 Kind: TypeAlias = tuple[str, tuple[Family, ...], Preference | None]
-_KINDS = 4096  # preferences are what clients say
+_KINDS = 16  # of each port: preferences are what clients say, and load assignments are kept in any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Pool(NamedTuple):
         key = (client.node if self.placement.local else "", client.families, client.preference)
         if key not in choice.groups:
             if len(choice.groups) >= _KINDS:
-                choice.groups.clear()
+                del choice.groups[next(iter(choice.groups))]
             near = _on_node(choice, client.node, omit) if self.placement.local else choice.members
             near = reachable(near, client.families or self.families, omit)
             found = preferred(near, client.preference, omit)

@@ -41,7 +41,7 @@ def _ports(resolved: Resolved) -> Iterable[Port]:
     return () if target is None or target.hosts is not None else mesh_ports(target)
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 12)  # a target may be written in capitals, so clients can make up many
 def api_listener(target: str, cluster: str) -> Resource:
     """What a client is to do that dials a target: read the routes that have the name of the cluster."""
     manager = hcm.HttpConnectionManager(stat_prefix="grpc")
