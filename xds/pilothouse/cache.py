@@ -63,6 +63,10 @@ class Cache(Generic[V]):
         found: V = entry.value
         return found
 
+    def has(self, what: Hashable, owner: object, other: object = None) -> bool:
+        """Whether `get` would find something."""
+        return (what, id(owner), id(owner if other is None else other)) in self._held
+
     def drop(self, stale: Callable[[Any, Any], bool]) -> None:
         """Drop what `stale` is true of, which is asked with the name and the owner of each value."""
         held = [(key, entry.owners[0]()) for key, entry in self._held.items()]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from weakref import ref
 
@@ -21,9 +21,26 @@ from pilothouse.directory import Directory
 from pilothouse.model import Family, Leading, Service, ServiceName
 from pilothouse.reasons import Omission, Reason
 from pilothouse.resources import Resource, ResourceType, Selection
-from pilothouse.translate import Translated, assignment, egress, routes, translate
+from pilothouse.translate import (
+    NOT_CAPTURED,
+    Captured,
+    Translated,
+    assignment,
+    captured,
+    egress,
+    routes,
+    translate,
+)
 from pilothouse.translate.domains import domain_clusters, domain_hosts
-from pilothouse.translate.names import EGRESS, can_listen, cluster_name, listener_at, listens_at
+from pilothouse.translate.names import (
+    EGRESS,
+    can_listen,
+    cluster_name,
+    listener_at,
+    listener_name,
+    listens_at,
+    mesh_ports,
+)
 from pilothouse.translate.omissions import report_omissions
 from pilothouse.translate.pools import Pool
 from pilothouse.translate.proxyless import api_listener, cluster_routes, dialled
@@ -33,6 +50,7 @@ _MEBIBYTE = 1 << 20
 _SELECTIONS = 256 * _MEBIBYTE
 _CHOICES = 64 * _MEBIBYTE  # enough for a herd that reconnects and asks for the same
 _DOMAINS = 16 * _MEBIBYTE
+_CAPTURED = 256 * _MEBIBYTE  # of the services themselves, whoever captures
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +72,13 @@ class Catalogue:
         self._directory = Directory()
         self._claims = Claims(external_names)
         self._unknown_host_status = unknown_host_status
-        self._capturing = False  # whether some client takes HTTP, too, at virtual IPs
+        # Of services as they are resolved; for as long as some client takes HTTP, too, at virtual IPs.
+        self._capturing: ref[Cache[Captured]] = ref(_no_capturing())
         # By name and facet, for as long as a stream has them.
         self._assignments: dict[str, dict[Vantage, _Assigned]] = {}
-        self._selections = Cache[Selection](_SELECTIONS, Selection.size)
-        self._choices = Cache[Selection](_CHOICES, Selection.size)
-        self._domains = Cache[Mapping[str, Resource]](_DOMAINS, _size)
+        self._selections = Cache[Selection](_SELECTIONS, _size)
+        self._choices = Cache[Selection](_CHOICES, _size)
+        self._domains = Cache[Mapping[str, Resource]](_DOMAINS, lambda clusters: Selection(clusters).size)
         #: Services whose newest version was not admitted, and the rule that it breaks.
         self.quarantined: dict[ServiceName, Quarantined] = {}
         #: Whether everything that the sources hold could be read.
@@ -127,7 +146,8 @@ class Catalogue:
             before.setdefault(name, self._directory.get(name))
             # A service may take a virtual IP or a target from others, which then change as well.
             pending.extend(self._admit(name, services.get(name)))
-        changes = [change(name, before, self._directory) for name in before]
+        captured = _captured_by_nobody if self._capturing() is None else self._captured
+        changes = [change(name, before, self._directory, captured) for name in before]
         changes = [one for one in changes if one.names]
         for one in changes:
             self._forget(one)
@@ -171,7 +191,7 @@ class Catalogue:
                 found |= translated.clusters_in(dialect)
             return Selection(found)
 
-        return self._remember(ResourceType.CLUSTER, self._directory.facet(scope), dialect, build)
+        return self._selections.get((ResourceType.CLUSTER, dialect), self._directory.facet(scope), build)
 
     def load_assignments(self, scope: Scope, client: Vantage) -> Selection:
         found = ((name, self.load_assignment(scope, client, name)) for name in self.clusters(scope).resources)
@@ -180,44 +200,46 @@ class Catalogue:
     def listeners(
         self, scope: Scope, address: Address, capture: Capture, families: frozenset[Family] = frozenset()
     ) -> Selection:
-        if capture is Capture.VIP:
-            self._capture()
-
         def build() -> Selection:
             seen = self._called(scope)
             by_name = egress(address, b"".join(t.chains[not _inside(t, scope)] for t in seen))
             found = {by_name.name: by_name}
             for translated in seen:
-                found |= translated.listeners if capture is Capture.VIP else translated.tcp_listeners
+                found |= translated.listeners
+                if capture is Capture.VIP:
+                    found |= self._captured(translated).listeners
             # Envoy refuses the second of two listeners at one address, and the update with it.
             found.pop(listener_at(address.host, address.port), None)
             return Selection({n: found[n] for n in found if can_listen(n, families)} if families else found)
 
         # Server names, as all short names, depend on the namespace; few services have any.
         facet = scope if self._directory.by_server_name else self._directory.facet(scope)
-        return self._remember(ResourceType.LISTENER, facet, (address, capture, families), build)
+        key = (ResourceType.LISTENER, address, capture, families)
+        return self._selections.get(key, facet, build, self._among(capture))
 
     def routes(self, scope: Scope, capture: Capture, families: frozenset[Family] = frozenset()) -> Selection:
-        if capture is Capture.VIP:
-            self._capture()
-
         def build() -> Selection:
             seen = self._called(scope)
             hosts = [t.hosts_of(families).seen_from(scope.namespace, _inside(t, scope)) for t in seen]
             domains = domain_hosts(scope.dependencies.domains, hosts)
             found = {EGRESS: routes([*hosts, *domains], self._unknown_host_status)}
             for translated in seen if capture is Capture.VIP else ():
-                found |= translated.vip_routes
-                found |= translated.viewers_vip_routes.get(scope.namespace, {})
+                captured = self._captured(translated)
+                found |= captured.routes
+                found |= captured.viewers_routes.get(scope.namespace, {})
             return Selection({n: found[n] for n in found if can_listen(n, families)} if families else found)
 
-        return self._remember(ResourceType.ROUTES, scope, (capture, families), build)
+        key = (ResourceType.ROUTES, capture, families)
+        return self._selections.get(key, scope, build, self._among(capture))
 
     def chosen(
         self, type: ResourceType, client: Audience, names: frozenset[str], build: Callable[[], Selection]
     ) -> Selection:
         """What was built for such clients and these names since the last change of anything."""
         return self._choices.get(type, client, build, names)
+
+    def has_chosen(self, type: ResourceType, client: Audience, names: frozenset[str]) -> bool:
+        return self._choices.has(type, client, names)
 
     def api_listener(self, scope: Scope, target: str) -> Resource | None:
         """The listener for what a gRPC client dials, such as `payments.shop:8080`."""
@@ -284,7 +306,7 @@ class Catalogue:
             self._note_gone(old)
             return self._claims.release(old.service.spec)
         try:
-            new = translate(service, self._claims.resolve(service.spec), self._capturing, old)
+            new = self._translate(service, old)
         except ValueError as violation:  # of a rule, or of what no message can hold at all
             self._quarantine(name, violation)
             if old is not None:  # which stays, but not with what others have taken from it meanwhile
@@ -307,26 +329,60 @@ class Catalogue:
             for names in self._gone.values():
                 names.clear()
             return
+        spec = old.resolved.spec
+        at_virtual_ips = {listener_name(vip, port) for vip in spec.vips for port in mesh_ports(spec)}
         self._gone[ResourceType.CLUSTER].update(old.clusters)
         self._gone[ResourceType.ENDPOINTS].update(old.clusters)
-        self._gone[ResourceType.LISTENER].update(old.listeners)
-        self._gone[ResourceType.ROUTES].update(old.vip_routes)
-
-    def _capture(self) -> None:
-        """Translate what captures HTTP at virtual IPs, which few fleets want, from now on."""
-        if self._capturing:
-            return
-        self._capturing = True
-        for old in self._directory.all():
-            self._renew(old, old.service)
+        self._gone[ResourceType.LISTENER].update(at_virtual_ips)
+        self._gone[ResourceType.ROUTES].update(at_virtual_ips)
 
     def _renew(self, old: Translated, service: Service) -> None:
         """Translate again what is in force, with these endpoints. It stays as it is if it breaks a rule."""
-        resolved = self._claims.resolve(service.spec)
         try:
-            self._directory.put(old, translate(service, resolved, self._capturing, old))
+            self._directory.put(old, self._translate(service, old))
         except ValueError as violation:
             self._quarantine(old.service.name, violation)
+
+    def _translate(self, service: Service, old: Translated | None) -> Translated:
+        """Raises ValueError; also for what is captured, if there is a client that it is for."""
+        new = translate(service, self._claims.resolve(service.spec), old)
+        if self._capturing() is not None and (old is None or old.resolved is not new.resolved):
+            self._capture(new)
+        return new
+
+    def capturing(self) -> Cache[Captured]:
+        """What is translated for clients that take HTTP, too, at virtual IPs. They have to hold it."""
+        found = self._capturing()
+        if found is None:
+            found = _no_capturing()
+            self._capturing = ref(found)
+        return found
+
+    def capture(self, scope: Scope) -> Iterator[None]:
+        """Translate what clients in a scope need for that, with a pause after each service."""
+        capturing = self.capturing()
+        if capturing.has("all", scope):
+            return
+        for each in self._called(scope):
+            self._captured(each)
+            yield
+        capturing.get("all", scope, lambda: NOT_CAPTURED)
+
+    def _among(self, capture: Capture) -> object:
+        """What else a selection belongs to: what is captured, since nobody follows its changes afterwards."""
+        return self.capturing() if capture is Capture.VIP else None
+
+    def _capture(self, each: Translated) -> Captured:
+        resolved = each.resolved
+        return self.capturing().get("captured", resolved, lambda: captured(resolved))
+
+    def _captured(self, each: Translated) -> Captured:
+        """Nothing of a service that breaks a rule there; the rest of it is in force."""
+        try:
+            return self._capture(each)
+        except ValueError as violation:
+            self._quarantine(each.service.name, violation)
+            return NOT_CAPTURED
 
     def _assign(self, name: str, pool: Pool, facet: Vantage) -> Resource:
         found = assignment(name, pool, facet)
@@ -349,11 +405,6 @@ class Catalogue:
             return _NOTHING
         return self._domains.get("domains", scope.outside, lambda: domain_clusters(domains))
 
-    def _remember(
-        self, type: ResourceType, scope: Scope, facet: object, build: Callable[[], Selection]
-    ) -> Selection:
-        return self._selections.get((type, facet), scope, build)
-
     def _forget(self, change: Change) -> None:
         """Drop what was cached of the changed resources, and of no others."""
         for name in change.names.get(ResourceType.ENDPOINTS, ()):
@@ -374,8 +425,16 @@ class _Assigned(ref[Resource]):
     facet: Vantage
 
 
-def _size(resources: Mapping[str, Resource]) -> int:
-    return Selection(resources).size()
+def _no_capturing() -> Cache[Captured]:
+    return Cache[Captured](_CAPTURED, _size)
+
+
+def _captured_by_nobody(_: Translated) -> Captured:
+    return NOT_CAPTURED
+
+
+def _size(sized: Selection | Captured) -> int:
+    return sized.size
 
 
 def _may_answer(resolved: Resolved, scope: Scope) -> bool:

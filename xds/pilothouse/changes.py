@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
@@ -10,11 +10,13 @@ from pilothouse.audience import Dialect, Scope
 from pilothouse.directory import Directory
 from pilothouse.model import Exposed, Leading, ServiceName
 from pilothouse.resources import Changes, ResourceType
-from pilothouse.translate import Translated
+from pilothouse.translate import NOT_CAPTURED, Captured, Translated
 from pilothouse.translate.proxyless import targets
 
 #: The versions that were in force before a change, of the services that it touches.
 Before: TypeAlias = Mapping[ServiceName, Translated | None]
+#: What a service contributes for those clients that take HTTP, too, at virtual IPs, if there are any.
+Capturing: TypeAlias = Callable[[Translated], Captured]
 
 _Name = TypeVar("_Name")
 _ABSENT: Final = object()
@@ -34,14 +36,14 @@ class Change:
     leading: frozenset[Leading] = frozenset()
 
 
-def change(name: ServiceName, before: Before, directory: Directory) -> Change:
+def change(name: ServiceName, before: Before, directory: Directory, captured: Capturing) -> Change:
     """What has become of a service, and of the clusters that its names lead to, since `before`."""
     old, new = before[name], directory.get(name)
-    names = _difference(old, new)
+    names = _difference(old, new, captured)
     moved = _changed(old.leads_to if old else {}, new.leads_to if new else {})
     if old and new and _exports(old) != _exports(new):
         # Some lose and some gain sight of all of it.
-        names = _united(_difference(old, None), _difference(None, new))
+        names = _united(_difference(old, None, captured), _difference(None, new, captured))
         moved = frozenset(old.leads_to.keys() | new.leads_to.keys())
     told = frozenset[str]()
     # What is resolved stays the same object while endpoints change.
@@ -108,14 +110,17 @@ def _exports(version: Translated) -> tuple[frozenset[str] | None, frozenset[str]
     return version.service.spec.exported_to, answers.exported_to
 
 
-def _difference(old: Translated | None, new: Translated | None) -> Changes:
+def _difference(old: Translated | None, new: Translated | None, captured: Capturing) -> Changes:
     if old is new:
         return {}
+    was, now = captured(old) if old else NOT_CAPTURED, captured(new) if new else NOT_CAPTURED
     names = {
         ResourceType.CLUSTER: _changed(old.clusters if old else {}, new.clusters if new else {}),
         ResourceType.ENDPOINTS: _changed(old.pools if old else {}, new.pools if new else {}),
-        ResourceType.LISTENER: _changed(old.all_listeners if old else {}, new.all_listeners if new else {}),
-        ResourceType.ROUTES: _changed(old.routes if old else {}, new.routes if new else {}),
+        ResourceType.LISTENER: _changed(old.all_listeners if old else {}, new.all_listeners if new else {})
+        | _changed(was.listeners, now.listeners),
+        ResourceType.ROUTES: _changed(old.routes if old else {}, new.routes if new else {})
+        | _changed(was.listeners, now.listeners),  # which have routes of the same names
     }
     return {type: changed for type, changed in names.items() if changed}
 

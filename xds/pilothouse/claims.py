@@ -18,7 +18,7 @@ from pilothouse.routing import Backend, Route
 _NOBODY: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Resolved:
     """A spec with the virtual IPs that are its own, and the spec that answers when it is called.
 

@@ -107,6 +107,7 @@ class Selection:
     def __init__(self, resources: Mapping[str, Resource]) -> None:
         self.resources = MappingProxyType(resources)  # streams share it
 
+    @property
     def size(self) -> int:
         """About how many bytes it takes when it was joined once."""
         return _MEMBER * (1 + len(self.resources)) + 2 * sum([len(r.any) for r in self.resources.values()])

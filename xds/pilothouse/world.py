@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 
-from pilothouse.audience import Audience, Dialect
+from pilothouse.audience import Audience, Capture, Dialect
 from pilothouse.catalogue import Catalogue
 from pilothouse.resources import EMPTY, Resource, ResourceType, Selection
 
@@ -18,6 +18,7 @@ class World:
         self._scope, self._vantage = audience.scope, audience.vantage
         self._families = frozenset(audience.families)
         self._anywhere = audience.anywhere
+        self._capturing = catalogue.capturing() if audience.capture is Capture.VIP else None  # to be held
 
     def get(self, type: ResourceType, name: str) -> Resource | None:
         """One resource, or None if there is none of that name for this audience."""
@@ -60,10 +61,29 @@ class World:
 
     def chosen(self, type: ResourceType, names: frozenset[str]) -> Selection:
         """Those of one type that have these names; shared by all who choose the same."""
-        # The node itself matters to few, and to endpoints only.
+        return self._catalogue.chosen(
+            type, self._choosing(type, names), names, lambda: self._choose(type, names)
+        )
+
+    def prepare(self, type: ResourceType, names: frozenset[str], wildcard: bool) -> Iterator[object]:
+        """Make, in small steps, what a first look at all of these would take long for.
+
+        To be held until then: what nobody has is not kept.
+        """
+        if type is ResourceType.ENDPOINTS:
+            if wildcard:
+                names = frozenset(self.selection(ResourceType.CLUSTER).resources)
+            elif self._catalogue.has_chosen(type, self._choosing(type, names), names):
+                return
+            for name in self._existing(type, names):
+                yield self.get(type, name)
+        elif type is not ResourceType.CLUSTER and self._capturing is not None:
+            yield from self._catalogue.capture(self._scope)
+
+    def _choosing(self, type: ResourceType, names: frozenset[str]) -> Audience:
+        """Who chooses: the node itself matters to few, and to endpoints only."""
         by_node = type is ResourceType.ENDPOINTS and self._catalogue.by_node(names)
-        client = self.audience if by_node else self._anywhere
-        return self._catalogue.chosen(type, client, names, lambda: self._choose(type, names))
+        return self.audience if by_node else self._anywhere
 
     def _choose(self, type: ResourceType, names: frozenset[str]) -> Selection:
         found = ((name, self.get(type, name)) for name in sorted(self._existing(type, names)))

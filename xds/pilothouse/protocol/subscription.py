@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -16,7 +16,7 @@ WILDCARD = "*"
 
 #: Names in one request, and of one type on one stream. Of 10,000 services with three ports there are 30,000.
 MOST_NAMES = 1 << 16
-#: In characters. A cluster's name, the longest there is here, has 270; names of other servers are served, too.
+#: In characters. A cluster's name, the longest there is here, has 270; others are names of nothing.
 LONGEST_NAME = 1 << 16
 _LONGEST_ERROR = 500
 # From so many names on they are looked up together, and not brought into order, which takes longest.
@@ -118,7 +118,8 @@ class Subscription:
         rejected = request.HasField("error_detail")
         # A later request may repeat the nonce, and accepts nothing by that.
         if self.awaiting or rejected:
-            self.error = _reason(request.error_detail.message) if rejected else ""
+            reason = cut(request.error_detail.message, _LONGEST_ERROR) or "no reason given"
+            self.error = reason if rejected else ""
         self.awaiting = False
 
     def accepted_by(self, data: bytes) -> bool:
@@ -270,11 +271,9 @@ class Subscription:
         return self.sent
 
 
-def _reason(text: str) -> str:
-    """Why a response was rejected, as far as it is kept."""
-    if len(text) > _LONGEST_ERROR:
-        return f"{text[:_LONGEST_ERROR]}..."
-    return text or "no reason given"
+def cut(text: str, most: int) -> str:
+    """As much of what a client says as is kept and shown."""
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _is_known(_: str) -> bool:
@@ -335,6 +334,15 @@ def release(subscriptions: Mapping[ResourceType, Subscription]) -> bool:
     """Look again at what was withheld on a stream; true if there may be something to send."""
     released = [subscription.release() for subscription in subscriptions.values()]
     return any(released)
+
+
+def preparing(subscriptions: Mapping[ResourceType, Subscription], world: World) -> Iterator[object]:
+    """Make ready, in small steps, what the next poll would take long for."""
+    for subscription in subscriptions.values():
+        if subscription.rescan and not subscription.sent:
+            yield from world.prepare(subscription.type, subscription.names, subscription.wildcard)
+        elif len(subscription.owed) > _MANY:
+            yield from world.prepare(subscription.type, frozenset(subscription.owed), wildcard=False)
 
 
 def notify(subscriptions: Mapping[ResourceType, Subscription], changes: Changes) -> bool:

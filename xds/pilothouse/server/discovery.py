@@ -109,13 +109,14 @@ class Discovery:
     async def _converse(self, session: Session, context: Context) -> None:
         try:
             while (data := await context.read()) is not grpc.aio.EOF:
-                session.receive(data)
+                if not session.acknowledged(data):
+                    await session.take(data)
                 del data  # it may be large, and the next read may take hours
-            await session.finish()
+            await _finish(session)
         except BadRequest as bad:
             self.tally.bad_requests += 1
             log.warning("stream refused", peer=session.peer, node=session.node_id, reason=str(bad))
-            await session.finish()
+            await _finish(session)
             await context.abort(bad.code, str(bad))
         except asyncio.CancelledError:
             # The client is gone, or this was `drain`. In both cases nothing more is to be sent.
@@ -124,3 +125,13 @@ class Discovery:
                 raise
             context.set_code(grpc.StatusCode.UNAVAILABLE)
             context.set_details("the control plane is stopping")
+
+
+async def _finish(session: Session) -> None:
+    """Let a stream come to its end. Without a client that it could be told to, it counts as cancelled.
+
+    gRPC would log a traceback, since a status cannot follow a first response that was not sent.
+    """
+    await session.finish()
+    if session.gone:
+        raise asyncio.CancelledError

@@ -16,6 +16,7 @@ from pilothouse.audience import BadNode, Dialect, ForeignNamespace, Node
 from pilothouse.identity import Unidentified
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
+from pilothouse.protocol.subscription import Excess, cut, preparing
 from pilothouse.resources import Changes, ResourceType
 from pilothouse.server.node import plain
 from pilothouse.server.tally import Tally
@@ -28,8 +29,13 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 Stream: TypeAlias = DeltaStream | SotwStream
 
 _STATUS_TEXT = 500
+_NODE_ID = 200
 # So many cost a sidecar memory and time that it has better uses for.
 _MANY_CLUSTERS = 1000
+
+# A request of more bytes is worked off in turns; and so is what takes longer than this, in seconds.
+_LARGE = 1 << 18
+_TURN_S = 0.01
 
 _BY_URL = {type.url: type for type in ResourceType}
 
@@ -42,7 +48,7 @@ class BadRequest(ValueError):
 
     def __init__(self, text: str, code: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT) -> None:
         self.code = code
-        super().__init__(text if len(text) <= _STATUS_TEXT else f"{text[:_STATUS_TEXT]}...")
+        super().__init__(cut(text, _STATUS_TEXT))
 
 
 class Session:
@@ -61,6 +67,8 @@ class Session:
         self.node_id = ""
         self.peer = context.peer()
         self.connected_s = time.time()
+        #: Whether a response could not be sent any more.
+        self.gone = False
         #: When the last response of each type was begun, by the monotonic clock.
         self.pushed_at: dict[ResourceType, float] = {}
         self._type = type
@@ -70,6 +78,7 @@ class Session:
         self._writer: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._finishing = False
+        self._preparing = False  # a request is being worked off
 
     @property
     def unknown_names(self) -> int:
@@ -77,13 +86,43 @@ class Session:
         endpoints = self.stream.subscriptions.get(ResourceType.ENDPOINTS)
         return endpoints.unknown if endpoints else 0
 
-    def receive(self, data: bytes) -> None:
-        """Take in one encoded request and send what it asks for. Raises BadRequest."""
-        acknowledged = self.stream.acknowledge(data, time.monotonic())
-        if acknowledged is not None:
-            self._tally.requested(acknowledged)
-            self.pump()
-            return
+    def acknowledged(self, data: bytes) -> bool:
+        """Whether an encoded request is a mere ACK, which is most; then what comes next is sent."""
+        type = self.stream.acknowledge(data, time.monotonic())
+        if type is None:
+            return False
+        self._tally.requested(type)
+        self.pump()
+        return True
+
+    async def take(self, data: bytes) -> None:
+        """Take in one encoded request and send what it asks for. Raises BadRequest.
+
+        What takes long is done in steps, between which other streams have their turn.
+        """
+        self._preparing = True
+        self._receive(data)
+        made = await self._prepare(len(data))
+        self._preparing = False
+        self.pump()
+        del made  # which the response holds by now
+
+    async def _prepare(self, size: int) -> list[object]:
+        """What the next poll would take long for, to be held until then."""
+        if size > _LARGE:
+            await asyncio.sleep(0)
+        made: list[object] = []
+        if self.world is None:
+            return made
+        begun = time.monotonic()
+        for each in preparing(self.stream.subscriptions, self.world):
+            made.append(each)
+            if time.monotonic() - begun > _TURN_S:
+                await asyncio.sleep(0)
+                begun = time.monotonic()
+        return made
+
+    def _receive(self, data: bytes) -> None:
         try:
             request: Any = self.stream.Request.FromString(data)
         except DecodeError:
@@ -95,9 +134,11 @@ class Session:
         if type is None:
             return
         if request.HasField("error_detail"):
-            self._rejected(type, request.error_detail.message)
-        self.stream.receive(type, request, time.monotonic())
-        self.pump()
+            self._rejected(type, cut(request.error_detail.message, _STATUS_TEXT))
+        try:
+            self.stream.receive(type, request, time.monotonic())
+        except Excess as excess:
+            raise BadRequest(str(excess)) from None
 
     def changed(self, changes: Changes) -> None:
         """Send what of these changes the client wants."""
@@ -139,7 +180,7 @@ class Session:
         except ForeignNamespace as foreign:
             raise BadRequest(str(foreign), grpc.StatusCode.PERMISSION_DENIED) from None
         self.stream.legacy = self.world.audience.dialect is Dialect.ENVOY
-        self.node_id = said.id
+        self.node_id = cut(said.id, _NODE_ID)
         log.info("stream opened", node=self.node_id, peer=self.peer, variant=self.stream.variant)
 
     def _about(self, url: str) -> ResourceType | None:
@@ -157,6 +198,8 @@ class Session:
         log.warning("rejected by client", node=self.node_id, type=type.label, reason=reason)
 
     def _next(self, world: World) -> bytes | None:
+        if self._preparing:
+            return None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -191,5 +234,6 @@ class Session:
                 response = None if self._finishing else self._next(world)
         except (grpc.RpcError, grpc.aio.BaseError, grpc.aio.InternalError, grpc.aio.UsageError) as gone:
             log.debug("stream ended while writing", node=self.node_id, reason=repr(gone))
+            self.gone = True
         finally:
             self._writer = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from pilothouse import wire
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
@@ -16,12 +17,12 @@ from pilothouse.audience import Address, Dialect, Vantage
 from pilothouse.claims import Resolved, passed_on
 from pilothouse.model import Family, Leading, Namespaces, Port, Service, ServiceName, ServiceSpec
 from pilothouse.policy import HashOn
-from pilothouse.resources import Resource, ResourceType, checked
+from pilothouse.resources import Resource, ResourceType, Selection, checked
 from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain, plain_cluster
 from pilothouse.translate.dns import dns_cluster
 from pilothouse.translate.endpoints import load_assignment
 from pilothouse.translate.listeners import egress_listener, vip_listener
-from pilothouse.translate.names import EGRESS, by_virtual_ip, cluster_name, host_ports, is_of, mesh_ports
+from pilothouse.translate.names import EGRESS, cluster_name, host_ports, is_of, mesh_ports
 from pilothouse.translate.passthrough import Chains, chains, tls_inspector
 from pilothouse.translate.pools import Pool, pool
 from pilothouse.translate.routes import Hosts, egress_routes, vip_routes, virtual_hosts
@@ -32,23 +33,16 @@ from pilothouse.translate.traffic import viewers
 class Translated:
     """One service in Envoy's terms, by resource name, every piece of it checked and encoded.
 
-    `capturing` says whether `listeners` holds those of all ports, or only of those that a client needs
-    which sends HTTP to its egress listener; `tcp_listeners` holds the latter. `vip_routes` are the
-    routes of the HTTP ones among `listeners`, which have the same names, and `viewers_vip_routes` those for
-    clients in namespaces from which they look different. `grpc_clusters` are those that
-    a gRPC client gets another encoding of.
+    `listeners` are those at virtual IPs that every client needs, for what has no Host header; see Captured.
+    `grpc_clusters` are those that a gRPC client gets another encoding of.
     """
 
     service: Service
     resolved: Resolved
-    capturing: bool
     clusters: Mapping[str, Resource]
     grpc_clusters: Mapping[str, Resource]
     pools: Mapping[str, Pool]
     listeners: Mapping[str, Resource]
-    tcp_listeners: Mapping[str, Resource]
-    vip_routes: Mapping[str, Resource]
-    viewers_vip_routes: Mapping[str, Mapping[str, Resource]]
     hosts: Hosts
     chains: Chains
     #: The other services whose clusters its names lead to, and to clients of which namespaces its routes lead
@@ -65,7 +59,7 @@ class Translated:
     def hosts_of(self, families: frozenset[Family]) -> Hosts:
         """Its virtual hosts for clients of these address families, whose virtual IPs are of these alone."""
         spec = self.resolved.spec
-        vips = tuple(vip for vip in spec.vips if is_of(vip, families))
+        vips = tuple(vip for vip in spec.vips if is_of(vip, families)) if families else spec.vips
         if vips == spec.vips:
             return self.hosts
         if families not in self._hosts_of:
@@ -91,10 +85,40 @@ class Translated:
     @property
     def routes(self) -> Mapping[str, object]:
         """What this service contributes to route configurations, by the name of these."""
-        return {EGRESS: self.hosts, **self.vip_routes} if self.hosts.own else self.vip_routes
+        return {EGRESS: self.hosts} if self.hosts.own else {}
 
 
-def translate(service: Service, resolved: Resolved, capturing: bool, before: Translated | None) -> Translated:
+class Captured(NamedTuple):
+    """What else a service contributes for a client that takes HTTP, too, at virtual IPs (Capture.VIP).
+
+    The routes have the names of the listeners. `viewers_routes` are those for clients in namespaces from
+    which they look different.
+    """
+
+    listeners: Mapping[str, Resource]
+    routes: Mapping[str, Resource]
+    viewers_routes: Mapping[str, Mapping[str, Resource]]
+
+    @property
+    def size(self) -> int:
+        """About how many bytes this takes."""
+        parts = (self.listeners, self.routes, *self.viewers_routes.values())
+        return sum(Selection(resources).size for resources in parts)
+
+
+NOT_CAPTURED = Captured({}, {}, {})
+
+
+def captured(resolved: Resolved) -> Captured:
+    """Raises rules.RuleViolation if any piece breaks a validation rule of its descriptor."""
+    return Captured(
+        _listeners(resolved, by_host=True),
+        _vip_routes(resolved),
+        {each: _vip_routes(resolved, each) for each in viewers(resolved)},
+    )
+
+
+def translate(service: Service, resolved: Resolved, before: Translated | None) -> Translated:
     """Translate a service. What depends on its spec is taken from `before` if that has not changed.
 
     Raises rules.RuleViolation if any piece breaks a validation rule of its descriptor.
@@ -102,21 +126,16 @@ def translate(service: Service, resolved: Resolved, capturing: bool, before: Tra
     spec = resolved.spec
     ports = [*mesh_ports(spec)] if resolved.own else []
     found = {cluster_name(spec, port): pool(service, port) for port in ports if spec.hosts is None}
-    if before is not None and before.capturing == capturing and before.resolved == resolved:
+    if before is not None and before.resolved == resolved:
         return replace(before, service=service, pools=found)
     clusters, grpc_clusters = _clusters(spec, ports)
-    tcp_listeners = _listeners(resolved, everything=False)
     return Translated(
         service=service,
         resolved=resolved,
-        capturing=capturing,
         clusters=clusters,
         grpc_clusters=grpc_clusters,
         pools=found,
-        listeners=_listeners(resolved, everything=True) if capturing else tcp_listeners,
-        tcp_listeners=tcp_listeners,
-        vip_routes=_vip_routes(resolved) if capturing else {},
-        viewers_vip_routes={each: _vip_routes(resolved, each) for each in viewers(resolved) if capturing},
+        listeners=_listeners(resolved, by_host=False),
         hosts=virtual_hosts(resolved),
         chains=chains(resolved),
         leads_to=_leads_to(service.name, resolved),
@@ -151,13 +170,13 @@ def _clusters(
     return resources(messages), resources(for_grpc)
 
 
-def _listeners(resolved: Resolved, everything: bool) -> Mapping[str, Resource]:
+def _listeners(resolved: Resolved, by_host: bool) -> Mapping[str, Resource]:
     spec = resolved.spec
     messages = [
         vip_listener(resolved, port, vip)
         for vip in spec.vips
         for port in mesh_ports(spec)
-        if by_virtual_ip(port, everything)
+        if port.protocol.by_host is by_host
     ]
     return {m.name: Resource(ResourceType.LISTENER, m.name, checked(m)) for m in messages}
 
