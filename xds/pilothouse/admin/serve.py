@@ -9,9 +9,16 @@ from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 DRAIN_S = 2
 """How long a request that is being answered may take at the end; a stuck reader must not hold up the exit."""
+
+REQUEST_S = 5.0
+"""How long a client may take for a request, from the connection or from its first byte."""
+
+CONNECTIONS = 64
+"""How many there may be, each with a file descriptor: the others are for sidecars."""
 
 
 @asynccontextmanager
@@ -24,7 +31,7 @@ async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
         server = _Guest(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=_Connection,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -60,6 +67,47 @@ class _Guest(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _Connection(H11Protocol):
+    """A connection. One that says nothing, or half of a request, is closed in time.
+
+    Of too many the one is closed that nobody is being answered on for longest, so that whoever opens many
+    keeps out nobody else for long.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
+    _opened = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._opened = self.loop.time()
+        self._timer = self.loop.call_later(REQUEST_S, transport.abort)
+        if len(self.connections) > CONNECTIONS:
+            idle = (each for each in self.connections if isinstance(each, _Connection) and not each.answering)
+            min(idle, key=lambda each: each._opened, default=self).transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        begun = bool(self.conn.trailing_data[0]) and not self.answering
+        if begun and self._timer is None:
+            self._timer = self.loop.call_later(REQUEST_S, self.transport.abort)
+        elif not begun:
+            self._relax()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._relax()
+        super().connection_lost(exc)
+
+    @property
+    def answering(self) -> bool:
+        """Whether a request is being answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _relax(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 async def _listen(host: str, port: int) -> socket.socket:

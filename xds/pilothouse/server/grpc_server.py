@@ -11,11 +11,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from pilothouse.certificates import Certificates, Tls
+from pilothouse.server.descriptors import for_sidecars
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.methods import SERVICES
 
 #: In bytes, of a request. In Delta a client that comes back says the names of its load assignments, and again
-#: with a version each: 270 + 3 and 270 + 16 + 8 bytes. For 10,000 of them that is 5.7 MB, beside a node of 61 KB.
+#: with their versions: 270 + 3 and 270 + 16 + 8 bytes. For 10,000 of them that is 5.7 MB; its node has 61 KB.
 LARGEST_REQUEST = 6 << 20
 _STREAMS = 256
 _DRAIN_S = 5.0
@@ -93,6 +94,7 @@ def _options(terms: Terms) -> list[tuple[str, int]]:
         # without pause (CVE-2023-44487) is refused beyond this as well.
         ("grpc.max_concurrent_streams", _STREAMS),
         ("grpc.http2.max_requests_per_read", 8),
+        ("grpc.max_allowed_incoming_connections", for_sidecars()),
         # Who connects and says nothing goes soon, and so does who has no stream.
         ("grpc.server_handshake_timeout_ms", 20_000),
         ("grpc.max_connection_idle_ms", 300_000),
