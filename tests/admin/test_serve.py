@@ -176,3 +176,78 @@ async def test_a_cancelled_block_closes_the_port(busy) -> None:
         await running
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(LOOPBACK, port)
+
+
+async def dialled(port: int, said: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    writer.write(said)
+    await writer.drain()
+    return reader, writer
+
+
+async def closed(reader: asyncio.StreamReader) -> bool:
+    """Waits until the server has closed a connection."""
+    async with asyncio.timeout(10):
+        try:
+            return await reader.read() == b""
+        except ConnectionResetError:
+            return True
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /readyz HTTP/1.1\r\nhost: x\r\nx-half: "])
+async def test_who_says_nothing_or_half_a_request_is_left_in_time(busy, monkeypatch, said) -> None:
+    monkeypatch.setattr(serve, "REQUEST_S", 0.05)
+    async with serving(admin(lambda: busy), LOOPBACK, 0) as port:
+        reader, writer = await dialled(port, said)
+        assert await closed(reader)
+        writer.close()
+
+
+async def test_half_of_a_second_request_is_left_in_time_as_well(busy, monkeypatch) -> None:
+    monkeypatch.setattr(serve, "REQUEST_S", 0.05)
+    async with serving(admin(lambda: busy), LOOPBACK, 0) as port:
+        reader, writer = await dialled(port, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        await reader.readuntil(b"true\n}\n")
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-half: ")
+        assert await closed(reader)
+        writer.close()
+
+
+async def test_a_request_that_takes_long_to_answer_is_not_left(monkeypatch, eventually) -> None:
+    monkeypatch.setattr(serve, "REQUEST_S", 0.01)
+    held = Held()
+    async with serving(held.app, LOOPBACK, 0) as port, client_of(port) as client:
+        answer = asyncio.create_task(client.get("/"))
+        await held.asked.wait()
+        silent, writer = await dialled(port)  # goes after the same time
+        assert await closed(silent)
+        held.go.set()
+        assert (await answer).text == "done"
+        writer.close()
+
+
+async def test_half_requests_take_few_descriptors_and_keep_nobody_out(busy, monkeypatch) -> None:
+    monkeypatch.setattr(serve, "CONNECTIONS", 8)
+    async with serving(admin(lambda: busy), LOOPBACK, 0) as port:
+        slow = [await dialled(port, b"GET / HTTP/1.1\r\nhost: x\r\nx-half: ") for _ in range(100)]
+        async with client_of(port) as client:
+            assert (await client.get("/healthz")).status_code == 200
+        for reader, _ in slow[:92]:
+            assert await closed(reader), "the oldest go first"
+        for _, writer in slow:
+            writer.close()
+
+
+async def test_of_too_many_connections_one_that_is_answered_stays(monkeypatch) -> None:
+    monkeypatch.setattr(serve, "CONNECTIONS", 2)
+    held = Held()
+    async with serving(held.app, LOOPBACK, 0) as port, client_of(port) as client:
+        answer = asyncio.create_task(client.get("/"))
+        await held.asked.wait()
+        silent = [await dialled(port) for _ in range(5)]
+        for reader, _ in silent[:4]:
+            assert await closed(reader)
+        held.go.set()
+        assert (await answer).text == "done"
+        for _, writer in silent:
+            writer.close()

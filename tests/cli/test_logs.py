@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -113,3 +114,46 @@ def test_libraries_do_not_tell_of_what_is_going_well(name) -> None:
     assert stream.getvalue() == ""
     logging.getLogger(name).warning("too many")
     assert "too many" in stream.getvalue()
+
+
+@pytest.mark.parametrize("form", ["json", "human"])
+def test_what_a_client_says_is_cut_and_cannot_write_lines_or_colors(form) -> None:
+    stream = io.StringIO()
+    logs.configure(form, stream)
+    log = structlog.get_logger("pilothouse.server.session")
+    log.warning("rejected by client", reason="a\x1b[31mred\nfake line\u202e" + "x" * 100_000, node="\udc80")
+    logging.getLogger("grpc").warning("said %s", "y" * 100_000 + "\n")
+    text = stream.getvalue()
+    assert len(text.splitlines()) == 2
+    assert not {"\x1b", "\u202e", "\udc80"} & set(text)
+    assert max(map(len, text.splitlines())) < 1500
+    assert "x" * 400 in text
+    assert "..." in text
+
+
+async def test_lines_that_clients_cause_are_counted_after_the_first_of_each_kind(
+    monkeypatch, eventually
+) -> None:
+    monkeypatch.setattr(logs, "_AT_ONCE_S", 0.05)
+    stream = io.StringIO()
+    logs.configure("json", stream)
+    for number in range(1000):
+        structlog.get_logger("pilothouse.server.session").info("stream opened", node=f"n-{number}")
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+        structlog.get_logger("pilothouse.app").info("service quarantined", service=number)
+    structlog.get_logger("pilothouse.server.session").warning("rejected by client")
+
+    def told() -> list[dict[str, object]]:
+        events = [json.loads(line) for line in stream.getvalue().splitlines()]
+        more = [event for event in events if event["event"] == "more of these were suppressed"]
+        return events if len(more) == 2 else []
+
+    events = await eventually(told)
+    count = Counter(event["event"] for event in events)
+    assert count["stream opened"] == count["Invalid HTTP request received."] == 10
+    assert count["rejected by client"] == 1
+    assert count["service quarantined"] == 1000, "of which every one is news, and no client causes it"
+    more = {event["of"]: event["count"] for event in events if "of" in event}
+    assert more == {"stream opened": 990, "Invalid HTTP request received.": 990}
+    structlog.get_logger("pilothouse.server.session").info("stream opened", node="later")
+    assert '"later"' in stream.getvalue(), "a second later there is room again"

@@ -54,7 +54,7 @@ class Dialect(Enum):
     __hash__ = object.__hash__  # as of ResourceType
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Address:
     """Where a sidecar listens for its application."""
 
@@ -62,7 +62,7 @@ class Address:
     port: int
 
 
-EGRESS = Address("127.0.0.1", 15001)
+EGRESS = interned(Address("127.0.0.1", 15001))
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +300,7 @@ def _egress(said: Mapping[str, object]) -> Address:
         raise BadNode(place, f"{value!r} is not an IP address and a port such as 127.0.0.1:15001") from None
     if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise BadNode(place, f"{value!r} has no port between 1 and 65535")
-    return Address(str(address), int(port))
+    return interned(Address(str(address), int(port)))
 
 
 def _capture(said: Mapping[str, object]) -> Capture:

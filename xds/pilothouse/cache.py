@@ -26,13 +26,13 @@ def interned(value: V) -> V:
 
 
 #: What is kept, and the identities of its owners.
-_Key: TypeAlias = tuple[Hashable, int, int]
+_Key: TypeAlias = tuple[Hashable, ...]
 
 
 class _Entry(NamedTuple):
     value: Any
     size: int
-    owners: tuple[ref[Any], ref[Any]]
+    owners: tuple[ref[Any], ...]
 
 
 class Cache(Generic[V]):
@@ -52,23 +52,22 @@ class Cache(Generic[V]):
     def __len__(self) -> int:
         return len(self._held)
 
-    def get(self, what: Hashable, owner: object, build: Callable[[], V], other: object = None) -> V:
-        """What is kept under a name for an owner, or for two; `build` makes it if there is nothing."""
-        other = owner if other is None else other
-        key = (what, id(owner), id(other))
+    def get(self, what: Hashable, build: Callable[[], V], *owners: object) -> V:
+        """What is kept under a name for these owners; `build` makes it if there is nothing."""
+        key = (what, *map(id, owners))
         entry = self._held.get(key)
         if entry is None:
-            return self._put(key, build(), (owner, other))
+            return self._put(key, build(), owners)
         self._held.move_to_end(key)
         found: V = entry.value
         return found
 
-    def has(self, what: Hashable, owner: object, other: object = None) -> bool:
+    def has(self, what: Hashable, *owners: object) -> bool:
         """Whether `get` would find something."""
-        return (what, id(owner), id(owner if other is None else other)) in self._held
+        return (what, *map(id, owners)) in self._held
 
     def drop(self, stale: Callable[[Any, Any], bool]) -> None:
-        """Drop what `stale` is true of, which is asked with the name and the owner of each value."""
+        """Drop what `stale` is true of, which is asked with the name and the first owner of each value."""
         held = [(key, entry.owners[0]()) for key, entry in self._held.items()]
         for key, owner in held:
             if stale(key[0], owner):
@@ -79,14 +78,17 @@ class Cache(Generic[V]):
         self._held.clear()
         self.size = 0
 
-    def _put(self, key: _Key, value: V, owners: tuple[object, object]) -> V:
+    def _put(self, key: _Key, value: V, owners: tuple[object, ...]) -> V:
+        this = ref(self)  # a cache that nobody has goes at once, and does not wait for the collector
+
         def ended(_: object) -> None:
             # Before the identity of the owner can become that of another object.
-            self._drop(key)
+            cache = this()
+            if cache is not None:
+                cache._drop(key)
 
         self._drop(key)  # to make the value may have asked for it
-        first, second = owners
-        self._held[key] = _Entry(value, self._size_of(value), (ref(first, ended), ref(second, ended)))
+        self._held[key] = _Entry(value, self._size_of(value), tuple(ref(owner, ended) for owner in owners))
         self.size += self._held[key].size
         while self.size > self._limit:
             self._drop(next(iter(self._held)))

@@ -11,10 +11,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
+from typing import Any
 from weakref import ref
 
 from pilothouse.audience import ANYBODY, Address, Audience, Capture, Dialect, Scope, Vantage
-from pilothouse.cache import Cache
+from pilothouse.cache import Cache, interned
 from pilothouse.changes import Change, change, concerns
 from pilothouse.claims import Claims, Resolved
 from pilothouse.directory import Directory
@@ -126,6 +127,15 @@ class Catalogue:
         owner = self._directory.holder(name)
         return owner is None or not owner.service.endpoints or owner.service.name in self._partial
 
+    @property
+    def kept(self) -> tuple[int, int]:
+        """How many entries, and how many bytes, are kept for what clients say."""
+        caches: list[Cache[Any]] = [self._selections, self._choices, self._domains]
+        caches += filter(None, [self._capturing()])
+        assigned = [each() for held in self._assignments.values() for each in held.values()]
+        size = sum(len(resource.any) for resource in assigned if resource is not None)
+        return sum(map(len, caches)) + len(assigned), sum(cache.size for cache in caches) + size
+
     def counts(self) -> Mapping[ResourceType, int]:
         """How many resources there are, for a client that may see all."""
         listeners = sum(len(translated.listeners) for translated in self._directory.all())
@@ -191,7 +201,7 @@ class Catalogue:
                 found |= translated.clusters_in(dialect)
             return Selection(found)
 
-        return self._selections.get((ResourceType.CLUSTER, dialect), self._directory.facet(scope), build)
+        return self._selections.get((ResourceType.CLUSTER, dialect), build, self._directory.facet(scope))
 
     def load_assignments(self, scope: Scope, client: Vantage) -> Selection:
         found = ((name, self.load_assignment(scope, client, name)) for name in self.clusters(scope).resources)
@@ -214,8 +224,8 @@ class Catalogue:
 
         # Server names, as all short names, depend on the namespace; few services have any.
         facet = scope if self._directory.by_server_name else self._directory.facet(scope)
-        key = (ResourceType.LISTENER, address, capture, families)
-        return self._selections.get(key, facet, build, self._among(capture))
+        key = (ResourceType.LISTENER, capture, families)
+        return self._selections.get(key, build, facet, interned(address), *self._among(capture))
 
     def routes(self, scope: Scope, capture: Capture, families: frozenset[Family] = frozenset()) -> Selection:
         def build() -> Selection:
@@ -230,13 +240,13 @@ class Catalogue:
             return Selection({n: found[n] for n in found if can_listen(n, families)} if families else found)
 
         key = (ResourceType.ROUTES, capture, families)
-        return self._selections.get(key, scope, build, self._among(capture))
+        return self._selections.get(key, build, scope, *self._among(capture))
 
     def chosen(
         self, type: ResourceType, client: Audience, names: frozenset[str], build: Callable[[], Selection]
     ) -> Selection:
         """What was built for such clients and these names since the last change of anything."""
-        return self._choices.get(type, client, build, names)
+        return self._choices.get(type, build, client, names)
 
     def has_chosen(self, type: ResourceType, client: Audience, names: frozenset[str]) -> bool:
         return self._choices.has(type, client, names)
@@ -366,15 +376,15 @@ class Catalogue:
         for each in self._called(scope):
             self._captured(each)
             yield
-        capturing.get("all", scope, lambda: NOT_CAPTURED)
+        capturing.get("all", lambda: NOT_CAPTURED, scope)
 
-    def _among(self, capture: Capture) -> object:
+    def _among(self, capture: Capture) -> tuple[Cache[Captured], ...]:
         """What else a selection belongs to: what is captured, since nobody follows its changes afterwards."""
-        return self.capturing() if capture is Capture.VIP else None
+        return (self.capturing(),) if capture is Capture.VIP else ()
 
     def _capture(self, each: Translated) -> Captured:
         resolved = each.resolved
-        return self.capturing().get("captured", resolved, lambda: captured(resolved))
+        return self.capturing().get("captured", lambda: captured(resolved), resolved)
 
     def _captured(self, each: Translated) -> Captured:
         """Nothing of a service that breaks a rule there; the rest of it is in force."""
@@ -403,7 +413,7 @@ class Catalogue:
         domains = scope.dependencies.domains
         if not domains:
             return _NOTHING
-        return self._domains.get("domains", scope.outside, lambda: domain_clusters(domains))
+        return self._domains.get("domains", lambda: domain_clusters(domains), scope.outside)
 
     def _forget(self, change: Change) -> None:
         """Drop what was cached of the changed resources, and of no others."""

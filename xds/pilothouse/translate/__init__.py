@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import NamedTuple
 
 from pilothouse import wire
@@ -202,24 +201,13 @@ def no_endpoints(name: str) -> Resource:
 
 def egress(address: Address, chains: bytes = b"") -> Resource:
     """The listener for HTTP by Host header, and for TLS by server name with the filter chains of services."""
-    if not chains:
-        return _egress(address)
-    return Resource(ResourceType.LISTENER, EGRESS, _around_chains(address) + chains)
-
-
-@lru_cache(maxsize=64)  # the addresses are what clients say, and most say the same
-def _egress(address: Address) -> Resource:
-    return Resource(ResourceType.LISTENER, EGRESS, checked(egress_listener(address)))
-
-
-@lru_cache(maxsize=64)
-def _around_chains(address: Address) -> bytes:
-    """The egress listener, whose own filter chain, for HTTP, matches what none of the others does."""
     listener = egress_listener(address)
-    listener.listener_filters.append(tls_inspector())
-    # A connection on which nothing is said yet may be one of HTTP.
-    listener.continue_on_listener_filters_timeout = True
-    return checked(listener)
+    if chains:
+        # The listener's own filter chain, for HTTP, matches what none of the others does.
+        listener.listener_filters.append(tls_inspector())
+        # A connection on which nothing is said yet may be one of HTTP.
+        listener.continue_on_listener_filters_timeout = True
+    return Resource(ResourceType.LISTENER, EGRESS, checked(listener) + chains)
 
 
 def routes(hosts: Iterable[bytes], unknown_host_status: int) -> Resource:
