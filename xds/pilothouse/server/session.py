@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeAlias
 
 import grpc
@@ -101,32 +101,34 @@ class Session:
         What takes long is done in steps, between which other streams have their turn.
         """
         self._preparing = True
-        self._receive(data)
-        made = await self._prepare(len(data))
+        pause = len(data) > _LARGE
+        request = self._decoded(data)
+        if pause:
+            await asyncio.sleep(0)
+        self._receive(request)
+        if pause:
+            await asyncio.sleep(0)
+        made = [each async for each in self._prepared()]
         self._preparing = False
         self.pump()
         del made  # which the response holds by now
 
-    async def _prepare(self, size: int) -> list[object]:
-        """What the next poll would take long for, to be held until then."""
-        if size > _LARGE:
-            await asyncio.sleep(0)
-        made: list[object] = []
-        if self.world is None:
-            return made
+    async def _prepared(self) -> AsyncIterator[object]:
+        """What the next poll would take long for; to be held until then."""
         begun = time.monotonic()
-        for each in preparing(self.stream.subscriptions, self.world):
-            made.append(each)
+        for each in preparing(self.stream.subscriptions, self.world) if self.world else ():
+            yield each
             if time.monotonic() - begun > _TURN_S:
                 await asyncio.sleep(0)
                 begun = time.monotonic()
-        return made
 
-    def _receive(self, data: bytes) -> None:
+    def _decoded(self, data: bytes) -> Any:
         try:
-            request: Any = self.stream.Request.FromString(data)
+            return self.stream.Request.FromString(data)
         except DecodeError:
             raise BadRequest("the request is not a valid protobuf message") from None
+
+    def _receive(self, request: Any) -> None:
         if self.world is None:
             self._meet(request)
         type = self._about(request.type_url)
