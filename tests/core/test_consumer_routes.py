@@ -9,11 +9,12 @@ import pytest
 from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from pilothouse.audience import Capture, Dialect, Scope
+from pilothouse.audience import Audience, Capture, Dialect, Scope
 from pilothouse.changes import affected
 from pilothouse.model import Port, Service, ServiceName, ServiceSpec
 from pilothouse.resources import ResourceType
 from pilothouse.routing import Backend, Route, RouteKind, Rule
+from pilothouse.world import World
 
 
 def service(name: str, **fields: Any) -> Service:
@@ -40,8 +41,9 @@ def test_only_the_clients_of_a_namespace_follow_its_routes(town: Any, configurat
     assert led_to(town, "shop", configuration) == led_to(town, "data", configuration) == "blue"
 
     only = replace(web, spec=replace(web.spec, routes=(route("front", "green"),)))
+    client = World(town.catalogue, Audience("data", capture=Capture.VIP))
     changes = town.put(only)
-    told = affected(changes, Scope(namespace="data"), Dialect.ENVOY)
+    told = affected(changes, client.audience.scope, Dialect.ENVOY)
     assert configuration in told[ResourceType.ROUTES]
     assert led_to(town, "data", configuration) == "web"
     assert led_to(town, "front", configuration) == "green"

@@ -16,22 +16,14 @@ from weakref import ref
 
 from pilothouse.audience import ANYBODY, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.cache import Cache, interned
+from pilothouse.capturing import Capturing
 from pilothouse.changes import Change, change, concerns
 from pilothouse.claims import Claims, Resolved
 from pilothouse.directory import Directory
 from pilothouse.model import Family, Leading, Service, ServiceName
 from pilothouse.reasons import Omission, Reason
 from pilothouse.resources import Resource, ResourceType, Selection
-from pilothouse.translate import (
-    NOT_CAPTURED,
-    Captured,
-    Translated,
-    assignment,
-    captured,
-    egress,
-    routes,
-    translate,
-)
+from pilothouse.translate import Translated, assignment, egress, routes, translate
 from pilothouse.translate.domains import domain_clusters, domain_hosts
 from pilothouse.translate.names import (
     EGRESS,
@@ -51,7 +43,6 @@ _MEBIBYTE = 1 << 20
 _SELECTIONS = 256 * _MEBIBYTE
 _CHOICES = 64 * _MEBIBYTE  # enough for a herd that reconnects and asks for the same
 _DOMAINS = 16 * _MEBIBYTE
-_CAPTURED = 256 * _MEBIBYTE  # of the services themselves, whoever captures
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +64,7 @@ class Catalogue:
         self._directory = Directory()
         self._claims = Claims(external_names)
         self._unknown_host_status = unknown_host_status
-        # Of services as they are resolved; for as long as some client takes HTTP, too, at virtual IPs.
-        self._capturing: ref[Cache[Captured]] = ref(_no_capturing())
+        self.capturing = Capturing(self._quarantine)
         # By name and facet, for as long as a stream has them.
         self._assignments: dict[str, dict[Vantage, _Assigned]] = {}
         self._selections = Cache[Selection](_SELECTIONS, _size)
@@ -130,8 +120,7 @@ class Catalogue:
     @property
     def kept(self) -> tuple[int, int]:
         """How many entries, and how many bytes, are kept for what clients say."""
-        caches: list[Cache[Any]] = [self._selections, self._choices, self._domains]
-        caches += filter(None, [self._capturing()])
+        caches: list[Cache[Any]] = [self._selections, self._choices, self._domains, *self.capturing.kept()]
         assigned = [each() for held in self._assignments.values() for each in held.values()]
         size = sum(len(resource.any) for resource in assigned if resource is not None)
         return sum(map(len, caches)) + len(assigned), sum(cache.size for cache in caches) + size
@@ -156,8 +145,7 @@ class Catalogue:
             before.setdefault(name, self._directory.get(name))
             # A service may take a virtual IP or a target from others, which then change as well.
             pending.extend(self._admit(name, services.get(name)))
-        captured = _captured_by_nobody if self._capturing() is None else self._captured
-        changes = [change(name, before, self._directory, captured) for name in before]
+        changes = [change(name, before, self._directory, self.capturing.followed) for name in before]
         changes = [one for one in changes if one.names]
         for one in changes:
             self._forget(one)
@@ -217,7 +205,7 @@ class Catalogue:
             for translated in seen:
                 found |= translated.listeners
                 if capture is Capture.VIP:
-                    found |= self._captured(translated).listeners
+                    found |= self.capturing.of(translated).listeners
             # Envoy refuses the second of two listeners at one address, and the update with it.
             found.pop(listener_at(address.host, address.port), None)
             return Selection({n: found[n] for n in found if can_listen(n, families)} if families else found)
@@ -225,7 +213,7 @@ class Catalogue:
         # Server names, as all short names, depend on the namespace; few services have any.
         facet = scope if self._directory.by_server_name else self._directory.facet(scope)
         key = (ResourceType.LISTENER, capture, families)
-        return self._selections.get(key, build, facet, interned(address), *self._among(capture))
+        return self._selections.get(key, build, facet, interned(address), *self.capturing.owners(capture))
 
     def routes(self, scope: Scope, capture: Capture, families: frozenset[Family] = frozenset()) -> Selection:
         def build() -> Selection:
@@ -234,19 +222,23 @@ class Catalogue:
             domains = domain_hosts(scope.dependencies.domains, hosts)
             found = {EGRESS: routes([*hosts, *domains], self._unknown_host_status)}
             for translated in seen if capture is Capture.VIP else ():
-                captured = self._captured(translated)
+                captured = self.capturing.of(translated)
                 found |= captured.routes
                 found |= captured.viewers_routes.get(scope.namespace, {})
             return Selection({n: found[n] for n in found if can_listen(n, families)} if families else found)
 
         key = (ResourceType.ROUTES, capture, families)
-        return self._selections.get(key, build, scope, *self._among(capture))
+        return self._selections.get(key, build, scope, *self.capturing.owners(capture))
 
     def chosen(
         self, type: ResourceType, client: Audience, names: frozenset[str], build: Callable[[], Selection]
     ) -> Selection:
         """What was built for such clients and these names since the last change of anything."""
         return self._choices.get(type, build, client, names)
+
+    def prepare_capture(self, scope: Scope) -> Iterator[None]:
+        """Translate what clients in a scope need that take HTTP, too, at virtual IPs, service by service."""
+        return self.capturing.prepare(scope, self._called(scope))
 
     def has_chosen(self, type: ResourceType, client: Audience, names: frozenset[str]) -> bool:
         return self._choices.has(type, client, names)
@@ -356,43 +348,9 @@ class Catalogue:
     def _translate(self, service: Service, old: Translated | None) -> Translated:
         """Raises ValueError; also for what is captured, if there is a client that it is for."""
         new = translate(service, self._claims.resolve(service.spec), old)
-        if self._capturing() is not None and (old is None or old.resolved is not new.resolved):
-            self._capture(new)
+        if old is None or old.resolved is not new.resolved:
+            self.capturing.admit(new)
         return new
-
-    def capturing(self) -> Cache[Captured]:
-        """What is translated for clients that take HTTP, too, at virtual IPs. They have to hold it."""
-        found = self._capturing()
-        if found is None:
-            found = _no_capturing()
-            self._capturing = ref(found)
-        return found
-
-    def capture(self, scope: Scope) -> Iterator[None]:
-        """Translate what clients in a scope need for that, with a pause after each service."""
-        capturing = self.capturing()
-        if capturing.has("all", scope):
-            return
-        for each in self._called(scope):
-            self._captured(each)
-            yield
-        capturing.get("all", lambda: NOT_CAPTURED, scope)
-
-    def _among(self, capture: Capture) -> tuple[Cache[Captured], ...]:
-        """What else a selection belongs to: what is captured, since nobody follows its changes afterwards."""
-        return (self.capturing(),) if capture is Capture.VIP else ()
-
-    def _capture(self, each: Translated) -> Captured:
-        resolved = each.resolved
-        return self.capturing().get("captured", lambda: captured(resolved), resolved)
-
-    def _captured(self, each: Translated) -> Captured:
-        """Nothing of a service that breaks a rule there; the rest of it is in force."""
-        try:
-            return self._capture(each)
-        except ValueError as violation:
-            self._quarantine(each.service.name, violation)
-            return NOT_CAPTURED
 
     def _assign(self, name: str, pool: Pool, facet: Vantage) -> Resource:
         found = assignment(name, pool, facet)
@@ -435,16 +393,8 @@ class _Assigned(ref[Resource]):
     facet: Vantage
 
 
-def _no_capturing() -> Cache[Captured]:
-    return Cache[Captured](_CAPTURED, _size)
-
-
-def _captured_by_nobody(_: Translated) -> Captured:
-    return NOT_CAPTURED
-
-
-def _size(sized: Selection | Captured) -> int:
-    return sized.size
+def _size(selection: Selection) -> int:
+    return selection.size
 
 
 def _may_answer(resolved: Resolved, scope: Scope) -> bool:

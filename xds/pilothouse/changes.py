@@ -16,7 +16,7 @@ from pilothouse.translate.proxyless import targets
 #: The versions that were in force before a change, of the services that it touches.
 Before: TypeAlias = Mapping[ServiceName, Translated | None]
 #: What a service contributes for those clients that take HTTP, too, at virtual IPs, if there are any.
-Capturing: TypeAlias = Callable[[Translated], Captured]
+Following: TypeAlias = Callable[[Translated], Captured]
 
 _Name = TypeVar("_Name")
 _ABSENT: Final = object()
@@ -36,7 +36,7 @@ class Change:
     leading: frozenset[Leading] = frozenset()
 
 
-def change(name: ServiceName, before: Before, directory: Directory, captured: Capturing) -> Change:
+def change(name: ServiceName, before: Before, directory: Directory, captured: Following) -> Change:
     """What has become of a service, and of the clusters that its names lead to, since `before`."""
     old, new = before[name], directory.get(name)
     names = _difference(old, new, captured)
@@ -110,7 +110,7 @@ def _exports(version: Translated) -> tuple[frozenset[str] | None, frozenset[str]
     return version.service.spec.exported_to, answers.exported_to
 
 
-def _difference(old: Translated | None, new: Translated | None, captured: Capturing) -> Changes:
+def _difference(old: Translated | None, new: Translated | None, captured: Following) -> Changes:
     if old is new:
         return {}
     was, now = captured(old) if old else NOT_CAPTURED, captured(new) if new else NOT_CAPTURED

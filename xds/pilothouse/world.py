@@ -18,7 +18,9 @@ class World:
         self._scope, self._vantage = audience.scope, audience.vantage
         self._families = frozenset(audience.families)
         self._anywhere = audience.anywhere
-        self._capturing = catalogue.capturing() if audience.capture is Capture.VIP else None  # to be held
+        self._capturing = (
+            catalogue.capturing.hold() if audience.capture is Capture.VIP else None
+        )  # to be held
 
     def get(self, type: ResourceType, name: str) -> Resource | None:
         """One resource, or None if there is none of that name for this audience."""
@@ -78,7 +80,7 @@ class World:
             for name in self._existing(type, names):
                 yield self.get(type, name)
         elif type is not ResourceType.CLUSTER and self._capturing is not None:
-            yield from self._catalogue.capture(self._scope)
+            yield from self._catalogue.prepare_capture(self._scope)
 
     def _choosing(self, type: ResourceType, names: frozenset[str]) -> Audience:
         """Who chooses: the node itself matters to few, and to endpoints only."""
