@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pilothouse.audience import Scope
 from pilothouse.dependencies import Dependencies, Domain, Preference, dependencies
@@ -147,3 +149,14 @@ def test_excluded_services_are_nowhere(town: Any) -> None:
         town.put(Service(ServiceSpec(ServiceName(namespace, plain), host, (Port("http", 80),))))
     clusters = town.catalogue.clusters(Scope(read("*", "!data/legacy-*"))).resources.keys()
     assert {name.rpartition("|")[2].partition(".")[0] for name in clusters} == {"payments", "ledger"}
+
+
+@given(
+    excluded=st.lists(st.from_regex(r"[ab-]{1,4}\*?", fullmatch=True), max_size=8),
+    name=st.from_regex(r"[ab-]{1,6}", fullmatch=True),
+)
+def test_of_many_exclusions_any_that_matches_counts(excluded: list[str], name: str) -> None:
+    found = Dependencies(None, frozenset(ServiceName("shop", pattern) for pattern in [*excluded, "zz"]))
+    matches = any(name == each or (each.endswith("*") and name.startswith(each[:-1])) for each in excluded)
+    assert found.want(ServiceName("shop", name)) is not matches
+    assert found.want(ServiceName("other", name))
