@@ -18,7 +18,7 @@ from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
 from pilothouse.dependencies import MOST
 from pilothouse.observe import observe
-from pilothouse.protocol.subscription import LONGEST_NAME, MOST_NAMES
+from pilothouse.protocol.subscription import LONGEST_NAME, LONGEST_VERSION, MOST_NAMES
 from pilothouse.registry import Registry
 from pilothouse.resources import ResourceType
 from pilothouse.server import session
@@ -77,6 +77,14 @@ async def test_what_a_client_says_it_has_is_limited(server: Server) -> None:
     code, why = await stream.ended()
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert why.startswith("initial_resource_versions: ")
+
+
+async def test_a_version_is_limited(server: Server) -> None:
+    stream = Stream(server.channel, f"{ADS}StreamAggregatedResources", {})
+    await stream.ask(CLUSTER, version_info="v" * (LONGEST_VERSION + 1))
+    code, why = await stream.ended()
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert why == f"version_info: has more than {LONGEST_VERSION} characters"
 
 
 def saying(value: Any) -> dict[str, Any]:
@@ -181,16 +189,22 @@ async def test_what_a_client_says_is_cut_where_it_is_kept(server: Server, ads: A
     assert found.subscriptions[0].last_error == "e" * 500 + "..."
 
 
-async def test_a_connection_has_so_many_streams_at_once_and_the_next_waits(
-    server: Server, ads: Any, eventually: Any
-) -> None:
+async def test_a_connection_has_so_many_streams_at_once(server: Server, ads: Any, eventually: Any) -> None:
+    first = ads()
+    await first.ask(LISTENER)
+    assert await first.names() == ["egress"]  # and the client knows what the server allows
     streams = [ads() for _ in range(300)]
     asking = [asyncio.create_task(stream.ask(LISTENER)) for stream in streams]
     await eventually(lambda: len(server.discovery.sessions) == 256)
+    # A whole answer on another connection later there are no more.
+    other = ads(await server.connect())
+    await other.ask(LISTENER)
+    assert await other.names() == ["egress"]
+    assert len(server.discovery.sessions) == 257
     for stream, asked in zip(streams, asking, strict=True):
-        await asked  # of those that wait only when others have gone
-        assert await stream.names() == ["egress"]
         stream.call.cancel()
+        asked.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:

@@ -10,8 +10,10 @@ from pilothouse import wire
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
 from pilothouse.protocol.ordering import Ordering
 from pilothouse.protocol.subscription import (
+    LONGEST_VERSION,
     TURNS,
     Difference,
+    Excess,
     Names,
     Response,
     Subscription,
@@ -67,6 +69,8 @@ class SotwStream:
         Raises Excess.
         """
         names = named("resource_names", request.resource_names)
+        if len(request.version_info) > LONGEST_VERSION:
+            raise Excess("version_info", f"has more than {LONGEST_VERSION} characters")
         subscription = self.subscriptions.get(type)
         if subscription is None:
             self.subscriptions[type] = _first(type, names, request.version_info, self.legacy)

@@ -18,6 +18,8 @@ WILDCARD = "*"
 MOST_NAMES = 1 << 16
 #: In characters. A cluster's name, the longest there is here, has 270; others are names of nothing.
 LONGEST_NAME = 1 << 16
+#: In characters, of the version of a set, which may be one of another control plane.
+LONGEST_VERSION = 1 << 12
 _LONGEST_ERROR = 500
 # From so many names on they are looked up together, and not brought into order, which takes longest.
 _MANY = 1000
