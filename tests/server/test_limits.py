@@ -16,6 +16,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
+from pilothouse.census import Census
 from pilothouse.dependencies import MOST
 from pilothouse.observe import observe
 from pilothouse.protocol.subscription import LONGEST_NAME, LONGEST_VERSION, MOST_NAMES
@@ -181,7 +182,8 @@ async def test_what_a_client_says_is_cut_where_it_is_kept(server: Server, ads: A
     await stream.accept(response, error="e" * 10_000)
 
     def status() -> Any:
-        [found] = observe(0.0, [], Registry([]), server.catalogue, server.discovery).streams
+        census = Census(server.catalogue, {})
+        [found] = observe(0.0, [], Registry([]), server.catalogue, server.discovery, census).streams
         return found if found.subscriptions[0].last_error else None
 
     found = await eventually(status)
