@@ -84,7 +84,7 @@ class ToyWorld:
         text = self.texts[type].get(name)
         return None if text is None else made(type, name, text)
 
-    def knows_absence(self, type: ResourceType, name: str) -> bool:
+    def is_absent(self, type: ResourceType, name: str) -> bool:
         return self.complete or (type, name) in self.gone
 
     def is_partial(self, type: ResourceType, name: str) -> bool:

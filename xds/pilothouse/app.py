@@ -81,7 +81,7 @@ async def run(
             if await _synced(registry, stopping):
                 registry.changed.touch()
                 await publish_next(registry, catalogue, discovery, uncounted)
-                catalogue.begin()
+                catalogue.knowledge.begin()
                 _settle_memory()
                 following = publish(registry, catalogue, discovery, uncounted), count(uncounted, census)
                 running += map(tasks.create_task, following)
@@ -134,7 +134,7 @@ async def publish_next(
     names = await registry.changed.take()
     before = set(catalogue.quarantined)
     changes = catalogue.apply(sorted(names), registry.services)
-    more_is_known = catalogue.know(registry.complete, registry.partial)
+    more_is_known = catalogue.knowledge.learn(registry.complete, registry.partial)
     discovery.publish(changes)
     if more_is_known:
         discovery.release()

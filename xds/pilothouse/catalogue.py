@@ -20,6 +20,7 @@ from pilothouse.capturing import Capturing
 from pilothouse.changes import Change, change, concerns
 from pilothouse.claims import Claims, Resolved
 from pilothouse.directory import Directory
+from pilothouse.knowledge import Knowledge
 from pilothouse.model import Family, Leading, Service, ServiceName
 from pilothouse.reasons import Omission, Reason
 from pilothouse.resources import Resource, ResourceType, Selection
@@ -72,50 +73,12 @@ class Catalogue:
         self._domains = Cache[Mapping[str, Resource]](_DOMAINS, lambda clusters: Selection(clusters).size)
         #: Services whose newest version was not admitted, and the rule that it breaks.
         self.quarantined: dict[ServiceName, Quarantined] = {}
-        #: Whether everything that the sources hold could be read.
-        self.all_read = True
-        self._unserved: frozenset[ServiceName] = frozenset()
-        self._partial: frozenset[ServiceName] = frozenset()
-        self._gone: dict[ResourceType, set[str]] = {type: set() for type in ResourceType}
-
-    @property
-    def complete(self) -> bool:
-        """Whether absence means absence. Until then a name that was never known may be that of something that
-        cannot be read."""
-        return self.all_read and self._unserved.isdisjoint(self.quarantined)
-
-    def know(self, all_read: bool, partial: frozenset[ServiceName]) -> bool:
-        """Take note of what the sources could read, and of which services they may know a part only.
-
-        True if more is known than before.
-        """
-        before = self.complete, self._partial
-        self.all_read, self._partial = all_read, partial
-        return (self.complete, partial) != before
-
-    def begin(self) -> None:
-        """Clients come from now on. They may have, from an earlier process, what is quarantined here."""
-        self._unserved = frozenset(name for name in self.quarantined if not self.serves(name))
+        #: What may be said to be absent.
+        self.knowledge = Knowledge(self._directory, self.quarantined.keys())
 
     def serves(self, name: ServiceName) -> bool:
         """Whether a version of a service is in force."""
         return self._directory.get(name) is not None
-
-    def knows_absence(self, type: ResourceType, name: str) -> bool:
-        """Whether it is known that there is no such resource for a client who lacks it.
-
-        It was removed, or is there for others; or nothing is unknown.
-        """
-        return self.complete or name in self._gone[type] or self._directory.holder(name) is not None
-
-    def is_partial(self, type: ResourceType, name: str) -> bool:
-        """Whether a resource may lack something that cannot be read: services, routes or endpoints."""
-        if self.complete or type is ResourceType.CLUSTER:
-            return False
-        if type is not ResourceType.ENDPOINTS:
-            return True
-        owner = self._directory.holder(name)
-        return owner is None or not owner.service.endpoints or owner.service.name in self._partial
 
     @property
     def kept(self) -> tuple[int, int]:
@@ -305,7 +268,7 @@ class Catalogue:
             if old is None:
                 return ()
             self._directory.put(old, None)
-            self._note_gone(old)
+            self._note_removed(old)
             return self._claims.release(old.service.spec)
         try:
             new = self._translate(service, old)
@@ -325,18 +288,17 @@ class Catalogue:
     def _quarantine(self, name: ServiceName, violation: ValueError) -> None:
         self.quarantined[name] = Quarantined(str(violation), time.time())
 
-    def _note_gone(self, old: Translated) -> None:
-        """While something is unknown, remember what was removed: only this may be said to be gone."""
-        if self.complete:
-            for names in self._gone.values():
-                names.clear()
-            return
+    def _note_removed(self, old: Translated) -> None:
+        """Somebody stated that a service is gone, and so are its resources."""
         spec = old.resolved.spec
-        at_virtual_ips = {listener_name(vip, port) for vip in spec.vips for port in mesh_ports(spec)}
-        self._gone[ResourceType.CLUSTER].update(old.clusters)
-        self._gone[ResourceType.ENDPOINTS].update(old.clusters)
-        self._gone[ResourceType.LISTENER].update(at_virtual_ips)
-        self._gone[ResourceType.ROUTES].update(at_virtual_ips)
+        at_virtual_ips = [listener_name(vip, port) for vip in spec.vips for port in mesh_ports(spec)]
+        for type, names in (
+            (ResourceType.CLUSTER, old.clusters),
+            (ResourceType.ENDPOINTS, old.clusters),
+            (ResourceType.LISTENER, at_virtual_ips),
+            (ResourceType.ROUTES, at_virtual_ips),
+        ):
+            self.knowledge.removed(type, names)
 
     def _renew(self, old: Translated, service: Service) -> None:
         """Translate again what is in force, with these endpoints. It stays as it is if it breaks a rule."""

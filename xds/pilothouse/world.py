@@ -36,15 +36,15 @@ class World:
     @property
     def complete(self) -> bool:
         """Whether absence means absence: nothing is unknown."""
-        return self._catalogue.complete
+        return self._catalogue.knowledge.complete
 
-    def knows_absence(self, type: ResourceType, name: str) -> bool:
+    def is_absent(self, type: ResourceType, name: str) -> bool:
         """Whether it is known that a resource that this audience lacks is not there."""
-        return self._catalogue.knows_absence(type, name)
+        return self._catalogue.knowledge.is_absent(type, name)
 
     def is_partial(self, type: ResourceType, name: str) -> bool:
         """Whether a resource may lack contributions of services that cannot be read."""
-        return self._catalogue.is_partial(type, name)
+        return self._catalogue.knowledge.is_partial(type, name)
 
     def selection(self, type: ResourceType) -> Selection:
         """All of one type."""

@@ -187,7 +187,7 @@ class Subscription:
 
     def _is_absent(self, world: World, name: str) -> bool:
         """Whether it is known that there is no such resource; if not, nothing is said until it is."""
-        if not self.wants(name) or world.knows_absence(self.type, name):
+        if not self.wants(name) or world.is_absent(self.type, name):
             return True
         self.withheld.add(name)
         return False
