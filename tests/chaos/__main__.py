@@ -1,0 +1,91 @@
+"""Inject one fault after the other into a real control plane with live Envoys: `make chaos`.
+
+Exit status 1 if a row of the table is not as it should be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import httpx
+from rich.console import Console
+
+from pilothouse.cli.demo.processes import Unavailable
+from pilothouse.config import ConfigError
+
+from . import certificates, clients, files, restarts, rules, signals, workers
+from .injection import Injection, Outcome, injections
+from .interruptible import run
+from .stage import staged
+from .table import table
+
+_ALL = injections(restarts, files, workers, rules, clients, signals, certificates)
+
+
+def main() -> None:
+    said = _arguments()
+    if said.list:
+        for injection in said.only:
+            print(f"{injection.name:32} {injection.what}")
+        return
+    try:
+        outcomes = run(_play(said.only))
+    except ConfigError as failure:
+        sys.exit(f"chaos: {failure}")
+    except KeyboardInterrupt:
+        sys.exit("chaos: interrupted")
+    if said.output == "json":
+        json.dump([{"ok": one.ok, **asdict(one)} for one in outcomes], sys.stdout, indent=1)
+    else:
+        Console(width=None if sys.stdout.isatty() else 160).print(table(outcomes))
+    sys.exit(0 if all(one.ok for one in outcomes) else 1)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='make chaos ARGS="..."', description=__doc__)
+    parser.add_argument(
+        "--only", metavar="NAME", action="append", help="rows whose name contains this; repeatable"
+    )
+    parser.add_argument("--list", action="store_true", help="the names of the rows")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    said = parser.parse_args()
+    said.only = [one for one in _ALL if any(name in one.name for name in said.only or [""])]
+    if not said.only:
+        parser.error("no row has such a name; see --list")
+    return said
+
+
+async def _play(injections: Sequence[Injection]) -> list[Outcome]:
+    console, outcomes = Console(stderr=True), []
+    for number, injection in enumerate(injections, start=1):
+        with console.status(f"{number}/{len(injections)} {injection.what}"):
+            outcome = await play(injection)
+        outcomes.append(outcome)
+        verdict = "ok" if outcome.ok else "; ".join(outcome.complaints)
+        line = f"{number}/{len(injections)} {injection.name}, {outcome.took_s:.1f} s: {verdict}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return outcomes
+
+
+async def play(injection: Injection) -> Outcome:
+    """Inject one fault into a mesh of its own, and see what becomes of it."""
+    outcome, begun = Outcome(injection.name, injection.what), time.monotonic()
+    try:
+        async with staged(injection, outcome) as stage:
+            await stage.call()
+            await injection.run(stage)
+            await stage.count()
+        outcome.judge(injection.absent)
+    except (Unavailable, OSError, httpx.HTTPError, AssertionError) as failure:
+        outcome.complaints.append(f"{type(failure).__name__}: {failure}"[:500])
+    outcome.took_s = time.monotonic() - begun
+    return outcome
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,335 @@
+"""A mesh to be disturbed: the control plane, Envoys of both variants, backends, and requests all the time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+from benchmarks.fleet.requests import Requests
+from benchmarks.fleet.world import PODS
+
+from pilothouse.audience import Node
+from pilothouse.cli.bootstrap import Sidecar, bootstrap
+from pilothouse.cli.demo.backends import serving
+from pilothouse.cli.demo.ports import Ports
+from pilothouse.cli.demo.processes import Processes, Unavailable, find_envoy
+from pilothouse.cli.demo.traffic import Connection, drive
+from pilothouse.cli.demo.traffic import outcome as became
+from pilothouse.cli.demo.waiting import until
+from pilothouse.config import HostPort
+from pilothouse.model import Locality
+
+from ..envoy.manifests import Document, Manifests, endpoint_slice, service
+from ..envoy.sidecar import Envoy
+from ..envoy.tap import Tap
+from ..wire.stream import read
+from .injection import Injection, Outcome
+from .ledger import Ledger
+from .pki import Pki
+from .plane import Plane, known, offered
+
+STEADY = tuple(f"steady-{number}" for number in range(5))
+"""Services that are called all the time, each from a file of its own."""
+CANARY = "canary"
+"""A service whose endpoint moves, to see whether changes are still served."""
+
+_EACH_PER_S = 15.0
+_ARRIVES_S = 10.0
+_ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Client:
+    """An Envoy, and what it was told."""
+
+    def __init__(self, envoy: Envoy, tap: Tap, delta: bool, tls: bool) -> None:
+        self.envoy, self.delta = envoy, delta
+        self._tap, self._tls = tap, tls
+        self._removed = self._rejected = self._start = 0
+
+    @property
+    def connections(self) -> int:
+        """How many it has opened to the control plane."""
+        return len(self._tap.recordings)
+
+    async def begin(self) -> None:
+        """What is counted counts from here on."""
+        self._removed, self._rejected = await self._counted()
+        self._start = len(self._responses())
+
+    async def told(self) -> tuple[int, int, int]:
+        """Resources sent again, statements of absence, and rejected updates."""
+        removed, rejected = await self._counted()
+        again, gone = self._heard()
+        return again, max(gone, removed - self._removed), rejected - self._rejected
+
+    def _heard(self) -> tuple[int, int]:
+        ledger = Ledger()
+        said = [read("delta" if self.delta else "sotw", response) for response in self._responses()]
+        for response in said[: self._start]:
+            ledger.take(response)
+        again, gone = ledger.again, len(ledger.gone)
+        for response in said[self._start :]:
+            ledger.take(response)
+        return ledger.again - again, len(ledger.gone) - gone
+
+    def _responses(self) -> list[Any]:
+        """All that it was sent, which nobody else can read if it is encrypted."""
+        recordings = () if self._tls else self._tap.recordings
+        return [response for recording in recordings for response in recording.responses]
+
+    async def _counted(self) -> tuple[int, int]:
+        stats = await self.envoy.stats()
+        removed = stats.get("cluster_manager.cluster_removed", 0)
+        return removed, sum(n for name, n in stats.items() if name.endswith("update_rejected"))
+
+
+class Stage:
+    """What an injection is given: parts to disturb, and questions to ask of them."""
+
+    def __init__(self, folder: Path, processes: Processes, cleanup: AsyncExitStack, outcome: Outcome) -> None:
+        self.folder, self.outcome = folder, outcome
+        self.manifests = Manifests(folder / "manifests")
+        self.state = folder / "state"
+        self.ports = Ports()
+        self.plane = Plane(processes, self.manifests.folder, self.ports)
+        self.clients: list[Client] = []
+        self.requests = Requests()
+        self.backend = self.ports.free([pod.address for pod in PODS])
+        self.pki: Pki | None = None
+        self._attacks = cleanup.enter_context(Processes(folder))
+        self._cleanup = cleanup
+        self._envoy = find_envoy(os.environ)
+        self._flags: tuple[str, ...] = ()
+        self._callers: dict[str, list[asyncio.Task[None]]] = {}
+        self._turn = 0
+
+    # Parts
+
+    def save(self, name: str, turn: int = 0, *more: Document, **spec: Any) -> None:
+        """Write a service with one endpoint, which is that of the turn."""
+        pod = PODS[turn % len(PODS)]
+        self.manifests.save(
+            name, service(name, **spec), endpoint_slice(name, pod.address, self.backend), *more
+        )
+
+    def file(self, name: str) -> Path:
+        return self.manifests.folder / f"{name}.yaml"
+
+    def launch(self, *flags: str) -> None:
+        """Start the control plane, with these flags in place of those of the injection."""
+        given = flags or self._flags
+        for flag in given:
+            if flag.startswith("--") and flag not in offered() and flag not in ("--state", "--no-state"):
+                raise Unavailable(f"pilothouse serve has no {flag}")
+        state = () if "--no-state" in given else ("--state", str(self.state))
+        self.plane.launch(*known([*state, "--allow-loopback-endpoints", *given]))
+
+    async def restart(self, *flags: str) -> None:
+        """Start it after a crash, and wait until every Envoy is connected to it."""
+        self.launch(*flags)
+        await self.plane.up()
+        await self.connected()
+
+    async def connected(self, within_s: float = 15.0) -> None:
+        for client in self.clients:
+            if not await until(client.envoy.connected, within_s):
+                self.complain("an Envoy did not come back to the control plane")
+
+    async def client(self, delta: bool, **said: Any) -> Client:
+        """One more Envoy, once it is live."""
+        tap = Tap(self.plane.xds, delta)
+        await tap.start()
+        self._cleanup.push_async_callback(tap.stop)
+        tls = self.pki.sidecar if self.pki else None
+        envoy = Envoy(self.ports.free())
+        client = Client(envoy, tap, delta, tls is not None)
+        metadata = {"namespace": "shop", "egress": "{}:{}".format(*envoy.egress), **said}
+        name = f"{'delta' if delta else 'sotw'}-{envoy.egress[1]}"
+        who = Node(name, Locality("eu", "eu-a"), {"pilothouse": metadata})
+        text = bootstrap(Sidecar(who, "web", HostPort("127.0.0.1", tap.port), not delta, 0, tls))
+        envoy.launch(self._envoy, text, self.folder / name)
+        self._cleanup.push_async_callback(envoy.close)
+        if not await until(lambda: _live(envoy), 20.0):
+            raise Unavailable(f"{name} does not become live")
+        self.clients.append(client)
+        return client
+
+    def attack(self, name: str, *words: object) -> Attack:
+        """Start a client that misbehaves; see attacks.py."""
+        program = [sys.executable, "-P", "-m", "tests.chaos.attacks", name, *map(str, words)]
+        self._attacks.start(name, ["env", f"PYTHONPATH={_ROOT}", *program])
+        return Attack(self._attacks, name)
+
+    # Questions
+
+    def complain(self, text: str) -> None:
+        self.outcome.complaints.append(text)
+
+    async def follows(self, within_s: float = _ARRIVES_S, name: str = CANARY) -> None:
+        """Move an endpoint; complain unless every Envoy calls it at its new place in time."""
+        self._turn += 1
+        self.save(name, self._turn)
+        await self.arrives(name, self._turn, within_s)
+
+    async def arrives(self, name: str, turn: int, within_s: float = _ARRIVES_S) -> None:
+        """Complain unless every Envoy calls a service at the endpoint of this turn in time."""
+        begun = time.monotonic()
+        pod = PODS[turn % len(PODS)].name
+        ports = [client.envoy.egress[1] for client in self.clients]
+        served = await asyncio.gather(
+            *(until(lambda port=port: _answers(port, name, pod), within_s) for port in ports)
+        )
+        self.outcome.change_s = max(self.outcome.change_s or 0.0, time.monotonic() - begun)
+        if not all(served):
+            self.complain(
+                f"a change of {name} did not reach {served.count(False)} Envoys in {within_s:.0f} s"
+            )
+
+    async def readyz(self) -> tuple[int, str]:
+        """Status and text; 0 if it does not answer."""
+        try:
+            answer = await self.plane.says("/readyz")
+        except (OSError, EOFError, ValueError, LookupError) as error:
+            return 0, repr(error)
+        return answer.status, answer.body.decode()
+
+    async def shows(self, *words: str, status: Sequence[int] = (200, 503), within_s: float = 15.0) -> None:
+        """Complain unless /readyz comes to say one of these words, with one of these statuses."""
+        said = (0, "")
+
+        async def so() -> bool:
+            nonlocal said
+            said = await self.readyz()
+            return said[0] in status and (not words or any(word in said[1].lower() for word in words))
+
+        if not await until(so, within_s):
+            wanted = f"{' or '.join(map(repr, words))} with {' or '.join(map(str, status))}"
+            self.complain(f"/readyz does not say {wanted} but {said[0]}: {_plain(said[1])}")
+
+    def logged(self, text: str) -> None:
+        """Complain unless the log has this text."""
+        if text not in self.plane.log:
+            self.complain(f"the log does not name {text}")
+
+    def require_state(self) -> None:
+        """Raise Unavailable if this version keeps nothing across restarts."""
+        if "--state" not in offered():
+            raise Unavailable("pilothouse serve has no --state")
+
+    async def watch(self, seconds: float) -> None:
+        """Let requests go on: what must not happen is given time to happen."""
+        await asyncio.sleep(seconds)
+        self.plane.require()
+
+    def forget(self, *names: str) -> None:
+        """Call a service no more: it is about to go, by right."""
+        for name in names:
+            for caller in self._callers.pop(name):
+                caller.cancel()
+
+    # The run
+
+    async def begin(self, injection: Injection) -> None:
+        """All parts, in order, until every Envoy serves every service."""
+        self._flags = injection.flags
+        if injection.tls:
+            self.pki = Pki(self.folder / "pki")
+            self._flags += self.pki.flags
+        await self._cleanup.enter_async_context(serving(PODS, self.backend))
+        for number, name in enumerate((*STEADY, CANARY)):
+            self.save(name, number)
+        self._turn = len(STEADY)
+        self._cleanup.callback(self.plane.close)
+        self.launch()
+        await self.plane.up()
+        for number in range(injection.sidecars):
+            await self.client(delta=number % 2 == 0)
+
+    async def call(self) -> None:
+        """Begin to send requests, and to count."""
+        await asyncio.gather(*(self.arrives(name, number) for number, name in enumerate((*STEADY, CANARY))))
+        self.outcome.change_s = None
+        for client in self.clients:
+            await client.begin()
+        self.outcome.before_mb = self.plane.memory_mb
+        ports = [client.envoy.egress[1] for client in self.clients]
+        for name in STEADY:
+            self._callers[name] = [
+                asyncio.create_task(drive(name, port, _EACH_PER_S, self.requests)) for port in ports
+            ]
+        self._cleanup.push_async_callback(self._hang_up)
+
+    async def count(self) -> None:
+        """Fill in the outcome. Memory is waited for: it comes back some time after what took it."""
+        outcome = self.outcome
+        told = [await client.told() for client in self.clients]
+        outcome.again, outcome.absences, outcome.rejected = map(sum, zip(*told, strict=True))
+        outcome.sent, outcome.lost = self.requests.sent, dict(self.requests.failed)
+        with suppress(KeyError, OSError):  # it was ended
+            await until(lambda: self.plane.memory_mb <= outcome.room_mb, 15.0)
+            outcome.after_mb = self.plane.memory_mb
+
+    async def _hang_up(self) -> None:
+        tasks = [task for tasks in self._callers.values() for task in tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Attack:
+    """A client that misbehaves, in a process of its own."""
+
+    def __init__(self, processes: Processes, name: str) -> None:
+        self._processes, self._name = processes, name
+
+    @property
+    def over(self) -> bool:
+        return not Path(f"/proc/{self._processes.pid(self._name)}/exe").exists()
+
+    def end(self) -> str:
+        """What it said last."""
+        self._processes.kill(self._name)
+        return self._processes.last_words(self._name)
+
+
+@asynccontextmanager
+async def staged(injection: Injection, outcome: Outcome) -> AsyncIterator[Stage]:
+    """A stage that serves, in a folder of its own; nothing of it is left behind."""
+    with TemporaryDirectory(prefix="chaos-") as name, Processes(Path(name)) as processes:
+        async with AsyncExitStack() as cleanup:
+            stage = Stage(Path(name), processes, cleanup, outcome)
+            await stage.begin(injection)
+            yield stage
+
+
+async def _live(envoy: Envoy) -> bool:
+    with suppress(httpx.HTTPError):
+        return await envoy.live()
+    return False
+
+
+async def _answers(port: int, host: str, pod: str) -> bool:
+    connection = Connection("127.0.0.1", port)
+    try:
+        return await became(connection, host) == pod
+    finally:
+        connection.close()
+
+
+def _plain(text: str) -> str:
+    """What /readyz says is the matter, or the beginning of its text, in one line."""
+    try:
+        said = json.loads(text)
+        text = "; ".join([*said["reasons"], *said["warnings"]]) or "nothing is the matter"
+    except (ValueError, LookupError, TypeError):
+        pass
+    return " ".join(text.split())[:250]
