@@ -2,12 +2,11 @@
 
 PYTHON ?= python3
 N ?= 200
-SECONDS ?= 3600
 BIN := .venv/bin
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test envoy-test packaging-test bench fleet oracle check format lock audit clean
+.PHONY: help demo test envoy-test packaging-test bench fleet oracle chaos fuzz check format lock audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s%s\n", $$1, $$2 }' Makefile
@@ -30,9 +29,17 @@ bench: $(INSTALLED) ## beside go-control-plane, on this machine; needs Go (ARGS=
 fleet: $(INSTALLED) ## N real Envoys, changes and restarts (N=200; ARGS="--rounds 20")
 	$(BIN)/python -m benchmarks.fleet $(N) $(ARGS)
 
+oracle: SECONDS ?= 3600
 oracle: $(INSTALLED) ## search for a client that differs from a fresh translation, with new seeds (SECONDS=3600)
 	end=$$(($$(date +%s) + $(SECONDS))); while [ $$(date +%s) -lt $$end ]; do \
 	    HYPOTHESIS_PROFILE=long $(BIN)/pytest -q --timeout=0 --hypothesis-show-statistics tests/oracle $(ARGS) || exit 1; done
+
+chaos: $(INSTALLED) ## faults injected into a real control plane, and what each costs (ARGS="--list", "--only NAME")
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: SECONDS ?= 60
+fuzz: $(INSTALLED) ## mutated documents and requests at a real control plane; no Envoy may refuse anything (SECONDS=60)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
 check: $(INSTALLED) ## what must pass before a change lands
 	$(BIN)/ruff format --check .

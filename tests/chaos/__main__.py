@@ -6,6 +6,7 @@ Exit status 1 if a row of the table is not as it should be.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 import time
@@ -34,7 +35,7 @@ def main() -> None:
             print(f"{injection.name:32} {injection.what}")
         return
     try:
-        outcomes = run(_play(said.only))
+        outcomes = run(_play(said.only, said.jobs))
     except ConfigError as failure:
         sys.exit(f"chaos: {failure}")
     except KeyboardInterrupt:
@@ -52,6 +53,7 @@ def _arguments() -> argparse.Namespace:
         "--only", metavar="NAME", action="append", help="rows whose name contains this; repeatable"
     )
     parser.add_argument("--list", action="store_true", help="the names of the rows")
+    parser.add_argument("--jobs", type=int, default=2, help="how many rows at a time [default: %(default)s]")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     said = parser.parse_args()
     said.only = [one for one in _ALL if any(name in one.name for name in said.only or [""])]
@@ -60,16 +62,41 @@ def _arguments() -> argparse.Namespace:
     return said
 
 
-async def _play(injections: Sequence[Injection]) -> list[Outcome]:
-    console, outcomes = Console(stderr=True), []
-    for number, injection in enumerate(injections, start=1):
-        with console.status(f"{number}/{len(injections)} {injection.what}"):
+async def _play(injections: Sequence[Injection], jobs: int) -> list[Outcome]:
+    """Several at a time, then those that have to be alone; in the order in which they were given."""
+    report, room = Report(len(injections)), asyncio.Semaphore(jobs)
+
+    async def one(injection: Injection) -> Outcome:
+        async with room:
+            report.begun(injection)
             outcome = await play(injection)
-        outcomes.append(outcome)
+            report.ended(injection, outcome)
+            return outcome
+
+    together = [injection for injection in injections if not injection.alone]
+    outcomes = dict(zip(together, await asyncio.gather(*map(one, together)), strict=True))
+    for injection in injections:
+        if injection.alone:
+            outcomes[injection] = await one(injection)
+    return [outcomes[injection] for injection in injections]
+
+
+class Report:
+    """Says on the terminal how far it is."""
+
+    def __init__(self, count: int) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._count, self._done = count, 0
+
+    def begun(self, injection: Injection) -> None:
+        if self._console.is_terminal:
+            self._console.print(f"[dim]{injection.name} ...[/dim]")
+
+    def ended(self, injection: Injection, outcome: Outcome) -> None:
+        self._done += 1
         verdict = "ok" if outcome.ok else "; ".join(outcome.complaints)
-        line = f"{number}/{len(injections)} {injection.name}, {outcome.took_s:.1f} s: {verdict}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    return outcomes
+        line = f"{self._done}/{self._count} {injection.name}, {outcome.took_s:.0f} s: {verdict}"
+        self._console.print(line, markup=False, soft_wrap=True)
 
 
 async def play(injection: Injection) -> Outcome:

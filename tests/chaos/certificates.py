@@ -20,7 +20,7 @@ async def _shown(stage: Stage) -> str:
 
 async def _undisturbed(stage: Stage, before: list[int]) -> None:
     await stage.follows()
-    if [client.connections for client in stage.clients] != before:
+    if await stage.connections() != before:
         stage.complain("streams were dropped")
 
 
@@ -28,7 +28,7 @@ async def _undisturbed(stage: Stage, before: list[int]) -> None:
 async def rotated_certificate(stage: Stage) -> None:
     """another certificate and key on disk, under TLS with client certificates"""
     assert stage.pki is not None
-    before, shown = [client.connections for client in stage.clients], await _shown(stage)
+    before, shown = await stage.connections(), await _shown(stage)
     stage.pki.rotate()
 
     async def another() -> bool:
@@ -46,7 +46,7 @@ async def rotated_certificate(stage: Stage) -> None:
 async def half_written_certificate(stage: Stage) -> None:
     """a half-written certificate on disk; the last good one stays in use"""
     assert stage.pki is not None
-    before, shown = [client.connections for client in stage.clients], await _shown(stage)
+    before, shown = await stage.connections(), await _shown(stage)
     stage.pki.spoil()
     await stage.watch(6.0)
     if await _shown(stage) != shown:

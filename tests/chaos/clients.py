@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from .injection import injection
-from .stage import Stage
+from .stage import ATTACKS, Stage
 
 _FOR_S = 4.0
 _LOG_MB = 5
@@ -13,7 +13,7 @@ _LOG_MB = 5
 
 async def _attacked(stage: Stage, name: str, port: int) -> None:
     """Move endpoints while an attack runs, and once more after it."""
-    attack, begun = stage.attack(name, port), time.monotonic()
+    attack, begun = stage.program(ATTACKS, name, port), time.monotonic()
     while not attack.over and time.monotonic() - begun < _FOR_S:
         await stage.follows()
     attack.end()
@@ -23,58 +23,58 @@ async def _attacked(stage: Stage, name: str, port: int) -> None:
         stage.complain(f"the log has {written:.0f} MB")
 
 
-@injection()
+@injection(alone=True)
 async def requests_of_4_mb(stage: Stage) -> None:
     """requests of 4 MB, one after the other"""
     await _attacked(stage, "requests_of_4_mb", stage.plane.xds)
 
 
-@injection()
+@injection(alone=True)
 async def million_names(stage: Stage) -> None:
     """streams that name 1,000,000 clusters each"""
     await _attacked(stage, "million_names", stage.plane.xds)
 
 
-@injection()
+@injection(alone=True)
 async def nack_storm(stage: Stage) -> None:
     """NACKs with texts of 60 kB, from nodes with ids of 20 kB"""
     await _attacked(stage, "nack_storm", stage.plane.xds)
 
 
-@injection()
+@injection(alone=True)
 async def changing_clients(stage: Stage) -> None:
     """clients that come once, each of its own namespace, egress address and dependencies"""
     await _attacked(stage, "changing_clients", stage.plane.xds)
 
 
-@injection()
+@injection(alone=True)
 async def rapid_reset(stage: Stage) -> None:
     """HTTP/2 streams that are opened and reset"""
     await _attacked(stage, "rapid_reset", stage.plane.xds)
 
 
-@injection()
+@injection(alone=True)
 async def open_streams(stage: Stage) -> None:
     """HTTP/2 streams that are opened and left alone"""
     await _attacked(stage, "open_streams", stage.plane.xds)
 
 
-@injection()
+@injection(alone=True)
 async def continuation_flood(stage: Stage) -> None:
     """HTTP/2 headers without an end"""
     await _attacked(stage, "continuation_flood", stage.plane.xds)
 
 
-@injection()
+@injection(alone=True)
 async def settings_flood(stage: Stage) -> None:
     """HTTP/2 settings and pings without an end"""
     await _attacked(stage, "settings_flood", stage.plane.xds)
 
 
-@injection()
+@injection(alone=True)
 async def half_requests(stage: Stage) -> None:
     """1,000 half requests at the admin port, which keep no new Envoy out"""
-    attack = stage.attack("half_requests", stage.plane.admin)
+    attack = stage.program(ATTACKS, "half_requests", stage.plane.admin)
     await stage.watch(2.0)
     await stage.follows()
     await stage.shows(status=(200,))

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from .injection import injection
-from .stage import STEADY, Stage
+from .stage import ATTACKS, STEADY, Stage
 
 _SPOILT = STEADY[1]
 _GRACE_S = 4.0  # for a loss to be believed
@@ -36,7 +36,7 @@ async def tagged_value(stage: Stage) -> None:
     await stage.follows()
 
 
-@injection()
+@injection("--log-format", "human")
 async def name_that_is_not_utf8(stage: Stage) -> None:
     """a file name that is not UTF-8 beside good files, then SIGKILL"""
     _misnamed(stage)
@@ -167,7 +167,7 @@ async def fifo(stage: Stage) -> None:
 @injection()
 async def fifo_between_stat_and_open(stage: Stage) -> None:
     """a file and a FIFO take each other's place thousands of times a second; then SIGTERM"""
-    attack = stage.attack("swap", stage.file(_SPOILT), 3)
+    attack = stage.program(ATTACKS, "swap", stage.file(_SPOILT), 3)
     while not attack.over:
         await stage.follows()
     await stage.follows()

@@ -18,7 +18,7 @@ _GROWTH, _GROWTH_MB = 1.5, 60.0
 class Injection:
     """A fault. `flags` are those of `pilothouse serve` beside the usual ones.
 
-    With `absent` it is right that services go: it was asked for.
+    With `absent` it is right that services go: it was asked for. With `alone` nothing else runs at that time.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Injection:
     flags: tuple[str, ...] = ()
     absent: bool = False
     tls: bool = False
+    alone: bool = False
     sidecars: int = 2
 
 
@@ -36,13 +37,13 @@ def injections(*modules: ModuleType) -> list[Injection]:
 
 
 def injection(
-    *flags: str, absent: bool = False, tls: bool = False, sidecars: int = 2
+    *flags: str, absent: bool = False, tls: bool = False, alone: bool = False, sidecars: int = 2
 ) -> Callable[[Callable[[Stage], Awaitable[None]]], Injection]:
     """Make a row of a function: its name is the row's, and its docstring says what is injected."""
 
     def made(run: Callable[[Stage], Awaitable[None]]) -> Injection:
         what = " ".join((run.__doc__ or "").split())
-        return Injection(run.__name__.replace("_", "-"), what, run, flags, absent, tls, sidecars)
+        return Injection(run.__name__.replace("_", "-"), what, run, flags, absent, tls, alone, sidecars)
 
     return made
 

@@ -47,7 +47,7 @@ async def _with_state(stage: Stage, spoil: Callable[[Path], None]) -> None:
 
 async def _without_state(stage: Stage, spoil: Callable[[Path], None]) -> None:
     await _restart_beside(stage, spoil)
-    await stage.shows("degraded", "held", '"ready":false')
+    await stage.shows("degraded", "held", '"ready": false')
 
 
 @injection()

@@ -13,7 +13,7 @@ _HARMLESS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 async def _unharmed(stage: Stage, processes: Callable[[], Sequence[int]]) -> None:
-    before = [client.connections for client in stage.clients]
+    before = await stage.connections()
     running = [*processes()]
     for number in _HARMLESS:
         for pid in running:
@@ -22,7 +22,7 @@ async def _unharmed(stage: Stage, processes: Callable[[], Sequence[int]]) -> Non
         await stage.follows()
     if [*processes()] != running:
         stage.complain("not all processes are those that there were")
-    if [client.connections for client in stage.clients] != before:
+    if await stage.connections() != before:
         stage.complain("streams were dropped")
 
 

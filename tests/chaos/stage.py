@@ -28,6 +28,7 @@ from pilothouse.cli.demo.waiting import until
 from pilothouse.config import HostPort
 from pilothouse.model import Locality
 
+from ..envoy.dns_server import resolver
 from ..envoy.manifests import Document, Manifests, endpoint_slice, service
 from ..envoy.sidecar import Envoy
 from ..envoy.tap import Tap
@@ -39,8 +40,13 @@ from .plane import Plane, known, offered
 
 STEADY = tuple(f"steady-{number}" for number in range(5))
 """Services that are called all the time, each from a file of its own."""
+ATTACKS = "tests.chaos.attacks"
+"""The program of clients that misbehave."""
 CANARY = "canary"
 """A service whose endpoint moves, to see whether changes are still served."""
+
+PORTS = Ports()
+"""Those of all stages: several may run at a time."""
 
 _EACH_PER_S = 15.0
 _ARRIVES_S = 10.0
@@ -48,17 +54,17 @@ _ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class Client:
-    """An Envoy, and what it was told."""
+    """An Envoy, and what it was told, as far as a tap has heard that."""
 
-    def __init__(self, envoy: Envoy, tap: Tap, delta: bool, tls: bool) -> None:
-        self.envoy, self.delta = envoy, delta
-        self._tap, self._tls = tap, tls
+    def __init__(self, envoy: Envoy, tap: Tap | None, delta: bool) -> None:
+        self.envoy, self.variant = envoy, "delta" if delta else "sotw"
+        self.name = f"{self.variant}-{envoy.egress[1]}"
+        self._tap = tap
         self._removed = self._rejected = self._start = 0
 
-    @property
-    def connections(self) -> int:
+    async def connections(self) -> int:
         """How many it has opened to the control plane."""
-        return len(self._tap.recordings)
+        return (await self.envoy.stats("cluster.xds"))["cluster.xds.upstream_cx_total"]
 
     async def begin(self) -> None:
         """What is counted counts from here on."""
@@ -73,7 +79,7 @@ class Client:
 
     def _heard(self) -> tuple[int, int]:
         ledger = Ledger()
-        said = [read("delta" if self.delta else "sotw", response) for response in self._responses()]
+        said = [read(self.variant, response) for response in self._responses()]
         for response in said[: self._start]:
             ledger.take(response)
         again, gone = ledger.again, len(ledger.gone)
@@ -82,8 +88,7 @@ class Client:
         return ledger.again - again, len(ledger.gone) - gone
 
     def _responses(self) -> list[Any]:
-        """All that it was sent, which nobody else can read if it is encrypted."""
-        recordings = () if self._tls else self._tap.recordings
+        recordings = self._tap.recordings if self._tap else ()
         return [response for recording in recordings for response in recording.responses]
 
     async def _counted(self) -> tuple[int, int]:
@@ -99,13 +104,14 @@ class Stage:
         self.folder, self.outcome = folder, outcome
         self.manifests = Manifests(folder / "manifests")
         self.state = folder / "state"
-        self.ports = Ports()
+        self.ports = PORTS
         self.plane = Plane(processes, self.manifests.folder, self.ports)
         self.clients: list[Client] = []
         self.requests = Requests()
         self.backend = self.ports.free([pod.address for pod in PODS])
         self.pki: Pki | None = None
-        self._attacks = cleanup.enter_context(Processes(folder))
+        self.resolver = 0
+        self._programs = cleanup.enter_context(Processes(folder))
         self._cleanup = cleanup
         self._envoy = find_envoy(os.environ)
         self._flags: tuple[str, ...] = ()
@@ -144,30 +150,35 @@ class Stage:
             if not await until(client.envoy.connected, within_s):
                 self.complain("an Envoy did not come back to the control plane")
 
-    async def client(self, delta: bool, **said: Any) -> Client:
-        """One more Envoy, once it is live."""
-        tap = Tap(self.plane.xds, delta)
-        await tap.start()
-        self._cleanup.push_async_callback(tap.stop)
-        tls = self.pki.sidecar if self.pki else None
-        envoy = Envoy(self.ports.free())
-        client = Client(envoy, tap, delta, tls is not None)
-        metadata = {"namespace": "shop", "egress": "{}:{}".format(*envoy.egress), **said}
-        name = f"{'delta' if delta else 'sotw'}-{envoy.egress[1]}"
-        who = Node(name, Locality("eu", "eu-a"), {"pilothouse": metadata})
-        text = bootstrap(Sidecar(who, "web", HostPort("127.0.0.1", tap.port), not delta, 0, tls))
-        envoy.launch(self._envoy, text, self.folder / name)
-        self._cleanup.push_async_callback(envoy.close)
-        if not await until(lambda: _live(envoy), 20.0):
-            raise Unavailable(f"{name} does not become live")
+    async def client(self, delta: bool, tapped: bool = True, **said: Any) -> Client:
+        """One more Envoy, once it is live. Nobody can listen in on TLS."""
+        tap = await self._tap(delta) if tapped and self.pki is None else None
+        client = Client(Envoy(self.ports.free()), tap, delta)
+        egress = client.envoy.egress
+        metadata = {"namespace": "shop", "egress": "{}:{}".format(*egress), **said}
+        who = Node(client.name, Locality("eu", "eu-a"), {"pilothouse": metadata})
+        place = HostPort("127.0.0.1", tap.port if tap else self.plane.xds)
+        text = bootstrap(Sidecar(who, "web", place, not delta, 0, self.pki.sidecar if self.pki else None))
+        if self.resolver:
+            text = json.dumps({**json.loads(text), "typed_dns_resolver_config": resolver(self.resolver)})
+        client.envoy.launch(self._envoy, text, self.folder / client.name)
+        self._cleanup.push_async_callback(client.envoy.close)
+        if not await until(lambda: _live(client.envoy), 20.0):
+            raise Unavailable(f"{client.name} does not become live")
         self.clients.append(client)
         return client
 
-    def attack(self, name: str, *words: object) -> Attack:
-        """Start a client that misbehaves; see attacks.py."""
-        program = [sys.executable, "-P", "-m", "tests.chaos.attacks", name, *map(str, words)]
-        self._attacks.start(name, ["env", f"PYTHONPATH={_ROOT}", *program])
-        return Attack(self._attacks, name)
+    async def _tap(self, delta: bool) -> Tap:
+        tap = Tap(self.plane.xds, delta)
+        await tap.start()
+        self._cleanup.push_async_callback(tap.stop)
+        return tap
+
+    def program(self, name: str, *words: object) -> Program:
+        """Start another program of the tests, such as a client that misbehaves."""
+        words = (sys.executable, "-P", "-m", name, *words)
+        self._programs.start(name, ["env", f"PYTHONPATH={_ROOT}", *map(str, words)])
+        return Program(self._programs, name)
 
     # Questions
 
@@ -193,6 +204,10 @@ class Stage:
             self.complain(
                 f"a change of {name} did not reach {served.count(False)} Envoys in {within_s:.0f} s"
             )
+
+    async def connections(self) -> list[int]:
+        """How many each Envoy has opened to the control plane."""
+        return [await client.connections() for client in self.clients]
 
     async def readyz(self) -> tuple[int, str]:
         """Status and text; 0 if it does not answer."""
@@ -251,8 +266,7 @@ class Stage:
         self._cleanup.callback(self.plane.close)
         self.launch()
         await self.plane.up()
-        for number in range(injection.sidecars):
-            await self.client(delta=number % 2 == 0)
+        await asyncio.gather(*(self.client(delta=number % 2 == 0) for number in range(injection.sidecars)))
 
     async def call(self) -> None:
         """Begin to send requests, and to count."""
@@ -285,8 +299,8 @@ class Stage:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class Attack:
-    """A client that misbehaves, in a process of its own."""
+class Program:
+    """A process that runs until it is over, or ended."""
 
     def __init__(self, processes: Processes, name: str) -> None:
         self._processes, self._name = processes, name

@@ -71,6 +71,10 @@ class Envoy:
         """The names of the listeners that are active."""
         return {one["name"] for one in (await self._get("/listeners?format=json"))["listener_statuses"]}
 
+    async def config(self) -> list[dict[str, Any]]:
+        """All that it runs with, section by section."""
+        return list((await self._get("/config_dump"))["configs"])
+
     async def has_clusters(self, *names: str) -> bool:
         """Whether it has just these clusters."""
         return (await self.clusters()).keys() == set(names)

@@ -1,0 +1,202 @@
+"""Batches of documents at a real control plane, whose Envoys must take everything and stay in sync."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from pilothouse.cli.demo.processes import Unavailable
+from pilothouse.cli.demo.waiting import until
+
+from ..chaos.injection import Injection
+from ..chaos.stage import CANARY, Client, Stage
+from ..envoy.dns_server import DnsServer
+from .batch import Batch, separate
+
+
+async def _nothing(stage: Stage) -> None:
+    """Trials are made by whoever has the stage."""
+
+
+#: Not a fault that is injected: what is started for the trials.
+TRIAL = Injection("fuzz", "mutated documents", _nothing, sidecars=0)
+
+_SYNC_S = 10.0
+_RECOVERED_S = 90.0
+_SAID: tuple[dict[str, Any], ...] = (
+    {"namespace": "shop", "capture": "vip", "node": "node-1"},
+    {"namespace": "data", "dependencies": ["shop/*", "data/*", "https://api.example.com"]},
+)
+_HOST = f"{CANARY}.shop"
+_LISTENER, _ROUTES = "dynamic_listeners ", "dynamic_route_configs "
+_DYNAMIC = ("dynamic_active_clusters", "dynamic_route_configs", "dynamic_listeners")
+
+
+async def furnish(stage: Stage, cleanup: AsyncExitStack) -> None:
+    """Envoys of both variants, by virtual IP in one namespace and by egress listener in another one."""
+    names = DnsServer()
+    stage.resolver = await names.start()
+    cleanup.callback(names.stop)
+    for said in _SAID:
+        for delta in (True, False):
+            await stage.client(delta, tapped=False, **said)
+
+
+class Trial:
+    """Knows after each batch what is wrong; empty is well. `held` are the quarantines that it has seen."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.held: dict[str, int] = {}
+        self._folder = stage.manifests.folder / "documents"
+        self._folder.mkdir()
+        self._turn = 100
+        self._read = 0
+
+    async def wrong(self, batch: Batch) -> str:
+        """Serve it; returns what is wrong then, in one line."""
+        await self._revive()
+        before = [await self._rejected(client) for client in self.stage.clients]
+        self._turn += 1
+        self._write(batch.files)
+        self.stage.save(CANARY, self._turn)
+        found = await self._out_of_sync()
+        for client, rejected in zip(self.stage.clients, before, strict=True):
+            found = await self._nack(client, rejected) or found
+        return self._last_words() or found
+
+    async def fails(self, batch: Batch) -> bool:
+        """Whether something is wrong with this one alone."""
+        await self.recover()
+        return bool(await self.wrong(batch))
+
+    async def recover(self) -> None:
+        """Serve nothing until all is well: a source that has failed is not tried again at once."""
+        end = time.monotonic() + _RECOVERED_S
+        while await self.wrong(separate(())):
+            if time.monotonic() > end:
+                raise Unavailable(f"not in sync again {_RECOVERED_S:.0f} s after a finding")
+
+    async def _revive(self) -> None:
+        """A batch may have ended the control plane."""
+        try:
+            self.stage.plane.require()
+        except Unavailable:
+            self._write({})
+            await self.stage.restart()
+
+    def _write(self, files: Mapping[str, bytes]) -> None:
+        """As the folder's only files; each appears at once and whole."""
+        for file in self._folder.iterdir():
+            if file.name not in files:
+                file.unlink()
+        for name, data in files.items():
+            draft = self._folder / f".{name}"
+            draft.write_bytes(data)
+            os.replace(draft, self._folder / name)
+
+    async def _out_of_sync(self) -> str:
+        complaints, self.stage.outcome.complaints = self.stage.outcome.complaints, []
+        await self.stage.arrives(_HOST, self._turn, _SYNC_S)
+        late, self.stage.outcome.complaints = self.stage.outcome.complaints, complaints
+        if late:
+            return "; ".join(late)
+        if not await until(self._agree, _SYNC_S, every_s=0.05):
+            return await self._difference()
+        await self._note_quarantines()
+        return ""
+
+    async def _agree(self) -> bool:
+        """Whether two Envoys that differ in their variant alone have the same."""
+        return not await self._difference()
+
+    async def _difference(self) -> str:
+        """What two Envoys do not have in common that differ in their variant alone; empty if nothing."""
+        pairs = zip(self.stage.clients[::2], self.stage.clients[1::2], strict=True)
+        found = [await _differ(one, other) for one, other in pairs]
+        return "; ".join(filter(None, found))
+
+    async def newcomer(self) -> str:
+        """What an Envoy that starts now has not in common with those that lived through everything."""
+        found = []
+        for said, old in zip(_SAID, self.stage.clients[::2], strict=True):
+            new = await self.stage.client(old.variant == "delta", tapped=False, **said)
+            self.stage.clients.remove(new)
+            await until(lambda old=old, new=new: _same(old, new), _SYNC_S)
+            found.append(await _differ(old, new))
+        return "; ".join(filter(None, found))
+
+    async def _note_quarantines(self) -> None:
+        _, text = await self.stage.readyz()
+        try:
+            warnings = json.loads(text)["warnings"]
+        except (ValueError, LookupError):
+            return
+        for warning in warnings:
+            if "quarantined" in warning:
+                self.held[warning] = self.held.get(warning, 0) + 1
+
+    async def _nack(self, client: Client, before: Mapping[str, int]) -> str:
+        now = await self._rejected(client)
+        more = sorted(name for name in now if now[name] > before.get(name, 0))
+        return f"{client.name} rejected {', '.join(more)}: {self._rejection()}" if more else ""
+
+    async def _rejected(self, client: Client) -> dict[str, int]:
+        return await client.envoy.rejected()
+
+    def _rejection(self) -> str:
+        """What the control plane was told last of what an Envoy refused."""
+        for line in reversed(self.stage.plane.log.splitlines()):
+            if '"rejected' in line or "NACK" in line or "refused" in line:
+                return line[:500]
+        return ""
+
+    def _last_words(self) -> str:
+        """Of a control plane that has ended, or a traceback in its log."""
+        try:
+            self.stage.plane.require()
+        except Unavailable as ended:
+            return str(ended)
+        log = self.stage.plane.log
+        news, self._read = log[self._read :], len(log)
+        if "Traceback" in news:
+            return f"a traceback: {news[news.index('Traceback') :][-300:]!r}"
+        return ""
+
+
+async def _same(one: Client, other: Client) -> bool:
+    return not await _differ(one, other)
+
+
+async def _differ(one: Client, other: Client) -> str:
+    """What two Envoys do not have in common; empty if nothing."""
+    has, others = await _config(one), await _config(other)
+    names = sorted(name for name in has | others if has.get(name) != others.get(name))
+    told = "; ".join(f"{name}: {has.get(name)} and {others.get(name)}" for name in names[:2])
+    return f"{one.name} and {other.name} differ in {len(names)} places: {told}" if names else ""
+
+
+async def _config(client: Client) -> dict[str, str]:
+    """Its dynamic configuration as comparable text, by kind and name."""
+    sections = await client.envoy.config()
+    entries = [(kind, one) for section in sections for kind in _DYNAMIC for one in section.get(kind, ())]
+    bodies = [(kind, _body(one)) for kind, one in entries]
+    found = {f"{kind} {body['name']}": json.dumps(body, sort_keys=True) for kind, body in bodies if body}
+    # The routes of a listener that is gone stay until its last connection has ended.
+    stale = {name for name in found if name.startswith(_ROUTES) and _listener(name) not in found}
+    # The egress listener says where this very Envoy listens.
+    return {name: found[name] for name in found.keys() - stale - {_LISTENER + "egress"}}
+
+
+def _listener(routes: str) -> str:
+    return _LISTENER + routes.removeprefix(_ROUTES)
+
+
+def _body(entry: dict[str, Any]) -> dict[str, Any]:
+    """A listener has none once it is gone and only waits for the end of its connections."""
+    state = entry.get("active_state", entry)
+    return next((state[key] for key in ("cluster", "route_config", "listener") if key in state), {})
