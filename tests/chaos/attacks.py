@@ -209,4 +209,5 @@ ATTACKS: dict[str, Callable[..., Awaitable[None]]] = {
 }
 
 if __name__ == "__main__":
+    print("begun", flush=True)
     asyncio.run(ATTACKS[sys.argv[1]](*sys.argv[2:]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from pilothouse.cli.demo.waiting import until
+
 from .injection import injection
 from .stage import ATTACKS, Stage
 
@@ -11,10 +13,12 @@ _FOR_S = 4.0
 _LOG_MB = 5
 
 
-async def _attacked(stage: Stage, name: str, port: int) -> None:
+async def _attacked(stage: Stage, name: str, port: int, for_s: float = _FOR_S) -> None:
     """Move endpoints while an attack runs, and once more after it."""
-    attack, begun = stage.program(ATTACKS, name, port), time.monotonic()
-    while not attack.over and time.monotonic() - begun < _FOR_S:
+    attack = stage.program(ATTACKS, name, port)
+    await until(lambda: attack.said, 20.0)
+    begun = time.monotonic()
+    while not attack.over and time.monotonic() - begun < for_s:
         await stage.follows()
     attack.end()
     await stage.follows()
@@ -32,7 +36,7 @@ async def requests_of_4_mb(stage: Stage) -> None:
 @injection(alone=True)
 async def million_names(stage: Stage) -> None:
     """streams that name 1,000,000 clusters each"""
-    await _attacked(stage, "million_names", stage.plane.xds)
+    await _attacked(stage, "million_names", stage.plane.xds, for_s=30.0)
 
 
 @injection(alone=True)
@@ -75,7 +79,7 @@ async def settings_flood(stage: Stage) -> None:
 async def half_requests(stage: Stage) -> None:
     """1,000 half requests at the admin port, which keep no new Envoy out"""
     attack = stage.program(ATTACKS, "half_requests", stage.plane.admin)
-    await stage.watch(2.0)
+    await until(lambda: "connections" in attack.said, 20.0)
     await stage.follows()
     await stage.shows(status=(200,))
     await stage.client(delta=True)

@@ -17,6 +17,7 @@ async def _unharmed(stage: Stage, processes: Callable[[], Sequence[int]]) -> Non
     running = [*processes()]
     for number in _HARMLESS:
         for pid in running:
+            stage.plane.require()
             os.kill(pid, number)
         await stage.watch(0.5)
         await stage.follows()

@@ -148,7 +148,7 @@ class Stage:
     async def connected(self, within_s: float = 15.0) -> None:
         for client in self.clients:
             if not await until(client.envoy.connected, within_s):
-                self.complain("an Envoy did not come back to the control plane")
+                self.complain(f"{client.variant} did not come back to the control plane")
 
     async def client(self, delta: bool, tapped: bool = True, **said: Any) -> Client:
         """One more Envoy, once it is live. Nobody can listen in on TLS."""
@@ -183,7 +183,8 @@ class Stage:
     # Questions
 
     def complain(self, text: str) -> None:
-        self.outcome.complaints.append(text)
+        if text not in self.outcome.complaints:
+            self.outcome.complaints.append(text)
 
     async def follows(self, within_s: float = _ARRIVES_S, name: str = CANARY) -> None:
         """Move an endpoint; complain unless every Envoy calls it at its new place in time."""
@@ -308,6 +309,11 @@ class Program:
     @property
     def over(self) -> bool:
         return not Path(f"/proc/{self._processes.pid(self._name)}/exe").exists()
+
+    @property
+    def said(self) -> str:
+        """What it has written so far."""
+        return (self._processes.folder / f"{self._name}.log").read_text(errors="replace")
 
     def end(self) -> str:
         """What it said last."""

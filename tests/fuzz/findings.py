@@ -32,7 +32,7 @@ class Findings:
         """Keep a batch, and the smallest documents that fail as well."""
         self.count += 1
         self._say(f"[red]seed {self._seed} batch {number}:[/red] ", complaint)
-        if (kind := re.sub(r"[0-9]+", "0", complaint)) in self._told:
+        if (kind := re.sub(r"[0-9]+|'[^']*'|\"[^\"]*\"", "", complaint)) in self._told:
             await trial.recover()
             return
         self._told.add(kind)

@@ -104,7 +104,7 @@ class Trial:
         await self.stage.arrives(_HOST, self._turn, _SYNC_S)
         late, self.stage.outcome.complaints = self.stage.outcome.complaints, complaints
         if late:
-            return "; ".join(late)
+            return "; ".join([*late, *(warning for warning in await self._warnings() if "source" in warning)])
         if not await until(self._agree, _SYNC_S, every_s=0.05):
             return await self._difference()
         await self._note_quarantines()
@@ -131,14 +131,18 @@ class Trial:
         return "; ".join(filter(None, found))
 
     async def _note_quarantines(self) -> None:
-        _, text = await self.stage.readyz()
-        try:
-            warnings = json.loads(text)["warnings"]
-        except (ValueError, LookupError):
-            return
-        for warning in warnings:
+        for warning in await self._warnings():
             if "quarantined" in warning:
                 self.held[warning] = self.held.get(warning, 0) + 1
+
+    async def _warnings(self) -> list[str]:
+        """What /readyz says is the matter."""
+        _, text = await self.stage.readyz()
+        try:
+            said = json.loads(text)
+            return [*said["reasons"], *said["warnings"]]
+        except (ValueError, LookupError):
+            return []
 
     async def _nack(self, client: Client, before: Mapping[str, int]) -> str:
         now = await self._rejected(client)
