@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -32,11 +31,11 @@ from ..envoy.dns_server import resolver
 from ..envoy.manifests import Document, Manifests, endpoint_slice, service
 from ..envoy.sidecar import Envoy
 from ..envoy.tap import Tap
-from ..wire.stream import read
+from .client import Client
 from .injection import Injection, Outcome
-from .ledger import Ledger
 from .pki import Pki
 from .plane import Plane, known, offered
+from .program import Program
 
 STEADY = tuple(f"steady-{number}" for number in range(5))
 """Services that are called all the time, each from a file of its own."""
@@ -50,51 +49,6 @@ PORTS = Ports()
 
 _EACH_PER_S = 15.0
 _ARRIVES_S = 10.0
-_ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-class Client:
-    """An Envoy, and what it was told, as far as a tap has heard that."""
-
-    def __init__(self, envoy: Envoy, tap: Tap | None, delta: bool) -> None:
-        self.envoy, self.variant = envoy, "delta" if delta else "sotw"
-        self.name = f"{self.variant}-{envoy.egress[1]}"
-        self._tap = tap
-        self._removed = self._rejected = self._start = 0
-
-    async def connections(self) -> int:
-        """How many it has opened to the control plane."""
-        return (await self.envoy.stats("cluster.xds"))["cluster.xds.upstream_cx_total"]
-
-    async def begin(self) -> None:
-        """What is counted counts from here on."""
-        self._removed, self._rejected = await self._counted()
-        self._start = len(self._responses())
-
-    async def told(self) -> tuple[int, int, int]:
-        """Resources sent again, statements of absence, and rejected updates."""
-        removed, rejected = await self._counted()
-        again, gone = self._heard()
-        return again, max(gone, removed - self._removed), rejected - self._rejected
-
-    def _heard(self) -> tuple[int, int]:
-        ledger = Ledger()
-        said = [read(self.variant, response) for response in self._responses()]
-        for response in said[: self._start]:
-            ledger.take(response)
-        again, gone = ledger.again, len(ledger.gone)
-        for response in said[self._start :]:
-            ledger.take(response)
-        return ledger.again - again, len(ledger.gone) - gone
-
-    def _responses(self) -> list[Any]:
-        recordings = self._tap.recordings if self._tap else ()
-        return [response for recording in recordings for response in recording.responses]
-
-    async def _counted(self) -> tuple[int, int]:
-        stats = await self.envoy.stats()
-        removed = stats.get("cluster_manager.cluster_removed", 0)
-        return removed, sum(n for name, n in stats.items() if name.endswith("update_rejected"))
 
 
 class Stage:
@@ -176,9 +130,7 @@ class Stage:
 
     def program(self, name: str, *words: object) -> Program:
         """Start another program of the tests, such as a client that misbehaves."""
-        words = (sys.executable, "-P", "-m", name, *words)
-        self._programs.start(name, ["env", f"PYTHONPATH={_ROOT}", *map(str, words)])
-        return Program(self._programs, name)
+        return Program(self._programs, name, *words)
 
     # Questions
 
@@ -298,27 +250,6 @@ class Stage:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class Program:
-    """A process that runs until it is over, or ended."""
-
-    def __init__(self, processes: Processes, name: str) -> None:
-        self._processes, self._name = processes, name
-
-    @property
-    def over(self) -> bool:
-        return not Path(f"/proc/{self._processes.pid(self._name)}/exe").exists()
-
-    @property
-    def said(self) -> str:
-        """What it has written so far."""
-        return (self._processes.folder / f"{self._name}.log").read_text(errors="replace")
-
-    def end(self) -> str:
-        """What it said last."""
-        self._processes.kill(self._name)
-        return self._processes.last_words(self._name)
 
 
 @asynccontextmanager

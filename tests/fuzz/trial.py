@@ -12,8 +12,9 @@ from typing import Any
 from pilothouse.cli.demo.processes import Unavailable
 from pilothouse.cli.demo.waiting import until
 
+from ..chaos.client import Client
 from ..chaos.injection import Injection
-from ..chaos.stage import CANARY, Client, Stage
+from ..chaos.stage import CANARY, Stage
 from ..envoy.dns_server import DnsServer
 from .batch import Batch, separate
 
@@ -25,7 +26,7 @@ async def _nothing(stage: Stage) -> None:
 #: Not a fault that is injected: what is started for the trials.
 TRIAL = Injection("fuzz", "mutated documents", _nothing, sidecars=0)
 
-_SYNC_S = 10.0
+_SYNC_S = 30.0
 _RECOVERED_S = 90.0
 _SAID: tuple[dict[str, Any], ...] = (
     {"namespace": "shop", "capture": "vip", "node": "node-1"},
