@@ -107,7 +107,7 @@ async def play(injection: Injection) -> Outcome:
             await stage.call()
             await injection.run(stage)
             await stage.count()
-        outcome.judge(injection.absent)
+        outcome.judge(injection.absent, injection.again)
     except (Unavailable, OSError, httpx.HTTPError, AssertionError) as failure:
         outcome.complaints.append(f"{type(failure).__name__}: {failure}"[:500])
     outcome.took_s = time.monotonic() - begun

@@ -47,7 +47,7 @@ async def name_that_is_not_utf8(stage: Stage) -> None:
     await stage.follows()
 
 
-@injection("--no-state")
+@injection("--no-state", again=True)
 async def both_at_a_start_without_state(stage: Stage) -> None:
     """SIGKILL beside both, --no-state"""
     _tagged(stage)
@@ -108,7 +108,7 @@ async def restart_on_an_empty_folder(stage: Stage) -> None:
     await stage.follows()
 
 
-@injection("--no-state")
+@injection("--no-state", again=True)
 async def start_on_an_empty_folder(stage: Stage) -> None:
     """the same with --no-state: not ready until there is a document"""
     away = _emptied_while_down(stage)
@@ -122,7 +122,7 @@ async def start_on_an_empty_folder(stage: Stage) -> None:
     await stage.follows()
 
 
-@injection("--no-state", absent=True)
+@injection("--no-state", absent=True, again=True)
 async def empty_folder_is_allowed(stage: Stage) -> None:
     """the same with --allow-empty: ready, and all services go"""
     stage.forget(*STEADY)

@@ -18,7 +18,8 @@ _GROWTH, _GROWTH_MB = 1.5, 60.0
 class Injection:
     """A fault. `flags` are those of `pilothouse serve` beside the usual ones.
 
-    With `absent` it is right that services go: it was asked for. With `alone` nothing else runs at that time.
+    With `absent` it is right that services go: it was asked for. With `again` it is right that resources
+    are sent again: the control plane cannot know what the Envoys have. With `alone` nothing else runs at that time.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Injection:
     run: Callable[[Stage], Awaitable[None]]
     flags: tuple[str, ...] = ()
     absent: bool = False
+    again: bool = False
     tls: bool = False
     alone: bool = False
     sidecars: int = 2
@@ -37,13 +39,20 @@ def injections(*modules: ModuleType) -> list[Injection]:
 
 
 def injection(
-    *flags: str, absent: bool = False, tls: bool = False, alone: bool = False, sidecars: int = 2
+    *flags: str,
+    absent: bool = False,
+    again: bool = False,
+    tls: bool = False,
+    alone: bool = False,
+    sidecars: int = 2,
 ) -> Callable[[Callable[[Stage], Awaitable[None]]], Injection]:
     """Make a row of a function: its name is the row's, and its docstring says what is injected."""
 
     def made(run: Callable[[Stage], Awaitable[None]]) -> Injection:
         what = " ".join((run.__doc__ or "").split())
-        return Injection(run.__name__.replace("_", "-"), what, run, flags, absent, tls, alone, sidecars)
+        return Injection(
+            run.__name__.replace("_", "-"), what, run, flags, absent, again, tls, alone, sidecars
+        )
 
     return made
 
@@ -69,11 +78,11 @@ class Outcome:
     def ok(self) -> bool:
         return not self.complaints
 
-    def judge(self, absent: bool) -> None:
+    def judge(self, absent: bool = False, again: bool = False) -> None:
         """Complain of what must not be, whatever was injected."""
         found = {
             f"requests were lost: {self.lost}": bool(self.lost),
-            f"{self.again} resources were sent again": self.again,
+            f"{self.again} resources were sent again": self.again and not again,
             f"{self.absences} absences were stated": self.absences and not absent,
             "nothing was taken away, though that was asked for": absent and not self.absences,
             f"Envoys rejected {self.rejected} updates": self.rejected,

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.fleet.envoys import resident_mb
 
 from pilothouse.cli.demo.ports import Ports
-from pilothouse.cli.demo.processes import Processes, Unavailable, control_plane
+from pilothouse.cli.demo.processes import Processes, Unavailable
 from pilothouse.cli.demo.traffic import Answer, Connection
 from pilothouse.cli.demo.waiting import until
 
@@ -33,8 +32,10 @@ class Plane:
         self._processes, self._manifests = processes, manifests
 
     def launch(self, *flags: str) -> None:
-        command = control_plane(self._manifests, self.xds, self.admin)
-        self._processes.start(_NAME, [*command, "--log-format", "json", *flags])
+        ports = ["--xds", f"127.0.0.1:{self.xds}", "--admin", f"127.0.0.1:{self.admin}"]
+        usual = ["--manifests", self._manifests, *ports, "--log-format", "json"]
+        loopback = ["--allow-loopback-endpoints"] if _offered() else []
+        self._processes.start(_NAME, [_PROGRAM, "serve", *usual, *loopback, *flags])
 
     async def up(self, within_s: float = 45.0) -> None:
         """Return when the port for sidecars is open. Raises Unavailable."""
@@ -101,27 +102,16 @@ class Plane:
 
     def close(self) -> None:
         """End whatever of it still runs, stopped workers included."""
-        with suppress(KeyError):  # a crash was the last that happened to it
+        # A crash was the last that happened to it, or it has ended by itself.
+        with suppress(KeyError, ProcessLookupError):
             self.crash()
 
 
 @functools.cache
-def offered() -> frozenset[str]:
-    """The flags that this version of `pilothouse serve` takes."""
+def _offered() -> bool:
+    """Whether this version needs a flag to take endpoints on loopback addresses."""
     told = subprocess.run([_PROGRAM, "serve", "--help"], capture_output=True, text=True, check=True)
-    return frozenset(re.findall(r"--[a-z][a-z-]*", told.stdout))
-
-
-def known(flags: Sequence[str]) -> list[str]:
-    """These flags without those, and their values, that this version does not take."""
-    kept: list[str] = []
-    taken = True
-    for word in flags:
-        if word.startswith("--"):
-            taken = word in offered()
-        if taken:
-            kept.append(word)
-    return kept
+    return "--allow-loopback" in told.stdout
 
 
 def _free_pair(ports: Ports) -> int:

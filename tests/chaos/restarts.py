@@ -77,35 +77,34 @@ async def restart_beside_an_unreadable_file(stage: Stage) -> None:
     await _with_state(stage, _lock)
 
 
-@injection("--no-state")
+@injection("--no-state", again=True)
 async def restart_without_state_beside_half_a_file(stage: Stage) -> None:
     """SIGKILL beside a half-written file, --no-state"""
     await _without_state(stage, _half)
 
 
-@injection("--no-state")
+@injection("--no-state", again=True)
 async def restart_without_state_beside_a_broken_file(stage: Stage) -> None:
     """SIGKILL beside a file that is no YAML, --no-state"""
     await _without_state(stage, _break)
 
 
-@injection("--no-state")
+@injection("--no-state", again=True)
 async def restart_without_state_beside_an_unreadable_file(stage: Stage) -> None:
     """SIGKILL beside a file that cannot be read, --no-state"""
     await _without_state(stage, _lock)
 
 
-@injection("--no-state", absent=True)
+@injection("--no-state", absent=True, again=True)
 async def what_is_missing_is_accepted(stage: Stage) -> None:
-    """the same with --no-state --accept-missing, which takes the services of that file away"""
+    """SIGKILL beside a file that is no YAML, --no-state --accept-missing: its services go"""
     stage.forget(SPOILT)
-    await _restart_beside(stage, _half, "--no-state", "--accept-missing")
+    await _restart_beside(stage, _break, "--no-state", "--accept-missing")
 
 
-@injection()
+@injection(again=True)
 async def corrupt_state(stage: Stage) -> None:
     """SIGKILL beside a half-written file and a corrupt state folder"""
-    stage.require_state()
     stage.plane.crash()
     for file in filter(Path.is_file, stage.state.rglob("*")):
         data = file.read_bytes()
@@ -120,7 +119,6 @@ async def corrupt_state(stage: Stage) -> None:
 @injection()
 async def state_that_cannot_be_written(stage: Stage) -> None:
     """the state folder becomes a file while the process runs, then SIGKILL"""
-    stage.require_state()
     stage.state.rename(stage.folder / "state-before")
     stage.state.write_text("")
     await stage.follows()

@@ -34,13 +34,15 @@ from ..envoy.tap import Tap
 from .client import Client
 from .injection import Injection, Outcome
 from .pki import Pki
-from .plane import Plane, known, offered
+from .plane import Plane
 from .program import Program
 
 STEADY = tuple(f"steady-{number}" for number in range(5))
 """Services that are called all the time, each from a file of its own."""
 ATTACKS = "tests.chaos.attacks"
 """The program of clients that misbehave."""
+_OTHERS = tuple(f"other-{number}" for number in range(14))
+"""Services that nobody calls: what is lost has to be many to be massive."""
 CANARY = "canary"
 """A service whose endpoint moves, to see whether changes are still served."""
 
@@ -87,11 +89,8 @@ class Stage:
     def launch(self, *flags: str) -> None:
         """Start the control plane, with these flags in place of those of the injection."""
         given = flags or self._flags
-        for flag in given:
-            if flag.startswith("--") and flag not in offered() and flag not in ("--state", "--no-state"):
-                raise Unavailable(f"pilothouse serve has no {flag}")
         state = () if "--no-state" in given else ("--state", str(self.state))
-        self.plane.launch(*known([*state, "--allow-loopback-endpoints", *given]))
+        self.plane.launch(*state, *given)
 
     async def restart(self, *flags: str) -> None:
         """Start it after a crash, and wait until every Envoy is connected to it."""
@@ -188,11 +187,6 @@ class Stage:
         if text not in self.plane.log:
             self.complain(f"the log does not name {text}")
 
-    def require_state(self) -> None:
-        """Raise Unavailable if this version keeps nothing across restarts."""
-        if "--state" not in offered():
-            raise Unavailable("pilothouse serve has no --state")
-
     async def watch(self, seconds: float) -> None:
         """Let requests go on: what must not happen is given time to happen."""
         await asyncio.sleep(seconds)
@@ -213,7 +207,7 @@ class Stage:
             self.pki = Pki(self.folder / "pki")
             self._flags += self.pki.flags
         await self._cleanup.enter_async_context(serving(PODS, self.backend))
-        for number, name in enumerate((*STEADY, CANARY)):
+        for number, name in enumerate((*STEADY, CANARY, *_OTHERS)):
             self.save(name, number)
         self._turn = len(STEADY)
         self._cleanup.callback(self.plane.close)

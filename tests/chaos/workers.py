@@ -36,7 +36,7 @@ async def killed_worker(stage: Stage) -> None:
     await _replaced(stage, signal.SIGKILL)
 
 
-@injection(*_TWO, "--no-state", sidecars=4)
+@injection(*_TWO, "--no-state", again=True, sidecars=4)
 async def killed_worker_beside_half_a_file(stage: Stage) -> None:
     """--workers 2 --no-state: SIGKILL for one of them beside a half-written file"""
     file = stage.file(SPOILT)

@@ -192,13 +192,14 @@ async def _config(client: Client) -> dict[str, str]:
     bodies = [(kind, _body(one)) for kind, one in entries]
     found = {f"{kind} {body['name']}": json.dumps(body, sort_keys=True) for kind, body in bodies if body}
     # The routes of a listener that is gone stay until its last connection has ended.
-    stale = {name for name in found if name.startswith(_ROUTES) and _listener(name) not in found}
+    stale = {name for name in found if name.startswith(_ROUTES) and not _in_use(name, found)}
     # The egress listener says where this very Envoy listens.
     return {name: found[name] for name in found.keys() - stale - {_LISTENER + "egress"}}
 
 
-def _listener(routes: str) -> str:
-    return _LISTENER + routes.removeprefix(_ROUTES)
+def _in_use(routes: str, found: dict[str, str]) -> bool:
+    name = routes.removeprefix(_ROUTES)
+    return f'"route_config_name": {json.dumps(name)}' in found.get(_LISTENER + name, "")
 
 
 def _body(entry: dict[str, Any]) -> dict[str, Any]:
