@@ -18,8 +18,8 @@ _GROWTH, _GROWTH_MB = 1.5, 60.0
 class Injection:
     """A fault. `flags` are those of `pilothouse serve` beside the usual ones.
 
-    With `absent` it is right that services go: it was asked for. With `again` it is right that resources
-    are sent again: the control plane cannot know what the Envoys have. With `alone` nothing else runs at that time.
+    With `absent` it is right that services go, since that was asked for; with `again` that resources are sent
+    again, since nobody can know what the Envoys have. With `alone` nothing else runs at that time.
     """
 
     name: str
