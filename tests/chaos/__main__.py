@@ -25,6 +25,9 @@ from .interruptible import run
 from .stage import staged
 from .table import table
 
+_ROW_S = 240.0
+#: What the parts of a mesh raise that do not do what they should, or have ended.
+_FAILURES = (Unavailable, OSError, EOFError, LookupError, ValueError, AssertionError, httpx.HTTPError)
 _ALL = injections(restarts, files, workers, rules, clients, signals, certificates)
 
 
@@ -103,12 +106,12 @@ async def play(injection: Injection) -> Outcome:
     """Inject one fault into a mesh of its own, and see what becomes of it."""
     outcome, begun = Outcome(injection.name, injection.what), time.monotonic()
     try:
-        async with staged(injection, outcome) as stage:
+        async with asyncio.timeout(_ROW_S), staged(injection, outcome) as stage:
             await stage.call()
             await injection.run(stage)
             await stage.count()
         outcome.judge(injection.absent, injection.again)
-    except (Unavailable, OSError, httpx.HTTPError, AssertionError) as failure:
+    except _FAILURES as failure:
         outcome.complaints.append(f"{type(failure).__name__}: {failure}"[:500])
     outcome.took_s = time.monotonic() - begun
     return outcome
