@@ -28,7 +28,7 @@ from pilothouse.config import HostPort
 from pilothouse.model import Locality
 
 from ..envoy.dns_server import resolver
-from ..envoy.manifests import Document, Manifests, endpoint_slice, service
+from ..envoy.manifests import NAMESPACE, Document, Manifests, endpoint_slice, service
 from ..envoy.sidecar import Envoy
 from ..envoy.tap import Tap
 from .client import Client
@@ -76,12 +76,11 @@ class Stage:
 
     # Parts
 
-    def save(self, name: str, turn: int = 0, *more: Document, **spec: Any) -> None:
+    def save(self, name: str, turn: int = 0, *more: Document, namespace: str = NAMESPACE) -> None:
         """Write a service with one endpoint, which is that of the turn."""
-        pod = PODS[turn % len(PODS)]
-        self.manifests.save(
-            name, service(name, **spec), endpoint_slice(name, pod.address, self.backend), *more
-        )
+        pod = PODS[turn % len(PODS)].address
+        endpoint = endpoint_slice(name, pod, self.backend, namespace)
+        self.manifests.save(name, service(name, namespace), endpoint, *more)
 
     def file(self, name: str) -> Path:
         return self.manifests.folder / f"{name}.yaml"
@@ -108,7 +107,7 @@ class Stage:
         tap = await self._tap(delta) if tapped and self.pki is None else None
         client = Client(Envoy(self.ports.free()), tap, delta)
         egress = client.envoy.egress
-        metadata = {"namespace": "shop", "egress": "{}:{}".format(*egress), **said}
+        metadata = {"namespace": NAMESPACE, "egress": "{}:{}".format(*egress), **said}
         who = Node(client.name, Locality("eu", "eu-a"), {"pilothouse": metadata})
         place = HostPort("127.0.0.1", tap.port if tap else self.plane.xds)
         text = bootstrap(Sidecar(who, "web", place, not delta, 0, self.pki.sidecar if self.pki else None))

@@ -27,12 +27,14 @@ async def _nothing(stage: Stage) -> None:
 TRIAL = Injection("fuzz", "mutated documents", _nothing, sidecars=0)
 
 _SYNC_S = 30.0
+_QUIET_S = 0.2
 _RECOVERED_S = 90.0
 _SAID: tuple[dict[str, Any], ...] = (
     {"namespace": "shop", "capture": "vip", "node": "node-1"},
-    {"namespace": "data", "dependencies": ["shop/*", "data/*", "https://api.example.com"]},
+    {"namespace": "data", "dependencies": ["shop/*", "data/*", "calm/*", "https://api.example.com"]},
 )
-_HOST = f"{CANARY}.shop"
+_CALM = "calm"
+"""A namespace of which no mutated document speaks."""
 _LISTENER, _ROUTES = "dynamic_listeners ", "dynamic_route_configs "
 _DYNAMIC = ("dynamic_active_clusters", "dynamic_route_configs", "dynamic_listeners")
 
@@ -57,6 +59,7 @@ class Trial:
         self._folder.mkdir()
         self._turn = 100
         self._read = 0
+        self._had: list[dict[str, str]] = []
 
     async def wrong(self, batch: Batch) -> str:
         """Serve it; returns what is wrong then, in one line."""
@@ -64,7 +67,7 @@ class Trial:
         before = [await self._rejected(client) for client in self.stage.clients]
         self._turn += 1
         self._write(batch.files)
-        self.stage.save(CANARY, self._turn)
+        self.stage.save(CANARY, self._turn, namespace=_CALM)
         found = await self._out_of_sync()
         for client, rejected in zip(self.stage.clients, before, strict=True):
             found = await self._nack(client, rejected) or found
@@ -102,18 +105,19 @@ class Trial:
 
     async def _out_of_sync(self) -> str:
         complaints, self.stage.outcome.complaints = self.stage.outcome.complaints, []
-        await self.stage.arrives(_HOST, self._turn, _SYNC_S)
+        await self.stage.arrives(f"{CANARY}.{_CALM}", self._turn, _SYNC_S)
         late, self.stage.outcome.complaints = self.stage.outcome.complaints, complaints
         if late:
             return "; ".join([*late, *(warning for warning in await self._warnings() if "source" in warning)])
-        if not await until(self._agree, _SYNC_S, every_s=0.05):
+        if not await until(self._agree, _SYNC_S, every_s=_QUIET_S):
             return await self._difference()
         await self._note_quarantines()
         return ""
 
     async def _agree(self) -> bool:
-        """Whether two Envoys that differ in their variant alone have the same."""
-        return not await self._difference()
+        """Whether two Envoys that differ in their variant alone have the same, and had it before already."""
+        before, self._had = self._had, [await _config(client) for client in self.stage.clients]
+        return before == self._had and not await self._difference()
 
     async def _difference(self) -> str:
         """What two Envoys do not have in common that differ in their variant alone; empty if nothing."""
