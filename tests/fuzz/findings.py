@@ -15,7 +15,7 @@ from .mutation import Document
 from .shrinking import fewer, smaller
 from .trial import Trial
 
-_SHRINK_S = 120.0
+_SHRINK_S = 180.0
 
 Fails = Callable[[Batch], Awaitable[bool]]
 

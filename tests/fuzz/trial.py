@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -28,7 +27,7 @@ TRIAL = Injection("fuzz", "mutated documents", _nothing, sidecars=0)
 
 _SYNC_S = 30.0
 _QUIET_S = 0.2
-_RECOVERED_S = 90.0
+_AGAIN_S = 8.0  # for what is known to be wrong
 _SAID: tuple[dict[str, Any], ...] = (
     {"namespace": "shop", "capture": "vip", "node": "node-1"},
     {"namespace": "data", "dependencies": ["shop/*", "data/*", "calm/*", "https://api.example.com"]},
@@ -61,37 +60,31 @@ class Trial:
         self._read = 0
         self._had: list[dict[str, str]] = []
 
-    async def wrong(self, batch: Batch) -> str:
+    async def wrong(self, batch: Batch, within_s: float = _SYNC_S) -> str:
         """Serve it; returns what is wrong then, in one line."""
-        await self._revive()
         before = [await self._rejected(client) for client in self.stage.clients]
         self._turn += 1
         self._write(batch.files)
         self.stage.save(CANARY, self._turn, namespace=_CALM)
-        found = await self._out_of_sync()
+        found = await self._out_of_sync(within_s)
         for client, rejected in zip(self.stage.clients, before, strict=True):
             found = await self._nack(client, rejected) or found
         return self._last_words() or found
 
     async def fails(self, batch: Batch) -> bool:
         """Whether something is wrong with this one alone."""
-        await self.recover()
-        return bool(await self.wrong(batch))
+        wrong = await self.wrong(batch, _AGAIN_S)
+        await self.recover(bool(wrong))
+        return bool(wrong)
 
-    async def recover(self) -> None:
-        """Serve nothing until all is well: a source that has failed is not tried again at once."""
-        end = time.monotonic() + _RECOVERED_S
-        while await self.wrong(separate(())):
-            if time.monotonic() > end:
-                raise Unavailable(f"not in sync again {_RECOVERED_S:.0f} s after a finding")
-
-    async def _revive(self) -> None:
-        """A batch may have ended the control plane."""
-        try:
-            self.stage.plane.require()
-        except Unavailable:
-            self._write({})
+    async def recover(self, wrong: bool = True) -> None:
+        """Serve nothing, by another process if something was wrong: a source is not tried again at once."""
+        self._write({})
+        if wrong:
+            self.stage.plane.close()
             await self.stage.restart()
+        if complaint := await self.wrong(separate(())):
+            raise Unavailable(f"not in sync after a restart: {complaint}")
 
     def _write(self, files: Mapping[str, bytes]) -> None:
         """As the folder's only files; each appears at once and whole."""
@@ -103,13 +96,13 @@ class Trial:
             draft.write_bytes(data)
             os.replace(draft, self._folder / name)
 
-    async def _out_of_sync(self) -> str:
+    async def _out_of_sync(self, within_s: float) -> str:
         complaints, self.stage.outcome.complaints = self.stage.outcome.complaints, []
-        await self.stage.arrives(f"{CANARY}.{_CALM}", self._turn, _SYNC_S)
+        await self.stage.arrives(f"{CANARY}.{_CALM}", self._turn, within_s)
         late, self.stage.outcome.complaints = self.stage.outcome.complaints, complaints
         if late:
             return "; ".join([*late, *(warning for warning in await self._warnings() if "source" in warning)])
-        if not await until(self._agree, _SYNC_S, every_s=_QUIET_S):
+        if not await until(self._agree, within_s, every_s=_QUIET_S):
             return await self._difference()
         await self._note_quarantines()
         return ""
