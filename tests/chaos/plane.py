@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -34,8 +32,7 @@ class Plane:
     def launch(self, *flags: str) -> None:
         ports = ["--xds", f"127.0.0.1:{self.xds}", "--admin", f"127.0.0.1:{self.admin}"]
         usual = ["--manifests", self._manifests, *ports, "--log-format", "json"]
-        loopback = ["--allow-loopback-endpoints"] if _offered() else []
-        self._processes.start(_NAME, [_PROGRAM, "serve", *usual, *loopback, *flags])
+        self._processes.start(_NAME, [_PROGRAM, "serve", *usual, "--allow-loopback-endpoints", *flags])
 
     async def up(self, within_s: float = 45.0) -> None:
         """Return when the port for sidecars is open. Raises Unavailable."""
@@ -105,13 +102,6 @@ class Plane:
         # A crash was the last that happened to it, or it has ended by itself.
         with suppress(KeyError, ProcessLookupError):
             self.crash()
-
-
-@functools.cache
-def _offered() -> bool:
-    """Whether this version needs a flag to take endpoints on loopback addresses."""
-    told = subprocess.run([_PROGRAM, "serve", "--help"], capture_output=True, text=True, check=True)
-    return "--allow-loopback" in told.stdout
 
 
 def _free_pair(ports: Ports) -> int:
