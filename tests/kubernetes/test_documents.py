@@ -6,6 +6,7 @@ from textwrap import dedent
 import pytest
 
 from pilothouse.kubernetes.documents import Contents, Ignored, Place, Remark, read
+from pilothouse.kubernetes.objects import Key
 from pilothouse.reasons import Omission, Reason
 
 SERVICE = """\
@@ -113,9 +114,9 @@ def test_a_list_is_its_items():
     text = LIST.replace("name: B", "name: b").replace("- 5\n", "")
     contents = read(text.encode())
     assert names(contents) == ["a", "b"]
-    assert places(contents) == [Place(1, 1, "items[0]"), Place(1, 1, "items[2]")]
+    assert places(contents) == [Place(4, 1, "items[0]"), Place(9, 1, "items[2]")]
     assert contents.ignored == (
-        Ignored(Place(1, 1, "items[1]"), Omission(Reason.UNSUPPORTED_KIND, "Deployment of apps/v1")),
+        Ignored(Place(7, 1, "items[1]"), Omission(Reason.UNSUPPORTED_KIND, "Deployment of apps/v1")),
     )
 
 
@@ -128,8 +129,9 @@ def test_every_fault_of_a_list_is_named_with_its_item():
 
 
 def test_an_item_that_is_no_mapping_is_named():
-    (error,) = read(LIST.encode()).errors
-    assert error == Remark(Place(13, 1, "items[3]"), "is the number 5, not a mapping of fields")
+    contents = read(LIST.encode())
+    assert contents.errors[-1] == Remark(Place(13, 1, "items[3]"), "is the number 5, not a mapping of fields")
+    assert names(contents) == ["a"]
 
 
 def test_in_a_list_of_one_kind_the_items_need_not_say_what_they_are():
@@ -167,8 +169,8 @@ def test_faults_have_line_document_field_and_message():
     text = f"{service('a')}---\n{service('b', 70000)}---\n{service('c', 0)}"
     contents = read(text.encode())
     assert contents.errors == (
-        Remark(Place(15, 2, "spec.ports[0].port"), "70000 is not in 1..65535"),
-        Remark(Place(23, 3, "spec.ports[0].port"), "0 is not in 1..65535"),
+        Remark(Place(15, 2, "spec.ports[0].port"), "70000 is not in 1..65535", Key("Service", "shop", "b")),
+        Remark(Place(23, 3, "spec.ports[0].port"), "0 is not in 1..65535", Key("Service", "shop", "c")),
     )
     assert names(contents) == ["a"]
 
@@ -185,17 +187,21 @@ def test_a_missing_field_is_on_the_line_of_what_should_have_it():
         ("a: 1\n b: 2\n", 2, "mapping values are not allowed in this context"),
         ('a: "\n', 1, "found unexpected end of stream"),
         ("a: *b\n", 1, "found undefined alias"),
-        ("a: !!python/object:os.system x\n", 1, "could not determine a constructor for the tag"),
-        ("\na: " + "9" * 5000, 2, "has a value that cannot be read"),
+        (
+            "a: !!python/object:os.system x\n",
+            1,
+            "has the tag !!python/object:os.system, which no manifest can have",
+        ),
+        ("\na: " + "9" * 5000, 2, "has a number of 5000 digits"),
         ("a: \x01\n", 1, "control characters are not allowed"),
-        ('{"a": 1,\n"b"\n', 2, "did not find expected ',' or '}'"),
+        ('{"a": 1,\n"b"\n', 2, "is not JSON: expecting ':' delimiter"),
         ("just text", 1, "is the string"),
     ],
 )
 def test_what_is_no_manifest_has_a_line_and_a_reason(text, line, message):
     contents = read(f"{service('good')}---\n{text}".encode())
     (error,) = contents.errors
-    assert error.place == Place(line + 8, 2)
+    assert (error.place.line, error.place.document) == (line + 8, 2)
     assert message in error.message
     assert "\n" not in error.message
     assert names(contents) == ["good"]

@@ -25,7 +25,6 @@ def test_deep_nesting_is_refused(text):
     # From PyYAML 6.0.4 on, the parser has a limit of its own for flow collections.
     with pytest.raises(TextError, match=r"is nested deeper than 100 levels|exceeded maximum nesting depth"):
         load(text)
-    assert Lines(text).of(0, ("a",)) == 0
 
 
 @pytest.mark.parametrize(
@@ -67,31 +66,26 @@ def test_aliases_that_multiply_are_refused():
 
 
 def test_aliases_that_do_not_are_welcome():
-    text = "a: &a {x: [1, 2]}\nb: *a\nc: {<<: *a, y: 3}\n"
-    assert load(text) == [{"a": {"x": [1, 2]}, "b": {"x": [1, 2]}, "c": {"x": [1, 2], "y": 3}}]
+    text = "a: &a {x: [1, 2]}\nb: *a\nc: {<<: *a, z: 3}\n"
+    assert load(text) == [{"a": {"x": [1, 2]}, "b": {"x": [1, 2]}, "c": {"x": [1, 2], "z": 3}}]
 
 
-@pytest.mark.parametrize(
-    ("width", "message"),
-    [(2, "merges too much"), (16, "merges too much"), (17, "merges too many mappings")],
-)
+@pytest.mark.parametrize("width", [2, 16, 17])
 @pytest.mark.parametrize("listed", [True, False])
-def test_merges_that_multiply_are_refused_or_merged_once(width, message, listed):
+def test_merges_that_multiply_are_refused(width, listed):
     lines = ["l0: &l0 {x: 1}"]
     for level in range(1, 40):
         alias = f"*l{level - 1}"
         merges = f"<<: [{', '.join([alias] * width)}]" if listed else ", ".join([f"<<: {alias}"] * width)
         lines.append(f"l{level}: &l{level} {{{merges}}}")
-    # From PyYAML 6.0.4 on, what is merged twice is merged once.
-    once = [{f"l{level}": {"x": 1} for level in range(40)}] if width <= 16 else None
-    assert _outcome("\n".join(lines)) in (message, once)
+    with pytest.raises(TextError, match="its aliases expand to too much"):
+        load("\n".join(lines))
 
 
-def _outcome(text):
-    try:
-        return load(text)
-    except TextError as refused:
-        return refused.message
+def test_what_a_mapping_says_itself_goes_before_what_it_merges():
+    text = "a: &a {x: 1, z: 1}\nb: &b {x: 2, w: 2}\nc: {z: 3, <<: [*a, *b]}\nd: {<<: *a, <<: *b}\n"
+    assert load(text)[0]["c"] == {"x": 1, "w": 2, "z": 3}
+    assert load(text)[0]["d"] == {"x": 2, "z": 1, "w": 2}
 
 
 @pytest.mark.parametrize("text", ["&a [*a]", "&a {b: *a}", "? &a [*a]\n: 1", "&a {*a : 1}"])

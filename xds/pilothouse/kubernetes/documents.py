@@ -1,28 +1,37 @@
-"""The text of a manifest file becomes objects, and faults that name line, document and field.
-
-A text is cut at its document separators and each piece is read by itself. So one fault does not
-hide another, and of a changed file only the changed pieces are read again.
-"""
+"""The text of a manifest file becomes objects, and faults that name line, document and field."""
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pilothouse.kubernetes.faults import TextError
 from pilothouse.kubernetes.fields import FieldError, Fields, written
 from pilothouse.kubernetes.metadata import DEFAULT_NAMESPACE
 from pilothouse.kubernetes.objects import Key, Object
 from pilothouse.kubernetes.parse import parse
-from pilothouse.kubernetes.values import Lines, TextError, load
+from pilothouse.kubernetes.pieces import Piece, pieces
+from pilothouse.kubernetes.values import Lines
 from pilothouse.reasons import Omission, Reason
 
-# A line that begins so ends a document wherever it stands, be it inside a quoted text (YAML 1.2, 9.1.2).
-_SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-# A directive (`%YAML 1.2`) stands before the separator of the document that it is for.
-_DIRECTIVE = re.compile(r"^%", re.MULTILINE)
+# The longer ones first: the mark of UTF-32 begins with that of UTF-16.
+_ENCODINGS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+_MARKED_LINE = re.compile("^\ufeff", re.MULTILINE)
+# In block style, what tells which object a document is that cannot be read.
+_KIND = re.compile(r"^kind: +([A-Za-z]+) *$", re.MULTILINE)
+_METADATA = re.compile(r"^metadata: *\n((?: .*\n|\n)+)", re.MULTILINE)
+_NAME = re.compile(r"^  name: +([a-z0-9.-]+) *$", re.MULTILINE)
+_NAMESPACE = re.compile(r"^  namespace: +([a-z0-9-]+) *$", re.MULTILINE)
+_OUTSIDE_OF_NAMESPACES = ("Namespace", "Node")
 
 
 class Place(NamedTuple):
@@ -34,7 +43,7 @@ class Place(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """What is to be said about a place in a file, and the object that it is about, where that is known.
+    """What is to be said about a place in a file. `key` is the object declared there, if that is known.
 
     `reason` is the code of what is left out because of it, if there is one.
     """
@@ -61,9 +70,9 @@ class Declared(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a text says. `errors` are documents that cannot be read, `warnings` parts that count as absent.
+    """What a text says. Of what has `errors` nothing is declared; `warnings` do no harm.
 
-    `pieces` are for the next `read`: the text's documents by their hash, each with places of its own.
+    `pieces` are for the next `read`: the text's pieces by their hash, each with places of its own.
     """
 
     declared: tuple[Declared, ...] = ()
@@ -80,82 +89,145 @@ def read(data: bytes, before: Contents = Contents(), namespace: str = DEFAULT_NA
     Objects that state no namespace are in `namespace`.
     """
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        return Contents(errors=(Remark(Place(line, 0), "is not UTF-8 text"),), pieces=before.pieces)
-    pieces: dict[bytes, Contents] = {}
+        text = _decoded(data)
+    except TextError as error:
+        remark = Remark(Place(error.line + 1, 0), error.message)
+        return Contents(errors=(remark,), pieces=before.pieces)
+    known: dict[bytes, Contents] = {}
     found: list[Contents] = []
-    line, documents = 0, 0
-    for piece in _pieces(text):
-        key = sha256(piece.encode()).digest()
-        said = before.pieces.get(key) or (_read_piece(piece, namespace) if piece.strip() else Contents())
-        pieces[key] = said
-        found.append(_moved(said, line, documents))
-        line += piece.count("\n")
-        documents += said.documents
+    documents = 0
+    for piece in pieces(text):
+        digest = sha256(piece.identity).digest()
+        said = known.get(digest) or before.pieces.get(digest) or _read_piece(piece, namespace)
+        known[digest] = said
+        # All items of a list are in one document.
+        first = documents - 1 if piece.item else documents
+        found.append(_moved(said, piece, first))
+        documents = first + said.documents
     if not documents:
         message = "is empty; delete the file to remove its services"
-        return Contents(errors=(Remark(Place(0, 0), message),), pieces=pieces)
-    return _joined(found, documents, pieces)
+        return Contents(errors=(Remark(Place(0, 0), message),), pieces=known)
+    return _joined(found, documents, known)
 
 
-def _pieces(text: str) -> Iterator[str]:
-    starts = [] if _DIRECTIVE.search(text) else [match.start() for match in _SEPARATOR.finditer(text)]
-    for start, end in zip([0, *starts], [*starts, len(text)], strict=True):
-        if start < end:
-            yield text[start:end]
-
-
-def _read_piece(text: str, namespace: str) -> Contents:
-    """What one piece says, with lines and documents counted within the piece."""
+def _decoded(data: bytes) -> str:
+    name = next((name for mark, name in _ENCODINGS if data.startswith(mark)), "UTF-8")
     try:
-        documents = load(text)
+        text = data.decode(name)
+    except UnicodeDecodeError as error:
+        raise TextError(data.count(b"\n", 0, error.start), f"is not {name} text") from None
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    # YAML allows a mark before each document; files that are joined have one in the middle.
+    return _MARKED_LINE.sub("", text) if "\ufeff" in text else text
+
+
+def _read_piece(piece: Piece, namespace: str) -> Contents:
+    """What one piece says, with lines, documents and fields counted within the piece."""
+    try:
+        documents = piece.values()
     except TextError as error:
-        return Contents(errors=(Remark(Place(error.line + 1, 1), error.message),), documents=1)
-    lines = Lines(text)
-    found = [_read_document(*numbered, lines, namespace) for numbered in enumerate(documents)]
-    return _joined(found, len(documents))
+        path = error.path[1:] if piece.item is not None else error.path
+        place = Place(error.line + 1, 1, written(path))
+        return Contents(errors=(Remark(place, error.message, _named(piece.text, namespace)),), documents=1)
+    reading = _Reading(piece, Lines(piece.text, json=piece.json), namespace)
+    return _joined([reading.document(*numbered) for numbered in enumerate(documents)], len(documents))
 
 
-def _read_document(number: int, document: object, lines: Lines, namespace: str) -> Contents:
-    # That a document is at fault is rare, so only then its lines are looked up; its first is known.
-    start = lines.first if number == 0 else lines.of(number)
+class _Reading:
+    """Of one piece: what its documents say. Lines are looked up only where there is a fault."""
 
-    def remark(error: FieldError) -> Remark:
-        line = lines.of(number, error.path) if error.path else start
-        return Remark(Place(line + 1, number + 1, error.field), error.message, reason=error.reason)
+    def __init__(self, piece: Piece, lines: Lines, namespace: str) -> None:
+        self._piece = piece
+        self._lines = lines
+        self._namespace = namespace
 
-    def read_object(item: Fields) -> Contents:
-        place = Place(start + 1, number + 1, written(item.path))
-        parsed = parse(item, namespace)
+    def document(self, number: int, value: object) -> Contents:
+        start = self._lines.first if number == 0 else self._lines.of(number)
+        if self._piece.item is not None:
+            return self._object(value, (), number, start, self._piece.kind, self._piece.version)
+        try:
+            document = Fields(value)
+            kind, version = document.text("kind"), document.text("apiVersion")
+            if not _is_list(document, kind):
+                return self._object(value, (), number, start)
+            items = document.anything("items")
+        except FieldError as error:
+            return Contents(errors=(self._remark(number, error, _key(value, self._namespace)),))
+        named = kind.removesuffix("List"), version
+        return _joined(
+            self._object(item, ("items", index), number, start, *named) for index, item in enumerate(items)
+        )
+
+    def _object(
+        self, value: object, path: tuple[str | int, ...], number: int, start: int, *named: str
+    ) -> Contents:
+        try:
+            document = Fields(value, path)
+            if named:
+                document = _of_list(document, *named)
+        except FieldError as error:
+            return Contents(errors=(self._remark(number, error, _key(value, self._namespace, *named)),))
+        parsed = parse(document, self._namespace)
+        key = _key(value, self._namespace, *named) if parsed.errors else None
+        place = Place(start + 1, number + 1, written(path))
         return Contents(
             declared=(Declared(parsed.object, place),) if parsed.object else (),
-            errors=tuple(remark(error) for error in parsed.errors),
-            warnings=tuple(remark(warning) for warning in parsed.warnings),
+            errors=tuple(self._remark(number, error, key) for error in parsed.errors),
+            warnings=tuple(self._remark(number, warning, None) for warning in parsed.warnings),
             ignored=(Ignored(place, parsed.ignored),) if parsed.ignored else (),
         )
 
-    try:
-        items = list(_items(Fields(document)))
-    except FieldError as error:
-        return Contents(errors=(remark(error),))
-    return _joined(map(read_object, items))
+    def _remark(self, number: int, error: FieldError, key: Key | None) -> Remark:
+        path = (0, *error.path) if self._piece.item is not None else error.path
+        line = self._lines.of(number, path) if error.path else self._lines.first
+        return Remark(Place(line + 1, number + 1, error.field), error.message, key, error.reason)
 
 
-def _items(document: Fields) -> Iterator[Fields]:
-    """The objects of a list, such as `kubectl get -o yaml` writes it; any other document is one object."""
-    kind = document.text("kind")
+def _is_list(document: Fields, kind: str) -> bool:
+    """Whether it is one, such as `kubectl get -o yaml` writes it. Raises FieldError for one without items."""
     if kind != "List" and not (kind.endswith("List") and "items" in document):
-        yield document
-        return
+        return False
     if not isinstance(document.anything("items"), list):
         raise document.error("items", "is required, and may be []")
-    for item in document.each("items"):
-        if item.text("kind") == "List":
-            raise item.error("kind", "is a list inside of a list")
-        # In a list of one kind the API server leaves out what its items are.
-        yield item.filled(kind=kind.removesuffix("List"), apiVersion=document.text("apiVersion"))
+    return True
+
+
+def _of_list(item: Fields, kind: str, version: str) -> Fields:
+    """In a list of one kind the API server leaves out what its items are."""
+    if item.text("kind") == "List":
+        raise item.error("kind", "is a list inside of a list")
+    return item.filled(kind=kind, apiVersion=version)
+
+
+def _key(value: Any, default: str, kind: str = "", version: str = "") -> Key | None:
+    """Which object a document declares that has an error, if it says so."""
+    try:
+        document = Fields(value)
+        meta = document.at("metadata")
+        namespace = meta.text("namespace") or default
+        return _key_of(document.text("kind") or kind, namespace, meta.text("name"))
+    except FieldError:
+        return None
+
+
+def _named(text: str, default: str) -> Key | None:
+    """Which object a text declares that cannot be read, if it says so in block style, and on whole lines."""
+    lines = text.rpartition("\n")[0]
+    if lines.startswith("- "):
+        lines = "\n".join(line[2:] for line in lines.split("\n"))
+    kind, metadata = _KIND.search(lines), _METADATA.search(lines + "\n")
+    name = _NAME.search(metadata[1]) if metadata else None
+    if kind is None or metadata is None or name is None:
+        return None
+    namespace = _NAMESPACE.search(metadata[1])
+    return _key_of(kind[1], namespace[1] if namespace else default, name[1])
+
+
+def _key_of(kind: str, namespace: str, name: str) -> Key | None:
+    if not kind or not name:
+        return None
+    return Key(kind, "" if kind in _OUTSIDE_OF_NAMESPACES else namespace, name)
 
 
 def _joined(
@@ -172,11 +244,13 @@ def _joined(
     )
 
 
-def _moved(said: Contents, lines: int, documents: int) -> Contents:
-    """The same, further down in a file."""
+def _moved(said: Contents, piece: Piece, documents: int) -> Contents:
+    """The same, where it stands in the file."""
+    item = "" if piece.item is None else f"items[{piece.item}]"
 
     def moved(place: Place) -> Place:
-        return Place(place.line + lines, place.document + documents, place.field)
+        inner = f".{place.field}" if item and place.field else place.field
+        return Place(place.line + piece.line, place.document + documents, item + inner)
 
     def all_moved(remarks: tuple[Remark, ...]) -> tuple[Remark, ...]:
         return tuple(remark._replace(place=moved(remark.place)) for remark in remarks)

@@ -60,20 +60,22 @@ class Fields:
     FieldError where the value has another type than it is asked for.
     """
 
-    __slots__ = ("_path", "_values")
+    __slots__ = ("_above", "_steps", "_values")
 
-    def __init__(self, values: object, path: Path = ()) -> None:
-        if not isinstance(values, Mapping):
-            raise FieldError(path, f"is {_kind(values)}, not a mapping of fields")
+    def __init__(self, values: object, path: Path = (), above: Fields | None = None) -> None:
+        # The path is put together only if somebody asks: nearly always nobody does.
+        self._steps = path
+        self._above = above
+        if type(values) is not dict and not isinstance(values, Mapping):
+            raise FieldError(self.path, f"is {_kind(values)}, not a mapping of fields")
         self._values: Mapping[Any, Any] = values
-        self._path = path
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
 
     @property
     def path(self) -> Path:
-        return self._path
+        return self._steps if self._above is None else self._above.path + self._steps
 
     @property
     def values(self) -> Mapping[Any, Any]:
@@ -82,14 +84,16 @@ class Fields:
 
     def filled(self, **defaults: str) -> Fields:
         """The same mapping, with these fields where it has none of the name."""
-        return Fields({**defaults, **self._values}, self._path)
+        return Fields({**defaults, **self._values}, self._steps, self._above)
 
     def error(self, key: str, message: str) -> FieldError:
-        return FieldError((*self._path, key), message)
+        return FieldError((*self.path, key), message)
 
     def text(self, key: str, default: str = "") -> str:
         value = self._values.get(key)
-        return default if value is None else _string(value, (*self._path, key))
+        if type(value) is str and value.isascii():
+            return value
+        return default if value is None else _string(value, (*self.path, key))
 
     def required(self, key: str) -> str:
         value = self.text(key)
@@ -118,13 +122,13 @@ class Fields:
     def at(self, key: str) -> Fields:
         """The mapping under a key; an empty one where there is none."""
         value = self._values.get(key)
-        return Fields({} if value is None else value, (*self._path, key))
+        return Fields({} if value is None else value, (key,), self)
 
     def each(self, key: str) -> Iterator[Fields]:
         """The mappings of a list, in its order."""
         for index, value in enumerate(self._list(key)):
             if value is not HOLE:
-                yield Fields(value, (*self._path, key, index))
+                yield Fields(value, (key, index), self)
 
     def readable(
         self, key: str, read: Callable[[Fields], T], refuse: Callable[[FieldError], None]
@@ -132,30 +136,33 @@ class Fields:
         """What `read` makes of each mapping of a list, in its order. One at which it raises costs itself."""
         for index, value in enumerate(self._list(key)):
             try:
-                yield read(Fields(value, (*self._path, key, index)))
+                yield read(Fields(value, (key, index), self))
             except FieldError as error:
                 refuse(error)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """The strings of a list, in its order."""
-        path = (*self._path, key)
-        return tuple(_string(value, (*path, index)) for index, value in enumerate(self._list(key)))
+        values = self._list(key)
+        if all(type(value) is str and value.isascii() for value in values):
+            return tuple(values)
+        path = (*self.path, key)
+        return tuple(_string(value, (*path, index)) for index, value in enumerate(values))
 
     def labels(self, key: str) -> dict[str, str]:
         """A mapping of strings to strings."""
-        path = (*self._path, key)
+        path = (*self.path, key)
         return {name: _string(value, (*path, name)) for name, value in self._members(key)}
 
     def annotations(self, key: str) -> dict[str, str]:
         """As `labels`, but a bare number or boolean counts as its text: who writes `weight: 5` means it."""
-        path = (*self._path, key)
+        path = (*self.path, key)
         return {name: _string(_scalar(value), (*path, name)) for name, value in self._members(key)}
 
     def _members(self, key: str) -> Iterator[tuple[str, Any]]:
         inner = self.at(key)
         for name, value in inner._values.items():
             if not isinstance(name, str):
-                raise FieldError(inner._path, f"has {_kind(name)} as a key, not a string{_hint(name)}")
+                raise FieldError(inner.path, f"has {_kind(name)} as a key, not a string{_hint(name)}")
             yield name, "" if value is None else value
 
     def _list(self, key: str) -> list[Any]:

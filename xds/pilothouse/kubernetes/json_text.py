@@ -1,0 +1,199 @@
+"""JSON text becomes plain values, as an API server reads it, and on which line of it a field stands."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, NoReturn
+
+from pilothouse.kubernetes.faults import TextError
+
+# A byte order mark is left between texts that were written one after the other.
+_SPACE = re.compile(r"[ \t\n\r\ufeff]*")
+_BETWEEN = re.compile(r"[ \t\n\r,:]*")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_DIGITS = re.compile(r"[0-9]{1000}")
+_MAX_DEPTH = 100
+_START = re.compile(r"^\{", re.MULTILINE)
+
+Path = tuple[str | int, ...]
+
+
+class Value(NamedTuple):
+    """One value of a text, with the place in it that it was read from; or why it could not be read.
+
+    What is not `certain` may be good YAML.
+    """
+
+    start: int
+    end: int
+    value: object
+    error: TextError | None = None
+    certain: bool = True
+
+
+class _Refused(Exception):
+    """Well-formed, but no value that an API server takes. `step` is the key that is there twice."""
+
+    def __init__(self, message: str, step: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.step = step
+
+
+def begins(text: str) -> bool:
+    """Whether a text can be a stream of JSON objects."""
+    return text.startswith("{", _skipped(text, 0))
+
+
+def stream(text: str) -> Iterator[Value]:
+    """The objects of a text, one after the other. After one that is broken, the next line with `{` goes on.
+
+    Whether the text is JSON at all is seen by its first value: if that has an error, it may be YAML.
+    """
+    at = _skipped(text, 0)
+    while at < len(text):
+        found = _read(text, at)
+        yield found
+        at = _skipped(text, found.end)
+
+
+def line_of(text: str, path: Path, known: dict[Path, Mapping[str | int, int]]) -> int:
+    """The line, from 0, of a field of the value that a text is, else of what is around it.
+
+    `known` keeps where things stand, for the next field of the same text.
+    """
+    at = _skipped(text, 0)
+    for depth, step in enumerate(path):
+        above = path[:depth]
+        if above not in known:
+            known[above] = dict(_places(text, at))
+        if step not in known[above]:
+            break
+        at = known[above][step]
+    return text.count("\n", 0, at)
+
+
+def _read(text: str, at: int) -> Value:
+    try:
+        value, end = _DECODER.raw_decode(text, at)
+        return _half(text, at, end, value) or Value(at, end, value)
+    except json.JSONDecodeError as error:
+        return _broken(text, at, error.pos, error.msg[:1].lower() + error.msg[1:])
+    except _Refused as refused:
+        return _refused(text, at, refused)
+    except RecursionError:
+        return _broken(text, at, at, "it is nested too deep")
+    except ValueError:  # Python reads no number of thousands of digits
+        digits = _DIGITS.search(text, at)
+        return _broken(text, at, digits.start() if digits else at, "it has a number that is too large")
+
+
+def _broken(text: str, start: int, at: int, message: str) -> Value:
+    following = _START.search(text, max(at, start + 1))
+    end = following.start() if following else len(text)
+    at = min(at, len(text[start:end].rstrip()) + start)
+    line = text.count("\n", start, at)
+    return Value(start, end, None, TextError(line, f"is not JSON: {message}"), certain=False)
+
+
+def _refused(text: str, at: int, refused: _Refused) -> Value:
+    """Read it once more without a look at what it says, to know where it ends."""
+    try:
+        _, end = _LENIENT.raw_decode(text, at)
+    except (ValueError, RecursionError):
+        return _broken(text, at, at, refused.message)
+    path = _twice(text[at:end]) if refused.step is not None else ()
+    line = line_of(text[at:end], path, {})
+    return Value(at, end, None, TextError(line, refused.message, path))
+
+
+def _half(text: str, at: int, end: int, value: object) -> Value | None:
+    """JSON can spell half a character; nothing that leaves us could carry it."""
+    spelt = _HALF.search(text, at, end)
+    if spelt is None or not _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+        return None
+    line = text.count("\n", at, spelt.start())
+    return Value(at, end, None, TextError(line, f"has half a character, {spelt.group()}.."))
+
+
+def _twice(text: str) -> Path:
+    """Where a key stands that is there twice."""
+    pending: list[tuple[Path, int]] = [((), _skipped(text, 0))]
+    while pending:
+        path, at = pending.pop()
+        if len(path) > _MAX_DEPTH:
+            continue
+        seen: set[str | int] = set()
+        for step, place in _places(text, at):
+            if step in seen:
+                return (*path, step)
+            seen.add(step)
+            pending.append(((*path, step), place))
+    return ()
+
+
+def _places(text: str, at: int) -> Iterator[tuple[str | int, int]]:
+    """What a collection holds: each key or index, and where that begins (an item: where it begins itself).
+
+    At a key it is the place of the key, from which `_inner` finds the value.
+    """
+    at = _inner(text, at)
+    opened = text[at : at + 1]
+    at += 1
+    index = 0
+    while opened in ("{", "[") and text[(at := _after(text, at)) : at + 1] not in ("}", "]", ""):
+        start = at
+        key, at = _LENIENT.raw_decode(text, at)
+        if opened == "[":
+            yield index, start
+            index += 1
+        else:
+            yield key, start
+            _, at = _LENIENT.raw_decode(text, _after(text, at))
+
+
+def _inner(text: str, at: int) -> int:
+    """The value of the member that begins here; an item of a list is a value itself."""
+    if text[at : at + 1] != '"':
+        return at
+    _, end = _LENIENT.raw_decode(text, at)
+    end = _skipped(text, end)
+    return _after(text, end) if text[end : end + 1] == ":" else at
+
+
+def _after(text: str, at: int) -> int:
+    found = _BETWEEN.match(text, at)
+    return found.end() if found else at
+
+
+def _skipped(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise _Refused("is there twice", next(key for key in counts if counts[key] > 1))
+    return found
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _Refused(f"has the number {text[:40]}, which is too large")
+    return number
+
+
+def _constant(text: str) -> NoReturn:
+    raise _Refused(f"has {text}, which is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_constant=_constant)
+_LENIENT = json.JSONDecoder(parse_int=str, parse_float=str)
