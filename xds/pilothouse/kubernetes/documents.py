@@ -147,6 +147,8 @@ class _Reading:
         if self._piece.item is not None:
             return self._object(value, (), number, start, self._piece.kind, self._piece.version)
         try:
+            if isinstance(value, list):
+                raise FieldError((), "is a list, not an object; put its items into one of kind: List")
             document = Fields(value)
             kind, version = document.text("kind"), document.text("apiVersion")
             if not _is_list(document, kind):

@@ -94,7 +94,7 @@ def _read(text: str, at: int) -> Value:
 
 
 def _broken(text: str, start: int, at: int, message: str) -> Value:
-    following = _START.search(text, max(at, start + 1))
+    following = _START.search(text, start + 1)
     end = following.start() if following else len(text)
     at = min(at, len(text[start:end].rstrip()) + start)
     line = text.count("\n", start, at)
