@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    nullcontext,
+    suppress,
+)
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +39,9 @@ class RecordingSink:
     def restore(self, services: Iterable[Service]) -> None:
         self.services = {service.name: service for service in services}
         self.reports.append(("restore", sorted(self.services)))
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def unknown(self, unknown: Unknown) -> None:
         self.places, self.partial = unknown

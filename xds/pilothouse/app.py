@@ -35,6 +35,7 @@ from pilothouse.sources import Sink, Source
 from pilothouse.sources.files import Absence, FilesSource
 from pilothouse.sources.files.kept import Kept
 from pilothouse.state import StateFolder, default_folder
+from pilothouse.turns import in_turns
 
 log = structlog.get_logger(__name__)
 
@@ -133,9 +134,9 @@ async def publish_next(
     """
     names = await registry.changed.take()
     before = set(catalogue.quarantined)
-    changes = catalogue.apply(sorted(names), registry.services)
+    changes = await in_turns(catalogue.applying(sorted(names), registry.services))
     more_is_known = catalogue.knowledge.learn(registry.complete, registry.partial)
-    discovery.publish(changes)
+    await in_turns(discovery.publishing(changes))
     if more_is_known:
         discovery.release()
     uncounted.mark(names)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import ref
@@ -38,12 +39,15 @@ from pilothouse.translate.names import (
 from pilothouse.translate.omissions import report_omissions
 from pilothouse.translate.pools import Pool
 from pilothouse.translate.proxyless import api_listener, cluster_routes, dialled
+from pilothouse.turns import Steps, at_once
 
 _MEBIBYTE = 1 << 20
 # In bytes, for all clients. A namespace takes 0.7 MB of 2,000 services; what does not fit is made anew.
 _SELECTIONS = 256 * _MEBIBYTE
 _CHOICES = 64 * _MEBIBYTE  # enough for a herd that reconnects and asks for the same
 _DOMAINS = 16 * _MEBIBYTE
+# So many changes are taken over at once; more are prepared beside what is in force.
+_FEW = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +105,50 @@ class Catalogue:
 
     def apply(self, names: Iterable[ServiceName], services: Mapping[ServiceName, Service]) -> list[Change]:
         """Take over these services as they are now. Costs as much as what changed."""
+        return at_once(self.applying(names, services))
+
+    def applying(
+        self, names: Iterable[ServiceName], services: Mapping[ServiceName, Service]
+    ) -> Steps[list[Change]]:
+        """As `apply`, in steps. Nothing of it is in force before the last one, and then all of it is."""
+        pending = deque(dict.fromkeys(names))
+        draft = self if len(pending) <= _FEW else self._draft()
         before: dict[ServiceName, Translated | None] = {}
-        pending = deque(names)
+        waiting = set(pending)
         while pending:
             name = pending.popleft()
-            before.setdefault(name, self._directory.get(name))
+            waiting.remove(name)
+            before.setdefault(name, draft._directory.get(name))
             # A service may take a virtual IP or a target from others, which then change as well.
-            pending.extend(self._admit(name, services.get(name)))
-        changes = [change(name, before, self._directory, self.capturing.followed) for name in before]
-        changes = [one for one in changes if one.names]
-        for one in changes:
-            self._forget(one)
-        if changes:
-            self._choices.clear()
+            touched = draft._admit(name, services.get(name)) - waiting
+            pending.extend(touched)
+            waiting |= touched
+            if draft is not self:
+                yield
+        changes: list[Change] = []
+        for name in before:
+            one = change(name, before, draft._directory, self.capturing.followed)
+            if one.names:
+                changes.append(one)
+            if draft is not self:
+                yield
+        if draft is not self:
+            self._take_over(draft)
+        self._forget_all(changes)
         return changes
+
+    def _draft(self) -> Catalogue:
+        """What becomes the next state of this catalogue, while clients read this one."""
+        draft = copy(self)
+        draft._directory, draft._claims = self._directory.copy(), self._claims.copy()
+        draft.quarantined = self.quarantined.copy()
+        return draft
+
+    def _take_over(self, draft: Catalogue) -> None:
+        self._directory, self._claims = draft._directory, draft._claims
+        self.knowledge.directory = self._directory
+        self.quarantined.clear()
+        self.quarantined.update(draft.quarantined)
 
     def cluster(self, scope: Scope, name: str, dialect: Dialect = Dialect.ENVOY) -> Resource | None:
         owner = self._directory.owner(scope, name)
@@ -260,13 +294,13 @@ class Catalogue:
         """The services in scope that a client there can call by name."""
         return [each for each in self._directory.visible(scope) if _may_answer(each.resolved, scope)]
 
-    def _admit(self, name: ServiceName, service: Service | None) -> Iterable[ServiceName]:
+    def _admit(self, name: ServiceName, service: Service | None) -> Set[ServiceName]:
         """Take over one service; returns the others that this touches."""
         old = self._directory.get(name)
         if service is None:
             self.quarantined.pop(name, None)
             if old is None:
-                return ()
+                return frozenset()
             self._directory.put(old, None)
             self._note_removed(old)
             return self._claims.release(old.service.spec)
@@ -276,14 +310,14 @@ class Catalogue:
             self._quarantine(name, violation)
             if old is not None:  # which stays, but not with what others have taken from it meanwhile
                 self._renew(old, replace(old.service, endpoints=service.endpoints))
-            return ()
+            return frozenset()
         self.quarantined.pop(name, None)
         self._directory.put(old, new)
         if old is None:
             return self._claims.stake(service.spec)
         if old.service.spec == service.spec:
-            return ()
-        return {*self._claims.release(old.service.spec), *self._claims.stake(service.spec)}
+            return frozenset()
+        return self._claims.release(old.service.spec) | self._claims.stake(service.spec)
 
     def _quarantine(self, name: ServiceName, violation: ValueError) -> None:
         self.quarantined[name] = Quarantined(str(violation), time.time())
@@ -334,6 +368,15 @@ class Catalogue:
         if not domains:
             return _NOTHING
         return self._domains.get("domains", lambda: domain_clusters(domains), scope.outside)
+
+    def _forget_all(self, changes: Sequence[Change]) -> None:
+        if changes:
+            self._choices.clear()
+        if len(changes) > _FEW:
+            # To find out what nothing has changed in would take longer than to make it again.
+            self._selections.clear()
+        for one in changes:
+            self._forget(one)
 
     def _forget(self, change: Change) -> None:
         """Drop what was cached of the changed resources, and of no others."""

@@ -6,6 +6,7 @@ domain, which Envoy refuses together with everything beside them. The older serv
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 from pilothouse.external import external
@@ -16,6 +17,9 @@ from pilothouse.reasons import Omission, Reason
 from pilothouse.routing import Backend, Route
 
 _NOBODY: frozenset[str] = frozenset()
+
+#: So many aliases may lead from one to the next; resolvers of DNS follow no more either.
+LONGEST_CHAIN = 16
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -54,6 +58,14 @@ class Claims:
         self._contesting = Index[ServiceName, ServiceName]()
         # By the host name that they point to.
         self._aliases = Index[str, ServiceName]()
+
+    def copy(self) -> Claims:
+        """Another one that says the same, to be changed while this one is read."""
+        copied = copy(self)
+        copied._by_hostname, copied._specs = self._by_hostname.copy(), self._specs.copy()
+        copied._by_vip, copied._leading = self._by_vip.copy(), self._leading.copy()
+        copied._contesting, copied._aliases = self._contesting.copy(), self._aliases.copy()
+        return copied
 
     def resolve(self, spec: ServiceSpec) -> Resolved:
         """What this spec comes to, were it admitted beside the others."""
@@ -122,6 +134,9 @@ class Claims:
                 return external(current, self._external_names)
             if following.name in seen:
                 return Omission(Reason.ALIAS_LOOP, str(spec.name), f"it leads back to {following.name}")
+            if len(seen) > LONGEST_CHAIN:
+                why = f"it leads through more than {LONGEST_CHAIN} other aliases"
+                return Omission(Reason.ALIAS_LOOP, str(spec.name), why)
             seen.add(following.name)
             current = following
         return current
@@ -139,15 +154,13 @@ class Claims:
         touched = {name for vip in spec.vips for name in self._by_vip.at(vip)}
         touched.update(self._contesting.at(spec.name), parents)
         # Whose alias leads to a service leads to its backends. What is touched already may have aliases, too.
-        pending = [spec.hostname, *(self._specs[name].hostname for name in parents if name in self._specs)]
-        seen = set(pending)
-        while pending:
-            for name in self._aliases.at(pending.pop()):
-                touched.add(name)
-                hostname = self._specs[name].hostname
-                if hostname not in seen:
-                    seen.add(hostname)
-                    pending.append(hostname)
+        reached = {spec.hostname, *(self._specs[name].hostname for name in parents if name in self._specs)}
+        seen = set(reached)
+        for _ in range(LONGEST_CHAIN + 1):
+            aliases = [name for hostname in reached for name in self._aliases.at(hostname)]
+            touched.update(aliases)
+            reached = {self._specs[name].hostname for name in aliases} - seen
+            seen |= reached
         return touched - {spec.name}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Iterator, Set
+from copy import copy
 from itertools import chain
 
 from pilothouse.audience import Scope
@@ -34,6 +35,14 @@ class Directory:
         self.by_server_name = 0
         #: The clusters of which clients on different nodes get different endpoints.
         self.by_node: set[str] = set()
+
+    def copy(self) -> Directory:
+        """Another one that says the same, to be changed while this one is read."""
+        copied = copy(self)
+        copied._services, copied._order = self._services.copy(), self._order.copy()
+        copied._owners, copied._leading = self._owners.copy(), self._leading.copy()
+        copied._restricted, copied.by_node = self._restricted.copy(), self.by_node.copy()
+        return copied
 
     def get(self, name: ServiceName) -> Translated | None:
         return self._services.get(name)

@@ -15,6 +15,14 @@ class Index(Generic[K, V]):
     def __init__(self) -> None:
         self._found: dict[K, V | set[V]] = {}
 
+    def copy(self) -> Index[K, V]:
+        """Another one that says the same."""
+        copied = Index[K, V]()
+        copied._found = {
+            at: set(found) if isinstance(found, set) else found for at, found in self._found.items()
+        }
+        return copied
+
     def add(self, at: K, value: V) -> None:
         found = self._found.setdefault(at, value)
         if isinstance(found, set):

@@ -13,7 +13,7 @@ class Knowledge:
     """What is known of the services in a directory, in which the newest of those `quarantined` are not."""
 
     def __init__(self, directory: Directory, quarantined: Collection[ServiceName]) -> None:
-        self._directory, self._quarantined = directory, quarantined
+        self.directory, self._quarantined = directory, quarantined
         #: Whether absence means absence: nothing is unknown.
         self.complete = True
         self._unserved: frozenset[ServiceName] = frozenset()
@@ -32,7 +32,7 @@ class Knowledge:
 
     def begin(self) -> None:
         """Clients come from now on. They may have, from an earlier process, what is quarantined here."""
-        self._unserved = frozenset(name for name in self._quarantined if self._directory.get(name) is None)
+        self._unserved = frozenset(name for name in self._quarantined if self.directory.get(name) is None)
         self.complete = self.complete and not self._unserved
 
     def removed(self, type: ResourceType, names: Iterable[str]) -> None:
@@ -44,7 +44,7 @@ class Knowledge:
 
     def is_absent(self, type: ResourceType, name: str) -> bool:
         """Whether it is known that a client has no such resource: it was removed, or is there for others."""
-        return self.complete or name in self._gone[type] or self._directory.holder(name) is not None
+        return self.complete or name in self._gone[type] or self.directory.holder(name) is not None
 
     def is_partial(self, type: ResourceType, name: str) -> bool:
         """Whether a resource may lack something that cannot be read: services, routes or endpoints."""
@@ -52,5 +52,5 @@ class Knowledge:
             return False
         if type is not ResourceType.ENDPOINTS:
             return True
-        owner = self._directory.holder(name)
+        owner = self.directory.holder(name)
         return owner is None or not owner.service.endpoints or owner.service.name in self._partial

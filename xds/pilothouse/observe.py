@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 
 from pilothouse import __version__
 from pilothouse.admin.status import (
@@ -63,6 +64,9 @@ class _Watched:
 
     def restore(self, services: Iterable[Service]) -> None:
         self._sink.restore(services)
+
+    def together(self) -> AbstractContextManager[None]:
+        return self._sink.together()
 
     def unknown(self, unknown: Unknown) -> None:
         self._sink.unknown(unknown)

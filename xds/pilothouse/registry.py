@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -205,6 +206,9 @@ class Shard:
 
     def remove(self, name: ServiceName) -> None:
         self._registry.update(self._source, name, None)
+
+    def together(self) -> AbstractContextManager[None]:
+        return self._registry.changed.together()
 
     def unknown(self, unknown: Unknown) -> None:
         self._registry.state_unknown(self._source, unknown)

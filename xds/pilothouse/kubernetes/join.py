@@ -28,6 +28,7 @@ from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.kubernetes.unattached import Unattached, services_named
 from pilothouse.model import NOWHERE, Endpoint, Locality, Protocol, ServiceName, ServiceSpec
 from pilothouse.reasons import Omission, Reason
+from pilothouse.turns import Steps, at_once
 
 
 class Cluster:
@@ -60,20 +61,27 @@ class Cluster:
 
     def apply(self, put: Iterable[Object], gone: Iterable[Key] = ()) -> frozenset[ServiceName]:
         """Let objects go and take others in; returns the services that may differ now, or are gone."""
+        return at_once(self.applying(put, gone))
+
+    def applying(self, put: Iterable[Object], gone: Iterable[Key] = ()) -> Steps[frozenset[ServiceName]]:
+        """As `apply`, in steps."""
         touched: set[ServiceName] = set()
         for key in gone:
             touched.update(self._change(key, None))
+            yield
         for new in put:
             touched.update(self._change(new.key, new))
-        self._settle()
+            yield
+        yield from self._settle()
         return frozenset(touched)
 
-    def _settle(self) -> None:
+    def _settle(self) -> Steps[None]:
         """Take note of what has lost or found its Service."""
         for name in self._stirred:
             there = name in self._specs
             backings, routes = self._backings_of.at(name), self._routes.naming(name)
             self.unattached.settle(name, () if there else backings, () if there else routes)
+            yield
         self._stirred.clear()
 
     def service(self, name: ServiceName) -> model.Service | None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pilothouse.kubernetes.documents import Declared, Remark
 from pilothouse.kubernetes.objects import Key, Object
+from pilothouse.turns import Steps, at_once
 
 
 class Change(NamedTuple):
@@ -49,11 +50,16 @@ class Manifests:
 
     def put(self, file: str, declared: Iterable[Declared]) -> Change:
         """Replace everything that a file declares."""
+        return at_once(self.putting(file, declared))
+
+    def putting(self, file: str, declared: Iterable[Declared]) -> Steps[Change]:
+        """As `put`, in steps."""
         claims: dict[Key, list[_Claim]] = {}
         for position, one in enumerate(declared):
             # "~" sorts after every time: an object of unknown age does not displace a known one.
             claim = _Claim(one.object.created or "~", file, position, one)
             claims.setdefault(one.object.key, []).append(claim)
+            yield
         former = self.keys(file)
         self._keys[file] = frozenset(claims)
         put: list[Object] = []
@@ -66,11 +72,16 @@ class Manifests:
                 gone.append(key)
             elif not before or after[0].declared.object != before[0].declared.object:
                 put.append(after[0].declared.object)
+            yield
         return Change(tuple(put), tuple(gone))
 
     def remove(self, file: str) -> Change:
         """Let go of everything that a file declares."""
-        change = self.put(file, ())
+        return at_once(self.removing(file))
+
+    def removing(self, file: str) -> Steps[Change]:
+        """As `remove`, in steps."""
+        change = yield from self.putting(file, ())
         del self._keys[file]
         return change
 

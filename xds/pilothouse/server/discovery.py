@@ -23,6 +23,7 @@ from pilothouse.server.methods import SERVICES
 from pilothouse.server.peer import presented
 from pilothouse.server.session import BadRequest, Context, Session, Stream
 from pilothouse.server.tally import Tally
+from pilothouse.turns import Steps, at_once
 from pilothouse.world import World
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,10 @@ class Discovery:
 
     def publish(self, changes: list[Change]) -> None:
         """Wake the streams that these changes concern."""
+        at_once(self.publishing(changes))
+
+    def publishing(self, changes: list[Change]) -> Steps[None]:
+        """As `publish`, in steps. Whatever a stream sends before it is woken is of the newest state, too."""
         seen: dict[Audience, Changes] = {}
         last: Audience | None = None
         concerned: Changes = {}
@@ -60,8 +65,9 @@ class Discovery:
                 if last not in seen:
                     seen[last] = affected(changes, last.scope, last.dialect)
                 concerned = seen[last]
-            if concerned:
+            if concerned and session in self._conversations:
                 session.changed(concerned)
+            yield
 
     def release(self) -> None:
         """More is known than before: let the streams look again at what was withheld from them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -29,6 +30,9 @@ class Sink(Protocol):
 
     def remove(self, name: ServiceName) -> None:
         """Report that one service is gone; naming one that was never reported does nothing."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is reported within comes into force together, at the end."""
 
     def unknown(self, unknown: Unknown) -> None:
         """Report what cannot be read while nothing good of it is known; NOTHING, when all is known.

@@ -25,6 +25,7 @@ from pilothouse.sources.files.lookout import Lookout, on_a_thread
 from pilothouse.sources.files.tree import shown
 from pilothouse.sources.files.watch import Watch
 from pilothouse.state import Texts
+from pilothouse.turns import Steps, in_turns
 
 _log = structlog.get_logger(__name__)
 
@@ -102,7 +103,7 @@ class FilesSource:
             await self._report_first(sink, watch)
             while True:
                 await watch.wait(self._patience_s)
-                self._report(sink, await self._look())
+                await self._report(sink, await self._look())
 
     @property
     def _patience_s(self) -> float:
@@ -155,7 +156,7 @@ class FilesSource:
                 "nothing good is known of these, so nothing is said to be gone", places=self._unknown.places
             )
         sink.unknown(self._unknown)
-        self._replace(sink)
+        await self._replace(sink)
 
     @property
     def _is_settled(self) -> bool:
@@ -172,32 +173,37 @@ class FilesSource:
         )
         return bool(self._empty)
 
-    def _report(self, sink: Sink, changed: frozenset[ServiceName]) -> None:
+    async def _report(self, sink: Sink, changed: frozenset[ServiceName]) -> None:
         if self._unknown and self._unknown.places:
             unknown = self._last_good.unknown_of(self._unknown.places)
             if unknown != self._unknown:
                 self._unknown = unknown
                 sink.unknown(unknown)
         if self._implied:
-            self._replace(sink)
+            await self._replace(sink)
             return
+        with sink.together():
+            await in_turns(self._reporting(sink, changed))
+
+    def _reporting(self, sink: Sink, changed: frozenset[ServiceName]) -> Steps[None]:
         for name in sorted(changed):
             service = self._last_good.service(name)
             if service:
                 sink.put(service)
             else:
                 sink.remove(name)
+            yield
 
-    def _replace(self, sink: Sink) -> None:
+    async def _replace(self, sink: Sink) -> None:
         """Report everything: the guard judges what is missing. Keep that for as long as it may doubt."""
-        sink.replace(self._last_good.services)
+        sink.replace(await in_turns(self._last_good.listing()))
         if self._kept is not None:
             self._kept.forget_later(self._implied)
         self._implied = set()
 
     async def _look(self) -> frozenset[ServiceName]:
         former = self.faults
-        changed = self._last_good.take_in(await self._found(), time.monotonic())
+        changed = await in_turns(self._last_good.taking_in(await self._found(), time.monotonic()))
         unsaved, self._last_good.unsaved = self._last_good.unsaved, {}
         if self._kept is not None:
             self._kept.save(unsaved)

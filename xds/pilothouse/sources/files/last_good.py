@@ -18,6 +18,7 @@ from pilothouse.reasons import Reason
 from pilothouse.sources import Fault, Standing
 from pilothouse.sources.files.disk import Look, Manifest
 from pilothouse.sources.files.left_out import LeftOutDocuments
+from pilothouse.turns import Steps, at_once
 
 # For how long something has to be missing or broken until it is. Editors save by taking a file away
 # for a moment, and a file that is still being written lacks its end.
@@ -106,8 +107,17 @@ class LastGood:
 
     @property
     def services(self) -> list[Service]:
-        found = (self.service(name) for name in sorted(self._cluster.names))
-        return [service for service in found if service]
+        return at_once(self.listing())
+
+    def listing(self) -> Steps[list[Service]]:
+        """As `services`, in steps."""
+        found: list[Service] = []
+        for name in sorted(self._cluster.names):
+            service = self.service(name)
+            if service:
+                found.append(service)
+            yield
+        return found
 
     @property
     def left_out_by_reason(self) -> Mapping[Reason, int]:
@@ -120,39 +130,46 @@ class LastGood:
     def recover(self, path: str, texts: Iterable[Manifest]) -> None:
         """Take in what an earlier process kept of a file, the oldest text first."""
         for text in texts:
-            self._take(path, text)
+            at_once(self._take(path, text))
         self._applied[path] = _MISSING  # so that what is on the disk is looked at
 
     def take_in(self, found: Look, now: float) -> frozenset[ServiceName]:
         """Take in what was found at a monotonic time (s); returns the services that may differ now."""
+        return at_once(self.taking_in(found, now))
+
+    def taking_in(self, found: Look, now: float) -> Steps[frozenset[ServiceName]]:
+        """As `take_in`, in steps."""
         former, self._look = self._look, found
         self.left_out.follow(former, found)
         doubted, self._doubts = self._doubts, {}
         changed: set[ServiceName] = set()
         for path, manifest in found.files.items():
             if manifest is not former.files.get(path) or path in doubted:
-                changed |= self._put(path, manifest, now, doubted.get(path))
-        changed |= self._let_go(now, doubted)
+                changed |= yield from self._put(path, manifest, now, doubted.get(path))
+        changed |= yield from self._let_go(now, doubted)
         for path in self._remarks.keys() - found.files.keys() - self._doubts.keys():
             del self._remarks[path]
         self.faults = tuple(sorted(self._all_faults(), key=_place))
         return frozenset(changed)
 
-    def _put(self, path: str, manifest: Manifest, now: float, doubt: Doubt | None) -> frozenset[ServiceName]:
+    def _put(
+        self, path: str, manifest: Manifest, now: float, doubt: Doubt | None
+    ) -> Steps[frozenset[ServiceName]]:
         if manifest.stamp:
             self._devices[path] = manifest.stamp.device
         contents = manifest.contents
         known = self._applied.get(path) == manifest.digest
         lost = self._manifests.keys(path) - {one.object.key for one in self._admitted(contents)}
+        yield
         doubtful = not known and bool(contents.errors or lost)
         if doubtful and not self._has_lasted(path, manifest.digest, now, doubt):
             return frozenset()
-        changed = frozenset[ServiceName]() if known else self._take(path, manifest)
+        changed = frozenset[ServiceName]() if known else (yield from self._take(path, manifest))
         # What is in force of a broken document is known only now.
         self._remarks[path] = tuple(self._told(path, contents))
         return changed
 
-    def _take(self, path: str, manifest: Manifest) -> frozenset[ServiceName]:
+    def _take(self, path: str, manifest: Manifest) -> Steps[frozenset[ServiceName]]:
         """Let a text be in force, with the last good version of what it spoils."""
         contents = manifest.contents
         declared = self._admitted(contents)
@@ -162,9 +179,9 @@ class LastGood:
             self._whole.add(path)
         self._applied[path] = manifest.digest
         self._keep(path, _Text(manifest.data, keys), bool(contents.errors))
-        return self._cluster.apply(
-            *self._manifests.put(path, [*declared, *self._manifests.declared(path, kept)])
-        )
+        yield
+        change = yield from self._manifests.putting(path, [*declared, *self._manifests.declared(path, kept)])
+        return (yield from self._cluster.applying(*change))
 
     def _keep(self, path: str, text: _Text, broken: bool) -> None:
         """Note the text for the next process. A broken one adds to those before it."""
@@ -179,7 +196,7 @@ class LastGood:
             self._texts[path] = (text,)
         self.unsaved[path] = tuple(each.data for each in self._texts[path])
 
-    def _let_go(self, now: float, doubted: dict[str, Doubt]) -> set[ServiceName]:
+    def _let_go(self, now: float, doubted: dict[str, Doubt]) -> Steps[set[ServiceName]]:
         """Let go of the files that are missing."""
         changed: set[ServiceName] = set()
         gone = [
@@ -193,7 +210,8 @@ class LastGood:
             del self._applied[path]
             self._whole.discard(path)
             self._texts.pop(path, None)
-            changed |= self._cluster.apply(*self._manifests.remove(path))
+            change = yield from self._manifests.removing(path)
+            changed |= yield from self._cluster.applying(*change)
         implied = self._implied(gone)
         self.unsaved.update(dict.fromkeys(set(gone).difference(implied)))
         self.implied_losses = tuple(implied)
