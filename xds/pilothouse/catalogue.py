@@ -135,6 +135,10 @@ class Catalogue:
         if draft is not self:
             self._take_over(draft)
         self._forget_all(changes)
+        # To let go of thousands of versions at once would take long, too.
+        while len(before) > _FEW:
+            before.popitem()
+            yield
         return changes
 
     def _draft(self) -> Catalogue:

@@ -130,7 +130,7 @@ class LastGood:
     def recover(self, path: str, texts: Iterable[Manifest]) -> None:
         """Take in what an earlier process kept of a file, the oldest text first."""
         for text in texts:
-            at_once(self._take(path, text))
+            at_once(self._take(path, text, at_once(self._keys(text.contents))))
         self._applied[path] = _MISSING  # so that what is on the disk is looked at
 
     def take_in(self, found: Look, now: float) -> frozenset[ServiceName]:
@@ -159,29 +159,29 @@ class LastGood:
             self._devices[path] = manifest.stamp.device
         contents = manifest.contents
         known = self._applied.get(path) == manifest.digest
-        lost = self._manifests.keys(path) - {one.object.key for one in self._admitted(contents)}
-        yield
+        keys = yield from self._keys(contents)
+        lost = self._manifests.keys(path) - keys
         doubtful = not known and bool(contents.errors or lost)
         if doubtful and not self._has_lasted(path, manifest.digest, now, doubt):
             return frozenset()
-        changed = frozenset[ServiceName]() if known else (yield from self._take(path, manifest))
+        changed = frozenset[ServiceName]() if known else (yield from self._take(path, manifest, keys))
         # What is in force of a broken document is known only now.
         self._remarks[path] = tuple(self._told(path, contents))
         return changed
 
-    def _take(self, path: str, manifest: Manifest) -> Steps[frozenset[ServiceName]]:
+    def _take(self, path: str, manifest: Manifest, keys: frozenset[Key]) -> Steps[frozenset[ServiceName]]:
         """Let a text be in force, with the last good version of what it spoils."""
         contents = manifest.contents
-        declared = self._admitted(contents)
-        keys = frozenset(one.object.key for one in declared)
+        declared = [one for one in contents.declared if one.object.key in keys]
         kept = _spoilt(contents.errors, self._manifests.keys(path) - keys)
         if not contents.errors:
             self._whole.add(path)
-        self._applied[path] = manifest.digest
         self._keep(path, _Text(manifest.data, keys), bool(contents.errors))
         yield
         change = yield from self._manifests.putting(path, [*declared, *self._manifests.declared(path, kept)])
-        return (yield from self._cluster.applying(*change))
+        changed = yield from self._cluster.applying(*change)
+        self._applied[path] = manifest.digest
+        return changed
 
     def _keep(self, path: str, text: _Text, broken: bool) -> None:
         """Note the text for the next process. A broken one adds to those before it."""
@@ -233,8 +233,15 @@ class LastGood:
         self._doubts[path] = (digest, since)
         return False
 
-    def _admitted(self, contents: Contents) -> list[Declared]:
-        return [one for one in contents.declared if self._realm.admits(one.object.key.namespace)]
+    def _keys(self, contents: Contents) -> Steps[frozenset[Key]]:
+        """The objects that a text declares, of the namespaces that count."""
+        keys: set[Key] = set()
+        for one in contents.declared:
+            key = one.object.key
+            if self._realm.admits(key.namespace):
+                keys.add(key)
+            yield
+        return frozenset(keys)
 
     def _is_known(self, folder: str) -> bool:
         """Whether something below a folder is in force."""
