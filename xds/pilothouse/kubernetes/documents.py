@@ -100,6 +100,8 @@ def read(data: bytes, before: Contents = Contents(), namespace: str = DEFAULT_NA
         digest = sha256(piece.identity).digest()
         said = known.get(digest) or before.pieces.get(digest) or _read_piece(piece, namespace)
         known[digest] = said
+        if not said.documents:  # a comment
+            continue
         # All items of a list are in one document.
         first = documents - 1 if piece.item else documents
         found.append(_moved(said, piece, first))
