@@ -331,3 +331,19 @@ def test_a_text_without_a_document_is_an_error_and_not_a_crash():
     for text in ("x: &a [*a]\n", "a: *b\n", "? [a]\n: b\n"):
         with pytest.raises(TextError):
             load(text)
+
+
+def test_of_very_many_faults_the_first_are_named_and_the_others_counted():
+    contents = read(("apiVersion: v1\nkind: List\nitems:\n" + "- 5\n" * 3000).encode())
+    assert len(contents.errors) == 1001
+    assert contents.errors[-1].place == Place(1004, 1, "items[1000]")
+    assert "2000 more" in contents.errors[-1].message
+    assert contents.errors[-1].key is None
+
+
+@pytest.mark.parametrize("text", ["---\n", "--- # nothing\n", "# nothing\n---\n", "...\n", "---\n...\n"])
+def test_what_is_blank_is_passed_over_however_much_there_is_of_it(text):
+    contents = read((text * 20_000 + block("a")).encode())
+    assert names(contents) == ["a"]
+    assert contents.documents == 1
+    assert len(contents.pieces) <= 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -31,6 +31,8 @@ _KIND = re.compile(r"^kind: +([A-Za-z]+) *$", re.MULTILINE)
 _METADATA = re.compile(r"^metadata: *\n((?: .*\n|\n)+)", re.MULTILINE)
 _NAME = re.compile(r"^  name: +([a-z0-9.-]+) *$", re.MULTILINE)
 _NAMESPACE = re.compile(r"^  namespace: +([a-z0-9-]+) *$", re.MULTILINE)
+# So many errors, and so many warnings, of one file are named.
+_MOST = 1000
 _OUTSIDE_OF_NAMESPACES = ("Namespace", "Node")
 
 
@@ -109,7 +111,17 @@ def read(data: bytes, before: Contents = Contents(), namespace: str = DEFAULT_NA
     if not documents:
         message = "is empty; delete the file to remove its services"
         return Contents(errors=(Remark(Place(0, 0), message),), pieces=known)
-    return _joined(found, documents, known)
+    contents = _joined(found, documents, known)
+    return replace(contents, errors=_first(contents.errors), warnings=_first(contents.warnings))
+
+
+def _first(remarks: tuple[Remark, ...]) -> tuple[Remark, ...]:
+    """As many as somebody may read. Of those that are not named nobody knows which objects they are about."""
+    if len(remarks) <= _MOST:
+        return remarks
+    place = remarks[_MOST].place
+    more = Remark(place, f"is the first of {len(remarks) - _MOST} more places with something to be said")
+    return (*remarks[:_MOST], more)
 
 
 def _decoded(data: bytes) -> str:

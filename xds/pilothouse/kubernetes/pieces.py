@@ -16,8 +16,8 @@ from pilothouse.kubernetes.faults import TextError
 from pilothouse.kubernetes.values import load
 
 # A line that begins a document, or ends one, be it inside a quoted text (YAML 1.2, 9.1.2).
-_MARK = re.compile(r"\n(?:---(?=[ \t\n]|$)|\.\.\.(?=[ \t\n]|$)[^\n]*\n?)")
-_BEGIN = "---"
+_MARK = re.compile(r"\n(?:---|\.\.\.)(?=[ \t\n]|$)")
+_BEGIN, _END = "---", "..."
 _ITEMS = re.compile(r"\nitems: *\n")
 # The dash of the first item, behind comments and blank lines.
 _FIRST = re.compile(r"(?: *(?:#.*)?\n)*( *)-(?=[ \n])")
@@ -68,7 +68,7 @@ def pieces(text: str) -> Iterator[Piece]:
     """Cut a text. What is blank is left out."""
     line = 0
     for document in _documents(text):
-        if document.removeprefix(_BEGIN).strip():
+        if document.replace(_END, "").removeprefix(_BEGIN).strip():
             yield from _parts(document, line)
         line += document.count("\n")
 
@@ -77,7 +77,9 @@ def _documents(text: str) -> Iterator[str]:
     """Cut before each line that begins a document, and after each that ends one."""
     start, pending = 0, ""
     for mark in _MARK.finditer(text):
-        end = mark.start() + 1 if mark[0] == "\n---" else mark.end()
+        end = mark.start() + 1
+        if mark[0].endswith(_END):
+            end = text.find("\n", mark.end()) + 1 or len(text)
         piece = pending + text[start:end]
         # A directive (`%YAML 1.2`) stands before the line that begins its document.
         pending = piece if _is_directives(piece) else ""

@@ -227,6 +227,8 @@ class FilesSource:
 
 
 def _log_news(former: Sequence[Fault], faults: Sequence[Fault]) -> None:
+    if former == faults:
+        return
     known, current = set(former), set(faults)
     _log_some(
         [fault for fault in faults if fault not in known],
