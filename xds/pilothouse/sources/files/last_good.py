@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pilothouse.guard import Unknown
-from pilothouse.kubernetes.documents import Contents, Declared, Remark
+from pilothouse.kubernetes.documents import Contents, Remark
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
 from pilothouse.kubernetes.objects import Key
