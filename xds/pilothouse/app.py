@@ -133,9 +133,11 @@ async def publish_next(
     `uncounted` are the services of which something else may be left out now.
     """
     names = await registry.changed.take()
+    # As of now: what is marked while these are worked off may complete the registry, and is not served yet.
+    known = registry.complete, registry.partial
     before = set(catalogue.quarantined)
     changes = await in_turns(catalogue.applying(sorted(names), registry.services))
-    more_is_known = catalogue.knowledge.learn(registry.complete, registry.partial)
+    more_is_known = catalogue.knowledge.learn(*known)
     await in_turns(discovery.publishing(changes))
     if more_is_known:
         discovery.release()

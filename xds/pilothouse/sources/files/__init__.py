@@ -174,16 +174,20 @@ class FilesSource:
         return bool(self._empty)
 
     async def _report(self, sink: Sink, changed: frozenset[ServiceName]) -> None:
+        if self._implied:
+            await self._replace(sink)
+        else:
+            with sink.together():
+                await in_turns(self._reporting(sink, changed))
+        self._report_unknown(sink)
+
+    def _report_unknown(self, sink: Sink) -> None:
+        """After what was found there: until that is reported, it may be taken for absent."""
         if self._unknown and self._unknown.places:
             unknown = self._last_good.unknown_of(self._unknown.places)
             if unknown != self._unknown:
                 self._unknown = unknown
                 sink.unknown(unknown)
-        if self._implied:
-            await self._replace(sink)
-            return
-        with sink.together():
-            await in_turns(self._reporting(sink, changed))
 
     def _reporting(self, sink: Sink, changed: frozenset[ServiceName]) -> Steps[None]:
         for name in sorted(changed):
