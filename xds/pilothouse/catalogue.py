@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
-from weakref import ref
 
+from pilothouse.assignments import Assignments
 from pilothouse.audience import ANYBODY, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.cache import Cache, interned
 from pilothouse.capturing import Capturing
@@ -25,7 +25,7 @@ from pilothouse.knowledge import Knowledge
 from pilothouse.model import Family, Leading, Service, ServiceName
 from pilothouse.reasons import Omission, Reason
 from pilothouse.resources import Resource, ResourceType, Selection
-from pilothouse.translate import Translated, assignment, egress, routes, translate
+from pilothouse.translate import Translated, egress, routes, translate
 from pilothouse.translate.domains import domain_clusters, domain_hosts
 from pilothouse.translate.names import (
     EGRESS,
@@ -37,7 +37,6 @@ from pilothouse.translate.names import (
     mesh_ports,
 )
 from pilothouse.translate.omissions import report_omissions
-from pilothouse.translate.pools import Pool
 from pilothouse.translate.proxyless import api_listener, cluster_routes, dialled
 from pilothouse.turns import Steps, at_once
 
@@ -70,8 +69,7 @@ class Catalogue:
         self._claims = Claims(external_names)
         self._unknown_host_status = unknown_host_status
         self.capturing = Capturing(self._quarantine)
-        # By name and facet, for as long as a stream has them.
-        self._assignments: dict[str, dict[Vantage, _Assigned]] = {}
+        self._assignments = Assignments()
         self._selections = Cache[Selection](_SELECTIONS, _size)
         self._choices = Cache[Selection](_CHOICES, _size)
         self._domains = Cache[Mapping[str, Resource]](_DOMAINS, lambda clusters: Selection(clusters).size)
@@ -88,8 +86,8 @@ class Catalogue:
     def kept(self) -> tuple[int, int]:
         """How many entries, and how many bytes, are kept for what clients say."""
         caches: list[Cache[Any]] = [self._selections, self._choices, self._domains, *self.capturing.kept()]
-        assigned = [each() for held in self._assignments.values() for each in held.values()]
-        size = sum(len(resource.any) for resource in assigned if resource is not None)
+        assigned = [*self._assignments]
+        size = sum(len(resource.any) for resource in assigned)
         return sum(map(len, caches)) + len(assigned), sum(cache.size for cache in caches) + size
 
     def counts(self) -> Mapping[ResourceType, int]:
@@ -173,11 +171,7 @@ class Catalogue:
         pool = owner.pools[name]
         if scope.dependencies.preferences:
             client = client.of(owner.service.name, scope)
-        facet = pool.facet(client)
-        held = self._assignments.get(name)
-        assigned = held.get(facet) if held is not None else None
-        found = assigned() if assigned is not None else None
-        return found if found is not None else self._assign(name, pool, facet)
+        return self._assignments.of(name, pool, pool.facet(client))
 
     def by_node(self, names: frozenset[str]) -> bool:
         """Whether any load assignment of these names depends on the node that a client runs on."""
@@ -352,21 +346,6 @@ class Catalogue:
             self.capturing.admit(new)
         return new
 
-    def _assign(self, name: str, pool: Pool, facet: Vantage) -> Resource:
-        found = assignment(name, pool, facet)
-        assigned = self._assignments.setdefault(name, {})[facet] = _Assigned(found, self._unassign)
-        assigned.name, assigned.facet = name, facet
-        return found
-
-    def _unassign(self, ended: ref[Resource]) -> None:
-        """No stream has a load assignment any more, which has not changed since."""
-        assert isinstance(ended, _Assigned)
-        held = self._assignments.get(ended.name, {})
-        if held.get(ended.facet) is ended:
-            del held[ended.facet]
-            if not held:
-                del self._assignments[ended.name]
-
     def _domain_clusters(self, scope: Scope) -> Mapping[str, Resource]:
         domains = scope.dependencies.domains
         if not domains:
@@ -385,21 +364,13 @@ class Catalogue:
     def _forget(self, change: Change) -> None:
         """Drop what was cached of the changed resources, and of no others."""
         for name in change.names.get(ResourceType.ENDPOINTS, ()):
-            self._assignments.pop(name, None)
+            self._assignments.forget(name)
         stale = change.names.keys() - {ResourceType.ENDPOINTS}
         if stale:
             self._selections.drop(lambda what, scope: what[0] in stale and concerns(change, scope))
 
 
 _NOTHING: Mapping[str, Resource] = {}
-
-
-class _Assigned(ref[Resource]):
-    """A load assignment, and for whom it is."""
-
-    __slots__ = ("facet", "name")
-    name: str
-    facet: Vantage
 
 
 def _size(selection: Selection) -> int:
