@@ -245,10 +245,10 @@ def test_of_a_new_file_with_a_broken_document_the_rest_is_taken_in_and_it_is_unk
     assert last_good.unknown == frozenset()
 
 
-def test_what_counts_as_absent_is_said_to(last_good):
+def test_what_is_in_force_in_place_of_an_annotation_is_said_by_the_message(last_good):
     text = b"apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {pilothouse.dev/weight: heavy}}\n"
     last_good.take_in(Look({"p.yaml": Manifest(text, read(text))}), 0)
-    assert [fault.standing for fault in last_good.faults] == [Standing.ABSENT]
+    assert [fault.standing for fault in last_good.faults] == [Standing.STATED]
 
 
 def on(device, text):

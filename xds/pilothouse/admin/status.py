@@ -47,7 +47,7 @@ class SourceStatus:
 
     `error` is the text of the last failure, `services` how many of its services are in force, `last_report_s`
     the time of its last report in Unix seconds. `unknown` are places that it cannot read and of which nothing
-    good is known. `warnings` refuse nothing: what they name counts as absent.
+    good is known. `warnings` refuse nothing: each says what is in force.
     """
 
     name: str

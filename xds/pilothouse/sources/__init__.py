@@ -46,6 +46,7 @@ class Standing(Enum):
 
     LAST_GOOD = "its last good version stays in force"
     ABSENT = "it counts as absent"
+    STATED = "the message says what is in force"
     UNKNOWN = "nothing good of it is known"
 
 
@@ -54,8 +55,8 @@ class Fault:
     """Something in a backend that could not be read, and what stands in its place.
 
     `line` and `document` count from 1 and are 0 where they are not known; `field` is a path such
-    as `spec.ports[0].port`, empty where the whole document is at fault. A `warning` refuses nothing: what
-    it is about counts as absent. `code` is that of a reason to leave something out, if there is one.
+    as `spec.ports[0].port`, empty where the whole document is at fault. A `warning` refuses nothing: its
+    message says what is in force. `code` is that of a reason to leave something out, if there is one.
     """
 
     file: str

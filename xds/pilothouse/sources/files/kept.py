@@ -44,7 +44,7 @@ class Kept:
         if not self._failure:
             return tuple(corrupt)
         why = f"the state cannot be kept here: {self._failure}"
-        return (*corrupt, Fault(str(self._state.folder), 0, 0, "", why, Standing.ABSENT))
+        return (*corrupt, Fault(str(self._state.folder), 0, 0, "", why, Standing.STATED))
 
     async def load(self, roots: Sequence[Path]) -> dict[str, Texts]:
         """The texts that were kept of the files below these roots, by path, the oldest text first."""

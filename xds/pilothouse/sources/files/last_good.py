@@ -256,7 +256,7 @@ class LastGood:
         # A file on its way to another name is there twice for a moment.
         if not self._doubts:
             self._conflicts = tuple(
-                _fault(path, remark, Standing.ABSENT) for path, remark in self._manifests.conflicts
+                _fault(path, remark, Standing.STATED) for path, remark in self._manifests.conflicts
             )
         yield from self._conflicts
 
@@ -265,7 +265,7 @@ class LastGood:
         for error in contents.errors:
             yield _fault(path, error, self._standing(path, error, in_force))
         for warning in contents.warnings:
-            yield _fault(path, warning, Standing.ABSENT, warning=True)
+            yield _fault(path, warning, Standing.STATED, warning=True)
 
     def _standing(self, path: str, error: Remark, in_force: frozenset[Key]) -> Standing:
         if error.key is None:
