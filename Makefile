@@ -6,7 +6,7 @@ BIN := .venv/bin
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test envoy-test packaging-test bench fleet oracle chaos fuzz check format lock audit clean
+.PHONY: help demo test envoy-test packaging-test bench fleet oracle chaos soak fuzz check format lock audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s%s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,10 @@ oracle: $(INSTALLED) ## search for a client that differs from a fresh translatio
 
 chaos: $(INSTALLED) ## faults injected into a real control plane, and what each costs (ARGS="--list", "--only NAME")
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: MINUTES ?= 15
+soak: $(INSTALLED) ## clients of ever new identities: memory has to end flat (MINUTES=15)
+	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES)
 
 fuzz: SECONDS ?= 60
 fuzz: $(INSTALLED) ## mutated documents and requests at a real control plane; no Envoy may refuse anything (SECONDS=60)
