@@ -68,7 +68,7 @@ async def test_a_new_service_is_served_and_a_removed_one_is_unknown(mesh, eventu
 
 
 async def test_a_host_that_no_service_has_is_answered_with_its_name(mesh) -> None:
-    sidecar = await mesh.sidecar((await mesh.serve()).port)
+    sidecar = await mesh.sidecar((await mesh.serve("--allow-empty")).port)
     status, body = await ask(sidecar.egress, "nobody.example.com:81")
     assert status == 503
     assert "nobody.example.com:81" in body

@@ -57,7 +57,7 @@ async def test_each_port_has_its_own_endpoints_and_port_80_needs_no_number(mesh)
 
 @pytest.mark.parametrize(("flags", "status"), [((), 503), (("--unknown-host-status", "404"), 404)])
 async def test_what_nobody_is_called_is_answered_with_that_name(mesh, flags, status) -> None:
-    sidecar = await mesh.sidecar((await mesh.serve(*flags)).port)
+    sidecar = await mesh.sidecar((await mesh.serve("--allow-empty", *flags)).port)
     answer = await ask(sidecar.egress, "nobody.shop:81")
     assert answer.status == status
     assert "nobody.shop:81" in answer.body
