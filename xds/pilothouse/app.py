@@ -211,8 +211,8 @@ def _settle_memory() -> None:
     """What was loaded stays: the collector need not look at it again, nor often at anything."""
     gc.freeze()
     gc.enable()
-    # The second is how many of the first are looked at in one go, with everything else waiting.
-    gc.set_threshold(50_000, 5, 1000)
+    # While the product of the first two is looked at, everything else waits.
+    gc.set_threshold(10_000, 5, 5000)
 
 
 def _realm(settings: Settings) -> Realm:

@@ -133,8 +133,7 @@ class Catalogue:
         if draft is not self:
             self._take_over(draft)
         self._forget_all(changes)
-        # To let go of thousands of versions at once would take long, too.
-        while len(before) > _FEW:
+        while len(before) > _FEW:  # to let go of thousands of versions at once takes long, too
             before.popitem()
             yield
         return changes
@@ -356,8 +355,7 @@ class Catalogue:
         if changes:
             self._choices.clear()
         if len(changes) > _FEW:
-            # To find out what nothing has changed in would take longer than to make it again.
-            self._selections.clear()
+            self._selections.clear()  # to find out what is not concerned would take longer than to make it again
         for one in changes:
             self._forget(one)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, NoReturn
@@ -60,22 +61,46 @@ def stream(text: str) -> Iterator[Value]:
         found = _read(text, at)
         yield found
         at = _skipped(text, found.end)
+        if not found.certain:
+            yield from _line_by_line(text, at)
+            return
 
 
-def line_of(text: str, path: Path, known: dict[Path, Mapping[str | int, int]]) -> int:
-    """The line, from 0, of a field of the value that a text is, else of what is around it.
+def _line_by_line(text: str, at: int) -> Iterator[Value]:
+    """What follows a broken value. Each part is read without the others: an error costs what is before it."""
+    while at < len(text):
+        following = _START.search(text, at + 1)
+        end = following.start() if following else len(text)
+        part, inner = text[at:end], 0
+        while inner < len(part):
+            found = _read(part, inner)
+            yield found._replace(start=at + found.start, end=at + found.end)
+            inner = _skipped(part, found.end)
+        at = end
 
-    `known` keeps where things stand, for the next field of the same text.
-    """
-    at = _skipped(text, 0)
-    for depth, step in enumerate(path):
-        above = path[:depth]
-        if above not in known:
-            known[above] = dict(_places(text, at))
-        if step not in known[above]:
-            break
-        at = known[above][step]
-    return text.count("\n", 0, at)
+
+class Places:
+    """Where things stand in the one value of a text, kept for the next question about it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._known: dict[Path, Mapping[str | int, int]] = {}
+        self._ends = [found.start() for found in re.finditer("\n", text)]
+
+    def line(self, path: Path) -> int:
+        """The line, from 0, of a field, else of what is around it."""
+        at = _skipped(self._text, 0)
+        for depth, step in enumerate(path):
+            inside = self._inside(path[:depth], at)
+            if step not in inside:
+                break
+            at = inside[step]
+        return bisect_left(self._ends, at)
+
+    def _inside(self, path: Path, at: int) -> Mapping[str | int, int]:
+        if path not in self._known:
+            self._known[path] = dict(_places(self._text, at))
+        return self._known[path]
 
 
 def _read(text: str, at: int) -> Value:
@@ -108,7 +133,7 @@ def _refused(text: str, at: int, refused: _Refused) -> Value:
     except (ValueError, RecursionError):
         return _broken(text, at, at, refused.message)
     path = _twice(text[at:end]) if refused.step is not None else ()
-    line = line_of(text[at:end], path, {})
+    line = Places(text[at:end]).line(path)
     return Value(at, end, None, TextError(line, refused.message, path))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -37,12 +37,11 @@ class Lines:
     def __init__(self, text: str, *, json: bool = False) -> None:
         self._text = text
         self._json = json
-        self._places: dict[Path, Mapping[str | int, int]] = {}
 
     def of(self, document: int, path: Path = ()) -> int:
         """The line, from 0, of a field of the n-th document that is not null; else of what is around it."""
         if self._json:
-            return json_text.line_of(self._text, path, self._places)
+            return self._places.line(path)
         roots = self._roots
         return _line(roots[document], path) if document < len(roots) else self.first
 
@@ -51,6 +50,10 @@ class Lines:
         """The first line, from 0, with something to read on it."""
         found = _CONTENT.search(self._text)
         return self._text.count("\n", 0, found.start()) if found else 0
+
+    @cached_property
+    def _places(self) -> json_text.Places:
+        return json_text.Places(self._text)
 
     @cached_property
     def _roots(self) -> list[yaml.Node]:
