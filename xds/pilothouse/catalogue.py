@@ -110,7 +110,7 @@ class Catalogue:
     ) -> Steps[list[Change]]:
         """As `apply`, in steps. Nothing of it is in force before the last one, and then all of it is."""
         pending = deque(dict.fromkeys(names))
-        draft = self if len(pending) <= _FEW else self._draft()
+        draft, started = (self if len(pending) <= _FEW else self._draft()), {*self.quarantined}
         before: dict[ServiceName, Translated | None] = {}
         waiting = set(pending)
         while pending:
@@ -131,7 +131,7 @@ class Catalogue:
             if draft is not self:
                 yield
         if draft is not self:
-            self._take_over(draft)
+            self._take_over(draft, started)
         self._forget_all(changes)
         while len(before) > _FEW:  # to let go of thousands of versions at once takes long, too
             before.popitem()
@@ -145,11 +145,13 @@ class Catalogue:
         draft.quarantined = self.quarantined.copy()
         return draft
 
-    def _take_over(self, draft: Catalogue) -> None:
+    def _take_over(self, draft: Catalogue, started: Set[ServiceName]) -> None:
         self._directory, self._claims = draft._directory, draft._claims
         self.knowledge.directory = self._directory
+        # What is translated only for clients that capture is refused meanwhile, and not by the draft.
+        late = {name: why for name, why in self.quarantined.items() if name not in started}
         self.quarantined.clear()
-        self.quarantined.update(draft.quarantined)
+        self.quarantined.update(draft.quarantined | late)
 
     def cluster(self, scope: Scope, name: str, dialect: Dialect = Dialect.ENVOY) -> Resource | None:
         owner = self._directory.owner(scope, name)
@@ -355,7 +357,7 @@ class Catalogue:
         if changes:
             self._choices.clear()
         if len(changes) > _FEW:
-            self._selections.clear()  # to find out what is not concerned would take longer than to make it again
+            self._selections.clear()  # to find out which are not concerned would take longer
         for one in changes:
             self._forget(one)
 
