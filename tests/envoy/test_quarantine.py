@@ -24,7 +24,9 @@ def poisonous(name: str, backend) -> list[Service]:
 
 
 @pytest.mark.parametrize("kind", [0, 1], ids=["host name", "port"])
-async def test_a_poisonous_change_keeps_the_last_good_version_and_endpoints_follow(mesh, serving, eventually, kind) -> None:
+async def test_a_poisonous_change_keeps_the_last_good_version_and_endpoints_follow(
+    mesh, serving, eventually, kind
+) -> None:
     one, two = await mesh.backend("one"), await mesh.backend("two")
     source = Told(service("bad", one), service("good", one))
     xds, admin = await serving(source)
