@@ -95,7 +95,7 @@ def test_a_disk_that_hangs_before_the_port_is_open_does_not_hold_up_the_end(star
     plane = start("--workers", workers, hanging=True)
     plane.event("source failed")
     plane.process.send_signal(number)
-    assert plane.process.wait(timeout=5) == 0
+    assert plane.process.wait(timeout=15) == 0
 
 
 async def test_a_disk_that_hangs_later_is_shown_and_takes_nothing_away_and_goes_on_when_it_answers(
@@ -115,7 +115,7 @@ async def test_a_disk_that_hangs_later_is_shown_and_takes_nothing_away_and_goes_
     plane.hanging.touch()
     plane.event("source failed")
     plane.process.send_signal(signal.SIGTERM)
-    assert plane.process.wait(timeout=5) == 0
+    assert plane.process.wait(timeout=15) == 0
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -149,4 +149,4 @@ def test_a_process_that_has_not_begun_ends_well(number) -> None:
         process.stdout.readline()
         process.send_signal(signal.SIGHUP)
         process.send_signal(number)
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=15) == 0
