@@ -141,3 +141,10 @@ async def test_absence_means_absence_when_all_have_reported_and_know_everything(
     assert registry.complete
     assert await taken(registry) == frozenset()  # whoever waits for changes looks again
     assert Registry(["files"], accept_missing=True).complete
+
+
+async def test_what_an_operator_accepts_as_missing_is_not_unknown_and_so_no_reason_to_be_unready() -> None:
+    registry = Registry(["files"], accept_missing=True)
+    registry.shard("files").unknown(Unknown(("a.yaml",), frozenset({PAYMENTS})))
+    registry.shard("files").replace([])
+    assert (registry.complete, registry.unknown("files"), registry.partial) == (True, NOTHING, frozenset())

@@ -133,7 +133,7 @@ class Registry:
         self._merge([name])
 
     def state_unknown(self, source: str, unknown: Unknown) -> None:
-        self._shards[source].unknown = unknown
+        self._shards[source].unknown = NOTHING if self._accept_missing else unknown
         self.changed.touch()
 
     def _tell_if_completed(self, before: bool) -> None:

@@ -151,7 +151,7 @@ class FilesSource:
             await self._look()
         if self._unknown is None:
             self._unknown = self._last_good.unknown_of(self._last_good.unknown)
-        if self._unknown.places:
+        if self._unknown.places and not self._absence.accept_missing:
             _log.error(
                 "nothing good is known of these, so nothing is said to be gone", places=self._unknown.places
             )
