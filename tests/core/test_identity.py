@@ -18,10 +18,6 @@ def test_a_spiffe_id_names_the_namespace() -> None:
     assert Identity.spiffe().namespace(Certificate((SHOP,), ("web.data.svc",))) == "shop"
 
 
-def test_of_several_uris_the_only_spiffe_id_counts() -> None:
-    assert Identity.spiffe().namespace(Certificate(("https://mesh.test/ns/data/sa/web", SHOP))) == "shop"
-
-
 @pytest.mark.parametrize(
     "certificate",
     [
@@ -30,6 +26,8 @@ def test_of_several_uris_the_only_spiffe_id_counts() -> None:
         Certificate((), (SHOP,)),  # a DNS name is no URI, whatever it looks like
         Certificate((SHOP, "spiffe://mesh.test/ns/data/sa/web")),
         Certificate((SHOP, SHOP)),
+        Certificate((SHOP, "https://mesh.test")),
+        Certificate((SHOP, "SPIFFE://mesh.test/ns/data/sa/web")),
         Certificate(("https://a.test", "https://b.test")),
         *(
             Certificate((uri,))

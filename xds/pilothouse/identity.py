@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 import yaml
 
-_SPIFFE = "spiffe://"
-_CONVENTION = _SPIFFE + "*/ns/{namespace}/sa/*"
+_CONVENTION = "spiffe://*/ns/{namespace}/sa/*"
 _CAPTURE = "{namespace}"
 _NAMESPACE = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 #: What `*` stands for.
@@ -81,8 +80,7 @@ class Identity:
 
     def namespace(self, certificate: Certificate) -> str:
         """The namespace of a client. Raises Unidentified unless there is exactly one."""
-        ids = [uri for uri in certificate.uris if uri.startswith(_SPIFFE)]
-        if len(certificate.uris) > 1 and len(ids) != 1:
+        if len(certificate.uris) > 1:  # the rule of SPIFFE for its ids (X509-SVID, 2)
             raise Unidentified(f"the client's certificate has several URIs: {_listed(certificate.uris)}")
         found = sorted(set(self._found(certificate)))
         if len(found) != 1:
