@@ -161,6 +161,7 @@ def test_ports_of_other_transports_are_others_even_if_their_names_are_equal(pars
             "endpoints[1].hints.forZones[0].name: is required",
         ),
         ("{addresses: [10.1.0.1], targetRef: x}", "endpoints[1].targetRef: is the string"),
+        ('{addresses: ["fd00::1"]}', 'endpoints[1].addresses: "fd00::1" is not of the addressType IPv4'),
     ],
 )
 def test_an_endpoint_that_cannot_be_read_costs_itself_alone(parsed, endpoint, message):

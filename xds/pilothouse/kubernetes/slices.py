@@ -36,7 +36,9 @@ def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | Om
         meta.name,
         _owner(document),
         tuple((port.text("name"), port.integer("port")) for port in document.each("ports") if is_tcp(port)),
-        tuple(document.readable("endpoints", lambda item: _entry(item, meta.namespace), refused.append)),
+        tuple(
+            document.readable("endpoints", lambda item: _entry(item, meta.namespace, family), refused.append)
+        ),
         overrides.weight(meta.annotations, warn, "that of its Service, or 1"),
         overrides.endpoint_weights(meta.annotations, warn),
         meta.created,
@@ -89,12 +91,15 @@ def _is_service(owner: Fields) -> bool:
     return owner.text("kind") == "Service" and owner.text("apiVersion", "v1") == "v1"
 
 
-def _entry(item: Fields, namespace: str) -> Entry:
+def _entry(item: Fields, namespace: str, family: str) -> Entry:
     addresses = item.texts("addresses")
     if not addresses:
         raise item.error("addresses", "is required")
     if len(addresses) > _MOST_ADDRESSES:
         raise item.error("addresses", f"has more than {_MOST_ADDRESSES} items")
+    for address in addresses if family != "FQDN" else ():
+        if (":" in address) != (family == "IPv6"):
+            raise item.error("addresses", f'"{address}" is not of the addressType {family}')
     conditions = item.at("conditions")
     pod, target = target_of(item.at("targetRef"), namespace)
     hints = item.at("hints")

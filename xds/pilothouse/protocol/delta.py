@@ -34,6 +34,10 @@ _TYPE_URL, _NONCE = 4, 5
 _REQUEST_TYPE_URL, _RESPONSE_NONCE = 2, 6
 
 
+# In characters: gRPC clients take 4 MiB by default.
+_MOST_REMOVED = 1 << 20
+
+
 class DeltaStream:
     """One stream of DeltaDiscoveryRequests, of one type or, with ADS, of several."""
 
@@ -117,13 +121,17 @@ class DeltaStream:
         if not self._ordering.may_add(subscription, self.subscriptions, now):
             return None
         difference = subscription.difference(world, now)
+        later = _split_off(difference.missing)
         gone = self._ordering.removable(subscription, self.subscriptions, now)
+        _split_off(gone)  # the others stay departed
         difference.changed.extend(subscription.kept(gone))
         removed = list(dict.fromkeys((*gone, *difference.missing))) if gone else difference.missing
         if not (difference.changed or removed or subscription.due):
             subscription.settled()
             return None
-        return self._differ(subscription, difference, removed, now)
+        response = self._differ(subscription, difference, removed, now)
+        subscription.owed.update(later)
+        return response
 
     def _differ(
         self, subscription: Subscription, difference: Difference, removed: list[str], now: float
@@ -158,6 +166,18 @@ class DeltaStream:
         return Response(subscription.type, b"".join((body, gone, end)))
 
 
+def _split_off(names: list[str]) -> list[str]:
+    """Shorten a list to the names that fit into one response, and return the others."""
+    size = 0
+    for index, name in enumerate(names):
+        size += len(name)
+        if size > _MOST_REMOVED and index:
+            later = names[index:]
+            del names[index:]
+            return later
+    return []
+
+
 @lru_cache(maxsize=1 << 12)
 def _ending(type: ResourceType, number: int) -> tuple[str, bytes, bytes]:
     """A nonce, the end of a response that has it, and the whole of a request that accepts it."""
@@ -168,7 +188,6 @@ def _ending(type: ResourceType, number: int) -> tuple[str, bytes, bytes]:
 
 def _first(type: ResourceType, asked: Names, wildcard: bool, request: DeltaDiscoveryRequest) -> Subscription:
     """The first request of a type on a stream says what a reconnecting client has already."""
-    counted("initial_resource_versions", len(request.initial_resource_versions))
     names, claims = asked.plain, request.initial_resource_versions.items()
     has = {name: version for name, version in claims if wildcard or name in names}
     # What it says it has is compared, not sent again for being asked for.

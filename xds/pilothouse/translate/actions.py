@@ -201,7 +201,7 @@ def _limit(action: RouteAction, rule: Rule) -> None:
     if retry.codes:
         action.retry_policy.retry_on += f",{_ON_CODES}"
         action.retry_policy.retriable_status_codes.extend(retry.codes)
-    if _OWN_CODES.intersection(retry.codes):
+    if not retry.codes or _OWN_CODES.intersection(retry.codes):
         action.retry_policy.retry_on += f",{_ON_NO_ANSWER}"
     action.retry_policy.num_retries.value = retry.attempts
     if retry.backoff_ms:

@@ -11,7 +11,6 @@ from typing import ParamSpec, TypeVar
 
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.overrides import Warn
-from pilothouse.reasons import Reason
 
 _Args = ParamSpec("_Args")
 _Found = TypeVar("_Found")
@@ -48,7 +47,7 @@ class Attempt:
 
 
 def unsupported(item: Fields, key: str, message: str) -> Unsupported:
-    return Unsupported((*item.path, key), message, Reason.UNSUPPORTED_RULE)
+    return Unsupported((*item.path, key), message)
 
 
 def header_name(item: Fields, key: str, name: str) -> str:
