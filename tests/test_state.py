@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,31 @@ def test_what_is_corrupt_is_named_and_counts_as_absent(state, spoil, reason) -> 
     found, corrupt = state.load()
     assert found == {"/other": (b"good",)}
     assert [(one.file, one.reason) for one in corrupt] == [(file, reason)]
+
+
+@pytest.mark.parametrize(
+    "head", ["null", "[]", "{}", '{"key": 1, "sizes": []}', '{"key": "/a", "sizes": ["x"]}']
+)
+def test_a_head_that_says_something_else_is_named_and_counts_as_absent(state: StateFolder, head: str) -> None:
+    state.open()
+    body = f"{head}\n".encode()
+    first = f"pilothouse-state 1 {sha256(body).hexdigest()}\n".encode()
+    (state.folder / "foreign.state").write_bytes(first + body)
+    found, corrupt = state.load()
+    assert found == {}
+    assert [one.reason for one in corrupt] == ["does not say what is in it"]
+
+
+def test_a_pipe_and_a_folder_are_named_and_hold_nobody_up(state: StateFolder) -> None:
+    state.save({KEY: TEXTS})
+    os.mkfifo(state.folder / "a.state")
+    (state.folder / "b.state").mkdir()
+    found, corrupt = state.load()
+    assert found == {KEY: TEXTS}
+    assert [(one.file.name, one.reason) for one in corrupt] == [
+        ("a.state", "is not a regular file"),
+        ("b.state", "is not a regular file"),
+    ]
 
 
 def test_only_its_user_can_read_it_and_nothing_else_is_left_there(state: StateFolder) -> None:

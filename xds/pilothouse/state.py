@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,7 +52,7 @@ class StateFolder:
         corrupt: list[Corrupt] = []
         for file in sorted(self._files()):
             try:
-                key, texts = _decoded(file.read_bytes())
+                key, texts = _decoded(_content(file))
             except (OSError, ValueError) as error:
                 reason = error.strerror if isinstance(error, OSError) else error
                 corrupt.append(Corrupt(file, str(reason)))
@@ -107,12 +109,25 @@ def _decoded(data: bytes) -> tuple[str, tuple[bytes, ...]]:
     if checksum != sha256(body).hexdigest():
         raise ValueError("does not match its checksum")
     head, _, texts = body.partition(b"\n")
-    said = json.loads(head)
-    found, start = [], 0
-    for size in said["sizes"]:
-        found.append(texts[start : start + size])
-        start += size
-    return said["key"], tuple(found)
+    try:
+        said = json.loads(head)
+        ends = [0, *accumulate(said["sizes"])]
+        found = tuple(texts[start:end] for start, end in pairwise(ends))
+        return os.fspath(said["key"]), found
+    except (KeyError, TypeError, RecursionError):
+        raise ValueError("does not say what is in it") from None
+
+
+def _content(file: Path) -> bytes:
+    """Raises OSError, and ValueError for a pipe or a device, whose reading may wait for ever."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("is not a regular file")
+        with open(descriptor, "rb", closefd=False) as text:
+            return text.read()
+    finally:
+        os.close(descriptor)
 
 
 def _write(file: Path, data: bytes) -> None:
