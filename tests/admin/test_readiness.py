@@ -21,7 +21,7 @@ WEIGHT = FaultStatus("pods.yaml", 9, 1, "metadata.annotations", "is no weight", 
 HOLD = HoldStatus(20, 60, ("shop/a", "shop/b", "shop/c", "shop/d"), 1_700_000_000.0, 1_700_000_120.0)
 REPORTED = SourceStatus("files", synced=True, services=2, last_report_s=1.0)
 CALM = Status(version="1", started_at=0.0, sources=(REPORTED,))
-KEPT = f"1 fault in what it reads (1 x {STAYS}), first shop.yaml:7: must be in 1..65535"
+KEPT = f"1 fault in what it reads (1 x {STAYS}), first shop.yaml:7: spec.ports[0].port: must be in 1..65535"
 
 TABLE = {
     "every source has reported": (CALM, [], []),
@@ -60,7 +60,7 @@ TABLE = {
         [],
         [
             f"source files: 3 faults in what it reads (1 x it counts as absent, 2 x {STAYS}),"
-            " first pods.yaml:9: is no weight"
+            " first pods.yaml:9: metadata.annotations: is no weight"
         ],
     ),
     "a file of which nothing good is known": (
@@ -130,7 +130,7 @@ async def test_readyz_names_every_source_fault_and_quarantined_service(ask, busy
     assert body["left_out"] == {"not-ready": 2, "unsupported-kind": 1}
     assert body["sources"] == [
         {
-            "reason": f"{KEPT}; 1 warning of what it reads, first shop.yaml:9: is odd",
+            "reason": f"{KEPT}; 1 warning of what it reads, first shop.yaml:9: kind: is odd",
             "name": "files",
             "synced": True,
             "stale": False,

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+import structlog
 
 from pilothouse.audience import Admission
 from pilothouse.certificates import Certificates, Files
@@ -103,10 +104,12 @@ async def test_a_client_that_says_another_namespace_than_its_certificate_is_refu
     stream = await secured.dial(
         secured.authority.issue(spiffe("data")), method, user_agent_name=agent, **known_as("shop")
     )
-    await stream.ask(CLUSTER)
-    code, details = await stream.ended()
+    with structlog.testing.capture_logs() as logs:
+        await stream.ask(CLUSTER)
+        code, details = await stream.ended()
     assert code is grpc.StatusCode.PERMISSION_DENIED
     assert details == "the node says it is in the namespace shop, its certificate is of data"
+    assert [line["node"] for line in logs if line["event"] == "stream refused"] == ["web-0"]
 
 
 @pytest.mark.parametrize(

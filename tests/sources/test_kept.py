@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import structlog
 
 from pilothouse.sources.files import Absence, FilesSource
 from pilothouse.sources.files.kept import Kept
@@ -109,6 +110,19 @@ async def test_a_folder_that_is_empty_is_not_reported_at_the_start(
         (folder / "c.yaml").write_text(manifest("c"))
         await eventually(lambda: sink.reports[1:] == [("replace", [("shop", "c")])])
         await eventually(lambda: kept(state) == {"c.yaml"})
+
+
+async def test_a_start_on_an_empty_folder_says_in_the_log_what_it_waits_for(
+    running, eventually, folder, start, manifest
+):
+    with structlog.testing.capture_logs() as logs:
+        source = start()
+        async with running(source) as sink:
+            assert await eventually(lambda: source.faults)
+            (folder / "c.yaml").write_text(manifest("c"))
+            await eventually(lambda: sink.reports == [("replace", [("shop", "c")])])
+    said = [(line["event"], line["file"]) for line in logs if line.get("message", "").startswith("holds no")]
+    assert said == [("fault in a manifest", str(folder)), ("fault in a manifest is mended", str(folder))]
 
 
 async def test_an_empty_folder_is_reported_if_that_is_allowed(running, eventually, start):

@@ -174,6 +174,7 @@ class Session:
     def _meet(self, request: DiscoveryRequest | DeltaDiscoveryRequest) -> None:
         try:
             said = plain(request.node)
+            self.node_id = cut(said.id, _NODE_ID)
             self.world = self._world_of(said, self._context)
         except BadNode as bad:
             raise BadRequest(str(bad)) from None
@@ -182,7 +183,6 @@ class Session:
         except ForeignNamespace as foreign:
             raise BadRequest(str(foreign), grpc.StatusCode.PERMISSION_DENIED) from None
         self.stream.legacy = self.world.audience.dialect is Dialect.ENVOY
-        self.node_id = cut(said.id, _NODE_ID)
         log.info("stream opened", node=self.node_id, peer=self.peer, variant=self.stream.variant)
 
     def _about(self, url: str) -> ResourceType | None:

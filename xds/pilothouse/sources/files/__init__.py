@@ -165,12 +165,14 @@ class FilesSource:
     def _is_empty(self) -> bool:
         """Whether one of the folders holds nothing, which is told as a fault."""
         files = self._last_good.look.files
+        former = self._empty
         empty = () if self._absence.allow_empty or self._unknown is not None else self._paths
         self._empty = tuple(
             Fault(path, 0, 0, "", _EMPTY, Standing.UNKNOWN)
             for path in (shown(str(path)) for path in empty)
             if not any(file == path or file.startswith(os.path.join(path, "")) for file in files)
         )
+        _log_news(former, self._empty)
         return bool(self._empty)
 
     async def _report(self, sink: Sink, changed: frozenset[ServiceName]) -> None:
