@@ -35,6 +35,7 @@ class Answer:
     def __init__(self, head: str, body: str) -> None:
         self.head = head
         self.status = int(head.split()[1])
+        self.text = body
         self.backend, _, self.request = body.partition("\n")
 
 

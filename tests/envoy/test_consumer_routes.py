@@ -51,7 +51,9 @@ async def test_a_route_of_the_clients_leads_where_they_may_go_and_past_that_by_a
     answer = await request(tills, "web.shop")
     assert (answer.status, answer.backend, "x-seen-by: tills" in answer.head) == (200, "web", True)
     assert "x-seen-by" not in (await request(shop, "web")).head
-    assert (await request(tills, "web.shop", "/ledger")).status == 500
+    refused = await request(tills, "web.shop", "/ledger")
+    assert refused.status == 500
+    assert refused.text == "pilothouse: HTTPRoute tills/web-httproute has no backend that can be called\n"
     assert (await request(tills, "ledger.shop")).status == 503
 
     mesh.manifests.save("grant", GRANT)

@@ -39,7 +39,9 @@ async def test_requests_go_where_the_rules_say(mesh, tellers, eventually) -> Non
     assert (await request(sidecar, "web", "/api/users")).backend == "blue"
     assert (await request(sidecar, "web", "/api/users", x_beta="yes")).backend == "green"
     assert (await request(sidecar, "web", "/other", method="POST")).backend == "green"
-    assert (await request(sidecar, "web", "/apiary")).status == 404
+    unmatched = await request(sidecar, "web", "/apiary")
+    assert unmatched.status == 404
+    assert unmatched.text == "pilothouse: no rule of the routes of shop/web matches this request\n"
     mesh.manifests.delete("route")
     await eventually(lambda: is_served(sidecar, "web"))
 

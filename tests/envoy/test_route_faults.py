@@ -54,7 +54,19 @@ BAD = {
     "/attempts": under("/attempts", to("blue"), retry={"attempts": -1}),
     "/extension": under("/extension", to("blue"), filters=[{"type": "ExtensionRef"}]),
     "/share": under("/share", to("blue") | {"filters": [change("RequestHeaderModifier", BREAK)]}),
+    "/percent": under("/percent", to("blue"), filters=[{"type": "100%REQ(:PATH)%"}]),
+    "/much": under("/much", to("blue"), filters=[{"type": "x" * 9_000}]),
     "/kind": under("/kind", {"kind": "Bucket", "group": "storage.example", "name": "b"}),
+}
+#: By path, of some of them the reason that the answer gives.
+REASONS = {
+    "/response": "filters[0].responseHeaderModifier.set[0].value: has a line break",
+    "/name": '"a b" is not the name of a header',
+    "/host": r'"a\nb" is not a host name',
+    "/extension": "the filter ExtensionRef is not supported",
+    "/kind": "a backend cannot be a Bucket of storage.example",
+    "/percent": "the filter 100%REQ(:PATH)% is not supported",
+    "/much": "the filter " + "x" * 60,
 }
 REGEX = {"type": "RegularExpression", "value": "/(?!staff).*"}
 
@@ -81,6 +93,12 @@ async def test_a_rule_that_envoy_refuses_costs_itself_and_endpoints_move_on(
     sidecar = await mesh.sidecar(control_plane.port)
     assert (await request(sidecar, "web", "/good")).backend == "blue"
     assert {path: (await request(sidecar, "web", path)).status for path in BAD} == dict.fromkeys(BAD, 500)
+    for path, reason in REASONS.items():
+        said = (await request(sidecar, "web", path)).text
+        assert said.startswith("pilothouse: HTTPRoute shop/web-httproute "), path
+        assert reason in said, path
+        assert said.count("\n") == 1, path
+        assert "recycled" not in said, path  # nobody is told a header that a route sets
     # Who asks for what only the match that cannot be compared might be about.
     assert (await request(sidecar, "web", "/other")).status == 500
     assert (await request(sidecar, "web", "/header")).status == 500
@@ -93,6 +111,17 @@ async def test_a_rule_that_envoy_refuses_costs_itself_and_endpoints_move_on(
     await eventually(lambda: is_served(sidecar, "blue", "green"))
     assert (await request(sidecar, "web", "/good")).backend == "green"
     assert await sidecar.rejected() == {}
+
+
+async def test_a_call_that_fails_says_why_in_its_status(mesh) -> None:
+    backend = await mesh.backend("web")
+    calls = route({"backendRefs": [to("nobody")]}, kind="GRPCRoute")
+    mesh.manifests.save("web", service("web"), backend.slice("web"), calls)
+    sidecar = await mesh.sidecar((await mesh.serve()).port)
+    head = (await request(sidecar, "web", "/a.B/C", "POST", content_type="application/grpc")).head
+    assert "grpc-status: 14" in head
+    why = "pilothouse: grpcroute shop/web-grpcroute has no backend that can be called: shop/nobody:80"
+    assert f"grpc-message: {why}" in head
 
 
 async def is_served(sidecar, host: str, backend: str) -> bool:

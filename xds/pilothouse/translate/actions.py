@@ -32,6 +32,7 @@ _ON_CODES = "retriable-status-codes"
 # or broke, the time of the attempt was up. Retries know all of that by one name, and by none of the codes.
 _OWN_CODES = frozenset({502, 503, 504})
 _ON_NO_ANSWER = "reset"
+_LONGEST = 200  # characters of a reason that a client is told
 _DAY_MS = 86_400_000  # Envoy refuses times of centuries
 _BACKOFFS = 10  # the longest pause between retries, in shortest ones: Envoy's own default
 
@@ -39,11 +40,21 @@ _BACKOFFS = 10  # the longest pause between retries, in shortest ones: Envoy's o
 _Headed: TypeAlias = Route | WeightedCluster.ClusterWeight
 
 
-def refuse(match: Match, status: int) -> Route:
-    """An answer without asking anybody."""
+def refuse(match: Match, status: int, why: str) -> Route:
+    """An answer without asking anybody, which says why in one line."""
     route = Route(match=matched(match))
     route.direct_response.status = status
+    # Not `body_format`: the reason may quote a percent sign, which begins a variable there.
+    route.direct_response.body.inline_string = f"pilothouse: {_line(why)}\n"
     return route
+
+
+def _line(text: str) -> str:
+    """Printable and short: Envoy refuses all routes together with one whose body has more than 4096 bytes."""
+    # No character becomes shorter, so what is beyond one more than fits need not be looked at.
+    seen = text[: _LONGEST + 1]
+    line = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in seen)
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
 def redirects(match: Match, rule: Rule, said: Redirect, asked: int, hosts: Iterable[str]) -> list[Route]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pilothouse.claims import Resolved, passes
 from pilothouse.model import Namespaces, ServiceName, ServiceSpec
@@ -46,9 +46,7 @@ class Clusters:
         spec = self._specs.get(ServiceName(backend.namespace, backend.name))
         if spec is None:
             return Omission(Reason.NO_SUCH_BACKEND, str(backend))
-        target = self._resolved.target
-        passed = target is not None and passes(target, route, backend)
-        known = known_to(spec, passed, self._resolved)
+        known = known_to(spec, self._passed(route, backend), self._resolved)
         if known is not None and self._viewer not in known:
             why = f"not to all who may call {self._resolved.spec.name}"
             return Omission(Reason.NOT_EXPORTED, str(backend), why)
@@ -72,6 +70,30 @@ class Clusters:
             else:
                 lost += backend.weight
         return found, lost
+
+    def faults(self, route: Route, rule: Rule) -> list[str]:
+        """Why backends that have any weight have no cluster, each thing once, as a client may read it."""
+        return list(dict.fromkeys(self._faults(route, rule)))
+
+    def _faults(self, route: Route, rule: Rule) -> Iterator[str]:
+        """Of a backend that clients may not know, or perhaps not once it is there, not even the name."""
+        for backend in rule.backends:
+            fault = self._named(route, backend, rule.subset) if backend.weight else None
+            if not isinstance(fault, Omission):
+                continue
+            if fault.reason is Reason.UNSUPPORTED_RULE:
+                yield fault.why
+            elif fault.reason is Reason.NO_SUCH_BACKEND and self._may_be_named(route, backend):
+                yield f"{backend}: {fault.why}" if fault.why else str(backend)
+
+    def _may_be_named(self, route: Route, backend: Backend) -> bool:
+        """Whether clients may know of a backend that is not hidden from them now."""
+        there = ServiceName(backend.namespace, backend.name) in self._specs
+        return there or self._passed(route, backend) or backend.namespace == self._viewer
+
+    def _passed(self, route: Route, backend: Backend) -> bool:
+        target = self._resolved.target
+        return target is not None and passes(target, route, backend)
 
     def hashed(self, backends: Iterable[Backend]) -> Iterable[HashOn]:
         """What these hash, each thing once; a cluster that hashes nothing does not mind."""

@@ -1,7 +1,7 @@
 """Gateway API rules as Envoy's routes, in the order of precedence that the Gateway API gives them.
 
 What cannot be reached is answered and not passed over: 404 if no rule matches, 500 (gRPC: UNAVAILABLE) for
-what a rule asks for in vain, be it a share of its requests (decision 0013).
+what a rule asks for in vain, be it a share of its requests (decision 0013). The body says why.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from pilothouse.translate.names import cluster_name, mesh_ports
 from pilothouse.translate.sessions import mark, marking
 
 _NOT_FOUND = 404
+_IN_VAIN = "asks for something that is not to be had"
+_NO_BACKEND = "has no backend that can be called"
 #: There is no cluster of this name, so Envoy closes connections to it.
 NOWHERE = "refused"
 #: The first of these that there is at a port is in force there.
@@ -43,6 +45,11 @@ class Ranked(NamedTuple):
         """The status of what is asked for in vain; 503 is UNAVAILABLE to gRPC."""
         return 503 if self.route.kind is RouteKind.GRPC else 500
 
+    def refused(self, what: str, reasons: Sequence[str]) -> EnvoyRoute:
+        """The answer to what is asked for in vain."""
+        why = f": {', '.join(reasons)}" if reasons else ""
+        return refuse(self.match, self.failure, f"{self.route} {what}{why}")
+
 
 def request_routes(
     resolved: Resolved, port: Port, viewer: str = "", omit: Omit = unsaid
@@ -58,7 +65,8 @@ def request_routes(
         return None
     clusters = Clusters(resolved, viewer, omit)
     found = [each for one in ranked(routes) for each in _kept(one, port, clusters)]
-    return [*found, refuse(Match(), _NOT_FOUND)]
+    unmatched = f"no rule of the routes of {resolved.spec.name} matches this request"
+    return [*found, refuse(Match(), _NOT_FOUND, unmatched)]
 
 
 def viewers(resolved: Resolved) -> list[str]:
@@ -141,9 +149,10 @@ def _kept(one: Ranked, port: Port, clusters: Clusters) -> list[EnvoyRoute]:
     try:
         return _checked([*_rule_routes(one, port, clusters)])
     except ValueError as violation:  # of a rule, or of what no message can hold at all
-        clusters.unsupported(str(violation))
+        why = str(violation)
+        clusters.unsupported(why)
     try:
-        return _checked([refuse(one.match, one.failure)])
+        return _checked([one.refused(_IN_VAIN, [why])])
     except ValueError:  # no request can be told by this match
         return []
 
@@ -159,7 +168,7 @@ def _rule_routes(one: Ranked, port: Port, clusters: Clusters) -> Iterator[EnvoyR
     unsupported = match.unsupported or rule.unsupported
     if unsupported:
         clusters.unsupported(unsupported)
-        yield refuse(match, one.failure)
+        yield one.refused(_IN_VAIN, [unsupported])
     elif rule.filters.redirect is not None:
         said = rule.filters.redirect
         for route in redirects(match, rule, said, port.number, clusters.hosts()):
@@ -169,16 +178,16 @@ def _rule_routes(one: Ranked, port: Port, clusters: Clusters) -> Iterator[EnvoyR
 
 
 def _forwarded(one: Ranked, clusters: Clusters) -> Iterator[EnvoyRoute]:
-    match, rule = one.match, one.rule
+    rule = one.rule
     found, lost = clusters.shares(one.route, rule)
     if rule.session is not None and len(rule.backends) > 1:
         yield from _returning(one, rule.session, clusters)
         found = [(cluster, _marked(backend, rule.session, cluster)) for cluster, backend in found]
     if not found:
-        yield refuse(match, one.failure)
+        yield one.refused(_NO_BACKEND, clusters.faults(one.route, rule))
         return
     if lost:
-        share = refuse(match, one.failure)
+        share = one.refused(f"{_NO_BACKEND} for this share of its requests", clusters.faults(one.route, rule))
         only_a_share(share, lost, lost + sum(backend.weight for _, backend in found))
         yield share
     yield from _to(one, found, clusters)
