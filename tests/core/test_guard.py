@@ -84,7 +84,7 @@ def test_a_hold_ends_when_it_began_plus_its_length_however_often_the_loss_is_rep
     first = guard.judge(before, {}, 100.0).hold
     assert first is not None
     assert (first.since, first.until) == (100.0, 160.0)
-    again = guard.judge(before, {}, 150.0, first).hold
+    again = guard.judge(before, {}, 150.0, suspect=True, hold=first).hold
     assert again is not None
     assert again.until == 160.0
     guard.believed({}, 160.0)
@@ -93,3 +93,10 @@ def test_a_hold_ends_when_it_began_plus_its_length_however_often_the_loss_is_rep
 
 def test_without_a_length_everything_is_believed(town: Town) -> None:
     assert Guard(0).judge(town(range(20)), {}, 0.0).in_force == {}
+
+
+def test_whatever_a_suspect_report_lacks_is_held(town: Town) -> None:
+    verdict = Guard().judge(town(range(3)), town(range(2)), 0.0, suspect=True)
+    assert held(verdict.hold) == (1, 1)
+    assert verdict.in_force == town(range(3))
+    assert Guard().judge(town(range(3)), town(range(3)), 0.0, suspect=True).hold is None

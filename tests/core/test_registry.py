@@ -148,3 +148,16 @@ async def test_what_an_operator_accepts_as_missing_is_not_unknown_and_so_no_reas
     registry.shard("files").unknown(Unknown(("a.yaml",), frozenset({PAYMENTS})))
     registry.shard("files").replace([])
     assert (registry.complete, registry.unknown("files"), registry.partial) == (True, NOTHING, frozenset())
+
+
+async def test_a_hold_tells_only_of_what_is_still_missing(make_service: Make) -> None:
+    registry = Registry(["files"])
+    shard = registry.shard("files")
+    services = [make_service(f"shop/s{number}", f"10.0.0.{number + 1}") for number in range(5)]
+    shard.replace(services)
+    shard.replace([], suspect=True)
+    for service in services[:3]:
+        shard.put(service)
+    hold = registry.held("files")
+    assert hold is not None
+    assert (hold.names, hold.endpoints) == ({service.name for service in services[3:]}, 2)

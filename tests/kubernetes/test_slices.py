@@ -57,7 +57,7 @@ def test_a_slice_keeps_what_routing_needs(parsed):
             "  zone: z1\n  hostname: payments-0\n"
             "  hints: {forZones: [{name: z2}, {name: z1}], forNodes: [{name: n1}]}\n"
             "  targetRef: {kind: Pod, namespace: shop, name: payments-0, uid: u1}\n"
-            "- addresses: ['fd00::1']\n",
+            "- addresses: [10.0.0.3]\n",
             OWNED + "\ncreationTimestamp: 2026-01-02T03:04:05Z",
         )
     )
@@ -78,7 +78,7 @@ def test_a_slice_keeps_what_routing_needs(parsed):
                 ("z1", "z2"),
                 ("n1",),
             ),
-            Entry(("fd00::1",)),
+            Entry(("10.0.0.3",)),
         ),
         created="2026-01-02T03:04:05Z",
     )

@@ -33,6 +33,7 @@ class RecordingSink:
     def __init__(self) -> None:
         self.services: dict[ServiceName, Service] = {}
         self.reports: list[tuple[str, object]] = []
+        self.suspect = False  # the last report of everything
         self.places: tuple[str, ...] = ()  # that are unknown
         self.partial: frozenset[ServiceName] = frozenset()  # that may have more than is known
 
@@ -46,7 +47,8 @@ class RecordingSink:
     def unknown(self, unknown: Unknown) -> None:
         self.places, self.partial = unknown
 
-    def replace(self, services: Iterable[Service]) -> None:
+    def replace(self, services: Iterable[Service], suspect: bool = False) -> None:
+        self.suspect = suspect
         self.services = {service.name: service for service in services}
         self.reports.append(("replace", sorted(self.services)))
 

@@ -9,11 +9,11 @@ from pilothouse.kubernetes.documents import Contents, Place, Remark, read
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.reasons import Omission, Reason
 from pilothouse.sources import LeftOut, Standing
-from pilothouse.sources.files.disk import Look, Manifest, Stamp, manifests_of
+from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
 
 A, B = ("shop", "a"), ("shop", "b")
-SOON, LATER = DOUBT_S / 2, DOUBT_S * 2
+SOON, LATER = DOUBT_S / 2, DOUBT_S * 6
 
 
 @pytest.fixture
@@ -26,7 +26,8 @@ def found(manifest):
     """What is on the disk: the text of each file, or the services that it declares."""
 
     def find(unreadable=None, **files):
-        return Look({f"{name}.yaml": as_manifest(said) for name, said in files.items()}, unreadable or {})
+        manifests = {f"{name}.yaml": as_manifest(said) for name, said in files.items()}
+        return Look(manifests, unreadable or {}, {"": (1, 1)})
 
     def as_manifest(said):
         text = said if isinstance(said, str) else "---\n".join(manifest(name, *said[name]) for name in said)
@@ -251,31 +252,61 @@ def test_what_is_in_force_in_place_of_an_annotation_is_said_by_the_message(last_
     assert [fault.standing for fault in last_good.faults] == [Standing.STATED]
 
 
-def on(device, text):
-    return Manifest(text, read(text), Stamp(device, 1, 1, 1))
-
-
 @pytest.mark.parametrize(
-    ("left", "implied"),
+    ("left", "folders", "implied"),
     [
-        ({"d/g.yaml": 1}, ()),  # one file of several was removed
-        ({}, ("d/f.yaml",)),  # its folder is empty, or is gone
-        ({"e/g.yaml": 1}, ("d/f.yaml",)),
-        ({"d/e/g.yaml": 1}, ()),
-        ({"d/g.yaml": 2}, ("d/f.yaml",)),  # another file system is mounted there
+        (["d/g.yaml"], {"d": (1, 1)}, ()),  # one file of several was removed
+        ([], {"d": (1, 1)}, ("d/e.yaml", "d/f.yaml")),  # the folder is empty
+        (["e/g.yaml"], {"e": (1, 2)}, ("d/e.yaml", "d/f.yaml")),  # or gone
+        (["d/e/g.yaml"], {"d": (1, 1), "d/e": (1, 2)}, ()),
+        (["d/h.yaml"], {"d": (1, 7)}, ("d/e.yaml", "d/f.yaml")),  # another folder has taken its place
+        (["d/h.yaml", "d/i.yaml"], {"d": (1, 7)}, ()),  # with as many files, as a checkout does it
     ],
 )
-def test_a_loss_is_implied_where_a_folder_went_with_it(last_good, manifest, left, implied):
-    text = manifest("a").encode()
-    before = Look({"d/f.yaml": on(1, text), **{path: on(1, b"a: [") for path in left}})
-    after = Look({path: on(device, b"a: [") for path, device in left.items()})
-    last_good.take_in(before, 0)
-    last_good.take_in(before, LATER)
-    last_good.take_in(after, 10)
-    assert last_good.take_in(after, 10 + LATER) == {A}
+def test_a_loss_is_implied_where_a_folder_went_with_it(last_good, manifest, left, folders, implied):
+    texts = {"d/e.yaml": manifest("a"), "d/f.yaml": manifest("b"), **dict.fromkeys(left, "a: [")}
+    files = {path: Manifest(text.encode(), read(text.encode())) for path, text in texts.items()}
+    before = Look(files, folders={"d": (1, 1), "d/e": (1, 2), "e": (1, 2)})
+    after = Look({path: files[path] for path in left}, folders=folders)
+    for when, found in ((0, before), (LATER, before), (10, after)):
+        last_good.take_in(found, when)
+    assert last_good.take_in(after, 10 + LATER) == {A, B}
     assert last_good.implied_losses == implied
     last_good.take_in(after, 20)
     assert last_good.implied_losses == ()
+
+
+def test_while_more_and_more_of_a_folder_goes_none_of_it_is_gone(last_good, found):
+    files = {f"f{number}": {f"s{number}": []} for number in range(10)}
+    last_good.take_in(found(**files), 0)
+    for number in range(10):
+        del files[f"f{number}"]
+        assert last_good.take_in(found(**files), 10 + number * DOUBT_S * 3) == frozenset()
+    last_good.take_in(found(), 20)
+    assert len(last_good.implied_losses) == 10
+
+
+def test_a_broken_file_under_another_name_keeps_what_it_said(last_good, found):
+    last_good.take_in(found(f={"a": ["10.0.0.1"]}), 0)
+    for when in (10, 10 + LATER):
+        last_good.take_in(found(f="a: ["), when)
+    for when in (20, 20 + LATER, 30):
+        assert last_good.take_in(found(g="a: ["), when) == frozenset()
+    assert addresses(last_good, "a") == ["10.0.0.1"]
+    assert last_good.unknown == frozenset()
+    assert [fault.file for fault in last_good.faults] == ["g.yaml"]
+
+
+def test_a_file_that_was_never_good_is_unknown_until_it_has_been_gone_for_a_while(last_good, found):
+    for when in (0, LATER):
+        last_good.take_in(found(f="a: [", g={"b": []}), when)
+    last_good.take_in(found(g={"b": []}), 10)
+    assert last_good.unknown == {"f.yaml"}
+    last_good.take_in(found(h="b: [", g={"b": []}), 10 + SOON)
+    assert last_good.unknown == {"f.yaml", "h.yaml"}
+    last_good.take_in(found(g={"b": []}), 20)
+    last_good.take_in(found(g={"b": []}), 30)
+    assert last_good.unknown == frozenset()
 
 
 def test_what_the_next_process_has_to_know_is_the_last_text_without_errors_and_what_was_taken_in_since(

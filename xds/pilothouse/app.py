@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import signal
@@ -22,6 +23,7 @@ from pilothouse.certificates import Certificates, Files, Unusable
 from pilothouse.config import ConfigError, Settings
 from pilothouse.damping import Damping
 from pilothouse.dirty import DirtySet
+from pilothouse.guard import Hold
 from pilothouse.identity import Identity
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Namespaces
@@ -41,6 +43,7 @@ log = structlog.get_logger(__name__)
 
 #: How long the port stays closed for a source that does not report.
 SYNC_S = 30.0
+_TRIM_S = 10.0  # how often memory that is free is given back
 _RETRY_S = (0.5, 30.0)  # the first and the longest pause before a failed source is run again
 # What is left out is counted in slices of about so long, and a tenth of the time at most.
 _COUNTING_S = 0.002
@@ -84,7 +87,11 @@ async def run(
                 await publish_next(registry, catalogue, discovery, uncounted)
                 catalogue.knowledge.begin()
                 _settle_memory()
-                following = publish(registry, catalogue, discovery, uncounted), count(uncounted, census)
+                following = (
+                    publish(registry, catalogue, discovery, uncounted),
+                    count(uncounted, census),
+                    _give_back_memory(),
+                )
                 running += map(tasks.create_task, following)
                 async with serving_discovery(discovery, str(settings.xds), terms) as xds_port:
                     log.info(
@@ -117,11 +124,31 @@ async def supervise(state: SourceState, sink: Sink) -> None:
         pause = min(2 * pause, longest)
 
 
+def _log_holds(registry: Registry, held: dict[str, Hold]) -> None:
+    """Tell of holds that have begun or ended since the last time."""
+    for source in registry.sources:
+        hold, before = registry.held(source), held.get(source)
+        if hold is not None and before is None:
+            log.error(
+                "a loss is held, since nobody stated it",
+                source=source,
+                services=len(hold.names),
+                endpoints=hold.endpoints,
+                for_s=round(hold.until - hold.since),
+            )
+            held[source] = hold
+        elif hold is None and before is not None:
+            log.warning("a hold has ended", source=source, services=registry.count(source))
+            del held[source]
+
+
 async def publish(
     registry: Registry, catalogue: Catalogue, discovery: Discovery, uncounted: DirtySet[ServiceName]
 ) -> None:
     """Carry changes from the registry to the streams for ever."""
+    held: dict[str, Hold] = {}
     while True:
+        _log_holds(registry, held)
         await publish_next(registry, catalogue, discovery, uncounted)
 
 
@@ -205,6 +232,17 @@ def _heed_signals(stopping: asyncio.Event, rereads: Sequence[Callable[[], None]]
 def _reread(sources: Sequence[Source]) -> None:
     for source in sources:
         source.reread()
+
+
+async def _give_back_memory() -> None:
+    """Give the system back, now and then, what the C library has kept of memory that is free.
+
+    A flood of clients leaves hundreds of megabytes that glibc does not return by itself.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    while trim is not None:
+        await asyncio.sleep(_TRIM_S)
+        await asyncio.to_thread(trim, 0)
 
 
 def _settle_memory() -> None:

@@ -8,7 +8,7 @@ enough (Eureka calls this self-preservation).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -69,11 +69,16 @@ class Guard:
         self._since = float("-inf")
         self._baseline: dict[ServiceName, Service] = {}  # the most that was in force within the window
 
-    def judge(self, before: Report, after: Report, now: float, hold: Hold | None = None) -> Verdict:
-        """`before` is in force, `after` was reported; `hold` is the one that is in force already."""
+    def judge(
+        self, before: Report, after: Report, now: float, suspect: bool = False, hold: Hold | None = None
+    ) -> Verdict:
+        """`before` is in force, `after` was reported; `hold` is the one that is in force already.
+
+        Whatever a suspect report lacks is held, however little it is.
+        """
         if now - self._since >= WINDOW_S or _size(before) >= _size(self._baseline):
             self.believed(before, now)
-        if not self._hold_s or not _is_massive(before if hold else self._baseline, after):
+        if not self._hold_s or not (suspect or _is_massive(self._baseline, after)):
             return Verdict(after)
         kept, names, endpoints = _kept(before, after)
         if not names:
@@ -88,6 +93,15 @@ class Guard:
     def removed(self, name: ServiceName) -> None:
         """A service was removed explicitly, which is no loss."""
         self._baseline.pop(name, None)
+
+
+def reduced(hold: Hold, names: Collection[ServiceName], in_force: Report, reported: Report) -> Hold:
+    """A hold of fewer services than it began with."""
+    endpoints = sum(
+        len(in_force[name].endpoints) - len(reported[name].endpoints if name in reported else ())
+        for name in names
+    )
+    return replace(hold, names=frozenset(names), endpoints=endpoints)
 
 
 def _is_massive(before: Report, after: Report) -> bool:

@@ -71,8 +71,8 @@ class _Watched:
     def unknown(self, unknown: Unknown) -> None:
         self._sink.unknown(unknown)
 
-    def replace(self, services: Iterable[Service]) -> None:
-        self._sink.replace(services)
+    def replace(self, services: Iterable[Service], suspect: bool = False) -> None:
+        self._sink.replace(services, suspect)
         self._state.reported()
 
     def put(self, service: Service) -> None:

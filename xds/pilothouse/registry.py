@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from pilothouse.damping import Damping
 from pilothouse.dirty import DirtySet
-from pilothouse.guard import HOLD_S, NOTHING, Guard, Hold, Unknown
+from pilothouse.guard import HOLD_S, NOTHING, Guard, Hold, Unknown, reduced
 from pilothouse.model import Service, ServiceName
 
 
@@ -55,6 +55,11 @@ class Registry:
         self.changed: DirtySet[ServiceName] = DirtySet()
 
     @property
+    def sources(self) -> Iterable[str]:
+        """The names of the sources, in order of precedence."""
+        return self._shards.keys()
+
+    @property
     def services(self) -> Mapping[ServiceName, Service]:
         return MappingProxyType(self._services)
 
@@ -75,8 +80,11 @@ class Registry:
         return len(self._shards[source].in_force)
 
     def held(self, source: str) -> Hold | None:
-        """The loss of a source that is not believed yet."""
-        return self._shards[source].hold
+        """The loss of a source that is not believed yet, without what is back meanwhile."""
+        shard = self._shards[source]
+        if shard.hold is None or len(shard.held) == len(shard.hold.names):
+            return shard.hold
+        return reduced(shard.hold, shard.held, shard.in_force, shard.reported)
 
     def unknown(self, source: str) -> Unknown:
         """What a source cannot read, and of which nothing good is known."""
@@ -102,10 +110,12 @@ class Registry:
             shard.reported = {service.name: service for service in services}
             self._enforce(shard, shard.reported)
 
-    def replace(self, source: str, services: Iterable[Service]) -> None:
+    def replace(self, source: str, services: Iterable[Service], suspect: bool = False) -> None:
         shard, complete = self._shards[source], self.complete
         shard.reported = {service.name: service for service in services}
-        verdict = shard.guard.judge(shard.in_force, shard.reported, time.monotonic(), shard.hold)
+        held = self.held(source)
+        suspect = suspect or held is not None
+        verdict = shard.guard.judge(shard.in_force, shard.reported, time.monotonic(), suspect, held)
         self._hold(shard, verdict.hold)
         self._enforce(shard, verdict.in_force)
         shard.synced = True
@@ -145,6 +155,8 @@ class Registry:
         if shard.release is not None:
             shard.release.cancel()
             shard.release = None
+        if hold != shard.hold:
+            self.changed.touch()
         shard.hold, shard.held = hold, set(hold.names if hold else ())
         if hold is not None:
             remaining = max(0.0, hold.until - time.monotonic())
@@ -198,8 +210,8 @@ class Shard:
     def restore(self, services: Iterable[Service]) -> None:
         self._registry.restore(self._source, services)
 
-    def replace(self, services: Iterable[Service]) -> None:
-        self._registry.replace(self._source, services)
+    def replace(self, services: Iterable[Service], suspect: bool = False) -> None:
+        self._registry.replace(self._source, services, suspect)
 
     def put(self, service: Service) -> None:
         self._registry.update(self._source, service.name, service)

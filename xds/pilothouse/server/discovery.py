@@ -114,16 +114,10 @@ class Discovery:
 
     async def _converse(self, session: Session, context: Context) -> None:
         try:
-            while (data := await context.read()) is not grpc.aio.EOF:
-                if not session.acknowledged(data):
-                    await session.take(data)
-                del data  # it may be large, and the next read may take hours
+            refused = await self._listen(session, context)
             await _finish(session)
-        except BadRequest as bad:
-            self.tally.bad_requests += 1
-            log.warning("stream refused", peer=session.peer, node=session.node_id, reason=str(bad))
-            await _finish(session)
-            await context.abort(bad.code, str(bad))
+            if refused is not None:
+                await context.abort(*refused)
         except asyncio.CancelledError:
             # The client is gone, or this was `drain`. In both cases nothing more is to be sent.
             await session.finish()
@@ -131,6 +125,24 @@ class Discovery:
                 raise
             context.set_code(grpc.StatusCode.UNAVAILABLE)
             context.set_details("the control plane is stopping")
+
+    async def _listen(self, session: Session, context: Context) -> tuple[grpc.StatusCode, str] | None:
+        """Take requests until there are no more; the status if one makes no sense.
+
+        The error does not leave this function: it holds the request, which may be large, and gRPC holds it.
+        """
+        data = None
+        try:
+            while (data := await context.read()) is not grpc.aio.EOF:
+                if not session.acknowledged(data):
+                    await session.take(data)
+                data = None  # it may be large, and the next read may take hours
+        except BadRequest as bad:
+            data, bad.__traceback__ = None, None
+            self.tally.bad_requests += 1
+            log.warning("stream refused", peer=session.peer, node=session.node_id, reason=str(bad))
+            return bad.code, str(bad)
+        return None
 
 
 async def _finish(session: Session) -> None:

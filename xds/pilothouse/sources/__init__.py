@@ -19,10 +19,11 @@ class Sink(Protocol):
     def restore(self, services: Iterable[Service]) -> None:
         """Hand over what was in force when the process last ended. It is served until the first report."""
 
-    def replace(self, services: Iterable[Service]) -> None:
+    def replace(self, services: Iterable[Service], suspect: bool = False) -> None:
         """Report everything: what is not in it is gone, as far as the guard believes that.
 
-        The first call means "synced".
+        A report is suspect if what it lacks went with its place, such as a folder. The first call means
+        "synced".
         """
 
     def put(self, service: Service) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,7 @@ from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.kubernetes.roots import DEFAULT, Namespaces
 from pilothouse.model import ServiceName
 from pilothouse.reasons import Reason
-from pilothouse.sources import Fault, LeftOut, Sink, Standing
+from pilothouse.sources import Fault, LeftOut, Sink
 from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.kept import Kept
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
@@ -78,13 +78,13 @@ class FilesSource:
         self._anew = False
         self._kept = kept
         self._unknown: Unknown | None = None  # until the first report
-        self._empty: tuple[Fault, ...] = ()
+        self._vacant: set[str] = set()  # the roots that have been empty since the start
         self._implied: set[str] = set()  # losses that nobody stated, and that are to be reported
 
     @property
     def faults(self) -> Sequence[Fault]:
         kept = self._kept.faults if self._kept else ()
-        return (*self._empty, *self._last_good.faults, *kept)
+        return (*self._last_good.faults, *kept)
 
     @property
     def left_out(self) -> Mapping[Reason, int]:
@@ -145,8 +145,8 @@ class FilesSource:
         """
         deadline = time.monotonic() + self._first_report_grace_s
         await self._look()
-        while self._is_empty() or (not self._is_settled and time.monotonic() < deadline):
-            remaining = self._patience_s if self._empty else deadline - time.monotonic()
+        while self._is_empty or (not self._is_settled and time.monotonic() < deadline):
+            remaining = self._patience_s if self._is_empty else deadline - time.monotonic()
             await watch.wait(min(self._patience_s, remaining))
             await self._look()
         if self._unknown is None:
@@ -162,18 +162,23 @@ class FilesSource:
     def _is_settled(self) -> bool:
         return self._last_good.complete and not self._last_good.in_doubt
 
+    @property
     def _is_empty(self) -> bool:
-        """Whether one of the folders holds nothing, which is told as a fault."""
-        files = self._last_good.look.files
-        former = self._empty
-        empty = () if self._absence.allow_empty or self._unknown is not None else self._paths
-        self._empty = tuple(
-            Fault(path, 0, 0, "", _EMPTY, Standing.UNKNOWN)
-            for path in (shown(str(path)) for path in empty)
-            if not any(file == path or file.startswith(os.path.join(path, "")) for file in files)
-        )
-        _log_news(former, self._empty)
-        return bool(self._empty)
+        """Whether there is no manifest at all, so that this may be no start to begin with."""
+        return len(self._vacant) == len(self._paths)
+
+    def _doubted(self, found: Look) -> Look:
+        """The same, where a root that has been empty since the start hides what it may hold."""
+        candidates = {shown(str(path)) for path in self._paths} if self._unknown is None else self._vacant
+        vacant = () if self._absence.allow_empty else candidates - found.unreadable.keys()
+        self._vacant = {
+            path
+            for path in vacant
+            if not any(file == path or file.startswith(os.path.join(path, "")) for file in found.files)
+        }
+        if not self._vacant:
+            return found
+        return replace(found, unreadable={**dict.fromkeys(self._vacant, _EMPTY), **found.unreadable})
 
     async def _report(self, sink: Sink, changed: frozenset[ServiceName]) -> None:
         if self._implied:
@@ -186,7 +191,8 @@ class FilesSource:
     def _report_unknown(self, sink: Sink) -> None:
         """After what was found there: until that is reported, it may be taken for absent."""
         if self._unknown and self._unknown.places:
-            unknown = self._last_good.unknown_of(self._unknown.places)
+            # Anew, since what cannot be read may have another name by now.
+            unknown = self._last_good.unknown_of(self._last_good.unknown)
             if unknown != self._unknown:
                 self._unknown = unknown
                 sink.unknown(unknown)
@@ -202,7 +208,7 @@ class FilesSource:
 
     async def _replace(self, sink: Sink) -> None:
         """Report everything: the guard judges what is missing. Keep that for as long as it may doubt."""
-        sink.replace(await in_turns(self._last_good.listing()))
+        sink.replace(await in_turns(self._last_good.listing()), suspect=bool(self._implied))
         if self._kept is not None:
             self._kept.forget_later(self._implied)
         self._implied = set()
@@ -223,12 +229,12 @@ class FilesSource:
         before = self._last_good.look
         found = await self._lookout.look(before.unstamped() if anew else before)
         self._watch.follow(found.folders)
-        return found
+        return self._doubted(found)
 
     def _require_paths(self) -> None:
         for path in (shown(str(path)) for path in self._paths):
             reason = self._last_good.look.unreadable.get(path)
-            if reason:
+            if reason and reason != _EMPTY:
                 raise OSError(f"manifests in {path}: {reason}")
 
 

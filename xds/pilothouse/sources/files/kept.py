@@ -32,6 +32,7 @@ class Kept:
         self._corrupt: dict[Path, str] = {}
         self._failure = ""
         self._known: dict[str, Texts] = {}  # as of the start, to write nothing that is there already
+        self._held: set[str] = set()  # of what there is a file
         self._pending: dict[str, Texts | None] = {}
         self._saving: asyncio.Task[None] | None = None
 
@@ -53,6 +54,7 @@ class Kept:
         for one in corrupt:
             _log.error("kept state cannot be used", file=str(one.file), reason=one.reason)
         kept: dict[str, Texts] = {}
+        self._held = set(found)
         for key, texts in found.items():
             path = _path(key, roots)
             if path is not None:
@@ -63,6 +65,9 @@ class Kept:
         """Keep these from now on; returns at once."""
         for path, texts in changes.items():
             key = os.path.abspath(path)
+            if texts is None and key not in self._held:
+                continue
+            (self._held.discard if texts is None else self._held.add)(key)
             if key in self._fading:
                 self._fading.pop(key).cancel()
             if texts is None or self._known.pop(key, None) != texts:

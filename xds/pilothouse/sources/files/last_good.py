@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from pilothouse.reasons import Reason
 from pilothouse.sources import Fault, Standing
 from pilothouse.sources.files.disk import Look, Manifest
 from pilothouse.sources.files.left_out import LeftOutDocuments
+from pilothouse.sources.files.tree import Identity
 from pilothouse.turns import Steps, at_once
 
 # For how long something has to be missing or broken until it is. Editors save by taking a file away
@@ -25,6 +27,8 @@ from pilothouse.turns import Steps, at_once
 DOUBT_S = 0.1
 
 _MISSING = b""
+# A file is missing for so much longer than others are in doubt: folders are not emptied in one moment.
+_MISSING_DOUBTS = 5
 # Of a file that stays broken, so many texts are kept: each may hold the last good version of something.
 _MOST_TEXTS = 8
 
@@ -57,8 +61,8 @@ class LastGood:
         self._applied: dict[str, bytes] = {}
         # file -> the texts that make up what is in force of it; only the last one where it has no errors
         self._texts: dict[str, tuple[_Text, ...]] = {}
-        # file -> the device that it was on
-        self._devices: dict[str, int] = {}
+        # file -> which folder it was in: the path may become that of another one
+        self._homes: dict[str, Identity] = {}
         # the files of which a text without errors was taken in
         self._whole: set[str] = set()
         # file -> digest of contents that lack something or are broken, and since when they are
@@ -85,9 +89,10 @@ class LastGood:
     @property
     def unknown(self) -> frozenset[str]:
         """The files and folders that cannot be read, and of which nothing good is known."""
-        broken = (path for path, manifest in self._look.files.items() if manifest.contents.errors)
+        broken = [path for path, manifest in self._look.files.items() if manifest.contents.errors]
+        missing = self._doubts.keys() & self._applied.keys() - self._look.files.keys()
         folders = (folder for folder in self._look.unreadable if not self._is_known(folder))
-        return frozenset(folders).union(path for path in broken if path not in self._whole)
+        return frozenset(folders).union(path for path in (*broken, *missing) if path not in self._whole)
 
     def unknown_of(self, places: Iterable[str]) -> Unknown:
         """What of these is unknown, with the services of which a part is declared there."""
@@ -143,6 +148,7 @@ class LastGood:
         self.left_out.follow(former, found)
         doubted, self._doubts = self._doubts, {}
         changed: set[ServiceName] = set()
+        self._follow_renamed(found)
         for path, manifest in found.files.items():
             if manifest is not former.files.get(path) or path in doubted:
                 changed |= yield from self._put(path, manifest, now, doubted.get(path))
@@ -152,11 +158,23 @@ class LastGood:
         self.faults = tuple(sorted(self._all_faults(), key=_place))
         return frozenset(changed)
 
+    def _follow_renamed(self, found: Look) -> None:
+        """A broken file under another name still has its last good version."""
+        missing = {self._applied[path]: path for path in self._applied if path not in found.files}
+        for path, manifest in found.files.items() if missing else ():
+            former = missing.get(manifest.digest)
+            if former is not None and manifest.contents.errors and path not in self._applied:
+                declared = self._manifests.declared(former, self._manifests.keys(former))
+                self._cluster.apply(*self._manifests.put(path, declared))
+                self._applied[path], self._texts[path] = _MISSING, self._texts.get(former, ())
+                self._whole.update({path} if former in self._whole else ())
+
     def _put(
         self, path: str, manifest: Manifest, now: float, doubt: Doubt | None
     ) -> Steps[frozenset[ServiceName]]:
-        if manifest.stamp:
-            self._devices[path] = manifest.stamp.device
+        home = self._look.folders.get(os.path.dirname(path))
+        if home is not None:
+            self._homes[path] = home
         contents = manifest.contents
         known = self._applied.get(path) == manifest.digest
         keys = yield from self._keys(contents)
@@ -186,7 +204,10 @@ class LastGood:
     def _keep(self, path: str, text: _Text, broken: bool) -> None:
         """Note the text for the next process. A broken one adds to those before it."""
         before = self._texts.get(path, ())
-        if broken and not text.keys:
+        if not text.keys:
+            if not broken:
+                self._texts.pop(path, None)
+                self.unsaved[path] = None
             return
         if broken and before:
             # A text whose every object is newer here has nothing left in force; the first one is whole.
@@ -199,13 +220,7 @@ class LastGood:
     def _let_go(self, now: float, doubted: dict[str, Doubt]) -> Steps[set[ServiceName]]:
         """Let go of the files that are missing."""
         changed: set[ServiceName] = set()
-        gone = [
-            path
-            for path in self._applied
-            if path not in self._look.files
-            and not self._look.hides(path)
-            and self._has_lasted(path, _MISSING, now, doubted.get(path))
-        ]
+        gone = self._gone(now, doubted)
         for path in gone:
             del self._applied[path]
             self._whole.discard(path)
@@ -217,13 +232,36 @@ class LastGood:
         self.implied_losses = tuple(implied)
         return changed
 
+    def _gone(self, now: float, doubted: dict[str, Doubt]) -> list[str]:
+        """The files that are missing since long enough.
+
+        While more and more of a folder goes, all of it is in doubt: somebody may be about to empty it.
+        """
+        since = {
+            path: doubted[path][1] if path in doubted and doubted[path][0] == _MISSING else now
+            for path in self._applied
+            if path not in self._look.files and not self._look.hides(path)
+        }
+        latest: dict[str, float] = {}
+        for path, began in since.items():
+            folder = os.path.dirname(path)
+            latest[folder] = max(began, latest.get(folder, began))
+        patience_s = self._doubt_s * _MISSING_DOUBTS
+        gone = [path for path in since if now - latest[os.path.dirname(path)] >= patience_s]
+        self._doubts.update((path, (_MISSING, since[path])) for path in since.keys() - set(gone))
+        return gone
+
     def _implied(self, gone: Sequence[str]) -> list[str]:
         """The files among these that nobody removed one by one."""
-        devices = {path: self._devices.pop(path, None) for path in gone}
+        homes = {path: self._homes.pop(path, None) for path in gone}
         if not gone or self._allow_empty:
             return []
-        places = _Places(self._look)
-        return [path for path, device in devices.items() if places.imply_loss(path, device)]
+        lost, places = Counter(map(os.path.dirname, gone)), _Places(self._look)
+        return [
+            path
+            for path, home in homes.items()
+            if places.went(os.path.dirname(path), home, lost[os.path.dirname(path)])
+        ]
 
     def _has_lasted(self, path: str, digest: bytes, now: float, doubt: Doubt | None) -> bool:
         """Whether it was so a while ago already. If not, it is remembered for the next look."""
@@ -276,21 +314,24 @@ class LastGood:
 
 
 class _Places:
-    """The folders in which a look found manifests, and on which devices these are."""
+    """The folders that a look has listed, and how many manifests are in each and below it."""
 
     def __init__(self, look: Look) -> None:
-        self._devices: dict[str, set[int | None]] = {}
-        for path, manifest in look.files.items():
-            device = manifest.stamp.device if manifest.stamp else None
+        self._identities = look.folders
+        self._files: Counter[str] = Counter()
+        for path in look.files:
             folder = os.path.dirname(path)
-            while device not in self._devices.setdefault(folder, set()):
-                self._devices[folder].add(device)
+            self._files[folder] += 1
+            while folder != os.path.dirname(folder):
                 folder = os.path.dirname(folder)
+                self._files[folder] += 1
 
-    def imply_loss(self, path: str, device: int | None) -> bool:
-        """Whether a file went with its folder: that is gone, empty, or another device is mounted there."""
-        devices = self._devices.get(os.path.dirname(path), set())
-        return not devices or (device is not None and devices.isdisjoint({device, None}))
+    def went(self, folder: str, before: Identity | None, lost: int) -> bool:
+        """Whether so many files went with their folder: it is gone, empty, or another one with fewer."""
+        identity = self._identities.get(folder)
+        if identity is None or not self._files[folder]:
+            return True
+        return before != identity and lost > self._files[folder]
 
 
 def _spoilt(errors: Sequence[Remark], lost: frozenset[Key]) -> frozenset[Key]:

@@ -110,6 +110,8 @@ class Walk:
                 self._ahead.append((entry.path, part or entry.path))
             elif entry.name.endswith(_SUFFIXES):
                 yield entry.path, _status(entry)
+            elif entry.is_symlink() and not os.path.exists(entry.path):
+                self.unreadable[shown(entry.path)] = "is a link that leads nowhere"
 
     def _answers(self, path: str) -> bool:
         if path in self._avoided:
