@@ -18,6 +18,9 @@ RUN pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir dist . \
 FROM base
 COPY --from=build /opt/pilothouse /opt/pilothouse
 ENV PATH=/opt/pilothouse/bin:$PATH
+# The last good manifests are kept in /var/lib/pilothouse: mount a volume there, and they outlive the container.
+ENV XDG_STATE_HOME=/var/lib
+RUN install -d -m 0700 -o 65532 -g 65532 /var/lib/pilothouse
 # A number, so that Kubernetes' runAsNonRoot can see that it is not root.
 USER 65532:65532
 EXPOSE 18000 18001

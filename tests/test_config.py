@@ -140,6 +140,11 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert (flags.default_namespace, flags.wildcard_namespaces) == ("shop", ("ops", "data"))
 
 
+def test_a_state_folder_and_no_state_exclude_each_other(here: Path) -> None:
+    mistake = refusal({"manifests": ["m"], "state": "kept", "no_state": True})
+    assert mistake == "--no-state: --state and --no-state exclude each other"
+
+
 def test_every_setting_is_a_flag_of_serve() -> None:
     flags = inspect.signature(serve.serve).parameters.keys() - {"context", "config"}
     assert flags == Settings.model_fields.keys()
@@ -217,7 +222,7 @@ WRONG = [
         "127.0.0.1:70000",
         "'127.0.0.1:70000' is not HOST:PORT, such as 127.0.0.1:18000 or [::1]:18000",
     ),
-    ("log_format", "xml", "Input should be 'auto', 'human' or 'json', not 'xml'"),
+    ("log_format", "xml", "must be 'auto', 'human' or 'json', not xml"),
     ("cluster_domain", "Mesh", "'Mesh' is not a DNS name in lower case, such as cluster.local"),
     ("default_namespace", "a.b", "'a.b' is not a namespace"),
     (
@@ -226,11 +231,18 @@ WRONG = [
         "'x' is not a network such as 10.96.0.0/16: 'x' does not appear to be an IPv4 or IPv6 network",
     ),
     ("wildcard_namespaces", "a,B", "'B' is not a namespace"),
-    ("max_connection_age_s", "0", "Input should be greater than 0, not '0'"),
-    ("max_connection_age_s", "nan", "Input should be a finite number, not 'nan'"),
+    ("max_connection_age_s", "0", "must be more than 0, not 0"),
+    ("max_connection_age_s", "2000001", "must be 2000000 or less, not 2000001"),
+    ("max_connection_age_s", "nan", "must be a finite number, not nan"),
+    ("hold", "soon", "must be a number, not soon"),
+    ("workers", "1.5", "must be a whole number, not 1.5"),
+    ("flap_damping", "perhaps", "must be true or false, not perhaps"),
+    ("hold", "-1", "must be 0 or more, not -1"),
+    ("workers", "65", "must be 64 or less, not 65"),
+    ("unknown_host_status", "200", "must be 400 or more, not 200"),
     ("tls_cert", "absent.crt", "absent.crt: No such file or directory"),
     ("tls_cert", "m", "m is not a file that can be read"),
-    ("client_ca", "p.yaml", "client_ca needs tls_cert and tls_key"),
+    ("client_ca", "p.yaml", "--client-ca needs --tls-cert and --tls-key"),
 ]
 
 
@@ -278,13 +290,13 @@ def test_a_file_that_is_not_there_is_named_by_who_named_it(here: Path) -> None:
 @pytest.mark.parametrize(
     ("tls", "start"),
     [
-        ({"tls_cert": "tls.crt"}, "--tls-key: tls_cert and tls_key go together"),
-        ({"tls_key": "tls.key"}, "--tls-key: tls_cert and tls_key go together"),
+        ({"tls_cert": "tls.crt"}, "--tls-key: --tls-cert and --tls-key go together"),
+        ({"tls_key": "tls.key"}, "--tls-key: --tls-cert and --tls-key go together"),
         ({"tls_cert": "tls.crt", "tls_key": "other.key"}, "--tls-key: other.key is not the key of tls.crt: "),
         ({"tls_cert": "tls.crt", "tls_key": "torn.key"}, "--tls-key: torn.key is not the key of tls.crt: "),
         (
             {"tls_cert": "tls.crt", "tls_key": "tls.key", "client_ca": "tls.key"},
-            "--client-ca: tls.key holds no certificates: ",
+            "--client-ca: tls.key holds no certificates (PEM)",
         ),
         ({"tls_cert": ""}, "--tls-cert: . is not a file that can be read"),
     ],
@@ -322,12 +334,12 @@ def test_the_certificate_says_who_a_sidecar_is_wherever_it_has_one(pki: Path) ->
 @pytest.mark.parametrize(
     ("said", "start"),
     [
-        ({"identity": "certificate"}, "--identity: certificate needs client_ca"),
+        ({"identity": "certificate"}, "--identity: certificate needs --client-ca"),
         ({"identity": "spiffe", "client_ca": "ca.crt"}, "--identity: "),
-        ({"identity_map": "map.yaml"}, "--identity-map: identity_map needs client_ca"),
+        ({"identity_map": "map.yaml"}, "--identity-map: --identity-map needs --client-ca"),
         (
             {"identity_map": "map.yaml", "client_ca": "ca.crt", "identity": "metadata"},
-            "--identity-map: identity_map needs client_ca and the identity certificate",
+            "--identity-map: --identity-map needs --client-ca and --identity certificate",
         ),
         ({"identity_map": "absent", "client_ca": "ca.crt"}, "--identity-map: absent: No such file"),
         ({"identity_map": "m", "client_ca": "ca.crt"}, "--identity-map: m is not a file that can be read"),

@@ -123,7 +123,7 @@ def test_it_goes_by_the_settings_of_serve(
     [
         (("--admin", "127.0.0.1:0"), "--admin: port 0 is any free one; say which one it became"),
         (("--admin", ":1"), "--admin: ':1' is not HOST:PORT, such as 127.0.0.1:18000 or [::1]:18000"),
-        (("--workers", "0"), "--workers: Input should be greater than or equal to 1, not '0'"),
+        (("--workers", "0"), "--workers: must be 1 or more, not 0"),
         (
             ("--admin", "a:65535", "--workers", "2"),
             "--workers: there are not 2 ports from a:65535 upwards, one for each",

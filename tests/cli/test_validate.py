@@ -84,13 +84,22 @@ def test_each_finding_is_a_line_with_its_place_its_severity_and_its_code(
     outcome = pilothouse("validate", manifests)
     assert (outcome.status, outcome.err) == (0, "")
     assert outcome.out.splitlines() == [
-        f"{doubtful}:1: left out: ConfigMap of v1 [unsupported-kind]",
-        f"{doubtful}:5: left out: Service shop/orders [no-endpoints]",
+        f"{doubtful}:1: left out: ConfigMap of v1: plays no part in routing [unsupported-kind]",
+        f"{doubtful}:5: left out: Service shop/orders:"
+        " no endpoint is ready: HTTP requests are answered by 503 [no-endpoints]",
         f"{doubtful}:9: warning: spec.clusterIp: is not a known field and is ignored;"
         ' did you mean "clusterIP"?',
         "1 file, 2 documents, 1 object, 1 service, no endpoints: no faults, 1 warning, 2 left out"
         " (1 no-endpoints, 1 unsupported-kind)",
     ]
+
+
+def test_the_last_line_counts_just_the_lines_above_it(pilothouse, manifests, doubtful) -> None:
+    (manifests / "servce.yaml").write_text("apiVersion: v1\nkind: Servce\nmetadata: {name: a}\n")
+    *lines, summary = pilothouse("validate", manifests).out.splitlines()
+    assert any("warning: " in line and "[unsupported-kind]" in line for line in lines)
+    assert sum(" left out: " in line for line in lines) == 2
+    assert summary.endswith("no faults, 2 warnings, 2 left out (1 no-endpoints, 1 unsupported-kind)")
 
 
 def test_a_fault_exits_1(pilothouse, manifests, broken) -> None:

@@ -15,9 +15,10 @@ import pytest
 import yaml
 
 from pilothouse.config import listening
+from pilothouse.state import default_folder
 
 # What compose 1.29 reads just as 2 does; it refuses `name` at the top, and 2 warns of `version`.
-TOP_LEVEL = {"services", "networks"}
+TOP_LEVEL = {"services", "networks", "volumes"}
 OF_A_SERVICE = {
     *("build", "cap_drop", "command", "hostname", "image", "init", "network_mode", "networks"),
     *("ports", "read_only", "security_opt", "user", "volumes"),
@@ -29,7 +30,7 @@ CLIENTS = {"web": "web-sidecar", "reports": "reports-sidecar"}
 def mounts(service) -> dict[str, str]:
     """Where each mounted file or folder of the project is found in the container."""
     split = (mount.split(":") for mount in service.get("volumes", ()))
-    return {source.removeprefix("./"): target for source, target, mode in split if mode == "ro"}
+    return {source.removeprefix("./"): target for source, target, *mode in split if mode == ["ro"]}
 
 
 def flag(service, name: str) -> str:
@@ -70,9 +71,22 @@ def test_it_keeps_to_what_both_versions_of_compose_read(mesh, services) -> None:
 
 def test_every_mounted_file_exists_and_is_mounted_read_only(project, services) -> None:
     for service in services.values():
-        assert len(mounts(service)) == len(service.get("volumes", ())), "not PATH:PATH:ro"
+        files = [mount for mount in service.get("volumes", ()) if mount.startswith("./")]
+        assert len(mounts(service)) == len(files), "not PATH:PATH:ro"
         for source in mounts(service):
             assert (project / source).exists(), source
+
+
+def test_the_state_is_in_a_volume_where_the_image_keeps_it_and_its_user_may_write(
+    project, mesh, services
+) -> None:
+    dockerfile = (project / "Dockerfile").read_text()
+    environment = dict(re.findall(r"^ENV (\w+)=(\S+)$", dockerfile, re.MULTILINE))
+    folder = str(default_folder({**environment, "HOME": "/"}))
+    uid, gid = services["pilothouse"]["user"].split(":")
+    assert f"RUN install -d -m 0700 -o {uid} -g {gid} {folder}\n" in dockerfile
+    assert f"state:{folder}" in services["pilothouse"]["volumes"]
+    assert mesh["volumes"] == {"state": {}}
 
 
 def test_every_image_is_pinned_and_the_toys_run_on_the_base_of_ours(project, services) -> None:

@@ -34,6 +34,7 @@ spec:
   parentRefs: [{%skind: Service, name: %s}]
   rules: [{backendRefs: [{name: %s, port: 80}]}]
 """
+UNANSWERED = "no endpoint is ready: HTTP requests are answered by 503"
 SICK = "{addresses: [10.0.0.1], conditions: {ready: false}}"
 GOOD = PAY + SLICE % ("pay", "http", "{addresses: [10.0.0.1]}")
 TO_PAY = ROUTE % ('group: "", ', "pay", "pay")
@@ -60,10 +61,13 @@ def test_of_good_manifests_there_is_nothing_to_say(found) -> None:
 @pytest.mark.parametrize(
     ("text", "findings"),
     [
-        (PAY, ["1: left out: Service shop/pay [no-endpoints]"]),
+        (PAY, [f"1: left out: Service shop/pay: {UNANSWERED} [no-endpoints]"]),
         (
             PAY + SLICE % ("pay", "web", "{addresses: [10.0.0.1]}"),
-            ["6: left out: EndpointSlice shop/pay-1: 10.0.0.1: no TCP port 'http' [port-name-mismatch]"],
+            [
+                "6: left out: EndpointSlice shop/pay-1: 10.0.0.1: the slice has no TCP port named 'http',"
+                " as the Service's port is [port-name-mismatch]"
+            ],
         ),
         (
             PAY + SLICE % ("pay", "http", f"{SICK}, {{addresses: [10.0.0.2]}}"),
@@ -71,7 +75,7 @@ def test_of_good_manifests_there_is_nothing_to_say(found) -> None:
         ),
         (
             PAY + SLICE % ("pay", "http", "{addresses: [nonsense]}, {addresses: [10.0.0.2]}"),
-            ["6: left out: EndpointSlice shop/pay-1: nonsense [invalid-address]"],
+            ["6: left out: EndpointSlice shop/pay-1: nonsense: is not an IP address [invalid-address]"],
         ),
         (
             GOOD + (SLICE % ("gone", "http", "")).replace("pay-1", "gone-1"),
@@ -87,7 +91,31 @@ def test_of_good_manifests_there_is_nothing_to_say(found) -> None:
         ),
         (
             GOOD + ROUTE % ('group: "", ', "pay", "gone"),
-            ["13: left out: HTTPRoute shop/r: shop/gone:80 [no-such-backend]"],
+            [
+                "13: left out: HTTPRoute shop/r: shop/gone:80: there is no Service shop/gone"
+                " [no-such-backend]"
+            ],
+        ),
+        (
+            GOOD + (ROUTE % ('group: "", ', "pay", "pay")).replace("port: 80", "port: 81"),
+            [
+                "13: left out: HTTPRoute shop/r: shop/pay:81: the Service has no TCP port 81"
+                " [no-such-backend]"
+            ],
+        ),
+        (
+            GOOD + (SLICE % ("pay", "http", "{addresses: [10.0.0.1]}")).replace("pay-1", "pay-2"),
+            [
+                "6: left out: EndpointSlice shop/pay-1: 10.0.0.1:8080: is there twice [duplicate-loser]",
+                "13: left out: EndpointSlice shop/pay-2: 10.0.0.1:8080: is there twice [duplicate-loser]",
+            ],
+        ),
+        (
+            GOOD.replace("spec: {", "spec: {clusterIP: 127.0.0.1, "),
+            [
+                '4: warning: "127.0.0.1" is the address of every machine\'s own services;'
+                " this virtual IP is left out []"
+            ],
         ),
         (
             GOOD + ROUTE % ("", "pay", "pay"),
@@ -99,7 +127,7 @@ def test_of_good_manifests_there_is_nothing_to_say(found) -> None:
         ),
         (
             GOOD + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
-            ["13: left out: ConfigMap of v1 [unsupported-kind]"],
+            ["13: left out: ConfigMap of v1: plays no part in routing [unsupported-kind]"],
         ),
         (
             GOOD + "---\napiVersion: v1\nkind: Servce\nmetadata: {name: a}\n",
@@ -110,7 +138,7 @@ def test_of_good_manifests_there_is_nothing_to_say(found) -> None:
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
             [
                 "0: warning: holds nothing of a kind that is read []",
-                "1: left out: ConfigMap of v1 [unsupported-kind]",
+                "1: left out: ConfigMap of v1: plays no part in routing [unsupported-kind]",
             ],
         ),
     ],

@@ -31,10 +31,20 @@ def service(*endpoints: Endpoint, ports: tuple[Port, ...] = (HTTP,)) -> Service:
             Omission(Reason.TERMINATING, "10.0.0.2:8080", "terminating, serving"),
         ),
         ({"weight": 0}, Omission(Reason.MAINTENANCE, "10.0.0.2")),
-        ({"address": "db.example.com"}, Omission(Reason.INVALID_ADDRESS, "db.example.com")),
+        (
+            {"address": "db.example.com"},
+            Omission(Reason.INVALID_ADDRESS, "db.example.com", "is not an IP address"),
+        ),
         ({"ports": (("http", 0),)}, Omission(Reason.INVALID_PORT, "10.0.0.2", "port 'http' is 0")),
-        ({"ports": (("web", 80),)}, Omission(Reason.PORT_NAME_MISMATCH, "10.0.0.2", "no TCP port 'http'")),
-        ({"address": "10.0.0.1"}, Omission(Reason.DUPLICATE_LOSER, "10.0.0.1:8080")),
+        (
+            {"ports": (("web", 80),)},
+            Omission(
+                Reason.PORT_NAME_MISMATCH,
+                "10.0.0.2",
+                "the slice has no TCP port named 'http', as the Service's port is",
+            ),
+        ),
+        ({"address": "10.0.0.1"}, Omission(Reason.DUPLICATE_LOSER, "10.0.0.1:8080", "is there twice")),
     ],
 )
 def test_an_endpoint_that_gets_no_requests_has_a_reason(town: Any, endpoint: dict, reason: Omission) -> None:

@@ -62,7 +62,9 @@ def test_a_separator_inside_of_a_longer_word_or_indented_is_none():
         metadata: {name: a}
         """)
     assert read(text.encode()).ignored == (
-        Ignored(Place(1, 1), Omission(Reason.UNSUPPORTED_KIND, "ConfigMap of v1")),
+        Ignored(
+            Place(1, 1), Omission(Reason.UNSUPPORTED_KIND, "ConfigMap of v1", "plays no part in routing")
+        ),
     )
 
 
@@ -116,7 +118,10 @@ def test_a_list_is_its_items():
     assert names(contents) == ["a", "b"]
     assert places(contents) == [Place(4, 1, "items[0]"), Place(9, 1, "items[2]")]
     assert contents.ignored == (
-        Ignored(Place(7, 1, "items[1]"), Omission(Reason.UNSUPPORTED_KIND, "Deployment of apps/v1")),
+        Ignored(
+            Place(7, 1, "items[1]"),
+            Omission(Reason.UNSUPPORTED_KIND, "Deployment of apps/v1", "plays no part in routing"),
+        ),
     )
 
 

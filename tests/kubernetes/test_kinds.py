@@ -63,4 +63,4 @@ def test_a_kind_of_somebody_else_is_left_out_without_a_warning(version, kind) ->
     contents = read(f"apiVersion: {version}\nkind: {kind}\n{NAMED}\n".encode())
     assert contents.warnings == ()
     (ignored,) = contents.ignored
-    assert ignored.omission == (Reason.UNSUPPORTED_KIND, f"{kind} of {version}", "")
+    assert ignored.omission == (Reason.UNSUPPORTED_KIND, f"{kind} of {version}", "plays no part in routing")

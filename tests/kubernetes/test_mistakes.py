@@ -39,6 +39,37 @@ def test_each_mistake_is_named_by_its_place_in_the_document(name, spec, found) -
     assert fields(SERVICE.format(name=name, spec=spec)) == found
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "metadata:\n\tname: a\n",
+        "metadata:\n  name: a\n\tnamespace: b\n",
+        "spec:\n  ports:\n\t- port: 80\n",
+        "spec:\n  ports:\n  - port: 80\n  \t- port: 81\n",
+        "spec:\n  ports:\n  - port: 80\n \t  name: a\n",
+    ],
+)
+def test_a_tab_that_indents_is_named_in_the_words_of_people(lines) -> None:
+    (error,) = read(f"apiVersion: v1\nkind: Service\n{lines}".encode()).errors
+    assert error.message == "is indented by a tab; YAML takes only spaces"
+    assert "\t" in lines.split("\n")[error.place.line - 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("{{ .Values.name }}", "has a mapping as a key"),
+        ('{{ include "name" . }}', "has a mapping as a key"),
+        ("'{{ .Values.name }}'", '"{{ .Values.name }}" is no DNS name (lower-case letters, digits, -, .)'),
+        ("a\n{{- end }}", "could not find expected ':', while scanning a simple key"),
+    ],
+)
+def test_who_forgot_to_render_a_template_is_asked_so(name, message) -> None:
+    text = f"apiVersion: v1\nkind: Service\nspec: {{ports: [{{port: 80}}]}}\nmetadata:\n  name: {name}\n"
+    (error,) = read(text.encode()).errors
+    assert error.message == f"{message}; is this a template? render it first"
+
+
 def test_what_is_unknown_is_named_beside_what_is_wrong() -> None:
     contents = read(SERVICE.format(name="a", spec="{port: 80}").encode())
     assert [remark.place.field for remark in contents.errors] == ["spec.ports"]

@@ -178,10 +178,20 @@ async def test_a_state_that_cannot_be_kept_is_told_and_stops_nothing(
     state.folder.parent.write_text("a file is in the way")
     (folder / "a.yaml").write_text(manifest("a"))
     source = start()
+    with structlog.testing.capture_logs() as logs:
+        await _told_and_mended(source, running, eventually, folder, state, manifest)
+    said = [line["event"] for line in logs if line["event"] != "left out"]
+    assert said == ["the state folder cannot be written", "the state folder is written again"]
+
+
+async def _told_and_mended(source, running, eventually, folder, state, manifest):
     async with running(source) as sink:
         await eventually(lambda: sink.reports)
         (fault,) = await eventually(lambda: source.faults)
-        assert str(fault) == f"{state.folder}: the state cannot be kept here: Not a directory"
+        assert str(fault) == (
+            f"{state.folder}: the state folder cannot be written (Not a directory):"
+            " after a restart the last good versions are not known"
+        )
         state.folder.parent.unlink()
         (folder / "b.yaml").write_text(manifest("b"))
         await eventually(lambda: kept(state) == {"a.yaml", "b.yaml"})

@@ -195,7 +195,7 @@ def test_a_warning_keeps_nothing_back(last_good):
 def test_documents_that_play_no_part_are_told_with_their_place_and_reason(last_good, found):
     other = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"
     last_good.take_in(found(f=other + other, e={"a": []}), 0)
-    omission = Omission(Reason.UNSUPPORTED_KIND, "ConfigMap of v1")
+    omission = Omission(Reason.UNSUPPORTED_KIND, "ConfigMap of v1", "plays no part in routing")
     assert [*last_good.left_out] == [LeftOut("f.yaml", 2, 1, omission), LeftOut("f.yaml", 6, 2, omission)]
 
 

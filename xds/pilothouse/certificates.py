@@ -181,8 +181,8 @@ def _content(path: Path) -> bytes:
 def _certificates(path: Path, content: bytes) -> list[x509.Certificate]:
     try:
         found = x509.load_pem_x509_certificates(content)
-    except ValueError as error:
-        raise Unusable(f"{path} holds no certificates: {error}") from None
+    except ValueError:
+        raise Unusable(f"{path} holds no certificates (PEM)") from None
     if len(found) != content.count(b"-----BEGIN CERTIFICATE-----"):
         raise Unusable(f"{path} is cut off: a certificate in it has no end")
     return found

@@ -188,9 +188,22 @@ class Settings(Listening, Security):
     @classmethod
     def _one_of_both(cls, no_state: bool, info: ValidationInfo) -> bool:
         if no_state and info.data.get("state") is not None:
-            raise ValueError("state and no_state exclude each other")
+            raise ValueError("--state and --no-state exclude each other")
         return no_state
 
+
+#: What pydantic misses, by its kinds of mistakes.
+_WANTED = {
+    "greater_than": "more than {gt:.0f}",
+    "greater_than_equal": "{ge:.0f} or more",
+    "less_than_equal": "{le:.0f} or less",
+    "finite_number": "a finite number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "bool_parsing": "true or false",
+    "literal_error": "{expected}",
+}
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -231,13 +244,16 @@ def _checked(model: type[_Model], given: Mapping[str, _Given]) -> _Model:
 
 
 def _explain(error: ValidationError, given: Mapping[str, _Given]) -> ConfigError:
-    """The first mistake, in our words where they are ours, otherwise in pydantic's."""
+    """The first mistake, in our words where we have some, otherwise in pydantic's."""
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
     if first["type"] in ("missing", "too_short"):
         mistake = f"is needed, here or as {PREFIX}{name.upper()} or as {name} in the --config file"
     elif first["type"] == "value_error":
         mistake = str(first["ctx"]["error"])
+    elif first["type"] in _WANTED:
+        wanted = _WANTED[first["type"]].format(**first.get("ctx", {}))
+        mistake = f"must be {wanted}, not {first['input']}"
     else:
         mistake = f"{first['msg']}, not {first['input']!r}"
     return ConfigError(given[name].place if name in given else _flag(name), mistake)

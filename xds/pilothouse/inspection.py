@@ -15,7 +15,7 @@ from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
 from pilothouse.kubernetes.objects import Key
 from pilothouse.kubernetes.places import Places
-from pilothouse.kubernetes.realm import Realm
+from pilothouse.kubernetes.realm import Realm, never_virtual
 from pilothouse.kubernetes.roots import Namespaces, Root
 from pilothouse.model import Service, ServiceName
 from pilothouse.reasons import Omission, Reason
@@ -131,7 +131,14 @@ def _of_objects(
 
 def _omissions(places: Iterable[tuple[Key, str, Place]], omission: Omission) -> Iterator[Finding]:
     for key, file, place in places:
-        yield _omission(file, place, str(key), omission)
+        if not _is_warned_of(key, omission):
+            yield _omission(file, place, str(key), omission)
+
+
+def _is_warned_of(key: Key, omission: Omission) -> bool:
+    """Whether the reading of the object has named it, at its very line: a virtual IP that can be none."""
+    bad = omission.reason is Reason.INVALID_ADDRESS and never_virtual(omission.what)
+    return bool(bad) and key.kind == "Service"
 
 
 def _omission(file: str, place: Place, subject: str, omission: Omission) -> Finding:

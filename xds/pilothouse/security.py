@@ -88,7 +88,7 @@ class Security(BaseModel):
     def _key_fits(cls, key: Path | None, info: ValidationInfo) -> Path | None:
         cert: Path | None = info.data.get("tls_cert")
         if (cert is None) != (key is None):
-            raise ValueError("tls_cert and tls_key go together")
+            raise ValueError("--tls-cert and --tls-key go together")
         if cert and key:
             _check(cert, key)
         return key
@@ -98,7 +98,7 @@ class Security(BaseModel):
     def _ca_is_used(cls, ca: Path | None, info: ValidationInfo) -> Path | None:
         cert, key = info.data.get("tls_cert"), info.data.get("tls_key")
         if ca and cert is None:
-            raise ValueError("client_ca needs tls_cert and tls_key")
+            raise ValueError("--client-ca needs --tls-cert and --tls-key")
         if ca and cert and key:
             _check(cert, key, ca)
         return ca
@@ -108,12 +108,12 @@ class Security(BaseModel):
     def _identity_can_be_known(cls, identity: str | None, info: ValidationInfo) -> str:
         ca = info.data.get("client_ca")
         if identity == "certificate" and ca is None:
-            raise ValueError("certificate needs client_ca: without it, sidecars need no certificate")
+            raise ValueError("certificate needs --client-ca: without it, sidecars need no certificate")
         return identity or ("certificate" if ca else "metadata")
 
     @field_validator("identity_map")
     @classmethod
     def _identity_map_is_used(cls, map: IdentityMap | None, info: ValidationInfo) -> IdentityMap | None:
         if map and info.data.get("identity") == "metadata":
-            raise ValueError("identity_map needs client_ca and the identity certificate")
+            raise ValueError("--identity-map needs --client-ca and --identity certificate")
         return map

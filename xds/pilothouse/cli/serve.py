@@ -18,19 +18,20 @@ Manifests = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PATH[=NAMESPACE]",
-        help="Folder or file of manifests, and the namespace of what states none; repeatable.",
+        help="Folder or file of manifests; NAMESPACE is that of objects that state none. Repeatable.",
     ),
 ]
 Xds = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="For sidecars.  [default: 127.0.0.1:18000]")
+    str | None, typer.Option(metavar="HOST:PORT", help="Where sidecars connect.  [default: 127.0.0.1:18000]")
 ]
 Admin = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="For people.  [default: 127.0.0.1:18001]")
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Where people and probes ask.  [default: 127.0.0.1:18001]"),
 ]
 TlsCert = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Certificate of the xDS port: turns TLS on.")
+    str | None, typer.Option(metavar="FILE", help="Certificate of the xDS port; turns TLS on.")
 ]
-TlsKey = Annotated[str | None, typer.Option(metavar="FILE", help="Key of that certificate.")]
+TlsKey = Annotated[str | None, typer.Option(metavar="FILE", help="Private key of that certificate.")]
 ClientCa = Annotated[
     str | None, typer.Option(metavar="FILE", help="Sidecars must show a certificate of this CA.")
 ]
@@ -38,69 +39,91 @@ Identity = Annotated[
     str | None,
     typer.Option(
         metavar="certificate|metadata",
-        help="What says the namespace of a sidecar.  [default: certificate with --client-ca]",
+        help="What tells the namespace of a sidecar.  [default: certificate with --client-ca, else metadata]",
     ),
 ]
 IdentityMap = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="YAML: names in certificates, and the namespace of each."),
+    typer.Option(metavar="FILE", help="YAML file: which name in a certificate belongs to which namespace."),
 ]
-LogFormat = Annotated[str | None, typer.Option(metavar="auto|human|json", help="auto: human on a terminal.")]
+LogFormat = Annotated[
+    str | None,
+    typer.Option(metavar="auto|human|json", help="auto is human on a terminal, else json.  [default: auto]"),
+]
 Domain = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Ends host names.  [default: cluster.local]")
+    str | None,
+    typer.Option(metavar="NAME", help="Domain at the end of host names.  [default: cluster.local]"),
 ]
 Suffixes = Annotated[
-    str | None, typer.Option(metavar="LIST", help="What host names may end in as well, such as .mesh")
+    str | None, typer.Option(metavar="LIST", help="More endings of host names, such as .mesh")
 ]
 Include = Annotated[str | None, typer.Option(metavar="LIST", help="Serve only these namespaces.")]
 Exclude = Annotated[str | None, typer.Option(metavar="LIST", help="Serve all namespaces but these.")]
-Default = Annotated[str | None, typer.Option(metavar="NAME", help="Namespace of sidecars that say none.")]
+Default = Annotated[str | None, typer.Option(metavar="NAME", help="Namespace of sidecars that state none.")]
 Wildcard = Annotated[
     str | None,
-    typer.Option(metavar="LIST", help="Namespaces whose sidecars may depend on all.  [default: all]"),
+    typer.Option(
+        metavar="LIST", help="Only sidecars of these namespaces may depend on everything.  [default: all]"
+    ),
 ]
 Age = Annotated[
-    str | None, typer.Option(metavar="SECONDS", help="When a stream has to start anew.  [default: 1800]")
+    str | None,
+    typer.Option(
+        metavar="SECONDS", help="A connection ends after this time and is opened anew.  [default: 1800]"
+    ),
 ]
 External = Annotated[
     bool | None,
     typer.Option(
-        "--external-names/--no-external-names", help="ExternalName of hosts outside.  [default: yes]"
+        "--external-names/--no-external-names",
+        help="Serve ExternalNames of hosts outside the mesh, by DNS.  [default: yes]",
     ),
 ]
 Unknown = Annotated[
-    str | None, typer.Option(metavar="STATUS", help="For host names that nobody has.  [default: 503]")
+    str | None,
+    typer.Option(metavar="STATUS", help="Answer to a request for an unknown host name.  [default: 503]"),
 ]
 ServiceCidr = Annotated[
-    str | None, typer.Option(metavar="LIST", help="Networks of all virtual IPs, such as 10.96.0.0/16")
+    str | None, typer.Option(metavar="LIST", help="Networks that hold all virtual IPs, such as 10.96.0.0/16")
 ]
 Loopback = Annotated[
     bool | None,
-    typer.Option("--allow-loopback-endpoints", help="Endpoints may be on 127.0.0.0/8, as in a demo."),
+    typer.Option("--allow-loopback-endpoints", help="Allow endpoints on 127.0.0.0/8 and ::1, as in a demo."),
 ]
 Damping = Annotated[
     bool | None,
-    typer.Option("--flap-damping", help="What is ready and not in turn has to wait."),
+    typer.Option(
+        "--flap-damping", help="An endpoint that flaps is called again only after it was ready for 30 s."
+    ),
 ]
 Workers = Annotated[
     str | None, typer.Option(metavar="COUNT", help="Processes that share the xDS port.  [default: 1]")
 ]
 State = Annotated[
     str | None,
-    typer.Option(metavar="DIR", help="Keeps what the next start has to know.  [default: the platform's]"),
+    typer.Option(
+        metavar="DIR",
+        help="Folder for the last good manifests.  [default: ~/.local/state/pilothouse or as systemd says]",
+    ),
 ]
-NoState = Annotated[bool | None, typer.Option("--no-state", help="Keep nothing.")]
+NoState = Annotated[
+    bool | None, typer.Option("--no-state", help="Keep no last good manifests for the next start.")
+]
 AcceptMissing = Annotated[
     bool | None,
-    typer.Option("--accept-missing", help="At the start, what cannot be read or is missing counts as gone."),
+    typer.Option(
+        "--accept-missing", help="At the start, files that cannot be read or are missing count as deleted."
+    ),
 ]
 AllowEmpty = Annotated[
-    bool | None, typer.Option("--allow-empty", help="Take a folder without manifests at its word.")
+    bool | None,
+    typer.Option("--allow-empty", help="A folder without manifests means that there are no services."),
 ]
 Hold = Annotated[
     str | None,
     typer.Option(
-        metavar="SECONDS", help="How long to doubt a massive loss that nobody stated.  [default: 120]"
+        metavar="SECONDS",
+        help="How long services stay that vanish all at once, as with a folder.  [default: 120]",
     ),
 ]
 Config = Annotated[str | None, typer.Option(metavar="FILE", help="YAML file of these settings.")]

@@ -28,7 +28,7 @@ Domain = Annotated[str, typer.Option(metavar="NAME", help="What host names end i
 ServiceCidr = Annotated[str, typer.Option(metavar="LIST", help="Networks of all virtual IPs.")]
 Loopback = Annotated[
     bool,
-    typer.Option("--allow-loopback-endpoints", help="Endpoints may be on 127.0.0.0/8, as in a demo."),
+    typer.Option("--allow-loopback-endpoints", help="Allow endpoints on 127.0.0.0/8 and ::1, as in a demo."),
 ]
 
 
@@ -133,8 +133,10 @@ def _summary(found: Inspection) -> str:
 
 
 def _by_reason(found: Inspection) -> dict[str, int]:
-    """How much is left out by its code: also what is doubtful or at fault for that reason."""
-    return dict(sorted(Counter(finding.code for finding in found.findings if finding.code).items()))
+    """How many of the findings that are left out have each code."""
+    from pilothouse.inspection import Severity
+
+    return dict(sorted(Counter(finding.code for finding in found.of(Severity.LEFT_OUT)).items()))
 
 
 def _count(number: int, noun: str) -> str:

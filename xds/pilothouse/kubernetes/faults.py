@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: For a person who gives us what Helm and its like have still to fill in.
+TEMPLATE_HINT = "; is this a template? render it first"
+
 
 class TextError(ValueError):
     """A text that cannot be read. `line` counts from 0; `path` leads to what is wrong, if it is one value."""

@@ -10,6 +10,11 @@ from pilothouse.kubernetes.metadata import is_subdomain
 from pilothouse.model import Endpoint, ServiceSpec, State
 from pilothouse.reasons import Omission, Reason
 
+_WHY = {
+    Reason.INVALID_ADDRESS: "is not a host name",
+    Reason.REFUSED_NAME: "it leads into the sidecar's own machine or network",
+}
+
 
 def are_hosts(endpoints: Sequence[Endpoint]) -> bool:
     """Whether all endpoints are host names. Costs nothing to speak of where the first one is an address."""
@@ -31,7 +36,7 @@ def by_name(spec: ServiceSpec, endpoints: Sequence[Endpoint]) -> tuple[ServiceSp
         if reason is None:
             hosts.append(host)
         else:
-            left_out.append(Omission(reason, host.address))
+            left_out.append(Omission(reason, host.address, _WHY.get(reason, "")))
     return replace(spec, hosts=tuple(hosts)), tuple(left_out)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from pilothouse.kubernetes.faults import TEMPLATE_HINT
 from pilothouse.kubernetes.fields import Fields
 
 #: The namespace of objects that state none, unless whoever reads them says another one.
@@ -73,7 +74,8 @@ def is_label_value(text: str) -> bool:
 def _name(meta: Fields) -> str:
     name = meta.required("name")
     if not is_subdomain(name):
-        raise meta.error("name", f'"{name}" is no DNS name (lower-case letters, digits, -, .)')
+        hint = TEMPLATE_HINT if "{{" in name else ""
+        raise meta.error("name", f'"{name}" is no DNS name (lower-case letters, digits, -, .){hint}')
     return name
 
 

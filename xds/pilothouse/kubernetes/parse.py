@@ -80,7 +80,7 @@ def _unread(document: Fields, kind: str, version: str) -> Parsed:
         document.at("metadata").required("name")
     wrong = mistake(version, kind, _READERS.keys())
     if wrong is None:
-        ignored = Omission(Reason.UNSUPPORTED_KIND, f"{kind} of {version}")
+        ignored = Omission(Reason.UNSUPPORTED_KIND, f"{kind} of {version}", "plays no part in routing")
         return Parsed(ignored=ignored, warnings=tuple(strangers(kind, document)))
     field, message = wrong
     warning = FieldError((*document.path, field), message, Reason.UNSUPPORTED_KIND)

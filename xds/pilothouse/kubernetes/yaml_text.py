@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,12 +19,16 @@ from yaml.events import (
 )
 
 from pilothouse.kubernetes import scalars
-from pilothouse.kubernetes.faults import TextError
+from pilothouse.kubernetes.faults import TEMPLATE_HINT, TextError
 
 # Kubernetes objects are some ten levels deep.
 _MAX_DEPTH = 100
 # How many values aliases may blow a text up to. A "billion laughs" text has a few hundred bytes.
 _EXPANDED, _EXPANDED_PER_CHARACTER = 1000, 10
+
+_INDENTED_BY_TAB = re.compile(" *\t")
+# What libyaml says of one.
+_TAB_IS_TO_BLAME = re.compile("cannot start any token|tab character")
 
 
 def documents(text: str) -> Iterator[object]:
@@ -34,7 +39,9 @@ def documents(text: str) -> Iterator[object]:
         mark = error.problem_mark or error.context_mark
         # What ends too early is marked after its end.
         line = min(mark.line, text.rstrip().count("\n")) if mark else 0
-        raise TextError(line, _message(error)) from None
+        raise _explained(text, TextError(line, _message(error))) from None
+    except TextError as error:
+        raise _explained(text, error) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) if isinstance(error.position, int) else 0
         raise TextError(line, " ".join(str(error).split())) from None
@@ -156,6 +163,16 @@ def _is_merge(event: Event) -> bool:
 
 def _at(event: Any, message: str) -> TextError:
     return TextError(event.start_mark.line, message)
+
+
+def _explained(text: str, error: TextError) -> TextError:
+    """In the words of people, where it is one of the mistakes that nearly everybody makes."""
+    line = text.split("\n")[error.line]
+    if _INDENTED_BY_TAB.match(line) and _TAB_IS_TO_BLAME.search(error.message):
+        return TextError(error.line, "is indented by a tab; YAML takes only spaces", error.path)
+    if "{{" in line:
+        return TextError(error.line, error.message + TEMPLATE_HINT, error.path)
+    return error
 
 
 def _message(error: yaml.MarkedYAMLError) -> str:

@@ -45,7 +45,8 @@ class Clusters:
             return Omission(Reason.UNSUPPORTED_RULE, str(backend), backend.unsupported)
         spec = self._specs.get(ServiceName(backend.namespace, backend.name))
         if spec is None:
-            return Omission(Reason.NO_SUCH_BACKEND, str(backend))
+            why = f"there is no Service {backend.namespace}/{backend.name}"
+            return Omission(Reason.NO_SUCH_BACKEND, str(backend), why)
         known = known_to(spec, self._passed(route, backend), self._resolved)
         if known is not None and self._viewer not in known:
             why = f"not to all who may call {self._resolved.spec.name}"
@@ -57,7 +58,8 @@ class Clusters:
         for port in mesh_ports(spec):
             if port.number == backend.port:
                 return cluster_name(spec, port)
-        return Omission(Reason.NO_SUCH_BACKEND, str(backend))
+        why = f"the Service has no TCP port {backend.port}"
+        return Omission(Reason.NO_SUCH_BACKEND, str(backend), why)
 
     def shares(self, route: Route, rule: Rule) -> tuple[list[tuple[str, Backend]], int]:
         """The clusters of its backends that have any weight, and the weight of those that have no cluster."""

@@ -55,7 +55,7 @@ def members(
     for endpoint in endpoints:
         address = canonical(endpoint.address)
         if address is None:
-            omit(Omission(Reason.INVALID_ADDRESS, endpoint.address, objection(endpoint.address)))
+            omit(Omission(Reason.INVALID_ADDRESS, endpoint.address, _mistake(endpoint.address)))
             continue
         if endpoint.weight == 0:
             omit(Omission(Reason.MAINTENANCE, endpoint.address))
@@ -70,7 +70,7 @@ def members(
         if held is None or (RANK[endpoint.state], not endpoint.target) < (RANK[held.state], not held.target):
             found[address, number] = endpoint
         if held is not None:
-            omit(Omission(Reason.DUPLICATE_LOSER, written(address, number)))
+            omit(Omission(Reason.DUPLICATE_LOSER, written(address, number), "is there twice"))
     return [(address, number, endpoint, "") for (address, number), endpoint in found.items()]
 
 
@@ -89,5 +89,11 @@ def _number(endpoint: Endpoint, port: Port, omit: Omit) -> int | None:
             why = "has no number" if actual is None else f"is {actual}"
             omit(Omission(Reason.INVALID_PORT, endpoint.address, f"port {port.name!r} {why}"))
             return None
-    omit(Omission(Reason.PORT_NAME_MISMATCH, endpoint.address, f"no TCP port {port.name!r}"))
+    known = f"named {port.name!r}" if port.name else "without a name"
+    why = f"the slice has no TCP port {known}, as the Service's port is"
+    omit(Omission(Reason.PORT_NAME_MISMATCH, endpoint.address, why))
     return None
+
+
+def _mistake(address: str) -> str:
+    return objection(address) or "is not an IP address"

@@ -13,6 +13,7 @@ from pilothouse.translate.placement import placed
 from pilothouse.translate.pools import named, pool
 from pilothouse.translate.traffic import connection_shares, request_routes, viewers
 
+_UNANSWERED = "no endpoint is ready: HTTP requests are answered by 503"
 _CALLED = (State.READY, State.TERMINATING_SERVING)
 
 
@@ -60,7 +61,7 @@ def _report_emptiness(service: Service, resolved: Resolved, omit: Omit) -> None:
         return  # nobody is called by its name, or others are
     endpoints = resolved.spec.hosts if resolved.spec.hosts is not None else service.endpoints
     if not any(endpoint.weight and endpoint.state in _CALLED for endpoint in endpoints):
-        omit(Omission(Reason.NO_ENDPOINTS, str(service.name)))
+        omit(Omission(Reason.NO_ENDPOINTS, str(service.name), _UNANSWERED))
 
 
 def _report_unreachable(resolved: Resolved, omit: Omit) -> None:

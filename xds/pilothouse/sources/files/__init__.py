@@ -83,8 +83,7 @@ class FilesSource:
 
     @property
     def faults(self) -> Sequence[Fault]:
-        kept = self._kept.faults if self._kept else ()
-        return (*self._last_good.faults, *kept)
+        return (*self._last_good.faults, *(self._kept.faults if self._kept else ()))
 
     @property
     def left_out(self) -> Mapping[Reason, int]:
@@ -214,13 +213,13 @@ class FilesSource:
         self._implied = set()
 
     async def _look(self) -> frozenset[ServiceName]:
-        former = self.faults
+        former = self._last_good.faults
         changed = await in_turns(self._last_good.taking_in(await self._found(), time.monotonic()))
         unsaved, self._last_good.unsaved = self._last_good.unsaved, {}
         if self._kept is not None:
             self._kept.save(unsaved)
         self._implied.update(self._last_good.implied_losses)
-        _log_news(former, self.faults)
+        _log_news(former, self._last_good.faults)
         _log_left_out(self._last_good.left_out.news)
         return changed
 

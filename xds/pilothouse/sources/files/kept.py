@@ -18,6 +18,8 @@ from pilothouse.state import StateFolder, Texts
 
 _log = structlog.get_logger(__name__)
 
+_CONSEQUENCE = "after a restart the last good versions are not known"
+
 
 class Kept:
     """The last good texts by file, in a state folder. What cannot be kept is a fault and stops nothing.
@@ -44,7 +46,7 @@ class Kept:
         )
         if not self._failure:
             return tuple(corrupt)
-        why = f"the state cannot be kept here: {self._failure}"
+        why = f"the state folder cannot be written ({self._failure}): {_CONSEQUENCE}"
         return (*corrupt, Fault(str(self._state.folder), 0, 0, "", why, Standing.STATED))
 
     async def load(self, roots: Sequence[Path]) -> dict[str, Texts]:
@@ -91,14 +93,19 @@ class Kept:
                 self._pending = {**changes, **self._pending}  # tried again with the next change
                 self._failed(error.strerror or str(error))
                 return
-            self._failure = ""
+            self._succeeded()
             for key in changes:
                 self._corrupt.pop(self._state.file(key), None)
+
+    def _succeeded(self) -> None:
+        if self._failure:
+            self._failure = ""
+            _log.info("the state folder is written again", folder=str(self._state.folder))
 
     def _failed(self, reason: str) -> None:
         if reason != self._failure:
             self._failure = reason
-            _log.error("the state cannot be kept", folder=str(self._state.folder), reason=reason)
+            _log.error("the state folder cannot be written", folder=str(self._state.folder), reason=reason)
 
 
 def _path(key: str, roots: Sequence[Path]) -> str | None:
