@@ -86,7 +86,8 @@ class Clusters:
             if fault.reason is Reason.UNSUPPORTED_RULE:
                 yield fault.why
             elif fault.reason is Reason.NO_SUCH_BACKEND and self._may_be_named(route, backend):
-                yield f"{backend}: {fault.why}" if fault.why else str(backend)
+                there = ServiceName(backend.namespace, backend.name) in self._specs
+                yield f"{backend}: {fault.why}" if there else str(backend)
 
     def _may_be_named(self, route: Route, backend: Backend) -> bool:
         """Whether clients may know of a backend that is not hidden from them now."""
