@@ -47,6 +47,7 @@ _TRIM_S = 10.0  # how often memory that is free is given back
 _RETRY_S = (0.5, 30.0)  # the first and the longest pause before a failed source is run again
 # What is left out is counted in slices of about so long, and a tenth of the time at most.
 _COUNTING_S = 0.002
+_COUNTED_EVERY_S = 1.0
 
 
 async def run(
@@ -190,7 +191,7 @@ async def count(uncounted: DirtySet[ServiceName], census: Census) -> None:
             if spent >= _COUNTING_S:
                 await asyncio.sleep(9 * spent)
                 begun = time.monotonic()
-        await asyncio.sleep(_COUNTING_S)
+        await asyncio.sleep(_COUNTED_EVERY_S)  # what changes all the time is counted now and then
 
 
 async def _synced(registry: Registry, stopping: asyncio.Event) -> bool:
