@@ -83,18 +83,6 @@ async def test_a_client_may_come_back_with_all_that_it_was_sent(server: Server) 
     assert sorted(gone) == sorted(many(MOST_NAMES + 1))
 
 
-async def test_names_that_nobody_has_are_answered_in_responses_that_a_client_takes(server: Server) -> None:
-    stream = Stream(server.channel, f"{ADS}DeltaAggregatedResources", {})
-    names = many(30_000, "x" * 90)
-    await stream.ask(ENDPOINTS, *names)
-    gone: list[str] = []
-    while len(gone) < len(names):
-        said = await stream.read()
-        assert said.ByteSize() < 4 << 20
-        gone += said.removed_resources
-    assert sorted(gone) == sorted(names)
-
-
 async def test_a_version_is_limited(server: Server) -> None:
     stream = Stream(server.channel, f"{ADS}StreamAggregatedResources", {})
     await stream.ask(CLUSTER, version_info="v" * (LONGEST_VERSION + 1))

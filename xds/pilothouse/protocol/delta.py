@@ -34,10 +34,6 @@ _TYPE_URL, _NONCE = 4, 5
 _REQUEST_TYPE_URL, _RESPONSE_NONCE = 2, 6
 
 
-# In characters: gRPC clients take 4 MiB by default.
-_MOST_REMOVED = 1 << 20
-
-
 class DeltaStream:
     """One stream of DeltaDiscoveryRequests, of one type or, with ADS, of several."""
 
@@ -121,17 +117,13 @@ class DeltaStream:
         if not self._ordering.may_add(subscription, self.subscriptions, now):
             return None
         difference = subscription.difference(world, now)
-        later = _split_off(difference.missing)
         gone = self._ordering.removable(subscription, self.subscriptions, now)
-        _split_off(gone)  # the others stay departed
         difference.changed.extend(subscription.kept(gone))
         removed = list(dict.fromkeys((*gone, *difference.missing))) if gone else difference.missing
         if not (difference.changed or removed or subscription.due):
             subscription.settled()
             return None
-        response = self._differ(subscription, difference, removed, now)
-        subscription.owed.update(later)
-        return response
+        return self._differ(subscription, difference, removed, now)
 
     def _differ(
         self, subscription: Subscription, difference: Difference, removed: list[str], now: float
@@ -164,18 +156,6 @@ class DeltaStream:
         subscription.responded(nonce, (acceptance, b"", b""))
         gone = DeltaDiscoveryResponse(removed_resources=removed).SerializeToString() if removed else b""
         return Response(subscription.type, b"".join((body, gone, end)))
-
-
-def _split_off(names: list[str]) -> list[str]:
-    """Shorten a list to the names that fit into one response, and return the others."""
-    size = 0
-    for index, name in enumerate(names):
-        size += len(name)
-        if size > _MOST_REMOVED and index:
-            later = names[index:]
-            del names[index:]
-            return later
-    return []
 
 
 @lru_cache(maxsize=1 << 12)
