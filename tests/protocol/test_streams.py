@@ -272,15 +272,3 @@ def test_a_claim_counts_only_while_the_stream_has_said_nothing() -> None:
     line.settle()
     assert client.held[CDS].texts == {"a": "1", "b": "1"}
     assert line.nonces, "a name that joins the wildcard is sent"
-
-
-def test_a_client_that_gives_up_all_endpoints_is_sent_nothing_any_more() -> None:
-    """S-UNSUB-ALL"""
-    world = ToyWorld()
-    world.change([(CDS, "a", "1"), (EDS, "a", "1"), (EDS, "b", "1")])
-    line = connected("sotw", world, {CDS: (), EDS: ("a", "b")})
-    before = line.nonces[EDS]
-    line.ask(EDS, set(), {"a", "b"})
-    line.changed(world.change([(EDS, "a", "2")]))
-    line.settle()
-    assert line.nonces[EDS] == before

@@ -170,13 +170,10 @@ class SotwStream:
         """Whether a client would come back with the version of more or less than it holds.
 
         What it gave up, or what went away in silence, is in the version that it has. Such a version is
-        replaced by an empty response, on streams where it would be believed. Nothing is sent to a client
-        that gave up everything.
+        replaced by an empty response, on streams where it would be believed.
         """
         before = self.subscriptions.get(_BEFORE[subscription.type])
         if before is None or not before.legacy or not subscription.told:
-            return False
-        if not subscription.names and not subscription.wildcard:
             return False
         return subscription.told != version(subscription.fingerprint)
 
