@@ -141,6 +141,14 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
     return made
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for manifests, still empty."""
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    return folder
+
+
 @pytest.fixture(name="manifest")
 def manifest_() -> Callable[..., str]:
     return manifest

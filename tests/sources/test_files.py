@@ -21,13 +21,6 @@ def nothing_but_events(monkeypatch):
 
 
 @pytest.fixture
-def folder(tmp_path):
-    folder = tmp_path / "manifests"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def source(folder):
     return FilesSource([folder], absence=Absence(allow_empty=True), first_report_grace_s=0.2)
 

@@ -14,13 +14,6 @@ from pilothouse.state import StateFolder
 
 
 @pytest.fixture
-def folder(tmp_path):
-    folder = tmp_path / "manifests"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def state(tmp_path):
     return StateFolder(tmp_path / "state" / "files")
 

@@ -240,7 +240,7 @@ def test_of_a_new_file_with_a_broken_document_the_rest_is_taken_in_and_it_is_unk
         last_good.take_in(found(f=text), when)
     assert names(last_good) == [A]
     assert last_good.unknown == {"f.yaml"}
-    assert last_good.unknown_of(["f.yaml", "g.yaml"]) == Unknown(("f.yaml",), frozenset({A}))
+    assert last_good.unknown_with_services() == Unknown(("f.yaml",), frozenset({A}))
     assert [fault.standing for fault in last_good.faults] == [Standing.UNKNOWN]
     last_good.take_in(found(f={"a": []}), 10)
     assert last_good.unknown == frozenset()

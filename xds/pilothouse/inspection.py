@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 from pilothouse.catalogue import Catalogue
 from pilothouse.census import left_out
-from pilothouse.kubernetes.documents import Contents, Place, Remark
+from pilothouse.kubernetes.documents import Place, Remark
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
 from pilothouse.kubernetes.objects import Key
@@ -21,6 +20,7 @@ from pilothouse.model import Service, ServiceName
 from pilothouse.reasons import Omission, Reason
 from pilothouse.sources.files.disk import Look, look
 from pilothouse.sources.files.left_out import LeftOutDocuments
+from pilothouse.sources.files.tree import is_within
 
 
 class Severity(Enum):
@@ -87,20 +87,14 @@ def _of_paths(roots: Iterable[Root], found: Look) -> Iterator[Finding]:
     for path, why in found.unreadable.items():
         yield Finding(path, 0, 0, "", why, Severity.ERROR)
     for path in (str(root.path) for root in roots):
-        contents = [each for each in _below(path, found) if each.documents or each.errors]
         if path in found.unreadable:
             continue
+        below = (manifest.contents for file, manifest in found.files.items() if is_within(file, path))
+        contents = [each for each in below if each.documents or each.errors]
         if not contents:
             yield Finding(path, 0, 0, "", "holds no manifest (.yaml, .yml or .json)", Severity.ERROR)
         elif not any(each.declared or each.errors for each in contents):
             yield Finding(path, 0, 0, "", "holds nothing of a kind that is read", Severity.WARNING)
-
-
-def _below(root: str, found: Look) -> list[Contents]:
-    folder = os.path.join(root, "")
-    return [
-        manifest.contents for path, manifest in found.files.items() if path == root or path.startswith(folder)
-    ]
 
 
 def _of_files(found: Look, realm: Realm) -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +21,7 @@ from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.kept import Kept
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
 from pilothouse.sources.files.lookout import Lookout, on_a_thread
-from pilothouse.sources.files.tree import shown
+from pilothouse.sources.files.tree import is_within, shown
 from pilothouse.sources.files.watch import Watch
 from pilothouse.state import Texts
 from pilothouse.turns import Steps, in_turns
@@ -149,7 +148,7 @@ class FilesSource:
             await watch.wait(min(self._patience_s, remaining))
             await self._look()
         if self._unknown is None:
-            self._unknown = self._last_good.unknown_of(self._last_good.unknown)
+            self._unknown = self._last_good.unknown_with_services()
         if self._unknown.places and not self._absence.accept_missing:
             _log.error(
                 "nothing good is known of these, so nothing is said to be gone", places=self._unknown.places
@@ -170,11 +169,7 @@ class FilesSource:
         """The same, where a root that has been empty since the start hides what it may hold."""
         candidates = {shown(str(path)) for path in self._paths} if self._unknown is None else self._vacant
         vacant = () if self._absence.allow_empty else candidates - found.unreadable.keys()
-        self._vacant = {
-            path
-            for path in vacant
-            if not any(file == path or file.startswith(os.path.join(path, "")) for file in found.files)
-        }
+        self._vacant = {path for path in vacant if not any(is_within(file, path) for file in found.files)}
         if not self._vacant:
             return found
         return replace(found, unreadable={**dict.fromkeys(self._vacant, _EMPTY), **found.unreadable})
@@ -191,7 +186,7 @@ class FilesSource:
         """After what was found there: until that is reported, it may be taken for absent."""
         if self._unknown and self._unknown.places:
             # Anew, since what cannot be read may have another name by now.
-            unknown = self._last_good.unknown_of(self._last_good.unknown)
+            unknown = self._last_good.unknown_with_services()
             if unknown != self._unknown:
                 self._unknown = unknown
                 sink.unknown(unknown)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pilothouse.kubernetes.documents import Contents, Place, Remark, read
 from pilothouse.kubernetes.metadata import DEFAULT_NAMESPACE
 from pilothouse.kubernetes.roots import DEFAULT, Namespaces
-from pilothouse.sources.files.tree import Identity, Progress, Status, Walk, reason, shown
+from pilothouse.sources.files.tree import Identity, Progress, Status, Walk, is_within, reason, shown
 
 _MAX_SIZE = 64 << 20
 # Of all files that are there at one look: several hundred thousand services.
@@ -65,7 +65,7 @@ class Look:
 
     def hides(self, path: str) -> bool:
         """Whether a file may still be there, in a folder that cannot be looked into."""
-        return any(path == folder or path.startswith(os.path.join(folder, "")) for folder in self.unreadable)
+        return any(is_within(path, folder) for folder in self.unreadable)
 
     def unstamped(self) -> Look:
         """The same, to compare with if every file is to be read again, also one that seems unchanged."""
@@ -157,9 +157,14 @@ def _stamp(status: os.stat_result) -> Stamp:
     """Raises _Unfit if such a file is not to be read."""
     if not stat.S_ISREG(status.st_mode):
         raise _Unfit("is not a regular file")
-    if status.st_size > _MAX_SIZE:
-        raise _Unfit(f"is larger than {_MAX_SIZE >> 20} MiB")
+    _check_size(status.st_size)
     return Stamp(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def _check_size(size: int) -> None:
+    """Raises _Unfit."""
+    if size > _MAX_SIZE:
+        raise _Unfit(f"is larger than {_MAX_SIZE >> 20} MiB")
 
 
 def _content(descriptor: int, path: str, progress: Progress) -> bytes:
@@ -167,8 +172,7 @@ def _content(descriptor: int, path: str, progress: Progress) -> bytes:
     data = bytearray()
     while chunk := os.read(descriptor, _CHUNK):
         data += chunk
-        if len(data) > _MAX_SIZE:
-            raise _Unfit(f"is larger than {_MAX_SIZE >> 20} MiB")
+        _check_size(len(data))
         progress.waits_for(path)
     return bytes(data)
 

@@ -13,7 +13,7 @@ import structlog
 from pilothouse.guard import HOLD_S
 from pilothouse.sources import Fault, Standing
 from pilothouse.sources.files.lookout import on_a_thread
-from pilothouse.sources.files.tree import shown
+from pilothouse.sources.files.tree import is_within, shown
 from pilothouse.state import StateFolder, Texts
 
 _log = structlog.get_logger(__name__)
@@ -112,6 +112,6 @@ def _path(key: str, roots: Sequence[Path]) -> str | None:
     """The path of a file as a look finds it, if it is below one of the roots."""
     for root in roots:
         place = os.path.abspath(shown(str(root)))
-        if key == place or key.startswith(os.path.join(place, "")):
+        if is_within(key, place):
             return shown(str(root)) + key[len(place) :]
     return None

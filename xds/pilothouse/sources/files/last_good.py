@@ -19,7 +19,7 @@ from pilothouse.reasons import Reason
 from pilothouse.sources import Fault, Standing
 from pilothouse.sources.files.disk import Look, Manifest
 from pilothouse.sources.files.left_out import LeftOutDocuments
-from pilothouse.sources.files.tree import Identity
+from pilothouse.sources.files.tree import Identity, is_within
 from pilothouse.turns import Steps, at_once
 
 # For how long something has to be missing or broken until it is. Editors save by taking a file away
@@ -94,9 +94,9 @@ class LastGood:
         folders = (folder for folder in self._look.unreadable if not self._is_known(folder))
         return frozenset(folders).union(path for path in (*broken, *missing) if path not in self._whole)
 
-    def unknown_of(self, places: Iterable[str]) -> Unknown:
-        """What of these is unknown, with the services of which a part is declared there."""
-        unknown = self.unknown.intersection(places)
+    def unknown_with_services(self) -> Unknown:
+        """What is unknown, with the services of which a part is declared there."""
+        unknown = self.unknown
         objects = (
             declared.object
             for path in unknown
@@ -283,7 +283,7 @@ class LastGood:
 
     def _is_known(self, folder: str) -> bool:
         """Whether something below a folder is in force."""
-        return any(path == folder or path.startswith(os.path.join(folder, "")) for path in self._applied)
+        return any(is_within(path, folder) for path in self._applied)
 
     def _all_faults(self) -> Iterator[Fault]:
         for path, reason in self._look.unreadable.items():

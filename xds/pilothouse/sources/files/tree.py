@@ -145,6 +145,11 @@ class Walk:
         return sorted(entries, key=lambda entry: entry.name)
 
 
+def is_within(path: str, place: str) -> bool:
+    """Whether a path is a place, or below it if that is a folder. Both are absolute, or as `shown`."""
+    return path == place or path.startswith(os.path.join(place, ""))
+
+
 def shown(path: str) -> str:
     """A path for people, logs and JSON: one line of text, and different for different paths.
 
