@@ -13,9 +13,9 @@ _FOR_S = 4.0
 _LOG_MB = 5
 
 
-async def _attacked(stage: Stage, name: str, port: int, for_s: float = _FOR_S) -> None:
+async def _attacked(stage: Stage, name: str, for_s: float = _FOR_S) -> None:
     """Move endpoints while an attack runs, and once more after it."""
-    attack = stage.program(ATTACKS, name, port)
+    attack = stage.program(ATTACKS, name, stage.plane.xds)
     await until(lambda: attack.said, 20.0)
     begun = time.monotonic()
     while not attack.over and time.monotonic() - begun < for_s:
@@ -30,49 +30,49 @@ async def _attacked(stage: Stage, name: str, port: int, for_s: float = _FOR_S) -
 @injection(alone=True)
 async def requests_of_4_mb(stage: Stage) -> None:
     """requests of 4 MB, one after the other"""
-    await _attacked(stage, "requests_of_4_mb", stage.plane.xds)
+    await _attacked(stage, "requests_of_4_mb")
 
 
 @injection(alone=True)
 async def million_names(stage: Stage) -> None:
     """streams that name 1,000,000 clusters each"""
-    await _attacked(stage, "million_names", stage.plane.xds, for_s=30.0)
+    await _attacked(stage, "million_names", for_s=30.0)
 
 
 @injection(alone=True)
 async def nack_storm(stage: Stage) -> None:
     """NACKs with texts of 60 kB, from nodes with ids of 20 kB"""
-    await _attacked(stage, "nack_storm", stage.plane.xds)
+    await _attacked(stage, "nack_storm")
 
 
 @injection(alone=True)
 async def changing_clients(stage: Stage) -> None:
     """clients that come once, each of its own namespace, egress address and dependencies"""
-    await _attacked(stage, "changing_clients", stage.plane.xds)
+    await _attacked(stage, "changing_clients")
 
 
 @injection(alone=True)
 async def rapid_reset(stage: Stage) -> None:
     """HTTP/2 streams that are opened and reset"""
-    await _attacked(stage, "rapid_reset", stage.plane.xds)
+    await _attacked(stage, "rapid_reset")
 
 
 @injection(alone=True)
 async def open_streams(stage: Stage) -> None:
     """HTTP/2 streams that are opened and left alone"""
-    await _attacked(stage, "open_streams", stage.plane.xds)
+    await _attacked(stage, "open_streams")
 
 
 @injection(alone=True)
 async def continuation_flood(stage: Stage) -> None:
     """HTTP/2 headers without an end"""
-    await _attacked(stage, "continuation_flood", stage.plane.xds)
+    await _attacked(stage, "continuation_flood")
 
 
 @injection(alone=True)
 async def settings_flood(stage: Stage) -> None:
     """HTTP/2 settings and pings without an end"""
-    await _attacked(stage, "settings_flood", stage.plane.xds)
+    await _attacked(stage, "settings_flood")
 
 
 @injection(alone=True)

