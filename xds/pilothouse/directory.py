@@ -28,9 +28,8 @@ class Directory:
         self._owners: dict[str, Translated] = {}  # by cluster name
         self._leading = Index[ServiceName, ServiceName]()  # to a service: those that lead to it
         self._exporting = 0  # how many services are not exported to all
-        self._restricted: Counter[str] = (
-            Counter()
-        )  # services by the namespaces that alone see something of them
+        # How many services there are of which a namespace alone, or with others, sees something.
+        self._restricted: Counter[str] = Counter()
         #: How many services are called by TLS server name.
         self.by_server_name = 0
         #: The clusters of which clients on different nodes get different endpoints.

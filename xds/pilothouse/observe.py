@@ -122,6 +122,7 @@ def _left_out(states: Sequence[SourceState], census: Census) -> dict[str, int]:
 
 
 def _source(state: SourceState, registry: Registry) -> SourceStatus:
+    faults = state.source.faults
     return SourceStatus(
         name=state.name,
         synced=state.name not in registry.unsynced,
@@ -129,8 +130,8 @@ def _source(state: SourceState, registry: Registry) -> SourceStatus:
         error=state.error,
         services=registry.count(state.name),
         last_report_s=state.last_report_s,
-        faults=tuple(_fault(fault) for fault in state.source.faults if not fault.warning),
-        warnings=tuple(_fault(fault) for fault in state.source.faults if fault.warning),
+        faults=tuple(_fault(fault) for fault in faults if not fault.warning),
+        warnings=tuple(_fault(fault) for fault in faults if fault.warning),
         unknown=registry.unknown(state.name).places,
         hold=_hold(registry.held(state.name)),
     )
