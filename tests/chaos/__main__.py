@@ -47,7 +47,9 @@ def main() -> None:
         json.dump([{"ok": one.ok, **asdict(one)} for one in outcomes], sys.stdout, indent=1)
     else:
         Console(width=None if sys.stdout.isatty() else 160).print(table(outcomes))
-    sys.exit(0 if all(one.ok for one in outcomes) else 1)
+    # Once more at the end, where whoever reads only the last lines of a log sees it.
+    failed = [f"{one.name}: {'; '.join(one.complaints)}" for one in outcomes if not one.ok]
+    sys.exit("\n".join(["chaos: not as it should be:", *failed]) if failed else 0)
 
 
 def _arguments() -> argparse.Namespace:
@@ -66,7 +68,10 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _play(injections: Sequence[Injection], jobs: int) -> list[Outcome]:
-    """Several at a time, then those that have to be alone; in the order in which they were given."""
+    """Several at a time, then those that have to be alone; in the order in which they were given.
+
+    One that took too long, or too much, is played once more when everything else is over.
+    """
     report, room = Report(len(injections)), asyncio.Semaphore(jobs)
 
     async def one(injection: Injection) -> Outcome:
@@ -81,6 +86,10 @@ async def _play(injections: Sequence[Injection], jobs: int) -> list[Outcome]:
     for injection in injections:
         if injection.alone:
             outcomes[injection] = await one(injection)
+    for injection, first in outcomes.items():
+        if first.inconclusive:
+            outcomes[injection] = await one(injection)
+            outcomes[injection].first_try = tuple(first.complaints)
     return [outcomes[injection] for injection in injections]
 
 
@@ -96,7 +105,7 @@ class Report:
             self._console.print(f"[dim]{injection.name} ...[/dim]")
 
     def ended(self, injection: Injection, outcome: Outcome) -> None:
-        self._done += 1
+        self._done = min(self._done + 1, self._count)
         verdict = "ok" if outcome.ok else "; ".join(outcome.complaints)
         line = f"{self._done}/{self._count} {injection.name}, {outcome.took_s:.0f} s: {verdict}"
         self._console.print(line, markup=False, soft_wrap=True)

@@ -59,7 +59,10 @@ def injection(
 
 @dataclass
 class Outcome:
-    """What became of the mesh. `change_s` is the longest that a change took to arrive."""
+    """What became of the mesh. `change_s` is the longest that a change took to arrive.
+
+    `first_try` is what was to be complained of at a first try, which may have been the machine's fault.
+    """
 
     name: str
     what: str
@@ -73,22 +76,34 @@ class Outcome:
     change_s: float | None = None
     took_s: float = 0.0
     complaints: list[str] = field(default_factory=list)
+    first_try: tuple[str, ...] = ()
+    traceback: bool = False
+    harm: bool = False
 
     @property
     def ok(self) -> bool:
         return not self.complaints
 
+    @property
+    def inconclusive(self) -> bool:
+        """Whether something only took too long, or too much memory: that may be the machine's fault."""
+        return not (self.ok or self.harm)
+
     def judge(self, absent: bool = False, again: bool = False) -> None:
         """Complain of what must not be, whatever was injected."""
-        found = {
+        harm = {
             f"requests were lost: {self.lost}": bool(self.lost),
             f"{self.again} resources were sent again": self.again and not again,
             f"{self.absences} absences were stated": self.absences and not absent,
-            "nothing was taken away, though that was asked for": absent and not self.absences,
             f"Envoys rejected {self.rejected} updates": self.rejected,
+            "a traceback in the log": self.traceback,
+        }
+        found = {
+            "nothing was taken away, though that was asked for": absent and not self.absences,
             f"memory went from {self.before_mb:.0f} to {self.after_mb:.0f} MB": self.after_mb > self.room_mb,
         }
-        self.complaints += [complaint for complaint, happened in found.items() if happened]
+        self.harm = any(harm.values())
+        self.complaints += [complaint for complaint, happened in {**harm, **found}.items() if happened]
 
     @property
     def room_mb(self) -> float:

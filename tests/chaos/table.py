@@ -32,6 +32,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
 
 def _cells(outcome: Outcome) -> Sequence[str]:
     complaints = "".join(f"\n[red]- {escape(text)}[/red]" for text in outcome.complaints)
+    complaints += "".join(f"\n[dim]- at the first try: {escape(text)}[/dim]" for text in outcome.first_try)
     return (
         f"[bold]{outcome.name}[/bold] {escape(outcome.what)}{complaints}",
         f"{outcome.sent:,}",

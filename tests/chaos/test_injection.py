@@ -29,6 +29,13 @@ def test_a_loss_that_was_asked_for_has_to_happen() -> None:
     assert len(judged(absent=True)) == 1
 
 
+def test_only_what_may_be_the_fault_of_the_machine_is_tried_again() -> None:
+    slow, harmful = Outcome("row", "what", complaints=["too slow"]), Outcome("row", "what", absences=1)
+    slow.judge()
+    harmful.judge()
+    assert (slow.inconclusive, harmful.inconclusive) == (True, False)
+
+
 def test_a_function_of_a_module_is_a_row_that_is_described_by_its_docstring() -> None:
     class rows:
         @injection("--workers", "2", alone=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilothouse.kubernetes import pieces
+from pilothouse.kubernetes import documents, pieces
 from pilothouse.kubernetes.documents import Place, read
 from pilothouse.kubernetes.objects import Key
 from pilothouse.kubernetes.values import TextError, load
@@ -347,3 +347,32 @@ def test_what_is_blank_is_passed_over_however_much_there_is_of_it(text):
     assert names(contents) == ["a"]
     assert contents.documents == 1
     assert len(contents.pieces) <= 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\n".join(map(block, "abcd")),
+        "\n".join(json.dumps(node(name)) for name in "abcd"),
+        json.dumps({"apiVersion": "v1", "kind": "NodeList", "items": []})
+        + "\n".join(json.dumps(node(name)) for name in "abc"),
+        "kind: List\nitems:\n" + "".join(f"- {json.dumps(node(name))}\n" for name in "abcd"),
+    ],
+)
+def test_of_a_text_with_too_many_documents_the_first_ones_count(monkeypatch, text):
+    monkeypatch.setattr(pieces, "MOST", 3)
+    contents = read(text.encode())
+    assert names(contents) == [*"abc"][: len(contents.declared)]
+    assert len(contents.pieces) == 4
+    (error,) = contents.errors
+    assert "is one more than the 3 documents of a file that are read" in error.message
+    assert error.key is None  # so that nothing which was in force before is taken to be gone
+
+
+def test_a_json_list_with_too_many_items_is_one_fault(monkeypatch):
+    monkeypatch.setattr(documents, "MOST", 3)
+    for count, faults in ((3, 0), (4, 1)):
+        items = [node(name) for name in "abcd"[:count]]
+        contents = read(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode())
+        assert (len(contents.declared), len(contents.errors)) == (0 if faults else 3, faults)
+        assert all(error.key is None for error in contents.errors)

@@ -9,7 +9,9 @@ import time
 
 import pytest
 
+from pilothouse.sources import files
 from pilothouse.sources.files import FilesSource, lookout, tree, watch
+from pilothouse.sources.files import disk as disk_module
 from pilothouse.sources.files.disk import Look
 from pilothouse.sources.files.lookout import Lookout
 
@@ -150,3 +152,27 @@ async def test_while_one_folder_hangs_changes_elsewhere_are_served(
         disk.answer(folders[1])
         await eventually(lambda: sink.addresses("a1") == ["10.0.1.9"])
         assert not any(report[0] == "remove" for report in sink.reports)
+
+
+async def test_a_file_that_takes_long_to_read_is_named_meanwhile(
+    folders, running, eventually, manifest, monkeypatch
+):
+    begin, read = threading.Event(), disk_module.read
+
+    def slow(data, *others):
+        if b"slow" in data:
+            begin.wait()
+        return read(data, *others)
+
+    monkeypatch.setattr(disk_module, "read", slow)
+    source = FilesSource(folders)
+    async with running(source) as sink:
+        await eventually(lambda: len(sink.services) == len(folders))
+        assert not source.faults
+        large = folders[0] / "large.yaml"
+        large.write_text(manifest("slow"))
+        (fault,) = await eventually(lambda: source.faults)
+        assert (fault.file, fault.message) == (str(large), files._SLOW)
+        begin.set()
+        await eventually(lambda: len(sink.services) == len(folders) + 1)
+        assert not source.faults

@@ -6,11 +6,13 @@ import asyncio
 import ctypes
 import gc
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -43,9 +45,12 @@ log = structlog.get_logger(__name__)
 
 #: How long the port stays closed for a source that does not report.
 SYNC_S = 30.0
-_TRIM_S = 10.0  # how often memory that is free is given back
+_TRIM_S = 10.0  # how often memory that is free is given back, if there may be so many bytes of it
+_TRIMMED = 16 << 20
 _RETRY_S = (0.5, 30.0)  # the first and the longest pause before a failed source is run again
-# What is left out is counted in slices of about so long, and a tenth of the time at most.
+# A fan-out to a thousand streams is not interrupted: what they answer would only delay the last of them.
+_FAN_OUT_S = 0.04
+# What is left out is counted in slices of about so long, with pauses, and a hundredth of the time at most.
 _COUNTING_S = 0.002
 _COUNTED_EVERY_S = 1.0
 
@@ -166,7 +171,7 @@ async def publish_next(
     before = set(catalogue.quarantined)
     changes = await in_turns(catalogue.applying(sorted(names), registry.services))
     more_is_known = catalogue.knowledge.learn(*known)
-    await in_turns(discovery.publishing(changes))
+    await in_turns(discovery.publishing(changes), _FAN_OUT_S)
     if more_is_known:
         discovery.release()
     uncounted.mark(names)
@@ -184,14 +189,16 @@ async def count(uncounted: DirtySet[ServiceName], census: Census) -> None:
     """Count for ever what is left out of the services that have changed, slowly: nobody waits for it."""
     while True:
         names = await uncounted.take()
-        begun = time.monotonic()
+        total_s, begun = 0.0, time.monotonic()
         for name in names:
             census.count(name)
-            spent = time.monotonic() - begun
-            if spent >= _COUNTING_S:
-                await asyncio.sleep(9 * spent)
+            spent_s = time.monotonic() - begun
+            if spent_s >= _COUNTING_S:
+                total_s += spent_s
+                await asyncio.sleep(9 * spent_s)
                 begun = time.monotonic()
-        await asyncio.sleep(_COUNTED_EVERY_S)  # what changes all the time is counted now and then
+        # What changes all the time is counted now and then.
+        await asyncio.sleep(max(_COUNTED_EVERY_S, 90 * total_s))
 
 
 async def _synced(registry: Registry, stopping: asyncio.Event) -> bool:
@@ -238,12 +245,25 @@ def _reread(sources: Sequence[Source]) -> None:
 async def _give_back_memory() -> None:
     """Give the system back, now and then, what the C library has kept of memory that is free.
 
-    A flood of clients leaves hundreds of megabytes that glibc does not return by itself.
+    A flood of clients leaves hundreds of megabytes that glibc does not return by itself. What is in use all
+    the time is left alone: to give it back and to take it again costs time.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    settled = _resident()
     while trim is not None:
         await asyncio.sleep(_TRIM_S)
-        await asyncio.to_thread(trim, 0)
+        if _resident() > settled + _TRIMMED:
+            await asyncio.to_thread(trim, 0)
+        else:
+            settled = min(settled, _resident())
+
+
+def _resident() -> int:
+    """The memory of this process in bytes; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 def _settle_memory() -> None:

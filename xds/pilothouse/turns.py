@@ -15,9 +15,9 @@ T = TypeVar("T")
 Steps: TypeAlias = Generator[None, None, T]
 
 
-async def in_turns(steps: Steps[T]) -> T:
+async def in_turns(steps: Steps[T], turn_s: float = _TURN_S) -> T:
     """Do all steps. Other tasks run in between when a turn is over; work of less than a turn has no pause."""
-    ends = time.monotonic() + _TURN_S
+    ends = time.monotonic() + turn_s
     while True:
         try:
             next(steps)
@@ -26,7 +26,7 @@ async def in_turns(steps: Steps[T]) -> T:
             return result
         if time.monotonic() >= ends:
             await asyncio.sleep(0)
-            ends = time.monotonic() + _TURN_S
+            ends = time.monotonic() + turn_s
 
 
 def at_once(steps: Steps[T]) -> T:

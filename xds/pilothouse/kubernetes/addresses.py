@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 # Nearly all addresses are such, and to parse one takes three times as long.
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_DOTTED = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
 _ORDINARY = re.compile(rf"(?!(?:0|127|169|22[4-9]|2[345][0-9])\.){_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
 _IPV4_LIKE = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20}){3}", re.ASCII)
 _BROADCAST = IPv4Address("255.255.255.255")
@@ -15,6 +16,8 @@ _BROADCAST = IPv4Address("255.255.255.255")
 
 def canonical_address(text: str) -> str:
     """An IP address in its one canonical form; any other text as it is."""
+    if _DOTTED.fullmatch(text):
+        return text
     try:
         return str(canonical_ip(text))
     except ValueError:
@@ -23,6 +26,8 @@ def canonical_address(text: str) -> str:
 
 def is_address(text: str) -> bool:
     """Whether it is an IP address that means the same on every machine."""
+    if _DOTTED.fullmatch(text):
+        return True
     try:
         canonical_ip(text)
     except ValueError:

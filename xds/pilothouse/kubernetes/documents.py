@@ -14,7 +14,7 @@ from pilothouse.kubernetes.fields import FieldError, Fields, written
 from pilothouse.kubernetes.metadata import DEFAULT_NAMESPACE
 from pilothouse.kubernetes.objects import Key, Object
 from pilothouse.kubernetes.parse import parse
-from pilothouse.kubernetes.pieces import Piece, pieces
+from pilothouse.kubernetes.pieces import MOST, Piece, pieces
 from pilothouse.kubernetes.values import Lines
 from pilothouse.reasons import Omission, Reason
 
@@ -201,11 +201,16 @@ class _Reading:
 
 
 def _is_list(document: Fields, kind: str) -> bool:
-    """Whether it is one, such as `kubectl get -o yaml` writes it. Raises FieldError for one without items."""
+    """Whether it is one, such as `kubectl get -o yaml` writes it.
+
+    Raises FieldError if it has no items, or too many.
+    """
     if kind != "List" and not (kind.endswith("List") and "items" in document):
         return False
     if not isinstance(document.anything("items"), list):
         raise document.error("items", "is required, and may be []")
+    if len(document.anything("items")) > MOST:
+        raise document.error("items", f"are more than {MOST}, so none of them is read")
     return True
 
 
@@ -213,6 +218,8 @@ def _of_list(item: Fields, kind: str, version: str) -> Fields:
     """In a list of one kind the API server leaves out what its items are."""
     if item.text("kind") == "List":
         raise item.error("kind", "is a list inside of a list")
+    if "kind" in item and "apiVersion" in item:
+        return item
     return item.filled(kind=kind, apiVersion=version)
 
 

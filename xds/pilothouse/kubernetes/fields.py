@@ -150,20 +150,25 @@ class Fields:
 
     def labels(self, key: str) -> dict[str, str]:
         """A mapping of strings to strings."""
-        path = (*self.path, key)
-        return {name: _string(value, (*path, name)) for name, value in self._members(key)}
+        return self._strings(key, lambda value: value)
 
     def annotations(self, key: str) -> dict[str, str]:
         """As `labels`, but a bare number or boolean counts as its text: who writes `weight: 5` means it."""
-        path = (*self.path, key)
-        return {name: _string(_scalar(value), (*path, name)) for name, value in self._members(key)}
+        return self._strings(key, _scalar)
 
-    def _members(self, key: str) -> Iterator[tuple[str, Any]]:
+    def _strings(self, key: str, read: Callable[[Any], object]) -> dict[str, str]:
+        if self._values.get(key) is None:
+            return {}
         inner = self.at(key)
+        found: dict[str, str] = {}
         for name, value in inner._values.items():
             if not isinstance(name, str):
                 raise FieldError(inner.path, f"has {_kind(name)} as a key, not a string{_hint(name)}")
-            yield name, "" if value is None else value
+            if type(value) is str and value.isascii():
+                found[name] = value
+            else:
+                found[name] = "" if value is None else _string(read(value), (*inner.path, name))
+        return found
 
     def _list(self, key: str) -> list[Any]:
         value = self._values.get(key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from pilothouse.kubernetes import json_text
@@ -23,6 +23,9 @@ _ITEMS = re.compile(r"\nitems: *\n")
 _FIRST = re.compile(r"(?: *(?:#.*)?\n)*( *)-(?=[ \n])")
 # `{a: 1}` is no JSON, and is not meant to be.
 _FLOW = re.compile(r"[\s\ufeff]*\{\s*[^\s\"}]")
+#: So many documents, or items of lists, of one text are read: more than a cluster has. It bounds what the
+#: smallest possible ones cost.
+MOST = 250_000
 # An anchor may be meant in another item.
 _ANCHORS = (" &", "\n&", "[&", "{&", ",&")
 
@@ -65,7 +68,17 @@ class Piece:
 
 
 def pieces(text: str) -> Iterator[Piece]:
-    """Cut a text. What is blank is left out."""
+    """Cut a text. What is blank is left out. If there are too many pieces, the last one says so."""
+    for number, piece in enumerate(_pieces(text)):
+        if number == MOST:
+            # Without a text, so that nobody takes it for being about one object only.
+            why = f"is one more than the {MOST} documents of a file that are read"
+            yield Piece("", piece.line, error=TextError(0, why))
+            return
+        yield piece
+
+
+def _pieces(text: str) -> Iterator[Piece]:
     line = 0
     for document in _documents(text):
         if document.replace(_END, "").removeprefix(_BEGIN).strip():
@@ -102,7 +115,7 @@ def _parts(text: str, line: int) -> Iterator[Piece]:
 
 def _of_stream(text: str, line: int) -> Iterator[Piece]:
     """The values of a stream of JSON; none if the text may be YAML instead."""
-    found = [*json_text.stream(text)]
+    found = [*islice(json_text.stream(text), MOST + 1)]
     if not all(value.certain for value in found) and (_FLOW.match(text) or _is_yaml(text)):
         return
     at = 0
@@ -139,7 +152,8 @@ def _of_list(text: str, line: int) -> list[Piece]:
     if said is None:
         return []
     dash = re.compile(rf"\n {{{column}}}-(?=[ \n])")
-    starts = [head.end(), *(match.start() + 1 for match in dash.finditer(text, first.end(), end))]
+    others = islice(dash.finditer(text, first.end(), end), MOST)
+    starts = [head.end(), *(match.start() + 1 for match in others)]
     return [*_items(text, [*starts, end], line, *said)]
 
 

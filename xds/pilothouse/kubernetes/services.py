@@ -82,7 +82,8 @@ def _cluster_ips(spec: Fields, warn: overrides.Warn) -> tuple[tuple[str, ...], b
     vips: dict[str, None] = {}
     for index, value in enumerate(values):
         path: Path = (*spec.path, "clusterIPs", index) if listed else (*spec.path, "clusterIP")
-        vip, why = canonical_address(value), never_virtual(canonical_address(value))
+        vip = canonical_address(value)
+        why = never_virtual(vip)
         if why:
             warn(FieldError(path, f'"{value}" {why}; this virtual IP is left out'))
         elif value and not is_address(value):

@@ -52,12 +52,16 @@ class DeltaStream:
         """When to poll again although nothing happened, in seconds of the clock given to `poll`."""
         return self._ordering.wake_at
 
+    def asked(self, request: DeltaDiscoveryRequest) -> Names:
+        """The names in a request. Many take long, but not again while somebody has them. Raises Excess."""
+        return named("resource_names_subscribe", request.resource_names_subscribe)
+
     def receive(self, type: ResourceType, request: DeltaDiscoveryRequest, now: float) -> None:
         """Take note of a request. Its nonce matters to an ACK only: subscriptions count in any case.
 
         Raises Excess.
         """
-        asked = named("resource_names_subscribe", request.resource_names_subscribe)
+        asked = self.asked(request)
         counted("resource_names_unsubscribe", len(request.resource_names_unsubscribe))
         added, started = asked.plain, asked.wildcard
         dropped, ended = split_wildcard(request.resource_names_unsubscribe)

@@ -63,12 +63,16 @@ class SotwStream:
         """When to poll again although nothing happened, in seconds of the clock given to `poll`."""
         return self._ordering.wake_at
 
+    def asked(self, request: DiscoveryRequest) -> Names:
+        """The names in a request. Many take long, but not again while somebody has them. Raises Excess."""
+        return named("resource_names", request.resource_names)
+
     def receive(self, type: ResourceType, request: DiscoveryRequest, now: float) -> None:
         """Take note of a request. A stale one, by its nonce, is ignored: its names come with the ACK.
 
         Raises Excess.
         """
-        names = named("resource_names", request.resource_names)
+        names = self.asked(request)
         if len(request.version_info) > LONGEST_VERSION:
             raise Excess("version_info", f"has more than {LONGEST_VERSION} characters")
         subscription = self.subscriptions.get(type)
@@ -214,7 +218,8 @@ class SotwStream:
         subscription.responded(nonce, (state, subscription.acceptance[1], end))
         # Envoy takes note of a response when it has no subscription, but does not answer it.
         subscription.awaiting = subscription.wildcard or bool(subscription.names)
-        return Response(subscription.type, state + body + end)
+        # Joined: a sum would copy what may be megabytes twice.
+        return Response(subscription.type, b"".join((state, body, end)))
 
 
 _VERSION_HEAD = wire.head(_VERSION_INFO, VERSION_SIZE)

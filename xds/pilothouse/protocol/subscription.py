@@ -305,10 +305,10 @@ def named(field: str, names: Sequence[str]) -> Names:
     if not names:
         return _NO_NAMES
     counted(field, len(names))
-    encoded = DiscoveryRequest(resource_names=names).SerializeToString()
+    said = [*names]
+    encoded = DiscoveryRequest(resource_names=said).SerializeToString()
     found = _shared.get(encoded)
     if found is None:
-        said = [*names]
         if max(map(len, said)) > LONGEST_NAME:
             raise Excess(field, f"a name has more than {LONGEST_NAME} characters")
         found = _shared[encoded] = Names(encoded, *split_wildcard(said))

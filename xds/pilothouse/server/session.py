@@ -16,7 +16,7 @@ from pilothouse.audience import BadNode, Dialect, ForeignNamespace, Node
 from pilothouse.identity import Unidentified
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
-from pilothouse.protocol.subscription import Excess, cut, preparing
+from pilothouse.protocol.subscription import Excess, Names, cut, preparing
 from pilothouse.resources import Changes, ResourceType
 from pilothouse.server.node import plain
 from pilothouse.server.tally import Tally
@@ -105,8 +105,11 @@ class Session:
         request = self._decoded(data)
         if pause:
             await asyncio.sleep(0)
+            names = self._asked(request)
+            await asyncio.sleep(0)
         self._receive(request)
         if pause:
+            del names  # which the stream holds by now
             await asyncio.sleep(0)
         made = [each async for each in self._prepared()]
         self._preparing = False
@@ -127,6 +130,12 @@ class Session:
             return self.stream.Request.FromString(data)
         except DecodeError:
             raise BadRequest("the request is not a valid protobuf message") from None
+
+    def _asked(self, request: Any) -> Names:
+        try:
+            return self.stream.asked(request)
+        except Excess as excess:
+            raise BadRequest(str(excess)) from None
 
     def _receive(self, request: Any) -> None:
         if self.world is None:

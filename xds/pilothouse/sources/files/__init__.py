@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.kubernetes.roots import DEFAULT, Namespaces
 from pilothouse.model import ServiceName
 from pilothouse.reasons import Reason
-from pilothouse.sources import Fault, LeftOut, Sink
+from pilothouse.sources import Fault, LeftOut, Sink, Standing
 from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.kept import Kept
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
@@ -33,6 +33,7 @@ _IDLE_S = 10.0
 # Of what one look finds, so much is named: a folder may hold thousands of documents for others.
 _LOGGED = 20
 
+_SLOW = "takes long to read; no change of another file is served until it has been read"
 _EMPTY = "holds no manifest; add one, or say --allow-empty if that is meant"
 
 T = TypeVar("T")
@@ -82,7 +83,14 @@ class FilesSource:
 
     @property
     def faults(self) -> Sequence[Fault]:
-        return (*self._last_good.faults, *(self._kept.faults if self._kept else ()))
+        return (*self._slow(), *self._last_good.faults, *(self._kept.faults if self._kept else ()))
+
+    def _slow(self) -> Iterator[Fault]:
+        """A file that is too much for one look: until that ends, nothing else is looked at."""
+        path = self._lookout.slow
+        if path:
+            standing = Standing.LAST_GOOD if self._last_good.knows(path) else Standing.UNKNOWN
+            yield Fault(path, 0, 0, "", _SLOW, standing)
 
     @property
     def left_out(self) -> Mapping[Reason, int]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pilothouse.guard import Unknown
-from pilothouse.kubernetes.documents import Contents, Remark
+from pilothouse.kubernetes.documents import Contents, Declared, Remark
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
 from pilothouse.kubernetes.objects import Key
@@ -91,7 +91,7 @@ class LastGood:
         """The files and folders that cannot be read, and of which nothing good is known."""
         broken = [path for path, manifest in self._look.files.items() if manifest.contents.errors]
         missing = self._doubts.keys() & self._applied.keys() - self._look.files.keys()
-        folders = (folder for folder in self._look.unreadable if not self._is_known(folder))
+        folders = (folder for folder in self._look.unreadable if not self.knows(folder))
         return frozenset(folders).union(path for path in (*broken, *missing) if path not in self._whole)
 
     def unknown_with_services(self) -> Unknown:
@@ -190,7 +190,11 @@ class LastGood:
     def _take(self, path: str, manifest: Manifest, keys: frozenset[Key]) -> Steps[frozenset[ServiceName]]:
         """Let a text be in force, with the last good version of what it spoils."""
         contents = manifest.contents
-        declared = [one for one in contents.declared if one.object.key in keys]
+        # Nearly always all count, and to find that out one by one takes long.
+        declared: Sequence[Declared] = contents.declared
+        if len(keys) < len(declared):
+            declared = [one for one in declared if one.object.key in keys]
+        yield
         kept = _spoilt(contents.errors, self._manifests.keys(path) - keys)
         if not contents.errors:
             self._whole.add(path)
@@ -281,13 +285,13 @@ class LastGood:
             yield
         return frozenset(keys)
 
-    def _is_known(self, folder: str) -> bool:
-        """Whether something below a folder is in force."""
-        return any(is_within(path, folder) for path in self._applied)
+    def knows(self, path: str) -> bool:
+        """Whether something of a file, or below a folder, is in force."""
+        return any(is_within(applied, path) for applied in self._applied)
 
     def _all_faults(self) -> Iterator[Fault]:
         for path, reason in self._look.unreadable.items():
-            standing = Standing.LAST_GOOD if self._is_known(path) else Standing.UNKNOWN
+            standing = Standing.LAST_GOOD if self.knows(path) else Standing.UNKNOWN
             yield Fault(path, 0, 0, "", reason, standing)
         for remarks in self._remarks.values():
             yield from remarks

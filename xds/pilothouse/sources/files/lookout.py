@@ -33,6 +33,13 @@ class Lookout:
         self._roots, self._namespaces = tuple(roots), namespaces
         # Looks that do not come back, with the path that they wait for.
         self._stuck: dict[asyncio.Future[Look], str] = {}
+        self._progress: Progress | None = None  # of the look that goes on
+
+    @property
+    def slow(self) -> str:
+        """The file, for people, whose text takes long to read right now; empty if there is none."""
+        progress = self._progress
+        return shown(progress.path) if progress and progress.computed_s > _PATIENCE_S else ""
 
     async def look(self, before: Look) -> Look:
         """What is there now. Raises OSError, one line that names the path, if almost nothing answers.
@@ -41,7 +48,7 @@ class Lookout:
         """
         while True:
             await self._until_it_is_worth_while()
-            progress = Progress()
+            self._progress = progress = Progress()
             avoided = set(self._stuck.values())
             found = on_a_thread(partial(look, self._roots, before, self._namespaces, progress, avoided))
             try:
@@ -49,6 +56,7 @@ class Lookout:
                     await asyncio.wait([found], timeout=_CHECK_S)
             finally:
                 progress.abandon()
+                self._progress = None
             if found.done():
                 return found.result()
             self._stuck[found] = progress.path

@@ -35,26 +35,32 @@ class Progress:
 
     def __init__(self) -> None:
         self.path = ""
-        self._since: float | None = None
+        self._since = time.monotonic()
+        self._computes = True
         self._abandoned = False
 
     def waits_for(self, path: str) -> None:
         """The disk is asked about the path now. Raises Abandoned if the answer is of no use."""
         if self._abandoned:
             raise Abandoned
-        self.path, self._since = path, time.monotonic()
+        self.path, self._since, self._computes = path, time.monotonic(), False
 
     def computes(self) -> None:
         """The disk has answered; what follows takes its time, but ends."""
-        self._since = None
+        self._since, self._computes = time.monotonic(), True
 
     def abandon(self) -> None:
         self._abandoned = True
 
     @property
     def waited_s(self) -> float:
-        since = self._since
-        return 0.0 if since is None else time.monotonic() - since
+        """For how long the disk has not answered."""
+        return 0.0 if self._computes else time.monotonic() - self._since
+
+    @property
+    def computed_s(self) -> float:
+        """For how long the text of one file has been read."""
+        return time.monotonic() - self._since if self._computes else 0.0
 
 
 class Walk:
