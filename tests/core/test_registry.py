@@ -1,9 +1,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from pilothouse.guard import NOTHING, Unknown
 from pilothouse.model import Service, ServiceName
 from pilothouse.registry import Registry
+from pilothouse.sources import NOTHING, Unknown
 
 Make = Callable[..., Service]
 Eventually = Callable[..., Awaitable[object]]

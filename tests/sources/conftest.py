@@ -16,9 +16,8 @@ from typing import Protocol
 
 import pytest
 
-from pilothouse.guard import Unknown
 from pilothouse.model import Service, ServiceName
-from pilothouse.sources import Source
+from pilothouse.sources import Source, Unknown
 from pilothouse.sources.files import Absence, FilesSource
 
 Running = Callable[[Source], AbstractAsyncContextManager["RecordingSink"]]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.guard import Unknown
 from pilothouse.kubernetes.documents import Contents, Place, Remark, read
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.reasons import Omission, Reason
-from pilothouse.sources import LeftOut, Standing
+from pilothouse.sources import LeftOut, Standing, Unknown
 from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
 

@@ -27,10 +27,10 @@ from pydantic import (
     field_validator,
 )
 
-from pilothouse.guard import HOLD_S
 from pilothouse.kubernetes.realm import Network, network
 from pilothouse.kubernetes.roots import Root
 from pilothouse.security import Security, present
+from pilothouse.sources import HOLD_S
 
 PREFIX = "PILOTHOUSE_"
 _LONGEST_HOLD_S = 7 * 24 * 3600

@@ -10,31 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from pilothouse.model import Service, ServiceName, State, ordered
+from pilothouse.sources import HOLD_S
 
 Report = Mapping[ServiceName, Service]
 
-#: How long a massive loss is held, in seconds, unless the operator says otherwise.
-HOLD_S = 120.0
 #: Losses of one source within so many seconds count together.
 WINDOW_S = 30.0
 #: A loss is massive if half is gone of what was at least so much.
 _LEAST = 10
-
-
-class Unknown(NamedTuple):
-    """Places that cannot be read and of which nothing good is known.
-
-    `services` are those of which a part is declared there, so that they may have more than is known.
-    """
-
-    places: tuple[str, ...] = ()
-    services: frozenset[ServiceName] = frozenset()
-
-
-NOTHING = Unknown()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,14 @@ from pilothouse.admin.status import (
 from pilothouse.catalogue import Catalogue
 from pilothouse.census import Census
 from pilothouse.certificates import Certificates
-from pilothouse.guard import Hold, Unknown
+from pilothouse.guard import Hold
 from pilothouse.model import Service, ServiceName
 from pilothouse.reasons import Reason
 from pilothouse.registry import Registry
 from pilothouse.resources import ResourceType
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
-from pilothouse.sources import Fault, Sink, Source
+from pilothouse.sources import Fault, Sink, Source, Unknown
 
 #: After how long without an answer a client is not just busy.
 LAGGING_S = 10.0

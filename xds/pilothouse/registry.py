@@ -11,8 +11,9 @@ from types import MappingProxyType
 
 from pilothouse.damping import Damping
 from pilothouse.dirty import DirtySet
-from pilothouse.guard import HOLD_S, NOTHING, Guard, Hold, Unknown, reduced
+from pilothouse.guard import Guard, Hold, reduced
 from pilothouse.model import Service, ServiceName
+from pilothouse.sources import HOLD_S, NOTHING, Unknown
 
 
 @dataclass(slots=True)

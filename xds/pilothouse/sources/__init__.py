@@ -6,11 +6,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from pilothouse.guard import Unknown
 from pilothouse.model import Service, ServiceName
 from pilothouse.reasons import Omission, Reason
+
+#: How long a massive loss that nobody stated is held, in seconds, unless the operator says otherwise.
+HOLD_S = 120.0
+
+
+class Unknown(NamedTuple):
+    """Places that cannot be read and of which nothing good is known.
+
+    `services` are those of which a part is declared there, so that they may have more than is known.
+    """
+
+    places: tuple[str, ...] = ()
+    services: frozenset[ServiceName] = frozenset()
+
+
+NOTHING = Unknown()
 
 
 class Sink(Protocol):

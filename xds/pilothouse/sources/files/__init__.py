@@ -11,12 +11,11 @@ from typing import TypeVar
 
 import structlog
 
-from pilothouse.guard import Unknown
 from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.kubernetes.roots import DEFAULT, Namespaces
 from pilothouse.model import ServiceName
 from pilothouse.reasons import Reason
-from pilothouse.sources import Fault, LeftOut, Sink, Standing
+from pilothouse.sources import Fault, LeftOut, Sink, Standing, Unknown
 from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.kept import Kept
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood

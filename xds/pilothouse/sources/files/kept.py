@@ -10,8 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from pilothouse.guard import HOLD_S
-from pilothouse.sources import Fault, Standing
+from pilothouse.sources import HOLD_S, Fault, Standing
 from pilothouse.sources.files.lookout import on_a_thread
 from pilothouse.sources.files.tree import is_within, shown
 from pilothouse.state import StateFolder, Texts

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pilothouse.guard import Unknown
 from pilothouse.kubernetes.documents import Contents, Declared, Remark
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
@@ -16,7 +15,7 @@ from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.kubernetes.unattached import services_named
 from pilothouse.model import Service, ServiceName
 from pilothouse.reasons import Reason
-from pilothouse.sources import Fault, Standing
+from pilothouse.sources import Fault, Standing, Unknown
 from pilothouse.sources.files.disk import Look, Manifest
 from pilothouse.sources.files.left_out import LeftOutDocuments
 from pilothouse.sources.files.tree import Identity, is_within
