@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from pilothouse.model import Endpoint, Service
+from pilothouse.model.services import Endpoint, Service
 
 _SERVICE = """\
 apiVersion: v1

@@ -24,7 +24,7 @@ from pilothouse import app
 from pilothouse.cli import logs, workers
 from pilothouse.cli.workers import reserved
 from pilothouse.config import HostPort, Settings
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
 from pilothouse.sources import Fault, Sink, Source
 
 

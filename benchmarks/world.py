@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.model import Endpoint, Locality, Port, Service, ServiceName, ServiceSpec, ordered
+from pilothouse.model.services import Endpoint, Locality, Port, Service, ServiceName, ServiceSpec, ordered
 
 _ZONE = Locality("region-1", "zone-a")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = (ROOT / "docs/kubernetes.md").read_text()

@@ -11,7 +11,7 @@ from pilothouse.cli.bootstrap import Sidecar, bootstrap
 from pilothouse.cli.demo.ports import Ports
 from pilothouse.cli.demo.processes import Processes, sidecar
 from pilothouse.config import HostPort
-from pilothouse.model import Locality
+from pilothouse.model.services import Locality
 
 # Watchdogs that wake every thread of a thousand processes several times a second cost more than the mesh.
 _WATCHDOG = {"miss_timeout": "60s", "megamiss_timeout": "120s", "kill_timeout": "0s"}

@@ -25,7 +25,7 @@ from pilothouse.cli.demo.traffic import Connection, drive
 from pilothouse.cli.demo.traffic import outcome as became
 from pilothouse.cli.demo.waiting import until
 from pilothouse.config import HostPort
-from pilothouse.model import Locality
+from pilothouse.model.services import Locality
 
 from ..envoy.dns_server import resolver
 from ..envoy.manifests import NAMESPACE, Document, Manifests, endpoint_slice, service

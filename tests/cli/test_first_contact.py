@@ -16,7 +16,7 @@ import trustme
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2
 from pilothouse.audience import Audience, Capture, audience
 from pilothouse.dependencies import Dependencies
-from pilothouse.model import Locality, ServiceName
+from pilothouse.model.services import Locality, ServiceName
 from pilothouse.server.node import plain
 
 pytestmark = pytest.mark.envoy

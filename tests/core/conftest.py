@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse.catalogue import Catalogue
 from pilothouse.changes import Change
-from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec
+from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
 
 
 @pytest.fixture

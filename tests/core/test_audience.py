@@ -2,7 +2,7 @@ import pytest
 
 from pilothouse.audience import Address, Admission, Audience, BadNode, Capture, Node, audience
 from pilothouse.dependencies import Dependencies
-from pilothouse.model import Exposed, Locality, ServiceName
+from pilothouse.model.services import Exposed, Locality, ServiceName
 
 
 def metadata(**said: object) -> Node:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pilothouse.audience import Audience, Capture
-from pilothouse.model import Port, Protocol, Service, ServiceName
+from pilothouse.model.services import Port, Protocol, Service, ServiceName
 from pilothouse.resources import ResourceType
 from pilothouse.world import World
 

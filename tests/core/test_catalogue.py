@@ -7,7 +7,7 @@ import pytest
 from pilothouse.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.changes import Change, affected
 from pilothouse.dependencies import Dependencies
-from pilothouse.model import Locality, Port, Protocol, Service, ServiceName
+from pilothouse.model.services import Locality, Port, Protocol, Service, ServiceName
 from pilothouse.resources import ResourceType
 from pilothouse.world import World
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pilothouse.census import Census
-from pilothouse.model import Placement, ServiceName, State
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
+from pilothouse.model.services import Placement, ServiceName, State
 
 PAY = ServiceName("shop", "pay")
 

@@ -1,8 +1,8 @@
 from dataclasses import replace
 
 from pilothouse.claims import Claims
-from pilothouse.model import Port, ServiceName, ServiceSpec
-from pilothouse.routing import Backend, Route, RouteKind, Rule
+from pilothouse.model.routing import Backend, Route, RouteKind, Rule
+from pilothouse.model.services import Port, ServiceName, ServiceSpec
 
 
 def spec(name: str, vip: str = "", alias_of: str = "", created: str = "") -> ServiceSpec:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from pilothouse.damping import FLIPS, HOLD_S, WINDOW_S, Damping
-from pilothouse.model import Endpoint, Service, ServiceName, ServiceSpec, State
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
+from pilothouse.model.services import Endpoint, Service, ServiceName, ServiceSpec, State
 from pilothouse.registry import Registry
 
 NAME = ServiceName("shop", "payments")

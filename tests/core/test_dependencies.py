@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pilothouse.audience import Scope
 from pilothouse.dependencies import Dependencies, Domain, Preference, dependencies
-from pilothouse.model import SYSTEM_CA, Port, Service, ServiceName, ServiceSpec
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import SYSTEM_CA, Port, Service, ServiceName, ServiceSpec
 
 
 class Refused(Exception):

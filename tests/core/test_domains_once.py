@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pilothouse.audience import EGRESS, Capture, Scope
 from pilothouse.catalogue import Catalogue
 from pilothouse.dependencies import Dependencies, Domain
-from pilothouse.model import Port, Protocol, Service, ServiceName, ServiceSpec
+from pilothouse.model.services import Port, Protocol, Service, ServiceName, ServiceSpec
 
 from .test_pod_names import opened_hosts
 from .test_server_names import opened_chains

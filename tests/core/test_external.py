@@ -12,8 +12,8 @@ from pilothouse.changes import Change, affected
 from pilothouse.claims import Claims
 from pilothouse.dependencies import Dependencies
 from pilothouse.external import external, is_public
-from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
 from pilothouse.resources import ResourceType
 
 CLUSTER = "outbound|80||partner.shop.svc.cluster.local"

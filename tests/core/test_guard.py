@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from pilothouse.guard import Guard, Hold
-from pilothouse.model import Service, ServiceName
+from pilothouse.model.services import Service, ServiceName
 
 Make = Callable[..., Service]
 Town = Callable[..., dict[ServiceName, Service]]

@@ -9,8 +9,17 @@ import pytest
 
 from pilothouse.audience import Audience
 from pilothouse.dependencies import Dependencies
-from pilothouse.model import Endpoint, Port, Protocol, Service, ServiceName, ServiceSpec, State, Transport
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import (
+    Endpoint,
+    Port,
+    Protocol,
+    Service,
+    ServiceName,
+    ServiceSpec,
+    State,
+    Transport,
+)
 
 HTTP = Port("http", 8080)
 ONE = Endpoint("10.0.0.1", (("http", 8080),))

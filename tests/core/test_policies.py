@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from pilothouse.audience import EGRESS, Capture, Scope
-from pilothouse.model import Service
-from pilothouse.policy import CLIENT, Balance, Policy
+from pilothouse.model.policy import CLIENT, Balance, Policy
+from pilothouse.model.routing import Backend, Match, Route, RouteKind, Rule
+from pilothouse.model.services import Service
 from pilothouse.resources import ResourceType
-from pilothouse.routing import Backend, Match, Route, RouteKind, Rule
 
 Make = Callable[..., Service]
 SHOP = Scope(namespace="shop")

@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from pilothouse.model import Service, ServiceName
+from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry import Registry
 from pilothouse.sources import NOTHING, Unknown
 

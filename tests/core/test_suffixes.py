@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.model import Port, Protocol, Service, ServiceName, ServiceSpec
+from pilothouse.model.services import Port, Protocol, Service, ServiceName, ServiceSpec
 
 from .conftest import Town
 from .test_pod_names import routed

@@ -8,8 +8,8 @@ import pytest
 
 from pilothouse.catalogue import Catalogue
 from pilothouse.dirty import DirtySet
-from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
+from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
 from pilothouse.turns import at_once, in_turns
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pilothouse.audience import Audience
-from pilothouse.model import Endpoint, Locality, Placement, Service, ordered
+from pilothouse.model.services import Endpoint, Locality, Placement, Service, ordered
 from pilothouse.resources import ResourceType, Selection
 from pilothouse.world import World
 

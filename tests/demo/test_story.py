@@ -15,7 +15,7 @@ from pilothouse.cli.demo.story import STORY, Act, Doing
 from pilothouse.inspection import Severity, inspect
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Root
-from pilothouse.model import Locality, ServiceName
+from pilothouse.model.services import Locality, ServiceName
 from pilothouse.sources.files.disk import Look, look
 from pilothouse.sources.files.last_good import LastGood
 

@@ -13,7 +13,7 @@ from typing import Any
 from pilothouse.audience import Node
 from pilothouse.cli.bootstrap import Sidecar, Tls, bootstrap
 from pilothouse.config import HostPort
-from pilothouse.model import Locality
+from pilothouse.model.services import Locality
 
 from .backends import Backend
 from .control_plane import ControlPlane

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from pilothouse.model import Port, Protocol, Service
+from pilothouse.model.services import Port, Protocol, Service
 
 from .load import Load
 from .mesh import virtual_ip

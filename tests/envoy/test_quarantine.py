@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from pilothouse.model import Port, Protocol, Service
+from pilothouse.model.services import Port, Protocol, Service
 
 from .load import ask
 from .mesh import virtual_ip

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec, ordered
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
+from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec, ordered
 from pilothouse.sources import Fault, Sink
 
 from .backends import Backend

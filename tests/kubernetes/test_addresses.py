@@ -10,7 +10,7 @@ from pilothouse.kubernetes.addresses import objection
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import Entry
 from pilothouse.kubernetes.realm import Realm
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
 
 from .test_join import PAYMENTS, at, piece, service
 

@@ -7,7 +7,7 @@ import pytest
 
 from pilothouse.kubernetes.documents import Contents, Ignored, Place, Remark, read
 from pilothouse.kubernetes.objects import Key
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
 
 SERVICE = """\
 apiVersion: v1

@@ -8,8 +8,8 @@ import pytest
 
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Pod, Service
-from pilothouse.model import Locality, ServiceName, State
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import Locality, ServiceName, State
 
 OVEN = ServiceName("bakery", "oven")
 KEY = "Endpoints bakery/oven"

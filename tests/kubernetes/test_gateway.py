@@ -8,9 +8,8 @@ import pytest
 
 from pilothouse.kubernetes.fields import FieldError
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.model import ServiceName
-from pilothouse.reasons import Reason
-from pilothouse.routing import (
+from pilothouse.model.reasons import Reason
+from pilothouse.model.routing import (
     Backend,
     Cors,
     Field,
@@ -26,6 +25,7 @@ from pilothouse.routing import (
     RouteKind,
     Session,
 )
+from pilothouse.model.services import ServiceName
 
 WEB = ServiceName("shop", "web")
 SERVICE = """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse import model
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import Parent, RouteObject
-from pilothouse.model import State
-from pilothouse.reasons import Reason
-from pilothouse.routing import RouteKind
+from pilothouse.model import services
+from pilothouse.model.reasons import Reason
+from pilothouse.model.routing import RouteKind
+from pilothouse.model.services import State
 
 from .test_join import PAYMENTS, at, piece, service
 
@@ -94,5 +94,5 @@ def test_hosts_of_a_headless_service_have_host_names_as_well(cluster):
 
 def test_slices_of_an_external_name_mean_nothing(cluster):
     cluster.apply([service(external_name="example.com"), piece(at("a.example"), fqdn=True)])
-    assert cluster.service(PAYMENTS) == model.Service(cluster.service(PAYMENTS).spec)
+    assert cluster.service(PAYMENTS) == services.Service(cluster.service(PAYMENTS).spec)
     assert cluster.service(PAYMENTS).spec.hosts is None

@@ -8,7 +8,7 @@ import pytest
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Pod, Service
 from pilothouse.kubernetes.realm import Realm
-from pilothouse.model import Endpoint, Locality, Port, ServiceName, ServiceSpec, State
+from pilothouse.model.services import Endpoint, Locality, Port, ServiceName, ServiceSpec, State
 
 PAYMENTS = ServiceName("shop", "payments")
 HTTP = (("http", 8080),)

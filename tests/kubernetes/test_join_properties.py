@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Entry, Key, Node, Pod, Service
-from pilothouse.model import Locality, ServiceName
+from pilothouse.model.services import Locality, ServiceName
 
 NAMES = st.sampled_from(["a", "b", "c"])
 WEIGHTS = st.sampled_from([None, 0, 5])

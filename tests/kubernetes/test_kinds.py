@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.kubernetes.documents import read
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
 
 NAMED = "metadata: {name: a}"
 

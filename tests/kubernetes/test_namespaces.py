@@ -8,7 +8,7 @@ import pytest
 
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import Key, Object
-from pilothouse.model import ServiceName
+from pilothouse.model.services import ServiceName
 
 EXPORT_TO = "pilothouse.dev/export-to"
 

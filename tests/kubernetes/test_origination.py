@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.model import SYSTEM_CA, Port, Protocol, UpstreamTls
+from pilothouse.model.services import SYSTEM_CA, Port, Protocol, UpstreamTls
 
 from .test_services import manifest
 

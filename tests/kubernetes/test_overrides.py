@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.kubernetes import overrides
-from pilothouse.model import Locality
+from pilothouse.model.services import Locality
 
 
 @pytest.fixture

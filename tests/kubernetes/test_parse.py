@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.kubernetes.objects import Node, Pod
-from pilothouse.model import Locality
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
+from pilothouse.model.services import Locality
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.model import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
+from pilothouse.model.services import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
 
 from .test_services import annotated, manifest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.policy import (
+from pilothouse.model.policy import (
     CLIENT,
     PLAIN,
     Balance,

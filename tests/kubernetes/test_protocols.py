@@ -7,7 +7,7 @@ import pytest
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import Key
 from pilothouse.kubernetes.protocols import spoken
-from pilothouse.model import Protocol, ServiceName, Transport
+from pilothouse.model.services import Protocol, ServiceName, Transport
 
 from .test_services import manifest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.routing import Path, PathKind
+from pilothouse.model.routing import Path, PathKind
 
 from .test_gateway import http_route
 

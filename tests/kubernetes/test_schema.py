@@ -8,7 +8,7 @@ import pytest
 
 from pilothouse.kubernetes.documents import read
 from pilothouse.kubernetes.schema import SHAPES, guess
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
 
 SERVICE = """\
 apiVersion: v1

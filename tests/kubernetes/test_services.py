@@ -5,7 +5,7 @@ from textwrap import indent
 import pytest
 
 from pilothouse.kubernetes.objects import Key, Service
-from pilothouse.model import Port, Protocol, Transport
+from pilothouse.model.services import Port, Protocol, Transport
 
 
 def manifest(spec: str, metadata: str = "name: payments\nnamespace: shop") -> str:

@@ -6,8 +6,8 @@ import pytest
 
 from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key
 from pilothouse.kubernetes.slices import state
-from pilothouse.model import State
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
+from pilothouse.model.services import State
 
 READY, NOT_READY = State.READY, State.NOT_READY
 SERVING, TERMINATING = State.TERMINATING_SERVING, State.TERMINATING

@@ -16,7 +16,7 @@ from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import Object
 from pilothouse.kubernetes.parse import parse
-from pilothouse.model import Locality
+from pilothouse.model.services import Locality
 from pilothouse.resources import ResourceType
 from pilothouse.world import World
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.model import ServiceName
+from pilothouse.model.services import ServiceName
 
 from .test_gateway import http_route
 from .test_services import annotated

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pilothouse.kubernetes.documents import read
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
 
 SERVICE = "{apiVersion: v1, kind: Service, metadata: {name: pay}, spec: {ports: [{port: 80}]}}"
 SLICE = (

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 
 from pilothouse.audience import Audience
-from pilothouse.model import Service, ServiceName
+from pilothouse.model.services import Service, ServiceName
 from pilothouse.protocol.ordering import RELEASE_S
 from pilothouse.resources import ResourceType
 

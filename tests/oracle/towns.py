@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from pilothouse.audience import Address, Audience, Capture, Dialect
 from pilothouse.dependencies import Dependencies, Domain, Preference
-from pilothouse.model import (
+from pilothouse.model.policy import PLAIN, Policy
+from pilothouse.model.routing import Backend, Route, RouteKind, Rule
+from pilothouse.model.services import (
     NEAREST,
     Distribution,
     Endpoint,
@@ -25,8 +27,6 @@ from pilothouse.model import (
     UpstreamTls,
     ordered,
 )
-from pilothouse.policy import PLAIN, Policy
-from pilothouse.routing import Backend, Route, RouteKind, Rule
 
 NAMES = (
     ServiceName("shop", "payments"),

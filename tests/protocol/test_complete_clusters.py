@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.audience import Audience
-from pilothouse.model import Port
+from pilothouse.model.services import Port
 
 from ..oracle.plane import Line, Plane
 from ..oracle.towns import NAMES, Draft

@@ -17,8 +17,17 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
 from pilothouse.audience import Node, audience
 from pilothouse.catalogue import Catalogue
 from pilothouse.changes import affected
-from pilothouse.model import Endpoint, Locality, Port, Protocol, Service, ServiceName, ServiceSpec, State
-from pilothouse.policy import CLIENT, Balance, HashOn, Policy
+from pilothouse.model.policy import CLIENT, Balance, HashOn, Policy
+from pilothouse.model.services import (
+    Endpoint,
+    Locality,
+    Port,
+    Protocol,
+    Service,
+    ServiceName,
+    ServiceSpec,
+    State,
+)
 from pilothouse.resources import Resource, ResourceType
 from pilothouse.world import World
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import pytest
 
-from pilothouse.model import Service, ServiceName
+from pilothouse.model.services import Service, ServiceName
 from pilothouse.sources import Source, Unknown
 from pilothouse.sources.files import Absence, FilesSource
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.model import Protocol, ServiceName
+from pilothouse.model.services import Protocol, ServiceName
 
 
 @pytest.fixture

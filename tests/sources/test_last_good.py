@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse.kubernetes.documents import Contents, Place, Remark, read
 from pilothouse.kubernetes.realm import Realm
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
 from pilothouse.sources import LeftOut, Standing, Unknown
 from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood

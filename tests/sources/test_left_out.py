@@ -8,7 +8,7 @@ import pytest
 
 from pilothouse.kubernetes.documents import read
 from pilothouse.kubernetes.realm import Realm
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
 from pilothouse.sources.files.disk import Look, Manifest
 from pilothouse.sources.files.left_out import LeftOutDocuments
 

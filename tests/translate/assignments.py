@@ -6,7 +6,8 @@ from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.audience import Vantage
 from pilothouse.claims import Resolved
-from pilothouse.model import (
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import (
     NEAREST,
     Endpoint,
     Locality,
@@ -19,7 +20,6 @@ from pilothouse.model import (
     State,
     ordered,
 )
-from pilothouse.reasons import Omission, Reason
 from pilothouse.rules import check
 from pilothouse.translate.endpoints import load_assignment
 from pilothouse.translate.omissions import report_omissions

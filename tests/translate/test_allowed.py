@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse.audience import ANYWHERE, Vantage
-from pilothouse.model import (
+from pilothouse.model.reasons import Reason
+from pilothouse.model.services import (
     NOWHERE,
     Distribution,
     Endpoint,
@@ -20,7 +21,6 @@ from pilothouse.model import (
     Prefer,
     State,
 )
-from pilothouse.reasons import Reason
 from pilothouse.translate import pools
 from pilothouse.translate.pools import pool
 

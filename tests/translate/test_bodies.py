@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from pilothouse.model import ServiceName, ServiceSpec
-from pilothouse.routing import (
+from pilothouse.model.routing import (
     Backend,
     Filters,
     Route,
     RouteKind,
     Rule,
 )
+from pilothouse.model.services import ServiceName, ServiceSpec
 from pilothouse.translate.traffic import request_routes
 
 from .test_traffic import BLUE, HTTP, resolved, weighed

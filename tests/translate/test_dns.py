@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
-from pilothouse.model import Endpoint, Port, ServiceName, ServiceSpec
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import Endpoint, Port, ServiceName, ServiceSpec
 from pilothouse.translate.dns import dns_cluster, hosts_at
 
 HTTP = Port("http", 80, target=8080)

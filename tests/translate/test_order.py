@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.audience import Vantage
-from pilothouse.model import NOWHERE, Endpoint, Placement, Prefer, State
+from pilothouse.model.services import NOWHERE, Endpoint, Placement, Prefer, State
 from pilothouse.translate.placement import distance
 
 from .assignments import AP_A, EU_A, EU_B, US_A, address, endpoint, sent

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.audience import ANYWHERE, Vantage
-from pilothouse.model import (
+from pilothouse.model.reasons import Reason
+from pilothouse.model.services import (
     NOWHERE,
     Distribution,
     Failover,
@@ -16,7 +17,6 @@ from pilothouse.model import (
     Prefer,
     State,
 )
-from pilothouse.reasons import Reason
 from pilothouse.translate.placement import apportioned
 from pilothouse.translate.pools import pool
 

@@ -10,8 +10,17 @@ from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from pilothouse.claims import Resolved
-from pilothouse.model import Port, Protocol, ServiceName, ServiceSpec
-from pilothouse.policy import CLIENT, PLAIN, Balance, HashOn, HealthCheck, OutlierDetection, Policy, SlowStart
+from pilothouse.model.policy import (
+    CLIENT,
+    PLAIN,
+    Balance,
+    HashOn,
+    HealthCheck,
+    OutlierDetection,
+    Policy,
+    SlowStart,
+)
+from pilothouse.model.services import Port, Protocol, ServiceName, ServiceSpec
 from pilothouse.rules import check
 from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain, plain_cluster
 from pilothouse.translate.hashing import hash_by

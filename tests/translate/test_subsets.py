@@ -10,10 +10,10 @@ from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssi
 from pilothouse.audience import Vantage
 from pilothouse.claims import Resolved
 from pilothouse.dependencies import Preference
-from pilothouse.model import Endpoint, Service, State
-from pilothouse.policy import Policy
-from pilothouse.reasons import Omission, Reason
-from pilothouse.routing import Backend, Match, Route, RouteKind, Rule
+from pilothouse.model.policy import Policy
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.routing import Backend, Match, Route, RouteKind, Rule
+from pilothouse.model.services import Endpoint, Service, State
 from pilothouse.translate.clusters import cluster
 from pilothouse.translate.endpoints import load_assignment
 from pilothouse.translate.omissions import report_omissions

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.claims import Claims, Resolved
-from pilothouse.model import Port, Protocol, ServiceName, ServiceSpec
-from pilothouse.reasons import Omission, Reason
-from pilothouse.routing import (
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.routing import (
     Backend,
     Field,
     Filters,
@@ -24,6 +23,7 @@ from pilothouse.routing import (
     RouteKind,
     Rule,
 )
+from pilothouse.model.services import Port, Protocol, ServiceName, ServiceSpec
 from pilothouse.translate.traffic import NOWHERE, connection_shares, ranked, request_routes
 
 HTTP = Port("http", 80)

@@ -29,7 +29,7 @@ from pilothouse.guard import Hold
 from pilothouse.identity import Identity
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Namespaces
-from pilothouse.model import ServiceName
+from pilothouse.model.services import ServiceName
 from pilothouse.observe import SourceState, observe
 from pilothouse.registry import Registry
 from pilothouse.server.discovery import Discovery

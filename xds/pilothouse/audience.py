@@ -15,7 +15,7 @@ from typing import NamedTuple, get_args
 
 from pilothouse.cache import interned
 from pilothouse.dependencies import EVERYTHING, Dependencies, Preference, dependencies
-from pilothouse.model import NOWHERE, Exposed, Family, Leading, Locality, ServiceName
+from pilothouse.model.services import NOWHERE, Exposed, Family, Leading, Locality, ServiceName
 
 METADATA = "node.metadata.pilothouse"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")

@@ -10,7 +10,7 @@ from weakref import ref
 
 from pilothouse.audience import Capture, Scope
 from pilothouse.cache import Cache
-from pilothouse.model import ServiceName
+from pilothouse.model.services import ServiceName
 from pilothouse.translate import NOT_CAPTURED, Captured, Translated, captured
 
 _LIMIT = 256 << 20  # bytes, of the services themselves, whoever captures

@@ -22,8 +22,8 @@ from pilothouse.changes import Change, change, concerns
 from pilothouse.claims import Claims, Resolved
 from pilothouse.directory import Directory
 from pilothouse.knowledge import Knowledge
-from pilothouse.model import Family, Leading, Service, ServiceName
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import Family, Leading, Service, ServiceName
 from pilothouse.resources import Resource, ResourceType, Selection
 from pilothouse.translate import Translated, egress, routes, translate
 from pilothouse.translate.domains import domain_clusters, domain_hosts

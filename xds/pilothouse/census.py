@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from pilothouse.audience import ANYBODY, Audience
 from pilothouse.catalogue import Catalogue
-from pilothouse.model import Service, ServiceName
-from pilothouse.reasons import OF_CLIENTS, Omission, Reason
+from pilothouse.model.reasons import OF_CLIENTS, Omission, Reason
+from pilothouse.model.services import Service, ServiceName
 
 
 class Census:

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from pilothouse.audience import Dialect, Scope
 from pilothouse.directory import Directory
-from pilothouse.model import Exposed, Leading, ServiceName
+from pilothouse.model.services import Exposed, Leading, ServiceName
 from pilothouse.resources import Changes, ResourceType
 from pilothouse.translate import NOT_CAPTURED, Captured, Translated
 from pilothouse.translate.proxyless import targets

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from pilothouse.external import external
 from pilothouse.hostnames import contested
 from pilothouse.index import Index
-from pilothouse.model import Namespaces, ServiceName, ServiceSpec
-from pilothouse.reasons import Omission, Reason
-from pilothouse.routing import Backend, Route
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.routing import Backend, Route
+from pilothouse.model.services import Namespaces, ServiceName, ServiceSpec
 
 _NOBODY: frozenset[str] = frozenset()
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from pilothouse.model import Endpoint, Service, ServiceName, State
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import Endpoint, Service, ServiceName, State
 
 WINDOW_S = 60.0
 FLIPS = 4  # so many changes of readiness within the window are nothing unusual

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pilothouse.cache import interned
 from pilothouse.external import is_public
-from pilothouse.model import SYSTEM_CA, ServiceName
+from pilothouse.model.services import SYSTEM_CA, ServiceName
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9][-a-z0-9]{0,62}\*")

@@ -15,7 +15,7 @@ from itertools import chain
 from pilothouse.audience import Scope
 from pilothouse.dependencies import EVERYTHING
 from pilothouse.index import Index
-from pilothouse.model import Exposed, Leading, ServiceName
+from pilothouse.model.services import Exposed, Leading, ServiceName
 from pilothouse.translate import Translated
 
 

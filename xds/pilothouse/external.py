@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address
 
-from pilothouse.model import Endpoint, ServiceSpec
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import Endpoint, ServiceSpec
 
 # What the hosts files of Linux distributions call the own machine, beside what RFC 6761 reserves.
 _LOCAL = frozenset({"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"})

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from pilothouse.model import Service, ServiceName, State, ordered
+from pilothouse.model.services import Service, ServiceName, State, ordered
 from pilothouse.sources import HOLD_S
 
 Report = Mapping[ServiceName, Service]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from pilothouse.model import ServiceName, ServiceSpec
+from pilothouse.model.services import ServiceName, ServiceSpec
 
 
 def host_names(spec: ServiceSpec, own_namespace: bool) -> list[str]:

@@ -16,8 +16,8 @@ from pilothouse.kubernetes.objects import Key
 from pilothouse.kubernetes.places import Places
 from pilothouse.kubernetes.realm import Realm, never_virtual
 from pilothouse.kubernetes.roots import Namespaces, Root
-from pilothouse.model import Service, ServiceName
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import Service, ServiceName
 from pilothouse.sources.files.disk import Look, look
 from pilothouse.sources.files.left_out import LeftOutDocuments
 from pilothouse.sources.files.tree import is_within

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from pilothouse.directory import Directory
-from pilothouse.model import ServiceName
+from pilothouse.model.services import ServiceName
 from pilothouse.resources import ResourceType
 
 

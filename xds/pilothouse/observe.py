@@ -23,8 +23,8 @@ from pilothouse.catalogue import Catalogue
 from pilothouse.census import Census
 from pilothouse.certificates import Certificates
 from pilothouse.guard import Hold
-from pilothouse.model import Service, ServiceName
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
+from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry import Registry
 from pilothouse.resources import ResourceType
 from pilothouse.server.discovery import Discovery

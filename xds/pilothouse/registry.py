@@ -12,7 +12,7 @@ from types import MappingProxyType
 from pilothouse.damping import Damping
 from pilothouse.dirty import DirtySet
 from pilothouse.guard import Guard, Hold, reduced
-from pilothouse.model import Service, ServiceName
+from pilothouse.model.services import Service, ServiceName
 from pilothouse.sources import HOLD_S, NOTHING, Unknown
 
 

@@ -22,7 +22,7 @@ from envoy_data_plane.google import protobuf
 
 from pilothouse.audience import Node
 from pilothouse.config import HostPort
-from pilothouse.model import NOWHERE
+from pilothouse.model.services import NOWHERE
 
 # An expression of so many takes some 100 kB and never more time than its text is long (decision 0017).
 _MOST_INSTRUCTIONS = 1_000

@@ -9,7 +9,7 @@ import typer
 
 from pilothouse.audience import METADATA, BadNode, Capture, Node, audience
 from pilothouse.config import ConfigError, HostPort
-from pilothouse.model import NOWHERE, Locality
+from pilothouse.model.services import NOWHERE, Locality
 
 if TYPE_CHECKING:
     from pilothouse.cli.bootstrap import Tls

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from pilothouse.kubernetes.addresses import objection
 from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Entry, Service
 from pilothouse.kubernetes.realm import Realm
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
 
 Backing: TypeAlias = EndpointSlice | Endpoints
 

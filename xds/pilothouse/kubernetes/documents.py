@@ -16,7 +16,7 @@ from pilothouse.kubernetes.objects import Key, Object
 from pilothouse.kubernetes.parse import parse
 from pilothouse.kubernetes.pieces import MOST, Piece, pieces
 from pilothouse.kubernetes.values import Lines
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
 
 # The longer ones first: the mark of UTF-32 begins with that of UTF-16.
 _ENCODINGS = (

@@ -11,8 +11,8 @@ from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Entry, Key
 from pilothouse.kubernetes.ports import is_tcp, number
 from pilothouse.kubernetes.slices import target_of, unreadable
-from pilothouse.model import State
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import State
 
 _SKIP_MIRROR = "endpointslice.kubernetes.io/skip-mirror"
 _LEADER = "control-plane.alpha.kubernetes.io/leader"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
 
 T = TypeVar("T")
 Path = tuple[str | int, ...]

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from pilothouse.external import is_public, looks_like_address
 from pilothouse.kubernetes.metadata import is_subdomain
-from pilothouse.model import Endpoint, ServiceSpec, State
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import Endpoint, ServiceSpec, State
 
 _WHY = {
     Reason.INVALID_ADDRESS: "is not a host name",

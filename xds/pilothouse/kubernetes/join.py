@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-from pilothouse import model
 from pilothouse.index import Index
 from pilothouse.kubernetes.addresses import canonical_address
 from pilothouse.kubernetes.backing import Backing, callable_in, counted, entries
@@ -26,8 +25,16 @@ from pilothouse.kubernetes.objects import (
 )
 from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.kubernetes.unattached import Unattached, services_named
-from pilothouse.model import NOWHERE, Endpoint, Locality, Protocol, ServiceName, ServiceSpec
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model import services
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import (
+    NOWHERE,
+    Endpoint,
+    Locality,
+    Protocol,
+    ServiceName,
+    ServiceSpec,
+)
 from pilothouse.turns import Steps, at_once
 
 
@@ -84,14 +91,14 @@ class Cluster:
             yield
         self._stirred.clear()
 
-    def service(self, name: ServiceName) -> model.Service | None:
+    def service(self, name: ServiceName) -> services.Service | None:
         """The service as its objects make it up now; None where it has no Service object."""
         declared = self._objects.get(Key("Service", *name))
         if not isinstance(declared, Service):
             return None
         spec = self._specs[name]
         if spec.external_name:
-            return model.Service(spec)
+            return services.Service(spec)
         # Sorted, so that endpoints alike in all that `ordered` looks at come in one order everywhere.
         backings = [self._backing(key) for key in sorted(self._backings_of.at(name))]
         slices, left_out = counted(backings, declared)
@@ -100,7 +107,7 @@ class Cluster:
         if routes:
             spec = replace(spec, routes=routes)
         found = (endpoint for each in slices for endpoint in self._endpoints(each, declared))
-        endpoints = model.ordered(found)
+        endpoints = services.ordered(found)
         if spec.headless:
             # They change when a StatefulSet is scaled, and so seldom that they count as a part of the spec.
             names = sorted({endpoint.hostname for endpoint in endpoints if is_label(endpoint.hostname)})
@@ -108,8 +115,8 @@ class Cluster:
         # Slices of host names stay such whatever is in them: a cluster should not be another kind for that.
         if any(found.fqdn for found in slices) or are_hosts(endpoints):
             spec, refused = by_name(spec, endpoints)
-            return model.Service(spec, (), left_out + unattached + refused)
-        return model.Service(spec, endpoints, left_out + unattached)
+            return services.Service(spec, (), left_out + unattached + refused)
+        return services.Service(spec, endpoints, left_out + unattached)
 
     def _change(self, key: Key, new: Object | None) -> Iterator[ServiceName]:
         if isinstance(new, EndpointSlice | Endpoints):

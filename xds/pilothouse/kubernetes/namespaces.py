@@ -5,7 +5,7 @@ from __future__ import annotations
 from pilothouse.kubernetes import metadata, overrides
 from pilothouse.kubernetes.fields import Fields, annotation_error
 from pilothouse.kubernetes.objects import Namespace
-from pilothouse.model import Protocol
+from pilothouse.model.services import Protocol
 
 DEFAULT_PROTOCOL = "pilothouse.dev/default-protocol"
 

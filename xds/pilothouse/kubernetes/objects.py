@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pilothouse.model import NEAREST, NOWHERE, Locality, Placement, Port, Protocol, ServiceName, State
-from pilothouse.policy import PLAIN, Policy
-from pilothouse.reasons import Omission
-from pilothouse.routing import Labels, RouteKind, Rule
+from pilothouse.model.policy import PLAIN, Policy
+from pilothouse.model.reasons import Omission
+from pilothouse.model.routing import Labels, RouteKind, Rule
+from pilothouse.model.services import (
+    NEAREST,
+    NOWHERE,
+    Locality,
+    Placement,
+    Port,
+    Protocol,
+    ServiceName,
+    State,
+)
 
 
 class Key(NamedTuple):

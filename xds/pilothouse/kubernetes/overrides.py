@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pilothouse.kubernetes.addresses import canonical_address
 from pilothouse.kubernetes.fields import FieldError, annotation_error
 from pilothouse.kubernetes.metadata import is_label
-from pilothouse.model import Locality
+from pilothouse.model.services import Locality
 
 WEIGHT = "pilothouse.dev/weight"
 ENDPOINT_WEIGHTS = "pilothouse.dev/endpoint-weights"

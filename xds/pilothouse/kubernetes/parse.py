@@ -21,8 +21,8 @@ from pilothouse.kubernetes.objects import Node, Object, Pod
 from pilothouse.kubernetes.schema import SHAPES, departures
 from pilothouse.kubernetes.services import service
 from pilothouse.kubernetes.slices import endpoint_slice
-from pilothouse.model import Locality
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import Locality
 
 # In order of precedence; the beta labels are from before Kubernetes 1.17.
 _REGION = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")

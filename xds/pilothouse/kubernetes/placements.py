@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from pilothouse.kubernetes.fields import FieldError, Fields, annotation_error
 from pilothouse.kubernetes.overrides import Warn
-from pilothouse.model import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
+from pilothouse.model.services import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
 
 FAILOVER = "pilothouse.dev/failover"
 HINTS = "pilothouse.dev/hints"

@@ -10,9 +10,9 @@ from pilothouse.kubernetes.addresses import canonical_address
 from pilothouse.kubernetes.backing import entries
 from pilothouse.kubernetes.documents import Declared, Place
 from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Key
-from pilothouse.model import Service, ServiceName
-from pilothouse.reasons import Omission
-from pilothouse.routing import Route, Rule
+from pilothouse.model.reasons import Omission
+from pilothouse.model.routing import Route, Rule
+from pilothouse.model.services import Service, ServiceName
 
 #: An object, the file that declares it, and where in it.
 Whereabouts: TypeAlias = tuple[Key, str, Place]

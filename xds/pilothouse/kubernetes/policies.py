@@ -10,7 +10,7 @@ from pilothouse.kubernetes.fields import annotation_error
 from pilothouse.kubernetes.overrides import Warn
 from pilothouse.kubernetes.settings import Setting, Settings, duration, whole
 from pilothouse.kubernetes.subsets import SUBSET_LABELS, subset_labels
-from pilothouse.policy import (
+from pilothouse.model.policy import (
     CLIENT,
     PLAIN,
     Balance,

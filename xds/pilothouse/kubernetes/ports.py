@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilothouse.kubernetes.fields import Fields
-from pilothouse.model import Transport
+from pilothouse.model.services import Transport
 
 
 def number(item: Fields) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.model import Protocol, Transport
+from pilothouse.model.services import Protocol, Transport
 
 _NAMED = {
     "http": Protocol.HTTP,

@@ -15,8 +15,8 @@ from pilothouse.kubernetes.ports import number, transport
 from pilothouse.kubernetes.protocols import inside_tls, spoken
 from pilothouse.kubernetes.realm import never_virtual
 from pilothouse.kubernetes.tls import ORIGINATE_TLS, upstream_tls
-from pilothouse.model import Port, Protocol, UpstreamTls
-from pilothouse.policy import CLIENT
+from pilothouse.model.policy import CLIENT
+from pilothouse.model.services import Port, Protocol, UpstreamTls
 
 _TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
 # The API server wants lower case here; the words in these names are compared without regard to it.

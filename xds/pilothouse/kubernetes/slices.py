@@ -9,8 +9,8 @@ from pilothouse.kubernetes import metadata, overrides
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key
 from pilothouse.kubernetes.ports import is_tcp
-from pilothouse.model import State
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import State
 
 _SERVICE = "kubernetes.io/service-name"
 _IMPORTED = "multicluster.kubernetes.io/service-name"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pilothouse.kubernetes.fields import annotation_error
 from pilothouse.kubernetes.metadata import is_label_key, is_label_value
 from pilothouse.kubernetes.overrides import Warn
-from pilothouse.routing import Labels
+from pilothouse.model.routing import Labels
 
 SUBSET_LABELS = "pilothouse.dev/subset-labels"
 SUBSET = "pilothouse.dev/subset"

@@ -8,7 +8,7 @@ from pilothouse.kubernetes.addresses import canonical_address, is_address
 from pilothouse.kubernetes.metadata import is_subdomain
 from pilothouse.kubernetes.overrides import Warn
 from pilothouse.kubernetes.settings import Setting, Settings
-from pilothouse.model import SYSTEM_CA, UpstreamTls
+from pilothouse.model.services import SYSTEM_CA, UpstreamTls
 
 ORIGINATE_TLS = "pilothouse.dev/originate-tls"
 

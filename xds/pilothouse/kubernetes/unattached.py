@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 
 from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Key, Object, RouteObject, Service
-from pilothouse.model import ServiceName
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import ServiceName
 
 
 class Unattached:

@@ -8,7 +8,7 @@ from google.protobuf.struct_pb2 import Value
 
 from pilothouse import audience
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
-from pilothouse.model import Locality
+from pilothouse.model.services import Locality
 
 _KEYS = ("pilothouse", "NAMESPACE")
 #: In bytes. Ten times what the metadata of a large mesh is, with room for the most dependencies.

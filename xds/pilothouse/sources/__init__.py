@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from pilothouse.model import Service, ServiceName
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import Service, ServiceName
 
 #: How long a massive loss that nobody stated is held, in seconds, unless the operator says otherwise.
 HOLD_S = 120.0

@@ -14,8 +14,8 @@ from pilothouse import wire
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse.audience import Address, Dialect, Vantage
 from pilothouse.claims import Resolved, passed_on
-from pilothouse.model import Family, Leading, Namespaces, Port, Service, ServiceName, ServiceSpec
-from pilothouse.policy import HashOn
+from pilothouse.model.policy import HashOn
+from pilothouse.model.services import Family, Leading, Namespaces, Port, Service, ServiceName, ServiceSpec
 from pilothouse.resources import Resource, ResourceType, Selection, checked
 from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain, plain_cluster
 from pilothouse.translate.dns import dns_cluster

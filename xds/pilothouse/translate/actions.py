@@ -12,7 +12,7 @@ from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import (
     RouteAction,
     WeightedCluster,
 )
-from pilothouse.routing import Backend, HeaderChange, Match, PathChange, PathKind, Redirect, Rule
+from pilothouse.model.routing import Backend, HeaderChange, Match, PathChange, PathKind, Redirect, Rule
 from pilothouse.translate.cors import allow
 from pilothouse.translate.http import to_cluster
 from pilothouse.translate.matches import fraction, matched

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from pilothouse.claims import Resolved, passes
-from pilothouse.model import Namespaces, ServiceName, ServiceSpec
-from pilothouse.policy import HashOn
-from pilothouse.reasons import Omission, Omit, Reason
-from pilothouse.routing import Backend, Labels, Route, Rule
+from pilothouse.model.policy import HashOn
+from pilothouse.model.reasons import Omission, Omit, Reason
+from pilothouse.model.routing import Backend, Labels, Route, Rule
+from pilothouse.model.services import Namespaces, ServiceName, ServiceSpec
 from pilothouse.translate.names import cluster_name, hosts, mesh_ports
 
 

@@ -12,7 +12,7 @@ from pilothouse import wire
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_components_pb2 import LocalityLbEndpoints
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.audience import Vantage
-from pilothouse.model import Locality
+from pilothouse.model.services import Locality
 from pilothouse.resources import checked
 from pilothouse.translate.placement import placed
 from pilothouse.translate.pools import Pool

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
-from pilothouse.model import Family, State
-from pilothouse.reasons import Omission, Omit, Reason
+from pilothouse.model.reasons import Omission, Omit, Reason
+from pilothouse.model.services import Family, State
 from pilothouse.translate.members import RANK, Member, written
 
 

@@ -22,7 +22,7 @@ from pilothouse._pb.envoy.extensions.filters.network.set_filter_state.v3 import 
     set_filter_state_pb2 as network_state,
 )
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
-from pilothouse.policy import HashOn
+from pilothouse.model.policy import HashOn
 from pilothouse.resources import checked, packed
 
 _CLIENT = "pilothouse.client"

@@ -13,7 +13,7 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
 from pilothouse._pb.envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import (
     PreviousHostsPredicate,
 )
-from pilothouse.policy import HashOn
+from pilothouse.model.policy import HashOn
 from pilothouse.resources import checked, packed
 from pilothouse.translate.cors import cors_filter
 from pilothouse.translate.hashing import client_filter, encoded_hash

@@ -7,8 +7,8 @@ from functools import lru_cache
 from pilothouse import wire
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_components_pb2 import LbEndpoint
+from pilothouse.model.routing import Labels
 from pilothouse.resources import checked
-from pilothouse.routing import Labels
 from pilothouse.translate.subsets import described
 
 # Field numbers: LocalityLbEndpoints.lb_endpoints, LbEndpoint.endpoint, Endpoint.address,

@@ -10,7 +10,7 @@ from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from pilothouse.audience import Address
 from pilothouse.claims import Resolved
-from pilothouse.model import Port
+from pilothouse.model.services import Port
 from pilothouse.resources import packed
 from pilothouse.translate.clusters import ads
 from pilothouse.translate.hashing import hash_connections

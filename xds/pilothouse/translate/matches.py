@@ -8,7 +8,7 @@ from pilothouse._pb.envoy.config.core.v3.base_pb2 import RuntimeFractionalPercen
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route, RouteMatch
 from pilothouse._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from pilothouse._pb.envoy.type.v3.percent_pb2 import FractionalPercent
-from pilothouse.routing import Field, Match, PathKind
+from pilothouse.model.routing import Field, Match, PathKind
 
 _MILLION = 1_000_000
 

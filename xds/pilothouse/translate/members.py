@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from pilothouse.kubernetes.addresses import canonical_ip, objection
-from pilothouse.model import Endpoint, Port, State
-from pilothouse.reasons import Omission, Omit, Reason
+from pilothouse.model.reasons import Omission, Omit, Reason
+from pilothouse.model.services import Endpoint, Port, State
 
 #: Canonical address, number, what the endpoint says, and its address of the other family or nothing.
 Member: TypeAlias = tuple[str, int, Endpoint, str]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pilothouse.audience import Vantage
 from pilothouse.claims import Resolved
-from pilothouse.model import Service, ServiceSpec, State, Transport
-from pilothouse.reasons import Omission, Omit, Reason
+from pilothouse.model.reasons import Omission, Omit, Reason
+from pilothouse.model.services import Service, ServiceSpec, State, Transport
 from pilothouse.translate.dns import hosts_at
 from pilothouse.translate.names import mesh_ports
 from pilothouse.translate.passthrough import chains, tls_ports

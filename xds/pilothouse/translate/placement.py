@@ -11,8 +11,8 @@ from operator import itemgetter
 from typing import TypeAlias, TypeVar
 
 from pilothouse.audience import Vantage
-from pilothouse.model import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
-from pilothouse.reasons import Omit, Reason, unsaid
+from pilothouse.model.reasons import Omit, Reason, unsaid
+from pilothouse.model.services import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
 from pilothouse.translate.pools import COMMON, Group
 
 _LAST = 128  # Envoy knows no later priority

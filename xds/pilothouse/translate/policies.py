@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.wrappers_pb2 import UInt32Value
 
-from pilothouse import policy as said
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.cluster.v3.outlier_detection_pb2 import OutlierDetection
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthCheck
 from pilothouse._pb.envoy.type.v3.http_pb2 import CodecClientType
-from pilothouse.model import Port, ServiceSpec
-from pilothouse.policy import Balance, CircuitBreaking, Keepalive, SlowStart
+from pilothouse.model import policy as said
+from pilothouse.model.policy import Balance, CircuitBreaking, Keepalive, SlowStart
+from pilothouse.model.services import Port, ServiceSpec
 from pilothouse.translate.names import asked_for
 
 _POLICIES: Mapping[Balance, Cluster.LbPolicy] = {

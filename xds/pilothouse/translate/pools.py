@@ -16,9 +16,19 @@ from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse.audience import ANYWHERE, Vantage
 from pilothouse.dependencies import Preference
 from pilothouse.kubernetes.overrides import MAX_WEIGHT
-from pilothouse.model import NEAREST, Endpoint, Family, Locality, Placement, Port, Prefer, Service, State
-from pilothouse.reasons import Omission, Omit, Reason, unsaid
-from pilothouse.routing import Labels
+from pilothouse.model.reasons import Omission, Omit, Reason, unsaid
+from pilothouse.model.routing import Labels
+from pilothouse.model.services import (
+    NEAREST,
+    Endpoint,
+    Family,
+    Locality,
+    Placement,
+    Port,
+    Prefer,
+    Service,
+    State,
+)
 from pilothouse.translate.families import present, reachable
 from pilothouse.translate.lb_endpoints import lb_endpoint
 from pilothouse.translate.members import Member, members, written

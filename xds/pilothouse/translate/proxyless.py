@@ -13,8 +13,8 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
 )
 from pilothouse.claims import Resolved
 from pilothouse.hostnames import host_names
-from pilothouse.model import Port
-from pilothouse.policy import HashOn
+from pilothouse.model.policy import HashOn
+from pilothouse.model.services import Port
 from pilothouse.resources import Resource, ResourceType, checked, packed
 from pilothouse.translate.clusters import ads
 from pilothouse.translate.hashing import hash_calls

@@ -15,7 +15,7 @@ from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route, Vir
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.claims import Resolved
 from pilothouse.hostnames import endpoint_forms, host_names
-from pilothouse.model import Port, ServiceSpec
+from pilothouse.model.services import Port, ServiceSpec
 from pilothouse.resources import checked
 from pilothouse.translate.hashing import hash_by
 from pilothouse.translate.http import encoded_to_cluster, to_cluster

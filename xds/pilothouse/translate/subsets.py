@@ -7,8 +7,8 @@ from itertools import combinations
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Metadata
-from pilothouse.model import ServiceSpec
-from pilothouse.routing import Labels
+from pilothouse.model.routing import Labels
+from pilothouse.model.services import ServiceSpec
 
 _FILTER = "envoy.lb"
 _HOSTNAME = "hostname"

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from pilothouse import rules
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route as EnvoyRoute
 from pilothouse.claims import Resolved, passes
-from pilothouse.model import Port, Protocol, ServiceName, ServiceSpec
-from pilothouse.reasons import Omission, Omit, Reason, unsaid
-from pilothouse.routing import Backend, Match, PathKind, Route, RouteKind, Rule, Session
+from pilothouse.model.reasons import Omission, Omit, Reason, unsaid
+from pilothouse.model.routing import Backend, Match, PathKind, Route, RouteKind, Rule, Session
+from pilothouse.model.services import Port, Protocol, ServiceName, ServiceSpec
 from pilothouse.translate.actions import forward, redirects, refuse, split
 from pilothouse.translate.backends import Clusters, known_to
 from pilothouse.translate.cors import preflight

@@ -12,7 +12,7 @@ from pilothouse.cli.demo.processes import Processes, Unavailable, sidecar
 from pilothouse.cli.demo.traffic import Connection, outcome
 from pilothouse.cli.demo.waiting import until
 from pilothouse.config import HostPort
-from pilothouse.model import Locality
+from pilothouse.model.services import Locality
 
 _START_S = 30.0
 _PODS = frozenset(pod.name for pod in START.pods)

@@ -15,8 +15,8 @@ from pilothouse.kubernetes.gateway.limits import Attempt
 from pilothouse.kubernetes.objects import Grant, GrantedFrom, Key, Parent, RouteObject
 from pilothouse.kubernetes.overrides import Warn
 from pilothouse.kubernetes.subsets import SUBSET, subset
-from pilothouse.reasons import Omission, Reason
-from pilothouse.routing import RouteKind, Rule
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.routing import RouteKind, Rule
 
 
 def _connection_rule(item: Fields, namespace: str, session_name: str, warn: Warn) -> Rule:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from pilothouse.index import Index
 from pilothouse.kubernetes.objects import Grant, GrantedFrom, Key, Parent, RouteObject
-from pilothouse.model import Port, ServiceName
-from pilothouse.reasons import Omission, Reason
-from pilothouse.routing import Backend, Mirror, Route, Rule
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.routing import Backend, Mirror, Route, Rule
+from pilothouse.model.services import Port, ServiceName
 
 
 class Routes:

@@ -7,7 +7,7 @@ import re
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.gateway.limits import token, unsupported
 from pilothouse.kubernetes.gateway.regex import taken
-from pilothouse.routing import Cors, Origin
+from pilothouse.model.routing import Cors, Origin
 
 _ORIGIN = re.compile(r"https?://(\*|(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?")
 _METHOD = re.compile(r"[A-Z]{1,16}")

@@ -7,7 +7,7 @@ from pilothouse.kubernetes.gateway.backends import backend, header_change
 from pilothouse.kubernetes.gateway.cors import cors
 from pilothouse.kubernetes.gateway.limits import host, path, unsupported
 from pilothouse.kubernetes.overrides import Warn
-from pilothouse.routing import Filters, Mirror, PathChange, Redirect
+from pilothouse.model.routing import Filters, Mirror, PathChange, Redirect
 
 # The field in which each filter says more.
 _FILTERS = {

@@ -9,7 +9,7 @@ from pilothouse.kubernetes.gateway.http import headers, request_rule
 from pilothouse.kubernetes.gateway.limits import Attempt
 from pilothouse.kubernetes.gateway.regex import is_regex, taken
 from pilothouse.kubernetes.overrides import Warn
-from pilothouse.routing import Match, Path, PathKind, Rule
+from pilothouse.model.routing import Match, Path, PathKind, Rule
 
 _ANY = "[^/]+"
 

@@ -12,7 +12,7 @@ from pilothouse.kubernetes.gateway.regex import is_regex, regex
 from pilothouse.kubernetes.gateway.sessions import session
 from pilothouse.kubernetes.gateway.timeouts import duration_ms, retry
 from pilothouse.kubernetes.overrides import Warn
-from pilothouse.routing import NO_FILTERS, Field, Match, Path, PathKind, Rule
+from pilothouse.model.routing import NO_FILTERS, Field, Match, Path, PathKind, Rule
 
 _PATHS = {"Exact": PathKind.EXACT, "PathPrefix": PathKind.PREFIX, "RegularExpression": PathKind.REGEX}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")

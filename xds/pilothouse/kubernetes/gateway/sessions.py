@@ -7,7 +7,7 @@ import re
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.gateway.limits import token, unsupported
 from pilothouse.kubernetes.gateway.timeouts import duration_ms
-from pilothouse.routing import Session
+from pilothouse.model.routing import Session
 
 # A token (RFC 6265, 4.1.1), whose case counts.
 _COOKIE = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")

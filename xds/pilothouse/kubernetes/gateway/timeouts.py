@@ -5,7 +5,7 @@ from __future__ import annotations
 from pilothouse.kubernetes.durations import milliseconds
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.gateway.limits import unsupported
-from pilothouse.routing import Retry
+from pilothouse.model.routing import Retry
 
 _MOST_ATTEMPTS = 1_000
 

@@ -13,8 +13,8 @@ import structlog
 
 from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.kubernetes.roots import DEFAULT, Namespaces
-from pilothouse.model import ServiceName
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
+from pilothouse.model.services import ServiceName
 from pilothouse.sources import Fault, LeftOut, Sink, Standing, Unknown
 from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.kept import Kept

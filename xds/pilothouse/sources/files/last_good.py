@@ -13,8 +13,8 @@ from pilothouse.kubernetes.manifests import Manifests
 from pilothouse.kubernetes.objects import Key
 from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.kubernetes.unattached import services_named
-from pilothouse.model import Service, ServiceName
-from pilothouse.reasons import Reason
+from pilothouse.model.reasons import Reason
+from pilothouse.model.services import Service, ServiceName
 from pilothouse.sources import Fault, Standing, Unknown
 from pilothouse.sources.files.disk import Look, Manifest
 from pilothouse.sources.files.left_out import LeftOutDocuments

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from pilothouse.kubernetes.realm import Realm
-from pilothouse.reasons import Omission, Reason
+from pilothouse.model.reasons import Omission, Reason
 from pilothouse.sources import LeftOut
 from pilothouse.sources.files.disk import Look, Manifest
 

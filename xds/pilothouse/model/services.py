@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, NamedTuple, TypeAlias
 
-from pilothouse.policy import PLAIN, Policy
-from pilothouse.reasons import Omission
-from pilothouse.routing import Labels, Route
+from pilothouse.model.policy import PLAIN, Policy
+from pilothouse.model.reasons import Omission
+from pilothouse.model.routing import Labels, Route
 
 
 class ServiceName(NamedTuple):
