@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pilothouse.audience import Audience, Capture
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.services import Port, Protocol, Service, ServiceName
-from pilothouse.resources import ResourceType
 from pilothouse.world import World
 
 Make = Callable[..., Service]

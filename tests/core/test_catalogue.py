@@ -7,8 +7,8 @@ import pytest
 from pilothouse.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.changes import Change, affected
 from pilothouse.dependencies import Dependencies
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.services import Locality, Port, Protocol, Service, ServiceName
-from pilothouse.resources import ResourceType
 from pilothouse.world import World
 
 Make = Callable[..., Service]

@@ -11,9 +11,9 @@ from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 from pilothouse.audience import ANYWHERE, Audience, Capture, Scope
 from pilothouse.dependencies import Dependencies, Domain
+from pilothouse.encoding.resources import Resource, ResourceType
 from pilothouse.model.routing import Backend, Filters, HeaderChange, Route, RouteKind, Rule
 from pilothouse.model.services import Port, Service, ServiceName, ServiceSpec
-from pilothouse.resources import Resource, ResourceType
 from pilothouse.world import World
 
 from .test_pod_names import opened_hosts

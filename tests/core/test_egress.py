@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from pilothouse.audience import Address, Audience, Capture
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Port, Protocol, Service
-from pilothouse.resources import ResourceType
 from pilothouse.world import World
 
 Make = Callable[..., Service]

@@ -12,10 +12,10 @@ from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope
 from pilothouse.changes import Change, affected
 from pilothouse.dependencies import Dependencies
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import Backend, Route, RouteKind, Rule
 from pilothouse.model.services import Locality, Port, Protocol, Service, ServiceName
-from pilothouse.resources import ResourceType
 from pilothouse.world import World
 
 Make = Callable[..., Service]

@@ -11,10 +11,10 @@ from pilothouse.audience import ANYWHERE, Capture, Dialect, Scope
 from pilothouse.changes import Change, affected
 from pilothouse.claims import Claims
 from pilothouse.dependencies import Dependencies
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.external import external, is_public
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
-from pilothouse.resources import ResourceType
 
 CLUSTER = "outbound|80||partner.shop.svc.cluster.local"
 

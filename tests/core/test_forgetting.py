@@ -10,11 +10,11 @@ import pytest
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
 from pilothouse.audience import Node, audience
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.services import Locality, Service
 from pilothouse.protocol import subscription
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
-from pilothouse.resources import ResourceType
 from pilothouse.world import World
 
 Make = Callable[..., Service]

@@ -12,10 +12,10 @@ from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.audience import ANYWHERE, Audience, Capture, Dialect, Scope
 from pilothouse.changes import affected
 from pilothouse.dependencies import Dependencies
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.reasons import Reason
 from pilothouse.model.routing import Backend, Filters, Mirror, Route, RouteKind, Rule
 from pilothouse.model.services import Service, ServiceName
-from pilothouse.resources import ResourceType
 
 Make = Callable[..., Service]
 PRIVATE = frozenset({"stock"})

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from pilothouse.audience import EGRESS, Capture, Scope
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.policy import CLIENT, Balance, Policy
 from pilothouse.model.routing import Backend, Match, Route, RouteKind, Rule
 from pilothouse.model.services import Service
-from pilothouse.resources import ResourceType
 
 Make = Callable[..., Service]
 SHOP = Scope(namespace="shop")

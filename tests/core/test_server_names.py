@@ -12,9 +12,9 @@ from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from pilothouse.audience import EGRESS, Capture, Dialect, Scope
 from pilothouse.changes import affected
+from pilothouse.encoding.resources import Resource, ResourceType
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Port, Protocol, Service, ServiceName, ServiceSpec
-from pilothouse.resources import Resource, ResourceType
 
 HTTPS = Port("https", 443, Protocol.TLS)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pilothouse.audience import Audience
+from pilothouse.encoding.resources import ResourceType, Selection
 from pilothouse.model.services import Endpoint, Locality, Placement, Service, ordered
-from pilothouse.resources import ResourceType, Selection
 from pilothouse.world import World
 
 Make = Callable[..., Service]

@@ -12,12 +12,12 @@ import yaml
 
 from pilothouse.audience import ANYBODY, Audience, Capture, Dialect
 from pilothouse.catalogue import Catalogue
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import Object
 from pilothouse.kubernetes.parse import parse
 from pilothouse.model.services import Locality
-from pilothouse.resources import ResourceType
 from pilothouse.world import World
 
 DOCUMENTS = list(yaml.safe_load_all(Path(__file__).with_name("everything.yaml").read_text()))

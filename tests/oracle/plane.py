@@ -10,9 +10,9 @@ from google.protobuf.any_pb2 import Any as Packed
 from pilothouse.audience import Audience, Dialect
 from pilothouse.catalogue import Catalogue
 from pilothouse.changes import Change, affected
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry import Registry
-from pilothouse.resources import ResourceType
 from pilothouse.world import World
 
 from ..protocol.clients import CLIENTS

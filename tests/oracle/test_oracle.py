@@ -17,9 +17,9 @@ from hypothesis.stateful import (
 )
 
 from pilothouse.audience import Audience
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.protocol.ordering import RELEASE_S
-from pilothouse.resources import ResourceType
 
 from ..protocol.clients import CLIENTS
 from ..protocol.connection import MANY

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.protocol.ordering import ARRIVE_S
-from pilothouse.resources import ResourceType
 
 from .clients import CLIENTS
 from .connection import MANY, Connection

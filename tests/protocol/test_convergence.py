@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pilothouse.resources import ResourceType
+from pilothouse.encoding.resources import ResourceType
 
 from .clients import CLIENTS
 from .connection import MANY, Connection

@@ -11,9 +11,9 @@ from envoy_data_plane.envoy.config.listener.v3 import Listener
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 from envoy_data_plane.envoy.service.discovery.v3 import DeltaDiscoveryResponse, DiscoveryResponse
 
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
-from pilothouse.resources import ResourceType
 
 from .toy_world import CDS, EDS, LDS, NO_ENDPOINTS, RDS, ToyWorld, made, opened
 

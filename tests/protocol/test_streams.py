@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
+from pilothouse.encoding.resources import Resource, ResourceType, Selection
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
-from pilothouse.resources import Resource, ResourceType, Selection
 
 from .clients import CLIENTS, SotwClient
 from .connection import Connection

@@ -10,7 +10,7 @@ from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from pilothouse.resources import Changes, Resource, ResourceType, Selection
+from pilothouse.encoding.resources import Changes, Resource, ResourceType, Selection
 
 CDS, EDS, LDS, RDS = ResourceType
 MESSAGES: Mapping[ResourceType, Any] = {

@@ -17,6 +17,7 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
 from pilothouse.audience import Node, audience
 from pilothouse.catalogue import Catalogue
 from pilothouse.changes import affected
+from pilothouse.encoding.resources import Resource, ResourceType
 from pilothouse.model.policy import CLIENT, Balance, HashOn, Policy
 from pilothouse.model.services import (
     Endpoint,
@@ -28,7 +29,6 @@ from pilothouse.model.services import (
     ServiceSpec,
     State,
 )
-from pilothouse.resources import Resource, ResourceType
 from pilothouse.world import World
 
 CDS, EDS, LDS, RDS = ResourceType

@@ -15,8 +15,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.wrappers_pb2 import StringValue, UInt32Value
 
-from pilothouse import rules
 from pilothouse._pb.validate import validate_pb2
+from pilothouse.encoding import rules
 
 PACKAGE = "pilothouse.tests"
 KNOWN = [known.DESCRIPTOR.file.name for known in (Packed, Duration, Timestamp, UInt32Value)]

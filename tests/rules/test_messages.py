@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pilothouse._pb
-from pilothouse import rules
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import KeyValueAppend, Locality, Metadata
 from pilothouse._pb.envoy.config.core.v3.config_source_pb2 import ExtensionConfigSource
 from pilothouse._pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from pilothouse._pb.envoy.config.core.v3.protocol_pb2 import QuicKeepAliveSettings
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import RouteMatch
-from pilothouse.rules.messages import checker
+from pilothouse.encoding import rules
+from pilothouse.encoding.rules.messages import checker
 
 
 def nested(types: list[Descriptor]) -> Iterator[Descriptor]:

@@ -9,7 +9,6 @@ import pytest
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
-from pilothouse import rules
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
@@ -19,6 +18,7 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
     http_connection_manager_pb2,
 )
 from pilothouse._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+from pilothouse.encoding import rules
 
 OPTIONS = HttpProtocolOptions.DESCRIPTOR.full_name
 MANAGER = http_connection_manager_pb2.HttpConnectionManager.DESCRIPTOR.full_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from pilothouse.resources import ResourceType
+from pilothouse.encoding.resources import ResourceType
 
 from .conftest import cluster
 

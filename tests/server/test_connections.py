@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from pilothouse.certificates import Certificates, Files
-from pilothouse.resources import ResourceType
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.server.grpc_server import Unavailable
 
 from ..authority import Authority, replace

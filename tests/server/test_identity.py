@@ -13,8 +13,8 @@ import structlog
 
 from pilothouse.audience import Admission
 from pilothouse.certificates import Certificates, Files
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.identity import Identity
-from pilothouse.resources import ResourceType
 
 from ..authority import Authority, Issued, replace
 from .conftest import ADS, Server, Stream, cluster, service

@@ -18,10 +18,10 @@ from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
 from pilothouse.census import Census
 from pilothouse.dependencies import MOST
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.observe import observe
 from pilothouse.protocol.subscription import LONGEST_NAME, LONGEST_VERSION, MOST_NAMES
 from pilothouse.registry import Registry
-from pilothouse.resources import ResourceType
 from pilothouse.server import session
 from pilothouse.server.grpc_server import LARGEST_REQUEST
 

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from pilothouse.audience import Admission
-from pilothouse.resources import ResourceType
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.server import session
 
 from .conftest import Server, cluster, named

@@ -9,9 +9,9 @@ import grpc
 import pytest
 
 from pilothouse.census import Census
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.observe import LAGGING_S, observe
 from pilothouse.registry import Registry
-from pilothouse.resources import ResourceType
 
 from .conftest import cluster, named, service
 

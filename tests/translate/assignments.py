@@ -6,6 +6,7 @@ from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.audience import Vantage
 from pilothouse.claims import Resolved
+from pilothouse.encoding.rules import check
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import (
     NEAREST,
@@ -20,7 +21,6 @@ from pilothouse.model.services import (
     State,
     ordered,
 )
-from pilothouse.rules import check
 from pilothouse.translate.endpoints import load_assignment
 from pilothouse.translate.omissions import report_omissions
 from pilothouse.translate.pools import pool

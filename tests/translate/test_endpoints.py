@@ -5,6 +5,7 @@ import pytest
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.audience import Vantage
+from pilothouse.encoding.rules import check
 from pilothouse.model.services import (
     NOWHERE,
     Endpoint,
@@ -16,7 +17,6 @@ from pilothouse.model.services import (
     State,
     ordered,
 )
-from pilothouse.rules import check
 from pilothouse.translate.endpoints import load_assignment
 from pilothouse.translate.placement import distance
 from pilothouse.translate.pools import pool

@@ -10,9 +10,9 @@ from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 from pilothouse._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from pilothouse.claims import Resolved
+from pilothouse.encoding.rules import check
 from pilothouse.model.policy import Balance, HealthCheck, Policy
 from pilothouse.model.services import Endpoint, Port, Protocol, ServiceName, ServiceSpec, UpstreamTls
-from pilothouse.rules import check
 from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain
 from pilothouse.translate.dns import dns_cluster
 from pilothouse.translate.listeners import vip_listener

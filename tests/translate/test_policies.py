@@ -10,6 +10,7 @@ from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from pilothouse.claims import Resolved
+from pilothouse.encoding.rules import check
 from pilothouse.model.policy import (
     CLIENT,
     PLAIN,
@@ -21,7 +22,6 @@ from pilothouse.model.policy import (
     SlowStart,
 )
 from pilothouse.model.services import Port, Protocol, ServiceName, ServiceSpec
-from pilothouse.rules import check
 from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain, plain_cluster
 from pilothouse.translate.hashing import hash_by
 from pilothouse.translate.http import encoded_to_cluster, to_cluster

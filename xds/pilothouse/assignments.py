@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from weakref import ref
 
 from pilothouse.audience import Vantage
-from pilothouse.resources import Resource
+from pilothouse.encoding.resources import Resource
 from pilothouse.translate import assignment
 from pilothouse.translate.pools import Pool
 

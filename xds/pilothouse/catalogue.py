@@ -21,10 +21,10 @@ from pilothouse.capturing import Capturing
 from pilothouse.changes import Change, change, concerns
 from pilothouse.claims import Claims, Resolved
 from pilothouse.directory import Directory
+from pilothouse.encoding.resources import Resource, ResourceType, Selection
 from pilothouse.knowledge import Knowledge
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Family, Leading, Service, ServiceName
-from pilothouse.resources import Resource, ResourceType, Selection
 from pilothouse.translate import Translated, egress, routes, translate
 from pilothouse.translate.domains import domain_clusters, domain_hosts
 from pilothouse.translate.names import (

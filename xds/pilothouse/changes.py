@@ -8,8 +8,8 @@ from typing import Final, TypeAlias, TypeVar
 
 from pilothouse.audience import Dialect, Scope
 from pilothouse.directory import Directory
+from pilothouse.encoding.resources import Changes, ResourceType
 from pilothouse.model.services import Exposed, Leading, ServiceName
-from pilothouse.resources import Changes, ResourceType
 from pilothouse.translate import NOT_CAPTURED, Captured, Translated
 from pilothouse.translate.proxyless import targets
 

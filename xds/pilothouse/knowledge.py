@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from pilothouse.directory import Directory
+from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.services import ServiceName
-from pilothouse.resources import ResourceType
 
 
 class Knowledge:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Set
 
 from pilothouse.audience import Audience, Capture, Dialect
 from pilothouse.catalogue import Catalogue
-from pilothouse.resources import EMPTY, Resource, ResourceType, Selection
+from pilothouse.encoding.resources import EMPTY, Resource, ResourceType, Selection
 
 
 class World:

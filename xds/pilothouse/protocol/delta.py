@@ -7,11 +7,12 @@ from functools import lru_cache
 from itertools import chain, count
 from typing import Literal
 
-from pilothouse import wire
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import (
     DeltaDiscoveryRequest,
     DeltaDiscoveryResponse,
 )
+from pilothouse.encoding import wire
+from pilothouse.encoding.resources import Changes, ResourceType, delta_body
 from pilothouse.protocol.ordering import Ordering
 from pilothouse.protocol.subscription import (
     TURNS,
@@ -26,7 +27,6 @@ from pilothouse.protocol.subscription import (
     release,
     split_wildcard,
 )
-from pilothouse.resources import Changes, ResourceType, delta_body
 from pilothouse.world import World
 
 # Field numbers of DeltaDiscoveryResponse, and of DeltaDiscoveryRequest.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from pilothouse.encoding.resources import Resource, ResourceType
 from pilothouse.protocol.subscription import Subscription
-from pilothouse.resources import Resource, ResourceType
 
 WARM_S = 3.0  # for the acknowledgement of clusters
 FOLLOW_UP_S = 0.25  # from there, for the client to ask for the endpoints of new clusters

@@ -6,8 +6,17 @@ from functools import lru_cache
 from itertools import chain, count
 from typing import Literal
 
-from pilothouse import wire
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
+from pilothouse.encoding import wire
+from pilothouse.encoding.resources import (
+    VERSION_SIZE,
+    Changes,
+    Resource,
+    ResourceType,
+    fingerprint,
+    sotw_body,
+    version,
+)
 from pilothouse.protocol.ordering import Ordering
 from pilothouse.protocol.subscription import (
     LONGEST_VERSION,
@@ -20,15 +29,6 @@ from pilothouse.protocol.subscription import (
     named,
     notify,
     release,
-)
-from pilothouse.resources import (
-    VERSION_SIZE,
-    Changes,
-    Resource,
-    ResourceType,
-    fingerprint,
-    sotw_body,
-    version,
 )
 from pilothouse.translate import no_endpoints
 from pilothouse.world import World

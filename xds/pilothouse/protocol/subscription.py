@@ -9,7 +9,7 @@ from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
-from pilothouse.resources import Changes, Resource, ResourceType, Selection
+from pilothouse.encoding.resources import Changes, Resource, ResourceType, Selection
 from pilothouse.world import World
 
 WILDCARD = "*"

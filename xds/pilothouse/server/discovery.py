@@ -15,10 +15,10 @@ import structlog
 from pilothouse.audience import OPEN, Admission, Audience, Node, audience
 from pilothouse.catalogue import Catalogue
 from pilothouse.changes import Change, affected
+from pilothouse.encoding.resources import Changes, ResourceType
 from pilothouse.identity import Identity
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
-from pilothouse.resources import Changes, ResourceType
 from pilothouse.server.methods import SERVICES
 from pilothouse.server.peer import presented
 from pilothouse.server.session import BadRequest, Context, Session, Stream

@@ -9,7 +9,7 @@ from pilothouse._pb.envoy.service.discovery.v3 import ads_pb2
 from pilothouse._pb.envoy.service.endpoint.v3 import eds_pb2
 from pilothouse._pb.envoy.service.listener.v3 import lds_pb2
 from pilothouse._pb.envoy.service.route.v3 import rds_pb2
-from pilothouse.resources import ResourceType
+from pilothouse.encoding.resources import ResourceType
 
 
 class Service(NamedTuple):

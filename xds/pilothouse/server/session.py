@@ -13,11 +13,11 @@ from google.protobuf.message import DecodeError
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
 from pilothouse.audience import BadNode, Dialect, ForeignNamespace, Node
+from pilothouse.encoding.resources import Changes, ResourceType
 from pilothouse.identity import Unidentified
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
 from pilothouse.protocol.subscription import Excess, Names, cut, preparing
-from pilothouse.resources import Changes, ResourceType
 from pilothouse.server.node import plain
 from pilothouse.server.tally import Tally
 from pilothouse.world import World

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from pilothouse import wire
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse.audience import Address, Dialect, Vantage
 from pilothouse.claims import Resolved, passed_on
+from pilothouse.encoding import wire
+from pilothouse.encoding.resources import Resource, ResourceType, Selection, checked
 from pilothouse.model.policy import HashOn
 from pilothouse.model.services import Family, Leading, Namespaces, Port, Service, ServiceName, ServiceSpec
-from pilothouse.resources import Resource, ResourceType, Selection, checked
 from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain, plain_cluster
 from pilothouse.translate.dns import dns_cluster
 from pilothouse.translate.endpoints import load_assignment

@@ -10,9 +10,9 @@ from functools import lru_cache
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.core.v3.config_source_pb2 import ApiVersion, ConfigSource
 from pilothouse._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+from pilothouse.encoding.resources import checked
 from pilothouse.model.policy import PLAIN, OutlierDetection
 from pilothouse.model.services import Port, Protocol, ServiceSpec
-from pilothouse.resources import checked
 from pilothouse.translate.names import asked_for, cluster_name, stat_name
 from pilothouse.translate.policies import apply_policy, for_grpc, outlier_detection
 from pilothouse.translate.subsets import divide

@@ -8,8 +8,8 @@ from pilothouse._pb.envoy.extensions.filters.http.cors.v3.cors_pb2 import CorsPo
 from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm,
 )
+from pilothouse.encoding.resources import checked, packed
 from pilothouse.model.routing import Cors, Field, Match
-from pilothouse.resources import checked, packed
 
 _NAME = "envoy.filters.http.cors"
 _ANY = ("*",)

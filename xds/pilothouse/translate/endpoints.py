@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pilothouse import wire
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_components_pb2 import LocalityLbEndpoints
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.audience import Vantage
+from pilothouse.encoding import wire
+from pilothouse.encoding.resources import checked
 from pilothouse.model.services import Locality
-from pilothouse.resources import checked
 from pilothouse.translate.placement import placed
 from pilothouse.translate.pools import Pool
 

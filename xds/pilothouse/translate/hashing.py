@@ -22,8 +22,8 @@ from pilothouse._pb.envoy.extensions.filters.network.set_filter_state.v3 import 
     set_filter_state_pb2 as network_state,
 )
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+from pilothouse.encoding.resources import checked, packed
 from pilothouse.model.policy import HashOn
-from pilothouse.resources import checked, packed
 
 _CLIENT = "pilothouse.client"
 #: A gRPC client has no node in its filter state; what it has is a random number for each channel (gRFC A42).

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pilothouse import wire
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route, RouteAction
 from pilothouse._pb.envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
@@ -13,8 +12,9 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
 from pilothouse._pb.envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import (
     PreviousHostsPredicate,
 )
+from pilothouse.encoding import wire
+from pilothouse.encoding.resources import checked, packed
 from pilothouse.model.policy import HashOn
-from pilothouse.resources import checked, packed
 from pilothouse.translate.cors import cors_filter
 from pilothouse.translate.hashing import client_filter, encoded_hash
 from pilothouse.translate.sessions import session_filter

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pilothouse import wire
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_components_pb2 import LbEndpoint
+from pilothouse.encoding import wire
+from pilothouse.encoding.resources import checked
 from pilothouse.model.routing import Labels
-from pilothouse.resources import checked
 from pilothouse.translate.subsets import described
 
 # Field numbers: LocalityLbEndpoints.lb_endpoints, LbEndpoint.endpoint, Endpoint.address,

@@ -10,8 +10,8 @@ from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from pilothouse.audience import Address
 from pilothouse.claims import Resolved
+from pilothouse.encoding.resources import packed
 from pilothouse.model.services import Port
-from pilothouse.resources import packed
 from pilothouse.translate.clusters import ads
 from pilothouse.translate.hashing import hash_connections
 from pilothouse.translate.http import connection_manager

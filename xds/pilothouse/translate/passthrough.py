@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from pilothouse import wire
 from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import (
     Filter,
     FilterChain,
@@ -16,10 +15,11 @@ from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import (
 )
 from pilothouse._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from pilothouse.claims import Resolved
+from pilothouse.encoding import wire
+from pilothouse.encoding.resources import checked, packed
 from pilothouse.hostnames import endpoint_forms, host_names
 from pilothouse.model.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.model.services import Port, Protocol, ServiceSpec
-from pilothouse.resources import checked, packed
 from pilothouse.translate.listeners import endpoint_filter, tcp_filters
 from pilothouse.translate.names import EGRESS, cluster_name, mesh_ports
 

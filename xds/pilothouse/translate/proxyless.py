@@ -12,10 +12,10 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
     http_connection_manager_pb2 as hcm,
 )
 from pilothouse.claims import Resolved
+from pilothouse.encoding.resources import Resource, ResourceType, checked, packed
 from pilothouse.hostnames import host_names
 from pilothouse.model.policy import HashOn
 from pilothouse.model.services import Port
-from pilothouse.resources import Resource, ResourceType, checked, packed
 from pilothouse.translate.clusters import ads
 from pilothouse.translate.hashing import hash_calls
 from pilothouse.translate.names import mesh_ports

@@ -18,8 +18,8 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
 )
 from pilothouse._pb.envoy.extensions.http.stateful_session.cookie.v3.cookie_pb2 import CookieBasedSessionState
 from pilothouse._pb.envoy.extensions.http.stateful_session.header.v3.header_pb2 import HeaderBasedSessionState
+from pilothouse.encoding.resources import checked, packed
 from pilothouse.model.routing import HeaderChange, Session
-from pilothouse.resources import checked, packed
 
 _NAME = "envoy.filters.http.stateful_session"
 

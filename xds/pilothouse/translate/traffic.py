@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pilothouse import rules
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route as EnvoyRoute
 from pilothouse.claims import Resolved, passes
+from pilothouse.encoding import rules
 from pilothouse.model.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.model.routing import Backend, Match, PathKind, Route, RouteKind, Rule, Session
 from pilothouse.model.services import Port, Protocol, ServiceName, ServiceSpec

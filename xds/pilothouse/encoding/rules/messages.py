@@ -15,7 +15,14 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescrip
 from google.protobuf.message import DecodeError, Message
 
 from pilothouse._pb.validate import validate_pb2
-from pilothouse.rules.values import SCALARS, Check, RuleViolation, UnsupportedRule, nanoseconds, value_check
+from pilothouse.encoding.rules.values import (
+    SCALARS,
+    Check,
+    RuleViolation,
+    UnsupportedRule,
+    nanoseconds,
+    value_check,
+)
 
 _ANY: Final = any_pb2.Any.DESCRIPTOR
 _DURATION: Final = duration_pb2.Duration.DESCRIPTOR

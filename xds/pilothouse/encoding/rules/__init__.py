@@ -12,8 +12,8 @@ from typing import cast
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from pilothouse.rules.messages import checker
-from pilothouse.rules.values import RuleViolation, UnsupportedRule
+from pilothouse.encoding.rules.messages import checker
+from pilothouse.encoding.rules.values import RuleViolation, UnsupportedRule
 
 __all__ = ["RuleViolation", "UnsupportedRule", "check"]
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
-from pilothouse import rules, wire
+from pilothouse.encoding import rules, wire
 
 PREFIX = "type.googleapis.com/"
 _FINGERPRINT_MASK = (1 << 64) - 1
