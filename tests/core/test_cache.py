@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.cache import Cache, interned
+from pilothouse.structures.cache import Cache, interned
 
 
 class Owner:

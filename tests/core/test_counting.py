@@ -7,9 +7,9 @@ from typing import Any
 
 from pilothouse import app
 from pilothouse.census import Census
-from pilothouse.dirty import DirtySet
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import ServiceName
+from pilothouse.structures.dirty import DirtySet
 
 
 async def test_all_that_changed_is_counted_and_others_get_their_turns_meanwhile(

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from pilothouse.catalogue import Catalogue
-from pilothouse.dirty import DirtySet
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
-from pilothouse.turns import at_once, in_turns
+from pilothouse.structures.dirty import DirtySet
+from pilothouse.structures.turns import at_once, in_turns
 
 
 def steps(until, done):

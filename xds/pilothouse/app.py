@@ -24,7 +24,6 @@ from pilothouse.census import Census
 from pilothouse.certificates import Certificates, Files, Unusable
 from pilothouse.config import ConfigError, Settings
 from pilothouse.damping import Damping
-from pilothouse.dirty import DirtySet
 from pilothouse.guard import Hold
 from pilothouse.identity import Identity
 from pilothouse.kubernetes.realm import Realm
@@ -39,7 +38,8 @@ from pilothouse.sources import Sink, Source
 from pilothouse.sources.files import Absence, FilesSource
 from pilothouse.sources.files.kept import Kept
 from pilothouse.state import StateFolder, default_folder
-from pilothouse.turns import in_turns
+from pilothouse.structures.dirty import DirtySet
+from pilothouse.structures.turns import in_turns
 
 log = structlog.get_logger(__name__)
 

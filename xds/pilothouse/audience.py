@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple, get_args
 
-from pilothouse.cache import interned
 from pilothouse.dependencies import EVERYTHING, Dependencies, Preference, dependencies
 from pilothouse.model.services import NOWHERE, Exposed, Family, Leading, Locality, ServiceName
+from pilothouse.structures.cache import interned
 
 METADATA = "node.metadata.pilothouse"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")

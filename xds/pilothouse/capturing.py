@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from weakref import ref
 
 from pilothouse.audience import Capture, Scope
-from pilothouse.cache import Cache
 from pilothouse.model.services import ServiceName
+from pilothouse.structures.cache import Cache
 from pilothouse.translate import NOT_CAPTURED, Captured, Translated, captured
 
 _LIMIT = 256 << 20  # bytes, of the services themselves, whoever captures

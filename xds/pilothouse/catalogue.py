@@ -16,7 +16,6 @@ from typing import Any
 
 from pilothouse.assignments import Assignments
 from pilothouse.audience import ANYBODY, Address, Audience, Capture, Dialect, Scope, Vantage
-from pilothouse.cache import Cache, interned
 from pilothouse.capturing import Capturing
 from pilothouse.changes import Change, change, concerns
 from pilothouse.claims import Claims, Resolved
@@ -25,6 +24,8 @@ from pilothouse.encoding.resources import Resource, ResourceType, Selection
 from pilothouse.knowledge import Knowledge
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Family, Leading, Service, ServiceName
+from pilothouse.structures.cache import Cache, interned
+from pilothouse.structures.turns import Steps, at_once
 from pilothouse.translate import Translated, egress, routes, translate
 from pilothouse.translate.domains import domain_clusters, domain_hosts
 from pilothouse.translate.names import (
@@ -38,7 +39,6 @@ from pilothouse.translate.names import (
 )
 from pilothouse.translate.omissions import report_omissions
 from pilothouse.translate.proxyless import api_listener, cluster_routes, dialled
-from pilothouse.turns import Steps, at_once
 
 _MEBIBYTE = 1 << 20
 # In bytes, for all clients. A namespace takes 0.7 MB of 2,000 services; what does not fit is made anew.

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 
 from pilothouse.external import external
 from pilothouse.hostnames import contested
-from pilothouse.index import Index
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import Backend, Route
 from pilothouse.model.services import Namespaces, ServiceName, ServiceSpec
+from pilothouse.structures.index import Index
 
 _NOBODY: frozenset[str] = frozenset()
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pilothouse.cache import interned
 from pilothouse.external import is_public
 from pilothouse.model.services import SYSTEM_CA, ServiceName
+from pilothouse.structures.cache import interned
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9][-a-z0-9]{0,62}\*")

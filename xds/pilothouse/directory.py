@@ -14,8 +14,8 @@ from itertools import chain
 
 from pilothouse.audience import Scope
 from pilothouse.dependencies import EVERYTHING
-from pilothouse.index import Index
 from pilothouse.model.services import Exposed, Leading, ServiceName
+from pilothouse.structures.index import Index
 from pilothouse.translate import Translated
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pilothouse.damping import Damping
-from pilothouse.dirty import DirtySet
 from pilothouse.guard import Guard, Hold, reduced
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.sources import HOLD_S, NOTHING, Unknown
+from pilothouse.structures.dirty import DirtySet
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-from pilothouse.index import Index
 from pilothouse.kubernetes.addresses import canonical_address
 from pilothouse.kubernetes.backing import Backing, callable_in, counted, entries
 from pilothouse.kubernetes.gateway.attached import Routes
@@ -35,7 +34,8 @@ from pilothouse.model.services import (
     ServiceName,
     ServiceSpec,
 )
-from pilothouse.turns import Steps, at_once
+from pilothouse.structures.index import Index
+from pilothouse.structures.turns import Steps, at_once
 
 
 class Cluster:

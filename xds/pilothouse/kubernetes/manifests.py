@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pilothouse.kubernetes.documents import Declared, Remark
 from pilothouse.kubernetes.objects import Key, Object
-from pilothouse.turns import Steps, at_once
+from pilothouse.structures.turns import Steps, at_once
 
 
 class Change(NamedTuple):

@@ -23,7 +23,7 @@ from pilothouse.server.methods import SERVICES
 from pilothouse.server.peer import presented
 from pilothouse.server.session import BadRequest, Context, Session, Stream
 from pilothouse.server.tally import Tally
-from pilothouse.turns import Steps, at_once
+from pilothouse.structures.turns import Steps, at_once
 from pilothouse.world import World
 
 log = structlog.get_logger(__name__)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
-from pilothouse.index import Index
 from pilothouse.kubernetes.objects import Grant, GrantedFrom, Key, Parent, RouteObject
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import Backend, Mirror, Route, Rule
 from pilothouse.model.services import Port, ServiceName
+from pilothouse.structures.index import Index
 
 
 class Routes:

@@ -23,7 +23,7 @@ from pilothouse.sources.files.lookout import Lookout, on_a_thread
 from pilothouse.sources.files.tree import is_within, shown
 from pilothouse.sources.files.watch import Watch
 from pilothouse.state import Texts
-from pilothouse.turns import Steps, in_turns
+from pilothouse.structures.turns import Steps, in_turns
 
 _log = structlog.get_logger(__name__)
 

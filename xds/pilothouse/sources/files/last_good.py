@@ -19,7 +19,7 @@ from pilothouse.sources import Fault, Standing, Unknown
 from pilothouse.sources.files.disk import Look, Manifest
 from pilothouse.sources.files.left_out import LeftOutDocuments
 from pilothouse.sources.files.tree import Identity, is_within
-from pilothouse.turns import Steps, at_once
+from pilothouse.structures.turns import Steps, at_once
 
 # For how long something has to be missing or broken until it is. Editors save by taking a file away
 # for a moment, and a file that is still being written lacks its end.
