@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from pilothouse.config import listening
-from pilothouse.state import default_folder
+from pilothouse.sources.files.state import default_folder
 
 # What compose 1.29 reads just as 2 does; it refuses `name` at the top, and 2 warns of `version`.
 TOP_LEVEL = {"services", "networks", "volumes"}

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from pilothouse.damping import FLIPS, HOLD_S, WINDOW_S, Damping
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Endpoint, Service, ServiceName, ServiceSpec, State
-from pilothouse.registry import Registry
+from pilothouse.registry.damping import FLIPS, HOLD_S, WINDOW_S, Damping
+from pilothouse.registry.merged import Registry
 
 NAME = ServiceName("shop", "payments")
 SPEC = ServiceSpec(NAME, "payments.shop.svc.cluster.local")
@@ -98,7 +98,7 @@ def test_several_at_one_address_are_told_apart(flapping: Damping) -> None:
 
 
 async def test_the_registry_readmits_it_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pilothouse.damping.HOLD_S", 0.01)
+    monkeypatch.setattr("pilothouse.registry.damping.HOLD_S", 0.01)
     registry = Registry(["files"], damping=Damping())
     shard = registry.shard("files")
     for flips in range(FLIPS + 2):

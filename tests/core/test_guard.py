@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from pilothouse.guard import Guard, Hold
 from pilothouse.model.services import Service, ServiceName
+from pilothouse.registry.guard import Guard, Hold
 
 Make = Callable[..., Service]
 Town = Callable[..., dict[ServiceName, Service]]

@@ -2,7 +2,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from pilothouse.model.services import Service, ServiceName
-from pilothouse.registry import Registry
+from pilothouse.registry.merged import Registry
 from pilothouse.sources import NOTHING, Unknown
 
 Make = Callable[..., Service]

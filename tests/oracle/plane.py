@@ -12,7 +12,7 @@ from pilothouse.catalogue import Catalogue
 from pilothouse.changes import Change, affected
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.services import Service, ServiceName
-from pilothouse.registry import Registry
+from pilothouse.registry.merged import Registry
 from pilothouse.world import World
 
 from ..protocol.clients import CLIENTS

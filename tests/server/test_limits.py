@@ -21,7 +21,7 @@ from pilothouse.dependencies import MOST
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.observe import observe
 from pilothouse.protocol.subscription import LONGEST_NAME, LONGEST_VERSION, MOST_NAMES
-from pilothouse.registry import Registry
+from pilothouse.registry.merged import Registry
 from pilothouse.server import session
 from pilothouse.server.grpc_server import LARGEST_REQUEST
 

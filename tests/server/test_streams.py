@@ -11,7 +11,7 @@ import pytest
 from pilothouse.census import Census
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.observe import LAGGING_S, observe
-from pilothouse.registry import Registry
+from pilothouse.registry.merged import Registry
 
 from .conftest import cluster, named, service
 

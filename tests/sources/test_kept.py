@@ -10,7 +10,7 @@ import structlog
 
 from pilothouse.sources.files import Absence, FilesSource
 from pilothouse.sources.files.kept import Kept
-from pilothouse.state import StateFolder
+from pilothouse.sources.files.state import StateFolder
 
 
 @pytest.fixture

@@ -23,21 +23,21 @@ from pilothouse.catalogue import Catalogue
 from pilothouse.census import Census
 from pilothouse.certificates import Certificates, Files, Unusable
 from pilothouse.config import ConfigError, Settings
-from pilothouse.damping import Damping
-from pilothouse.guard import Hold
 from pilothouse.identity import Identity
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Namespaces
 from pilothouse.model.services import ServiceName
 from pilothouse.observe import SourceState, observe
-from pilothouse.registry import Registry
+from pilothouse.registry.damping import Damping
+from pilothouse.registry.guard import Hold
+from pilothouse.registry.merged import Registry
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.sources import Sink, Source
 from pilothouse.sources.files import Absence, FilesSource
 from pilothouse.sources.files.kept import Kept
-from pilothouse.state import StateFolder, default_folder
+from pilothouse.sources.files.state import StateFolder, default_folder
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.turns import in_turns
 

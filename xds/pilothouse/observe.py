@@ -23,10 +23,10 @@ from pilothouse.catalogue import Catalogue
 from pilothouse.census import Census
 from pilothouse.certificates import Certificates
 from pilothouse.encoding.resources import ResourceType
-from pilothouse.guard import Hold
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Service, ServiceName
-from pilothouse.registry import Registry
+from pilothouse.registry.guard import Hold
+from pilothouse.registry.merged import Registry
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
 from pilothouse.sources import Fault, Sink, Source, Unknown

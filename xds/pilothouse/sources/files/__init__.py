@@ -20,9 +20,9 @@ from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.kept import Kept
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
 from pilothouse.sources.files.lookout import Lookout, on_a_thread
+from pilothouse.sources.files.state import Texts
 from pilothouse.sources.files.tree import is_within, shown
 from pilothouse.sources.files.watch import Watch
-from pilothouse.state import Texts
 from pilothouse.structures.turns import Steps, in_turns
 
 _log = structlog.get_logger(__name__)

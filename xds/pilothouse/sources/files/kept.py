@@ -12,8 +12,8 @@ import structlog
 
 from pilothouse.sources import HOLD_S, Fault, Standing
 from pilothouse.sources.files.lookout import on_a_thread
+from pilothouse.sources.files.state import StateFolder, Texts
 from pilothouse.sources.files.tree import is_within, shown
-from pilothouse.state import StateFolder, Texts
 
 _log = structlog.get_logger(__name__)
 

@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pilothouse.damping import Damping
-from pilothouse.guard import Guard, Hold, reduced
 from pilothouse.model.services import Service, ServiceName
+from pilothouse.registry.damping import Damping
+from pilothouse.registry.guard import Guard, Hold, reduced
 from pilothouse.sources import HOLD_S, NOTHING, Unknown
 from pilothouse.structures.dirty import DirtySet
 
