@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pilothouse.audience import Node
 from pilothouse.cli.bootstrap import Sidecar, bootstrap
 from pilothouse.cli.demo.ports import Ports
 from pilothouse.cli.demo.processes import Processes, sidecar
 from pilothouse.config import HostPort
+from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
 
 # Watchdogs that wake every thread of a thousand processes several times a second cost more than the mesh.

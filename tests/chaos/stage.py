@@ -16,7 +16,6 @@ import httpx
 from benchmarks.fleet.requests import Requests
 from benchmarks.fleet.world import PODS
 
-from pilothouse.audience import Node
 from pilothouse.cli.bootstrap import Sidecar, bootstrap
 from pilothouse.cli.demo.backends import serving
 from pilothouse.cli.demo.ports import Ports
@@ -25,6 +24,7 @@ from pilothouse.cli.demo.traffic import Connection, drive
 from pilothouse.cli.demo.traffic import outcome as became
 from pilothouse.cli.demo.waiting import until
 from pilothouse.config import HostPort
+from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
 
 from ..envoy.dns_server import resolver

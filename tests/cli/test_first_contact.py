@@ -14,8 +14,8 @@ import pytest
 import trustme
 
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2
-from pilothouse.audience import Audience, Capture, audience
-from pilothouse.dependencies import Dependencies
+from pilothouse.mesh.audience import Audience, Capture, audience
+from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.services import Locality, ServiceName
 from pilothouse.server.node import plain
 

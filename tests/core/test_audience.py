@@ -1,7 +1,7 @@
 import pytest
 
-from pilothouse.audience import Address, Admission, Audience, BadNode, Capture, Node, audience
-from pilothouse.dependencies import Dependencies
+from pilothouse.mesh.audience import Address, Admission, Audience, BadNode, Capture, Node, audience
+from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.services import Exposed, Locality, ServiceName
 
 
@@ -45,16 +45,16 @@ def test_everything_that_a_node_says_is_taken_over() -> None:
     [
         ({"namespace": 5}, "node.metadata.pilothouse.namespace"),
         ({"namespace": "Not A Label"}, "node.metadata.pilothouse.namespace"),
-        ({"dependencies": "shop/payments"}, "node.metadata.pilothouse.dependencies"),
-        ({"dependencies": ["shop/payments", "payments"]}, "node.metadata.pilothouse.dependencies[1]"),
-        ({"dependencies": ["*/*"]}, "node.metadata.pilothouse.dependencies[0]"),
+        ({"dependencies": "shop/payments"}, "node.metadata.pilothouse.mesh.dependencies"),
+        ({"dependencies": ["shop/payments", "payments"]}, "node.metadata.pilothouse.mesh.dependencies[1]"),
+        ({"dependencies": ["*/*"]}, "node.metadata.pilothouse.mesh.dependencies[0]"),
         (
             {"dependencies": [{"service": "a/b", "domain": "http://a.b"}]},
-            "node.metadata.pilothouse.dependencies[0]",
+            "node.metadata.pilothouse.mesh.dependencies[0]",
         ),
-        ({"dependencies": [{"domain": "a/b"}]}, "node.metadata.pilothouse.dependencies[0].domain"),
-        ({"dependencies": ["https://localhost"]}, "node.metadata.pilothouse.dependencies[0]"),
-        ({"dependencies": [7]}, "node.metadata.pilothouse.dependencies[0]"),
+        ({"dependencies": [{"domain": "a/b"}]}, "node.metadata.pilothouse.mesh.dependencies[0].domain"),
+        ({"dependencies": ["https://localhost"]}, "node.metadata.pilothouse.mesh.dependencies[0]"),
+        ({"dependencies": [7]}, "node.metadata.pilothouse.mesh.dependencies[0]"),
         ({"node": []}, "node.metadata.pilothouse.node"),
         ({"families": "ipv4"}, "node.metadata.pilothouse.families"),
         ({"families": []}, "node.metadata.pilothouse.families"),

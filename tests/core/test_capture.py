@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pilothouse.audience import Audience, Capture
 from pilothouse.encoding.resources import ResourceType
+from pilothouse.mesh.audience import Audience, Capture
 from pilothouse.model.services import Port, Protocol, Service, ServiceName
 from pilothouse.world import World
 

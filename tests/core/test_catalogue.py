@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from pilothouse.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.changes import Change, affected
-from pilothouse.dependencies import Dependencies
 from pilothouse.encoding.resources import ResourceType
+from pilothouse.mesh.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope, Vantage
+from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.services import Locality, Port, Protocol, Service, ServiceName
 from pilothouse.world import World
 

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from pilothouse.claims import Claims
+from pilothouse.mesh.claims import Claims
 from pilothouse.model.routing import Backend, Route, RouteKind, Rule
 from pilothouse.model.services import Port, ServiceName, ServiceSpec
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.audience import Scope
-from pilothouse.dependencies import Dependencies, Domain, Preference, dependencies
+from pilothouse.mesh.audience import Scope
+from pilothouse.mesh.dependencies import Dependencies, Domain, Preference, dependencies
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import SYSTEM_CA, Port, Service, ServiceName, ServiceSpec
 

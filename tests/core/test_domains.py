@@ -9,9 +9,9 @@ from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
-from pilothouse.audience import ANYWHERE, Audience, Capture, Scope
-from pilothouse.dependencies import Dependencies, Domain
 from pilothouse.encoding.resources import Resource, ResourceType
+from pilothouse.mesh.audience import ANYWHERE, Audience, Capture, Scope
+from pilothouse.mesh.dependencies import Dependencies, Domain
 from pilothouse.model.routing import Backend, Filters, HeaderChange, Route, RouteKind, Rule
 from pilothouse.model.services import Port, Service, ServiceName, ServiceSpec
 from pilothouse.world import World

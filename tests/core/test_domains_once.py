@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from pilothouse.audience import EGRESS, Capture, Scope
 from pilothouse.catalogue import Catalogue
-from pilothouse.dependencies import Dependencies, Domain
+from pilothouse.mesh.audience import EGRESS, Capture, Scope
+from pilothouse.mesh.dependencies import Dependencies, Domain
 from pilothouse.model.services import Port, Protocol, Service, ServiceName, ServiceSpec
 
 from .test_pod_names import opened_hosts

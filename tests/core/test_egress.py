@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pilothouse.audience import Address, Audience, Capture
 from pilothouse.encoding.resources import ResourceType
+from pilothouse.mesh.audience import Address, Audience, Capture
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Port, Protocol, Service
 from pilothouse.world import World

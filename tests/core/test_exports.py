@@ -9,10 +9,10 @@ from typing import Any
 from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from pilothouse.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope
 from pilothouse.changes import Change, affected
-from pilothouse.dependencies import Dependencies
 from pilothouse.encoding.resources import ResourceType
+from pilothouse.mesh.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope
+from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import Backend, Route, RouteKind, Rule
 from pilothouse.model.services import Locality, Port, Protocol, Service, ServiceName

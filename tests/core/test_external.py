@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from pilothouse.audience import ANYWHERE, Capture, Dialect, Scope
 from pilothouse.changes import Change, affected
-from pilothouse.claims import Claims
-from pilothouse.dependencies import Dependencies
 from pilothouse.encoding.resources import ResourceType
-from pilothouse.external import external, is_public
+from pilothouse.mesh.audience import ANYWHERE, Capture, Dialect, Scope
+from pilothouse.mesh.claims import Claims
+from pilothouse.mesh.dependencies import Dependencies
+from pilothouse.mesh.external import external, is_public
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
 

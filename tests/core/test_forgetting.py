@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
-from pilothouse.audience import Node, audience
 from pilothouse.encoding.resources import ResourceType
+from pilothouse.mesh.audience import Node, audience
 from pilothouse.model.services import Locality, Service
 from pilothouse.protocol import subscription
 from pilothouse.protocol.delta import DeltaStream

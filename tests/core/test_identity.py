@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.audience import Admission, BadNode, ForeignNamespace, Node, audience
-from pilothouse.identity import BadRule, Certificate, Identity, Unidentified, rules
+from pilothouse.mesh.audience import Admission, BadNode, ForeignNamespace, Node, audience
+from pilothouse.mesh.identity import BadRule, Certificate, Identity, Unidentified, rules
 
 SHOP = "spiffe://mesh.test/ns/shop/sa/web"
 

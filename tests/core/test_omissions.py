@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pilothouse.audience import Audience
-from pilothouse.dependencies import Dependencies
+from pilothouse.mesh.audience import Audience
+from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import (
     Endpoint,

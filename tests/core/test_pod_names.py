@@ -11,8 +11,8 @@ from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from pilothouse.audience import Capture, Scope
 from pilothouse.encoding.resources import Resource
+from pilothouse.mesh.audience import Capture, Scope
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
 
 HTTP = Port("http", 80)

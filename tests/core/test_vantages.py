@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pilothouse.audience import Audience
 from pilothouse.encoding.resources import ResourceType, Selection
+from pilothouse.mesh.audience import Audience
 from pilothouse.model.services import Endpoint, Locality, Placement, Service, ordered
 from pilothouse.world import World
 

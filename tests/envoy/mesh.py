@@ -10,9 +10,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from pilothouse.audience import Node
 from pilothouse.cli.bootstrap import Sidecar, Tls, bootstrap
 from pilothouse.config import HostPort
+from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
 
 from .backends import Backend

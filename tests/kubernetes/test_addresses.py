@@ -6,10 +6,10 @@ from ipaddress import ip_network
 
 import pytest
 
-from pilothouse.kubernetes.addresses import objection
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import Entry
 from pilothouse.kubernetes.realm import Realm
+from pilothouse.model.addresses import objection
 from pilothouse.model.reasons import Reason
 
 from .test_join import PAYMENTS, at, piece, service

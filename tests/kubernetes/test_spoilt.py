@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from pilothouse.audience import ANYBODY, Audience, Capture, Dialect
 from pilothouse.catalogue import Catalogue
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import Object
 from pilothouse.kubernetes.parse import parse
+from pilothouse.mesh.audience import ANYBODY, Audience, Capture, Dialect
 from pilothouse.model.services import Locality
 from pilothouse.world import World
 

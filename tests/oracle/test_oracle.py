@@ -16,8 +16,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pilothouse.audience import Audience
 from pilothouse.encoding.resources import ResourceType
+from pilothouse.mesh.audience import Audience
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.protocol.ordering import RELEASE_S
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from pilothouse.audience import Address, Audience, Capture, Dialect
-from pilothouse.dependencies import Dependencies, Domain, Preference
+from pilothouse.mesh.audience import Address, Audience, Capture, Dialect
+from pilothouse.mesh.dependencies import Dependencies, Domain, Preference
 from pilothouse.model.policy import PLAIN, Policy
 from pilothouse.model.routing import Backend, Route, RouteKind, Rule
 from pilothouse.model.services import (

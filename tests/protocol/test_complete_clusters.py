@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.audience import Audience
+from pilothouse.mesh.audience import Audience
 from pilothouse.model.services import Port
 
 from ..oracle.plane import Line, Plane

@@ -14,10 +14,10 @@ from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm,
 )
-from pilothouse.audience import Node, audience
 from pilothouse.catalogue import Catalogue
 from pilothouse.changes import affected
 from pilothouse.encoding.resources import Resource, ResourceType
+from pilothouse.mesh.audience import Node, audience
 from pilothouse.model.policy import CLIENT, Balance, HashOn, Policy
 from pilothouse.model.services import (
     Endpoint,

@@ -11,10 +11,10 @@ import grpc
 import pytest
 
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
-from pilothouse.audience import OPEN, Admission
 from pilothouse.catalogue import Catalogue
 from pilothouse.encoding.resources import ResourceType
-from pilothouse.identity import Identity
+from pilothouse.mesh.audience import OPEN, Admission
+from pilothouse.mesh.identity import Identity
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.grpc_server import Terms, serving

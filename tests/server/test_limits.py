@@ -17,8 +17,8 @@ from google.protobuf.struct_pb2 import Struct
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
 from pilothouse.census import Census
-from pilothouse.dependencies import MOST
 from pilothouse.encoding.resources import ResourceType
+from pilothouse.mesh.dependencies import MOST
 from pilothouse.observe import observe
 from pilothouse.protocol.subscription import LONGEST_NAME, LONGEST_VERSION, MOST_NAMES
 from pilothouse.registry.merged import Registry
@@ -100,13 +100,13 @@ def saying(value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("node", "field"),
     [
-        (saying({"dependencies": many(MOST + 1, "shop/s")}), "node.metadata.pilothouse.dependencies"),
+        (saying({"dependencies": many(MOST + 1, "shop/s")}), "node.metadata.pilothouse.mesh.dependencies"),
         (saying({"dependencies": [[0] * 50_000]}), "node.metadata.pilothouse"),
         (saying({"node": "n" * 5000}), "node.metadata.pilothouse.node"),
         (saying({"dependencies": ["x" * (1 << 20)]}), "node.metadata"),
         (
             saying({"dependencies": [{"service": "shop/s", "subset": {"v": many(101)}}]}),
-            "node.metadata.pilothouse.dependencies[0].subset",
+            "node.metadata.pilothouse.mesh.dependencies[0].subset",
         ),
         ({"id": "x" * 200_000}, "node.id"),
         ({"locality": {"zone": "z" * 5000}}, "node.locality.zone"),

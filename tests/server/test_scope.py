@@ -8,8 +8,8 @@ import grpc
 import pytest
 import structlog
 
-from pilothouse.audience import Admission
 from pilothouse.encoding.resources import ResourceType
+from pilothouse.mesh.audience import Admission
 from pilothouse.server import session
 
 from .conftest import Server, cluster, named
@@ -35,7 +35,7 @@ async def test_who_may_not_depend_on_everything_is_told_so(ads: Any) -> None:
         await stream.ask(CLUSTER)
         code, details = await stream.ended()
         assert code is grpc.StatusCode.INVALID_ARGUMENT
-        assert details.startswith("node.metadata.pilothouse.dependencies: ")
+        assert details.startswith("node.metadata.pilothouse.mesh.dependencies: ")
     stream = ads(**known_as("web", "shop/orders"))
     await stream.ask(CLUSTER)
     assert await stream.names() == [cluster("orders")]

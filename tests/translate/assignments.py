@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
-from pilothouse.audience import Vantage
-from pilothouse.claims import Resolved
 from pilothouse.encoding.rules import check
+from pilothouse.mesh.audience import Vantage
+from pilothouse.mesh.claims import Resolved
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import (
     NEAREST,

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
-from pilothouse.audience import ANYWHERE, Vantage
+from pilothouse.mesh.audience import ANYWHERE, Vantage
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import (
     NOWHERE,

@@ -4,8 +4,8 @@ import pytest
 
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
-from pilothouse.audience import Vantage
 from pilothouse.encoding.rules import check
+from pilothouse.mesh.audience import Vantage
 from pilothouse.model.services import (
     NOWHERE,
     Endpoint,

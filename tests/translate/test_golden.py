@@ -20,13 +20,13 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
     http_connection_manager_pb2 as hcm,
 )
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
-from pilothouse.audience import audience
 from pilothouse.catalogue import Catalogue
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.encoding.rules import check
 from pilothouse.inspection import Severity, inspect
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Root
+from pilothouse.mesh.audience import audience
 from pilothouse.server.node import plain
 from pilothouse.sources.files.disk import Look, look
 from pilothouse.sources.files.last_good import LastGood

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.audience import Vantage
+from pilothouse.mesh.audience import Vantage
 from pilothouse.model.services import NOWHERE, Endpoint, Placement, Prefer, State
 from pilothouse.translate.placement import distance
 

@@ -9,8 +9,8 @@ import pytest
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 from pilothouse._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
-from pilothouse.claims import Resolved
 from pilothouse.encoding.rules import check
+from pilothouse.mesh.claims import Resolved
 from pilothouse.model.policy import Balance, HealthCheck, Policy
 from pilothouse.model.services import Endpoint, Port, Protocol, ServiceName, ServiceSpec, UpstreamTls
 from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain

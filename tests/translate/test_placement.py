@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.audience import ANYWHERE, Vantage
+from pilothouse.mesh.audience import ANYWHERE, Vantage
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import (
     NOWHERE,

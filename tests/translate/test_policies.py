@@ -9,8 +9,8 @@ import pytest
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
-from pilothouse.claims import Resolved
 from pilothouse.encoding.rules import check
+from pilothouse.mesh.claims import Resolved
 from pilothouse.model.policy import (
     CLIENT,
     PLAIN,

@@ -13,10 +13,10 @@ from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm,
 )
-from pilothouse.audience import Address
-from pilothouse.claims import Claims
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects import RouteObject
+from pilothouse.mesh.audience import Address
+from pilothouse.mesh.claims import Claims
 from pilothouse.translate.listeners import egress_listener
 from pilothouse.translate.names import mesh_ports
 from pilothouse.translate.traffic import request_routes

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
-from pilothouse.audience import Vantage
-from pilothouse.claims import Resolved
-from pilothouse.dependencies import Preference
+from pilothouse.mesh.audience import Vantage
+from pilothouse.mesh.claims import Resolved
+from pilothouse.mesh.dependencies import Preference
 from pilothouse.model.policy import Policy
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import Backend, Match, Route, RouteKind, Rule

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.claims import Claims, Resolved
+from pilothouse.mesh.claims import Claims, Resolved
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import (
     Backend,

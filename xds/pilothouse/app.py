@@ -18,14 +18,14 @@ import structlog
 
 from pilothouse.admin.http import admin
 from pilothouse.admin.serve import serving as serving_admin
-from pilothouse.audience import Admission
 from pilothouse.catalogue import Catalogue
 from pilothouse.census import Census
 from pilothouse.certificates import Certificates, Files, Unusable
 from pilothouse.config import ConfigError, Settings
-from pilothouse.identity import Identity
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Namespaces
+from pilothouse.mesh.audience import Admission
+from pilothouse.mesh.identity import Identity
 from pilothouse.model.services import ServiceName
 from pilothouse.observe import SourceState, observe
 from pilothouse.registry.damping import Damping

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from weakref import ref
 
-from pilothouse.audience import Vantage
 from pilothouse.encoding.resources import Resource
+from pilothouse.mesh.audience import Vantage
 from pilothouse.translate import assignment
 from pilothouse.translate.pools import Pool
 

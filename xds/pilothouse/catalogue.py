@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pilothouse.assignments import Assignments
-from pilothouse.audience import ANYBODY, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.capturing import Capturing
 from pilothouse.changes import Change, change, concerns
-from pilothouse.claims import Claims, Resolved
 from pilothouse.directory import Directory
 from pilothouse.encoding.resources import Resource, ResourceType, Selection
 from pilothouse.knowledge import Knowledge
+from pilothouse.mesh.audience import ANYBODY, Address, Audience, Capture, Dialect, Scope, Vantage
+from pilothouse.mesh.claims import Claims, Resolved
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Family, Leading, Service, ServiceName
 from pilothouse.structures.cache import Cache, interned

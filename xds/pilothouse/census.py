@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from pilothouse.audience import ANYBODY, Audience
 from pilothouse.catalogue import Catalogue
+from pilothouse.mesh.audience import ANYBODY, Audience
 from pilothouse.model.reasons import OF_CLIENTS, Omission, Reason
 from pilothouse.model.services import Service, ServiceName
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Set
 from copy import copy
 from itertools import chain
 
-from pilothouse.audience import Scope
-from pilothouse.dependencies import EVERYTHING
+from pilothouse.mesh.audience import Scope
+from pilothouse.mesh.dependencies import EVERYTHING
 from pilothouse.model.services import Exposed, Leading, ServiceName
 from pilothouse.structures.index import Index
 from pilothouse.translate import Translated

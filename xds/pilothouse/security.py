@@ -17,7 +17,7 @@ from pydantic import (
     field_validator,
 )
 
-from pilothouse.identity import Rule, rules
+from pilothouse.mesh.identity import Rule, rules
 
 _ANSWERS_WITHIN_S = 5.0
 

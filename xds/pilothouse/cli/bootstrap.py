@@ -20,8 +20,8 @@ from envoy_data_plane.envoy.extensions.upstreams.http import v3 as http
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google import protobuf
 
-from pilothouse.audience import Node
 from pilothouse.config import HostPort
+from pilothouse.mesh.audience import Node
 from pilothouse.model.services import NOWHERE
 
 # An expression of so many takes some 100 kB and never more time than its text is long (decision 0017).

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pilothouse.audience import METADATA, BadNode, Capture, Node, audience
 from pilothouse.config import ConfigError, HostPort
+from pilothouse.mesh.audience import METADATA, BadNode, Capture, Node, audience
 from pilothouse.model.services import NOWHERE, Locality
 
 if TYPE_CHECKING:

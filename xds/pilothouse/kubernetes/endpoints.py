@@ -6,11 +6,11 @@ Kubernetes mirrors those of Services without a selector into slices. Files have 
 from __future__ import annotations
 
 from pilothouse.kubernetes import metadata, overrides
-from pilothouse.kubernetes.addresses import is_address, objection
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Entry, Key
 from pilothouse.kubernetes.ports import is_tcp, number
 from pilothouse.kubernetes.slices import target_of, unreadable
+from pilothouse.model.addresses import is_address, objection
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import State
 

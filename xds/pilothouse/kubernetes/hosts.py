@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pilothouse.external import is_public, looks_like_address
 from pilothouse.kubernetes.metadata import is_subdomain
+from pilothouse.model.addresses import is_public, looks_like_address
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Endpoint, ServiceSpec, State
 

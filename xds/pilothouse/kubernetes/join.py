@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-from pilothouse.kubernetes.addresses import canonical_address
 from pilothouse.kubernetes.backing import Backing, callable_in, counted, entries
 from pilothouse.kubernetes.gateway.attached import Routes
 from pilothouse.kubernetes.hosts import are_hosts, by_name
@@ -25,6 +24,7 @@ from pilothouse.kubernetes.objects import (
 from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.kubernetes.unattached import Unattached, services_named
 from pilothouse.model import services
+from pilothouse.model.addresses import canonical_address
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import (
     NOWHERE,

@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from pilothouse.kubernetes.addresses import canonical_address
 from pilothouse.kubernetes.fields import FieldError, annotation_error
 from pilothouse.kubernetes.metadata import is_label
+from pilothouse.model.addresses import canonical_address
 from pilothouse.model.services import Locality
 
 WEIGHT = "pilothouse.dev/weight"

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-from pilothouse.kubernetes.addresses import canonical_address
 from pilothouse.kubernetes.backing import entries
 from pilothouse.kubernetes.documents import Declared, Place
 from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Key
+from pilothouse.model.addresses import canonical_address
 from pilothouse.model.reasons import Omission
 from pilothouse.model.routing import Route, Rule
 from pilothouse.model.services import Service, ServiceName

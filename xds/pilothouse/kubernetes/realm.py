@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
-from pilothouse.kubernetes.addresses import objection
+from pilothouse.model.addresses import objection
 
 Network: TypeAlias = IPv4Network | IPv6Network
 

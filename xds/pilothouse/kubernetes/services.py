@@ -6,7 +6,6 @@ import re
 from dataclasses import replace
 
 from pilothouse.kubernetes import metadata, overrides
-from pilothouse.kubernetes.addresses import canonical_address, is_address
 from pilothouse.kubernetes.fields import FieldError, Fields, Path, annotation_error
 from pilothouse.kubernetes.objects import Service
 from pilothouse.kubernetes.placements import placement
@@ -15,6 +14,7 @@ from pilothouse.kubernetes.ports import number, transport
 from pilothouse.kubernetes.protocols import inside_tls, spoken
 from pilothouse.kubernetes.realm import never_virtual
 from pilothouse.kubernetes.tls import ORIGINATE_TLS, upstream_tls
+from pilothouse.model.addresses import canonical_address, is_address
 from pilothouse.model.policy import CLIENT
 from pilothouse.model.services import Port, Protocol, UpstreamTls
 

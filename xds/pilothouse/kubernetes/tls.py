@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pilothouse.kubernetes.addresses import canonical_address, is_address
 from pilothouse.kubernetes.metadata import is_subdomain
 from pilothouse.kubernetes.overrides import Warn
 from pilothouse.kubernetes.settings import Setting, Settings
+from pilothouse.model.addresses import canonical_address, is_address
 from pilothouse.model.services import SYSTEM_CA, UpstreamTls
 
 ORIGINATE_TLS = "pilothouse.dev/originate-tls"

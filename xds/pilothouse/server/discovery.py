@@ -12,11 +12,11 @@ from typing import Any
 import grpc
 import structlog
 
-from pilothouse.audience import OPEN, Admission, Audience, Node, audience
 from pilothouse.catalogue import Catalogue
 from pilothouse.changes import Change, affected
 from pilothouse.encoding.resources import Changes, ResourceType
-from pilothouse.identity import Identity
+from pilothouse.mesh.audience import OPEN, Admission, Audience, Node, audience
+from pilothouse.mesh.identity import Identity
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
 from pilothouse.server.methods import SERVICES

@@ -6,8 +6,8 @@ import math
 
 from google.protobuf.struct_pb2 import Value
 
-from pilothouse import audience
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
+from pilothouse.mesh import audience
 from pilothouse.model.services import Locality
 
 _KEYS = ("pilothouse", "NAMESPACE")

@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 
-from pilothouse.identity import Certificate
+from pilothouse.mesh.identity import Certificate
 
 
 def presented(context: grpc.aio.ServicerContext[Any, Any]) -> Certificate:

@@ -12,9 +12,9 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
-from pilothouse.audience import BadNode, Dialect, ForeignNamespace, Node
 from pilothouse.encoding.resources import Changes, ResourceType
-from pilothouse.identity import Unidentified
+from pilothouse.mesh.audience import BadNode, Dialect, ForeignNamespace, Node
+from pilothouse.mesh.identity import Unidentified
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
 from pilothouse.protocol.subscription import Excess, Names, cut, preparing

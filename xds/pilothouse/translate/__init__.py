@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
-from pilothouse.audience import Address, Dialect, Vantage
-from pilothouse.claims import Resolved, passed_on
 from pilothouse.encoding import wire
 from pilothouse.encoding.resources import Resource, ResourceType, Selection, checked
+from pilothouse.mesh.audience import Address, Dialect, Vantage
+from pilothouse.mesh.claims import Resolved, passed_on
 from pilothouse.model.policy import HashOn
 from pilothouse.model.services import Family, Leading, Namespaces, Port, Service, ServiceName, ServiceSpec
 from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain, plain_cluster

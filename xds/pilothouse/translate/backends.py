@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from pilothouse.claims import Resolved, passes
+from pilothouse.mesh.claims import Resolved, passes
 from pilothouse.model.policy import HashOn
 from pilothouse.model.reasons import Omission, Omit, Reason
 from pilothouse.model.routing import Backend, Labels, Route, Rule

@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost
-from pilothouse.dependencies import Domain
 from pilothouse.encoding.resources import Resource, ResourceType, checked
-from pilothouse.kubernetes.addresses import is_address
+from pilothouse.mesh.dependencies import Domain
+from pilothouse.model.addresses import is_address
 from pilothouse.model.services import Endpoint, Port, ServiceName, ServiceSpec, UpstreamTls
 from pilothouse.translate.dns import dns_cluster
 from pilothouse.translate.http import to_cluster

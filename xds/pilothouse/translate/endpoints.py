@@ -10,9 +10,9 @@ from functools import lru_cache
 
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_components_pb2 import LocalityLbEndpoints
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
-from pilothouse.audience import Vantage
 from pilothouse.encoding import wire
 from pilothouse.encoding.resources import checked
+from pilothouse.mesh.audience import Vantage
 from pilothouse.model.services import Locality
 from pilothouse.translate.placement import placed
 from pilothouse.translate.pools import Pool

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import Filter
 from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
-from pilothouse.audience import Address
-from pilothouse.claims import Resolved
 from pilothouse.encoding.resources import packed
+from pilothouse.mesh.audience import Address
+from pilothouse.mesh.claims import Resolved
 from pilothouse.model.services import Port
 from pilothouse.translate.clusters import ads
 from pilothouse.translate.hashing import hash_connections

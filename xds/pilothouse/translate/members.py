@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TypeAlias
 
-from pilothouse.kubernetes.addresses import canonical_ip, objection
+from pilothouse.model.addresses import canonical_ip, objection
 from pilothouse.model.reasons import Omission, Omit, Reason
 from pilothouse.model.services import Endpoint, Port, State
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from pilothouse.hostnames import host_names
+from pilothouse.mesh.hostnames import host_names
 from pilothouse.model.services import Family, Port, ServiceSpec, Transport
 
 EGRESS = "egress"

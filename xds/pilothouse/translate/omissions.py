@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pilothouse.audience import Vantage
-from pilothouse.claims import Resolved
+from pilothouse.mesh.audience import Vantage
+from pilothouse.mesh.claims import Resolved
 from pilothouse.model.reasons import Omission, Omit, Reason
 from pilothouse.model.services import Service, ServiceSpec, State, Transport
 from pilothouse.translate.dns import hosts_at

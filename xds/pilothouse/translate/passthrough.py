@@ -14,10 +14,10 @@ from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import (
     ListenerFilter,
 )
 from pilothouse._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
-from pilothouse.claims import Resolved
 from pilothouse.encoding import wire
 from pilothouse.encoding.resources import checked, packed
-from pilothouse.hostnames import endpoint_forms, host_names
+from pilothouse.mesh.claims import Resolved
+from pilothouse.mesh.hostnames import endpoint_forms, host_names
 from pilothouse.model.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.model.services import Port, Protocol, ServiceSpec
 from pilothouse.translate.listeners import endpoint_filter, tcp_filters

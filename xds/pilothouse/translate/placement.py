@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import TypeAlias, TypeVar
 
-from pilothouse.audience import Vantage
+from pilothouse.mesh.audience import Vantage
 from pilothouse.model.reasons import Omit, Reason, unsaid
 from pilothouse.model.services import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
 from pilothouse.translate.pools import COMMON, Group

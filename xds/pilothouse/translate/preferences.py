@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pilothouse.dependencies import Preference
+from pilothouse.mesh.dependencies import Preference
 from pilothouse.model.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.model.services import State
 from pilothouse.translate.members import Member, written

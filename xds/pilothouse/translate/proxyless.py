@@ -11,9 +11,9 @@ from pilothouse._pb.envoy.extensions.filters.http.router.v3.router_pb2 import Ro
 from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm,
 )
-from pilothouse.claims import Resolved
 from pilothouse.encoding.resources import Resource, ResourceType, checked, packed
-from pilothouse.hostnames import host_names
+from pilothouse.mesh.claims import Resolved
+from pilothouse.mesh.hostnames import host_names
 from pilothouse.model.policy import HashOn
 from pilothouse.model.services import Port
 from pilothouse.translate.clusters import ads

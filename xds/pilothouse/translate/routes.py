@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from pilothouse.claims import Resolved
 from pilothouse.encoding import wire
 from pilothouse.encoding.resources import checked
-from pilothouse.hostnames import endpoint_forms, host_names
+from pilothouse.mesh.claims import Resolved
+from pilothouse.mesh.hostnames import endpoint_forms, host_names
 from pilothouse.model.services import Port, ServiceSpec
 from pilothouse.translate.hashing import hash_by
 from pilothouse.translate.http import encoded_to_cluster, to_cluster

@@ -6,7 +6,7 @@ from pilothouse._pb.envoy.config.core.v3.base_pb2 import TransportSocket
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.common_pb2 import SubjectAltNameMatcher
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 from pilothouse.encoding.resources import packed
-from pilothouse.kubernetes.addresses import is_address
+from pilothouse.model.addresses import is_address
 
 
 def tls_to(name: str, ca: str) -> TransportSocket:

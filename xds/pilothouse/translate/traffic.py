@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import Route as EnvoyRoute
-from pilothouse.claims import Resolved, passes
 from pilothouse.encoding import rules
+from pilothouse.mesh.claims import Resolved, passes
 from pilothouse.model.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.model.routing import Backend, Match, PathKind, Route, RouteKind, Rule, Session
 from pilothouse.model.services import Port, Protocol, ServiceName, ServiceSpec

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from pilothouse.audience import Node
 from pilothouse.cli.bootstrap import Sidecar, bootstrap
 from pilothouse.cli.demo.mesh import HOSTS, NAMESPACES, REGION, START, Caller, Flow
 from pilothouse.cli.demo.processes import Processes, Unavailable, sidecar
 from pilothouse.cli.demo.traffic import Connection, outcome
 from pilothouse.cli.demo.waiting import until
 from pilothouse.config import HostPort
+from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
 
 _START_S = 30.0

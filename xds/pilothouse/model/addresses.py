@@ -1,4 +1,4 @@
-"""IP addresses: their one canonical form, and which of them the API server takes as those of endpoints."""
+"""Addresses: their one canonical form, which of them an API server takes, and which lead out of a network."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ _DOTTED = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
 _ORDINARY = re.compile(rf"(?!(?:0|127|169|22[4-9]|2[345][0-9])\.){_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
 _IPV4_LIKE = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20}){3}", re.ASCII)
 _BROADCAST = IPv4Address("255.255.255.255")
+# What the hosts files of Linux distributions call the own machine, beside what RFC 6761 reserves.
+_LOCAL = frozenset({"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"})
 
 
 def canonical_address(text: str) -> str:
@@ -88,3 +90,20 @@ def _has_leading_zeros(text: str) -> bool:
     if not _IPV4_LIKE.fullmatch(text):
         return False
     return all(len(part.lstrip("0")) <= 3 and int(part) <= 255 for part in text.split("."))
+
+
+def is_public(target: str) -> bool:
+    """Whether a host name or IP address (lower case) is none of the sidecar's own machine or network."""
+    if target.endswith(".localhost") or target.removesuffix(".localdomain") in _LOCAL:
+        return False
+    try:
+        address = ip_address(target)
+    except ValueError:
+        return not looks_like_address(target)
+    return address.is_global and not address.is_multicast
+
+
+def looks_like_address(target: str) -> bool:
+    """Resolvers read 127.1, 2130706433 and 0x7f000001 as addresses, too; no domain has such a last label."""
+    last = target.rpartition(".")[2]
+    return last.isdigit() or last.startswith("0x")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass, field, replace
 
-from pilothouse.external import external
-from pilothouse.hostnames import contested
+from pilothouse.mesh.external import external
+from pilothouse.mesh.hostnames import contested
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import Backend, Route
 from pilothouse.model.services import Namespaces, ServiceName, ServiceSpec

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pilothouse.external import is_public
+from pilothouse.model.addresses import is_public
 from pilothouse.model.services import SYSTEM_CA, ServiceName
 from pilothouse.structures.cache import interned
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple, get_args
 
-from pilothouse.dependencies import EVERYTHING, Dependencies, Preference, dependencies
+from pilothouse.mesh.dependencies import EVERYTHING, Dependencies, Preference, dependencies
 from pilothouse.model.services import NOWHERE, Exposed, Family, Leading, Locality, ServiceName
 from pilothouse.structures.cache import interned
 

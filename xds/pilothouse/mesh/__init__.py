@@ -1,0 +1,1 @@
+"""Who asks, and what it may know: audience, identity, names, claims, dependencies. Pure."""
