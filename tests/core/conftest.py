@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from pilothouse.catalogue import Catalogue
-from pilothouse.changes import Change
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
+from pilothouse.serving.catalogue import Catalogue
+from pilothouse.serving.changes import Change
 
 
 @pytest.fixture

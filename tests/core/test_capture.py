@@ -8,7 +8,7 @@ from typing import Any
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.audience import Audience, Capture
 from pilothouse.model.services import Port, Protocol, Service, ServiceName
-from pilothouse.world import World
+from pilothouse.serving.world import World
 
 Make = Callable[..., Service]
 LISTENER, ROUTES = ResourceType.LISTENER, ResourceType.ROUTES

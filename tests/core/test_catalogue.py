@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from pilothouse.changes import Change, affected
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.services import Locality, Port, Protocol, Service, ServiceName
-from pilothouse.world import World
+from pilothouse.serving.changes import Change, affected
+from pilothouse.serving.world import World
 
 Make = Callable[..., Service]
 ByType = Callable[[list[Change]], Mapping[str, set[str]]]

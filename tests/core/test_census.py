@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pilothouse.census import Census
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Placement, ServiceName, State
+from pilothouse.serving.census import Census
 
 PAY = ServiceName("shop", "pay")
 

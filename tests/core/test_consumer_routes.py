@@ -9,12 +9,12 @@ import pytest
 from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from pilothouse.changes import affected
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.audience import Audience, Capture, Dialect, Scope
 from pilothouse.model.routing import Backend, Route, RouteKind, Rule
 from pilothouse.model.services import Port, Service, ServiceName, ServiceSpec
-from pilothouse.world import World
+from pilothouse.serving.changes import affected
+from pilothouse.serving.world import World
 
 
 def service(name: str, **fields: Any) -> Service:

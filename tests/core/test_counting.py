@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from pilothouse import app
-from pilothouse.census import Census
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import ServiceName
+from pilothouse.serving.census import Census
 from pilothouse.structures.dirty import DirtySet
 
 

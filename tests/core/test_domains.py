@@ -14,7 +14,7 @@ from pilothouse.mesh.audience import ANYWHERE, Audience, Capture, Scope
 from pilothouse.mesh.dependencies import Dependencies, Domain
 from pilothouse.model.routing import Backend, Filters, HeaderChange, Route, RouteKind, Rule
 from pilothouse.model.services import Port, Service, ServiceName, ServiceSpec
-from pilothouse.world import World
+from pilothouse.serving.world import World
 
 from .test_pod_names import opened_hosts
 

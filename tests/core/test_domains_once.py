@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from pilothouse.catalogue import Catalogue
 from pilothouse.mesh.audience import EGRESS, Capture, Scope
 from pilothouse.mesh.dependencies import Dependencies, Domain
 from pilothouse.model.services import Port, Protocol, Service, ServiceName, ServiceSpec
+from pilothouse.serving.catalogue import Catalogue
 
 from .test_pod_names import opened_hosts
 from .test_server_names import opened_chains

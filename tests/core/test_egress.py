@@ -11,7 +11,7 @@ from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.audience import Address, Audience, Capture
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Port, Protocol, Service
-from pilothouse.world import World
+from pilothouse.serving.world import World
 
 Make = Callable[..., Service]
 

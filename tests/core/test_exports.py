@@ -9,14 +9,14 @@ from typing import Any
 from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from pilothouse.changes import Change, affected
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope
 from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import Backend, Route, RouteKind, Rule
 from pilothouse.model.services import Locality, Port, Protocol, Service, ServiceName
-from pilothouse.world import World
+from pilothouse.serving.changes import Change, affected
+from pilothouse.serving.world import World
 
 Make = Callable[..., Service]
 PAYMENTS = "outbound|8080||payments.shop.svc.cluster.local"

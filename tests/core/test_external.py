@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from pilothouse.changes import Change, affected
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.audience import ANYWHERE, Capture, Dialect, Scope
 from pilothouse.mesh.claims import Claims
@@ -15,6 +14,7 @@ from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.mesh.external import external, is_public
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
+from pilothouse.serving.changes import Change, affected
 
 CLUSTER = "outbound|80||partner.shop.svc.cluster.local"
 

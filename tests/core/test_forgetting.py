@@ -15,7 +15,7 @@ from pilothouse.model.services import Locality, Service
 from pilothouse.protocol import subscription
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
-from pilothouse.world import World
+from pilothouse.serving.world import World
 
 Make = Callable[..., Service]
 CLUSTER, ENDPOINTS, LISTENER, ROUTES = ResourceType

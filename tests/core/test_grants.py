@@ -9,13 +9,13 @@ import pytest
 from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from pilothouse.changes import affected
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.audience import ANYWHERE, Audience, Capture, Dialect, Scope
 from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.reasons import Reason
 from pilothouse.model.routing import Backend, Filters, Mirror, Route, RouteKind, Rule
 from pilothouse.model.services import Service, ServiceName
+from pilothouse.serving.changes import affected
 
 Make = Callable[..., Service]
 PRIVATE = frozenset({"stock"})

@@ -10,11 +10,11 @@ from google.protobuf.any_pb2 import Any as Packed
 from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain
 from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
-from pilothouse.changes import affected
 from pilothouse.encoding.resources import Resource, ResourceType
 from pilothouse.mesh.audience import EGRESS, Capture, Dialect, Scope
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Port, Protocol, Service, ServiceName, ServiceSpec
+from pilothouse.serving.changes import affected
 
 HTTPS = Port("https", 443, Protocol.TLS)
 

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from pilothouse.catalogue import Catalogue
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
+from pilothouse.serving.catalogue import Catalogue
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.turns import at_once, in_turns
 

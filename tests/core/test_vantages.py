@@ -11,7 +11,7 @@ import pytest
 from pilothouse.encoding.resources import ResourceType, Selection
 from pilothouse.mesh.audience import Audience
 from pilothouse.model.services import Endpoint, Locality, Placement, Service, ordered
-from pilothouse.world import World
+from pilothouse.serving.world import World
 
 Make = Callable[..., Service]
 PAYMENTS = "outbound|8080||payments.shop.svc.cluster.local"

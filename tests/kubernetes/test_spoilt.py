@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from pilothouse.catalogue import Catalogue
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.join import Cluster
@@ -18,7 +17,8 @@ from pilothouse.kubernetes.objects import Object
 from pilothouse.kubernetes.parse import parse
 from pilothouse.mesh.audience import ANYBODY, Audience, Capture, Dialect
 from pilothouse.model.services import Locality
-from pilothouse.world import World
+from pilothouse.serving.catalogue import Catalogue
+from pilothouse.serving.world import World
 
 DOCUMENTS = list(yaml.safe_load_all(Path(__file__).with_name("everything.yaml").read_text()))
 ODD: list[Any] = [

@@ -7,13 +7,13 @@ from typing import Any
 
 from google.protobuf.any_pb2 import Any as Packed
 
-from pilothouse.catalogue import Catalogue
-from pilothouse.changes import Change, affected
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.audience import Audience, Dialect
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.merged import Registry
-from pilothouse.world import World
+from pilothouse.serving.catalogue import Catalogue
+from pilothouse.serving.changes import Change, affected
+from pilothouse.serving.world import World
 
 from ..protocol.clients import CLIENTS
 from ..protocol.connection import Connection

@@ -53,7 +53,7 @@ def opened(type: ResourceType, message: Any) -> tuple[str, str]:
 
 
 class ToyWorld:
-    """As much of pilothouse.world.World as a stream asks for."""
+    """As much of pilothouse.serving.world.World as a stream asks for."""
 
     opened = staticmethod(opened)
 

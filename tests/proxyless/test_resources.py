@@ -14,8 +14,6 @@ from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm,
 )
-from pilothouse.catalogue import Catalogue
-from pilothouse.changes import affected
 from pilothouse.encoding.resources import Resource, ResourceType
 from pilothouse.mesh.audience import Node, audience
 from pilothouse.model.policy import CLIENT, Balance, HashOn, Policy
@@ -29,7 +27,9 @@ from pilothouse.model.services import (
     ServiceSpec,
     State,
 )
-from pilothouse.world import World
+from pilothouse.serving.catalogue import Catalogue
+from pilothouse.serving.changes import affected
+from pilothouse.serving.world import World
 
 CDS, EDS, LDS, RDS = ResourceType
 MESSAGES: dict[ResourceType, Any] = {

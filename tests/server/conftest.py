@@ -11,13 +11,13 @@ import grpc
 import pytest
 
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
-from pilothouse.catalogue import Catalogue
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.audience import OPEN, Admission
 from pilothouse.mesh.identity import Identity
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.grpc_server import Terms, serving
+from pilothouse.serving.catalogue import Catalogue
 
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/"
 WITHIN_S = 10.0

@@ -16,7 +16,6 @@ from google.protobuf.struct_pb2 import Struct
 
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
-from pilothouse.census import Census
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.dependencies import MOST
 from pilothouse.observe import observe
@@ -24,6 +23,7 @@ from pilothouse.protocol.subscription import LONGEST_NAME, LONGEST_VERSION, MOST
 from pilothouse.registry.merged import Registry
 from pilothouse.server import session
 from pilothouse.server.grpc_server import LARGEST_REQUEST
+from pilothouse.serving.census import Census
 
 from .conftest import ADS, Server, Stream, cluster, named, service
 

@@ -8,10 +8,10 @@ from contextlib import suppress
 import grpc
 import pytest
 
-from pilothouse.census import Census
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.observe import LAGGING_S, observe
 from pilothouse.registry.merged import Registry
+from pilothouse.serving.census import Census
 
 from .conftest import cluster, named, service
 

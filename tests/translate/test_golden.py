@@ -20,7 +20,6 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
     http_connection_manager_pb2 as hcm,
 )
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
-from pilothouse.catalogue import Catalogue
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.encoding.rules import check
 from pilothouse.inspection import Severity, inspect
@@ -28,9 +27,10 @@ from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Root
 from pilothouse.mesh.audience import audience
 from pilothouse.server.node import plain
+from pilothouse.serving.catalogue import Catalogue
+from pilothouse.serving.world import World
 from pilothouse.sources.files.disk import Look, look
 from pilothouse.sources.files.last_good import LastGood
-from pilothouse.world import World
 
 CASES = sorted(path.parent for path in (Path(__file__).parent / "cases").glob("*/manifests.yaml"))
 MESSAGES = {

@@ -18,8 +18,6 @@ import structlog
 
 from pilothouse.admin.http import admin
 from pilothouse.admin.serve import serving as serving_admin
-from pilothouse.catalogue import Catalogue
-from pilothouse.census import Census
 from pilothouse.certificates import Certificates, Files, Unusable
 from pilothouse.config import ConfigError, Settings
 from pilothouse.kubernetes.realm import Realm
@@ -34,6 +32,8 @@ from pilothouse.registry.merged import Registry
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
+from pilothouse.serving.catalogue import Catalogue
+from pilothouse.serving.census import Census
 from pilothouse.sources import Sink, Source
 from pilothouse.sources.files import Absence, FilesSource
 from pilothouse.sources.files.kept import Kept

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from pilothouse.catalogue import Catalogue
-from pilothouse.census import left_out
 from pilothouse.kubernetes.documents import Place, Remark
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
@@ -18,6 +16,8 @@ from pilothouse.kubernetes.realm import Realm, never_virtual
 from pilothouse.kubernetes.roots import Namespaces, Root
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Service, ServiceName
+from pilothouse.serving.catalogue import Catalogue
+from pilothouse.serving.census import left_out
 from pilothouse.sources.files.disk import Look, look
 from pilothouse.sources.files.left_out import LeftOutDocuments
 from pilothouse.sources.files.tree import is_within

@@ -19,8 +19,6 @@ from pilothouse.admin.status import (
     StreamStatus,
     SubscriptionStatus,
 )
-from pilothouse.catalogue import Catalogue
-from pilothouse.census import Census
 from pilothouse.certificates import Certificates
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.reasons import Reason
@@ -29,6 +27,8 @@ from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
+from pilothouse.serving.catalogue import Catalogue
+from pilothouse.serving.census import Census
 from pilothouse.sources import Fault, Sink, Source, Unknown
 
 #: After how long without an answer a client is not just busy.

@@ -27,7 +27,7 @@ from pilothouse.protocol.subscription import (
     release,
     split_wildcard,
 )
-from pilothouse.world import World
+from pilothouse.serving.world import World
 
 # Field numbers of DeltaDiscoveryResponse, and of DeltaDiscoveryRequest.
 _TYPE_URL, _NONCE = 4, 5

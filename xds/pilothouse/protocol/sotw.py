@@ -30,8 +30,8 @@ from pilothouse.protocol.subscription import (
     notify,
     release,
 )
+from pilothouse.serving.world import World
 from pilothouse.translate import no_endpoints
-from pilothouse.world import World
 
 # Field numbers of DiscoveryResponse.
 _VERSION_INFO, _TYPE_URL, _NONCE = 1, 4, 5

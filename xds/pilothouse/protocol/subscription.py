@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
 from pilothouse.encoding.resources import Changes, Resource, ResourceType, Selection
-from pilothouse.world import World
+from pilothouse.serving.world import World
 
 WILDCARD = "*"
 

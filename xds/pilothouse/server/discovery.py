@@ -12,8 +12,6 @@ from typing import Any
 import grpc
 import structlog
 
-from pilothouse.catalogue import Catalogue
-from pilothouse.changes import Change, affected
 from pilothouse.encoding.resources import Changes, ResourceType
 from pilothouse.mesh.audience import OPEN, Admission, Audience, Node, audience
 from pilothouse.mesh.identity import Identity
@@ -23,8 +21,10 @@ from pilothouse.server.methods import SERVICES
 from pilothouse.server.peer import presented
 from pilothouse.server.session import BadRequest, Context, Session, Stream
 from pilothouse.server.tally import Tally
+from pilothouse.serving.catalogue import Catalogue
+from pilothouse.serving.changes import Change, affected
+from pilothouse.serving.world import World
 from pilothouse.structures.turns import Steps, at_once
-from pilothouse.world import World
 
 log = structlog.get_logger(__name__)
 

@@ -20,7 +20,7 @@ from pilothouse.protocol.sotw import SotwStream
 from pilothouse.protocol.subscription import Excess, Names, cut, preparing
 from pilothouse.server.node import plain
 from pilothouse.server.tally import Tally
-from pilothouse.world import World
+from pilothouse.serving.world import World
 
 log = structlog.get_logger(__name__)
 

@@ -14,16 +14,16 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pilothouse.assignments import Assignments
-from pilothouse.capturing import Capturing
-from pilothouse.changes import Change, change, concerns
-from pilothouse.directory import Directory
 from pilothouse.encoding.resources import Resource, ResourceType, Selection
-from pilothouse.knowledge import Knowledge
 from pilothouse.mesh.audience import ANYBODY, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.mesh.claims import Claims, Resolved
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Family, Leading, Service, ServiceName
+from pilothouse.serving.assignments import Assignments
+from pilothouse.serving.capturing import Capturing
+from pilothouse.serving.changes import Change, change, concerns
+from pilothouse.serving.directory import Directory
+from pilothouse.serving.knowledge import Knowledge
 from pilothouse.structures.cache import Cache, interned
 from pilothouse.structures.turns import Steps, at_once
 from pilothouse.translate import Translated, egress, routes, translate

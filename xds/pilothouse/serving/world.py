@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 
-from pilothouse.catalogue import Catalogue
 from pilothouse.encoding.resources import EMPTY, Resource, ResourceType, Selection
 from pilothouse.mesh.audience import Audience, Capture, Dialect
+from pilothouse.serving.catalogue import Catalogue
 
 
 class World:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from pilothouse.catalogue import Catalogue
 from pilothouse.mesh.audience import ANYBODY, Audience
 from pilothouse.model.reasons import OF_CLIENTS, Omission, Reason
 from pilothouse.model.services import Service, ServiceName
+from pilothouse.serving.catalogue import Catalogue
 
 
 class Census:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
-from pilothouse.directory import Directory
 from pilothouse.encoding.resources import Changes, ResourceType
 from pilothouse.mesh.audience import Dialect, Scope
 from pilothouse.model.services import Exposed, Leading, ServiceName
+from pilothouse.serving.directory import Directory
 from pilothouse.translate import NOT_CAPTURED, Captured, Translated
 from pilothouse.translate.proxyless import targets
 

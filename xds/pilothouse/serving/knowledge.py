@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from pilothouse.directory import Directory
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.services import ServiceName
+from pilothouse.serving.directory import Directory
 
 
 class Knowledge:
