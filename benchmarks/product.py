@@ -23,7 +23,7 @@ from benchmarks.world import changed, service
 from pilothouse import app
 from pilothouse.cli import logs, workers
 from pilothouse.cli.workers import reserved
-from pilothouse.config import HostPort, Settings
+from pilothouse.config.settings import HostPort, Settings
 from pilothouse.model.reasons import Reason
 from pilothouse.sources import Fault, Sink, Source
 

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from pilothouse.cli import serve
-from pilothouse.config import ConfigError, HostPort, Settings, load
+from pilothouse.config.settings import ConfigError, HostPort, Settings, load
 from pilothouse.kubernetes.roots import Root
 
 XDS = HostPort("127.0.0.1", 18000)

@@ -25,7 +25,7 @@ from pilothouse.cli.demo.backends import serving
 from pilothouse.cli.demo.control_plane import ControlPlane
 from pilothouse.cli.demo.ports import Ports
 from pilothouse.cli.demo.processes import Processes, Unavailable, find_envoy
-from pilothouse.config import ConfigError
+from pilothouse.config.settings import ConfigError
 
 
 def main() -> None:

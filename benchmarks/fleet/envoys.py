@@ -9,7 +9,7 @@ from pathlib import Path
 from pilothouse.cli.bootstrap import Sidecar, bootstrap
 from pilothouse.cli.demo.ports import Ports
 from pilothouse.cli.demo.processes import Processes, sidecar
-from pilothouse.config import HostPort
+from pilothouse.config.settings import HostPort
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
 

@@ -23,7 +23,7 @@ from pilothouse.cli.demo.processes import Processes, Unavailable, find_envoy
 from pilothouse.cli.demo.traffic import Connection, drive
 from pilothouse.cli.demo.traffic import outcome as became
 from pilothouse.cli.demo.waiting import until
-from pilothouse.config import HostPort
+from pilothouse.config.settings import HostPort
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
 

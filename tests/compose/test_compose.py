@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pilothouse.config import listening
+from pilothouse.config.settings import listening
 from pilothouse.sources.files.state import default_folder
 
 # What compose 1.29 reads just as 2 does; it refuses `name` at the top, and 2 warns of `version`.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from pilothouse.certificates import Certificates, Files, Unusable, Validity, read
+from pilothouse.server.certificates import Certificates, Files, Unusable, Validity, read
 
 from ..authority import Authority, replace
 

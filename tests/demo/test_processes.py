@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli.demo.processes import Processes, Unavailable, control_plane, find_envoy
-from pilothouse.config import ConfigError
+from pilothouse.config.settings import ConfigError
 
 SLEEP = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"]
 STUBBORN = [

@@ -14,7 +14,7 @@ from pilothouse.cli.demo.ports import Ports
 from pilothouse.cli.demo.shares import REFUSED
 from pilothouse.cli.demo.sightings import Sightings, Watch
 from pilothouse.cli.demo.traffic import Connection, drive, outcome
-from pilothouse.config import ConfigError
+from pilothouse.config.settings import ConfigError
 
 ADDRESSES = [pod.address for pod in START.pods]
 HEAD = "HTTP/1.1 {} x\r\nContent-Length: 2\r\n{}\r\nhi"

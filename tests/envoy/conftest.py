@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pilothouse import app
-from pilothouse.config import HostPort, Settings
+from pilothouse.config.settings import HostPort, Settings
 
 from .dns_server import DnsServer
 from .manifests import service

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.cli.bootstrap import Sidecar, Tls, bootstrap
-from pilothouse.config import HostPort
+from pilothouse.config.settings import HostPort
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
 

@@ -17,7 +17,7 @@ import httpx
 from rich.console import Console
 
 from pilothouse.cli.demo.processes import Unavailable
-from pilothouse.config import ConfigError
+from pilothouse.config.settings import ConfigError
 
 from ..chaos.injection import Outcome
 from ..chaos.interruptible import run

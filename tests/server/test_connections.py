@@ -10,8 +10,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from pilothouse.certificates import Certificates, Files
 from pilothouse.encoding.resources import ResourceType
+from pilothouse.server.certificates import Certificates, Files
 from pilothouse.server.grpc_server import Unavailable
 
 from ..authority import Authority, replace

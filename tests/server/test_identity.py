@@ -11,10 +11,10 @@ import grpc
 import pytest
 import structlog
 
-from pilothouse.certificates import Certificates, Files
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.audience import Admission
 from pilothouse.mesh.identity import Identity
+from pilothouse.server.certificates import Certificates, Files
 
 from ..authority import Authority, Issued, replace
 from .conftest import ADS, Server, Stream, cluster, service

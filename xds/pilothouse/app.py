@@ -18,8 +18,7 @@ import structlog
 
 from pilothouse.admin.http import admin
 from pilothouse.admin.serve import serving as serving_admin
-from pilothouse.certificates import Certificates, Files, Unusable
-from pilothouse.config import ConfigError, Settings
+from pilothouse.config.settings import ConfigError, Settings
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Namespaces
 from pilothouse.mesh.audience import Admission
@@ -29,6 +28,7 @@ from pilothouse.observe import SourceState, observe
 from pilothouse.registry.damping import Damping
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
+from pilothouse.server.certificates import Certificates, Files, Unusable
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery

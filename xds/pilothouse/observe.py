@@ -19,12 +19,12 @@ from pilothouse.admin.status import (
     StreamStatus,
     SubscriptionStatus,
 )
-from pilothouse.certificates import Certificates
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
+from pilothouse.server.certificates import Certificates
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
 from pilothouse.serving.catalogue import Catalogue

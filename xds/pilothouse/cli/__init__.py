@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 
 from pilothouse.cli import demo, health, serve, sidecar, validate, version
-from pilothouse.config import ConfigError
+from pilothouse.config.settings import ConfigError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(serve.serve)

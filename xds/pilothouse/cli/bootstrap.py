@@ -20,7 +20,7 @@ from envoy_data_plane.envoy.extensions.upstreams.http import v3 as http
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google import protobuf
 
-from pilothouse.config import HostPort
+from pilothouse.config.settings import HostPort
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import NOWHERE
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pilothouse.config import ConfigError, HostPort, listening
+from pilothouse.config.settings import ConfigError, HostPort, listening
 
 # Health checks of containers end after a few seconds themselves.
 _TIMEOUT_S = 2.0

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pilothouse.config import ConfigError
+from pilothouse.config.settings import ConfigError
 
 
 class Output(Enum):

@@ -12,7 +12,7 @@ import typer
 
 from pilothouse.cli.signals import until_the_loop_heeds_them
 from pilothouse.cli.workers import MISCONFIGURED, Heart, reserved, run
-from pilothouse.config import ConfigError, Settings, load
+from pilothouse.config.settings import ConfigError, Settings, load
 
 Manifests = Annotated[
     list[str] | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pilothouse.config import ConfigError, HostPort
+from pilothouse.config.settings import ConfigError, HostPort
 from pilothouse.mesh.audience import METADATA, BadNode, Capture, Node, audience
 from pilothouse.model.services import NOWHERE, Locality
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pilothouse.cli.output import Form, Output, answer, one_line
-from pilothouse.config import ConfigError
+from pilothouse.config.settings import ConfigError
 from pilothouse.kubernetes.realm import Network, Realm, network
 from pilothouse.kubernetes.roots import Root
 

@@ -6,7 +6,7 @@ import random
 import socket
 from collections.abc import Iterable
 
-from pilothouse.config import ConfigError
+from pilothouse.config.settings import ConfigError
 
 # Above those of well-known services, below those that the kernel lends to clients.
 _RANGE = range(20_000, 32_000)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pilothouse.config import PREFIX, ConfigError
+from pilothouse.config.settings import PREFIX, ConfigError
 
 _PATIENCE_S = 5.0
 

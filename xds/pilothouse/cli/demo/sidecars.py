@@ -10,7 +10,7 @@ from pilothouse.cli.demo.mesh import HOSTS, NAMESPACES, REGION, START, Caller, F
 from pilothouse.cli.demo.processes import Processes, Unavailable, sidecar
 from pilothouse.cli.demo.traffic import Connection, outcome
 from pilothouse.cli.demo.waiting import until
-from pilothouse.config import HostPort
+from pilothouse.config.settings import HostPort
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
 

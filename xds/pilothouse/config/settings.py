@@ -27,9 +27,9 @@ from pydantic import (
     field_validator,
 )
 
+from pilothouse.config.security import Security, present
 from pilothouse.kubernetes.realm import Network, network
 from pilothouse.kubernetes.roots import Root
-from pilothouse.security import Security, present
 from pilothouse.sources import HOLD_S
 
 PREFIX = "PILOTHOUSE_"

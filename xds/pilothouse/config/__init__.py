@@ -1,0 +1,1 @@
+"""What an operator says: file, environment and flags become frozen settings."""
