@@ -21,11 +21,11 @@ from benchmarks.servers import allow_many_connections
 from rich.console import Console
 from rich.table import Table
 
-from pilothouse.cli.demo.backends import serving
-from pilothouse.cli.demo.control_plane import ControlPlane
-from pilothouse.cli.demo.ports import Ports
-from pilothouse.cli.demo.processes import Processes, Unavailable, find_envoy
 from pilothouse.config.settings import ConfigError
+from pilothouse.demo.backends import serving
+from pilothouse.demo.control_plane import ControlPlane
+from pilothouse.demo.ports import Ports
+from pilothouse.demo.processes import Processes, Unavailable, find_envoy
 
 
 def main() -> None:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pilothouse.cli.bootstrap import Sidecar, bootstrap
-from pilothouse.cli.demo.ports import Ports
-from pilothouse.cli.demo.processes import Processes, sidecar
+from pilothouse.config.bootstrap import Sidecar, bootstrap
 from pilothouse.config.settings import HostPort
+from pilothouse.demo.ports import Ports
+from pilothouse.demo.processes import Processes, sidecar
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
 

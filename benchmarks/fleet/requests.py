@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from benchmarks.fleet.world import PODS
 
-from pilothouse.cli.demo.traffic import drive
+from pilothouse.demo.traffic import drive
 
 _NAMES = frozenset(pod.name for pod in PODS)
 _CALLERS = 20

@@ -11,9 +11,9 @@ from benchmarks.fleet.look import Look, look
 from benchmarks.fleet.requests import Requests, calling
 from benchmarks.fleet.world import World
 
-from pilothouse.cli.demo.control_plane import ControlPlane
-from pilothouse.cli.demo.processes import Processes, Unavailable
-from pilothouse.cli.demo.waiting import until
+from pilothouse.demo.control_plane import ControlPlane
+from pilothouse.demo.processes import Processes, Unavailable
+from pilothouse.demo.waiting import until
 
 _WAVE = 16  # processes that start at the same time: more would only wait for each other
 _STEP_S = 120.0

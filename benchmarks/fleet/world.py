@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.manifests import manifest
 
-from pilothouse.cli.demo.mesh import Pod
+from pilothouse.demo.mesh import Pod
 from pilothouse.model.services import Endpoint, Locality, Port, Service, ServiceName, ServiceSpec, ordered
 
 _ZONE = Locality("region-1", "zone-a")

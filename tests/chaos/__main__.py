@@ -16,8 +16,8 @@ from dataclasses import asdict
 import httpx
 from rich.console import Console
 
-from pilothouse.cli.demo.processes import Unavailable
 from pilothouse.config.settings import ConfigError
+from pilothouse.demo.processes import Unavailable
 
 from . import certificates, clients, files, restarts, rules, signals, workers
 from .injection import Injection, Outcome, injections

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from pilothouse.cli.demo.waiting import until
+from pilothouse.demo.waiting import until
 
 from .injection import injection
 from .stage import Stage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pilothouse.cli.demo.waiting import until
+from pilothouse.demo.waiting import until
 
 from .injection import injection
 from .stage import ATTACKS, Stage

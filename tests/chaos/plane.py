@@ -13,10 +13,10 @@ from pathlib import Path
 
 from benchmarks.fleet.envoys import resident_mb
 
-from pilothouse.cli.demo.ports import Ports
-from pilothouse.cli.demo.processes import Processes, Unavailable
-from pilothouse.cli.demo.traffic import Answer, Connection
-from pilothouse.cli.demo.waiting import until
+from pilothouse.demo.ports import Ports
+from pilothouse.demo.processes import Processes, Unavailable
+from pilothouse.demo.traffic import Answer, Connection
+from pilothouse.demo.waiting import until
 
 _NAME = "control-plane"
 _PROGRAM = Path(sys.executable).with_name("pilothouse")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pilothouse.cli.demo.processes import Processes
+from pilothouse.demo.processes import Processes
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 

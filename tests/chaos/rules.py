@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilothouse.cli.demo.traffic import Connection
-from pilothouse.cli.demo.waiting import until
+from pilothouse.demo.traffic import Connection
+from pilothouse.demo.waiting import until
 
 from ..envoy.manifests import Document
 from .injection import injection

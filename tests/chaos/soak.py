@@ -20,8 +20,8 @@ from typing import Any
 import grpc
 from benchmarks.fleet.envoys import resident_mb
 
-from pilothouse.cli.demo.ports import Ports
-from pilothouse.cli.demo.processes import Processes
+from pilothouse.demo.ports import Ports
+from pilothouse.demo.processes import Processes
 
 from ..envoy.manifests import Manifests, endpoint_slice, service
 from ..wire.stream import VARIANTS, node, path

@@ -16,14 +16,14 @@ import httpx
 from benchmarks.fleet.requests import Requests
 from benchmarks.fleet.world import PODS
 
-from pilothouse.cli.bootstrap import Sidecar, bootstrap
-from pilothouse.cli.demo.backends import serving
-from pilothouse.cli.demo.ports import Ports
-from pilothouse.cli.demo.processes import Processes, Unavailable, find_envoy
-from pilothouse.cli.demo.traffic import Connection, drive
-from pilothouse.cli.demo.traffic import outcome as became
-from pilothouse.cli.demo.waiting import until
+from pilothouse.config.bootstrap import Sidecar, bootstrap
 from pilothouse.config.settings import HostPort
+from pilothouse.demo.backends import serving
+from pilothouse.demo.ports import Ports
+from pilothouse.demo.processes import Processes, Unavailable, find_envoy
+from pilothouse.demo.traffic import Connection, drive
+from pilothouse.demo.traffic import outcome as became
+from pilothouse.demo.waiting import until
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from pilothouse.cli.demo.waiting import until
+from pilothouse.demo.waiting import until
 
 from .injection import injection
 from .restarts import SPOILT

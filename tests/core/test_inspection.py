@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.inspection import Severity, inspect
+from pilothouse.cli.inspection import Severity, inspect
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Root
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.cli.demo.story import STORY
+from pilothouse.demo.story import STORY
 
 Started = Callable[..., subprocess.Popen[str]]
 
@@ -101,7 +101,7 @@ def test_a_mistake_is_one_line_and_exit_2(demo: Started, tmp_path, arguments, en
 
 def test_the_summary_for_programs_has_every_step() -> None:
     from pilothouse.cli import demo
-    from pilothouse.cli.demo.verdict import Verdict
+    from pilothouse.demo.verdict import Verdict
 
     met = Verdict(1, "a", "x", "1", "1", requests=9, per_s=1.5, refused=0, failed=0, propagation_ms=3.2)
     missed = Verdict(2, "b", "", "1", "2", 9, 1.5, 0, 1, None, why=("2",))

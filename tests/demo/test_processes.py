@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.cli.demo.processes import Processes, Unavailable, control_plane, find_envoy
 from pilothouse.config.settings import ConfigError
+from pilothouse.demo.processes import Processes, Unavailable, control_plane, find_envoy
 
 SLEEP = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"]
 STUBBORN = [
@@ -51,7 +51,7 @@ async def test_processes_end_with_their_block_also_by_an_error(tmp_path: Path, e
 
 
 async def test_a_process_that_will_not_end_is_killed(tmp_path: Path, eventually, monkeypatch) -> None:
-    monkeypatch.setattr("pilothouse.cli.demo.processes._PATIENCE_S", 0.1)
+    monkeypatch.setattr("pilothouse.demo.processes._PATIENCE_S", 0.1)
     with Processes(tmp_path) as processes:
         processes.start("stubborn", STUBBORN)
         pid = await pid_of(processes, "stubborn", eventually)

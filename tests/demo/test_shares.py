@@ -7,8 +7,8 @@ from fractions import Fraction as F
 
 import pytest
 
-from pilothouse.cli.demo.mesh import CALLERS, START, Flow, Pod
-from pilothouse.cli.demo.shares import REFUSED, shares, wanted
+from pilothouse.demo.mesh import CALLERS, START, Flow, Pod
+from pilothouse.demo.shares import REFUSED, shares, wanted
 
 
 def pod(name: str, **facts) -> Pod:

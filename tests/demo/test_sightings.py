@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction as F
 
-from pilothouse.cli.demo.shares import REFUSED
-from pilothouse.cli.demo.sightings import RECENT_S, Sightings, Watch
+from pilothouse.demo.shares import REFUSED
+from pilothouse.demo.sightings import RECENT_S, Sightings, Watch
 
 PAIR = {"a1": F(1, 2), "a2": F(1, 2)}
 FIVE_TO_ONE = {"a1": F(5, 6), "a2": F(1, 6)}

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.cli.demo.manifests import manifests, save
-from pilothouse.cli.demo.mesh import CALLERS, FLOWS, HOSTS, START, ZONES, Mesh
-from pilothouse.cli.demo.shares import wanted
-from pilothouse.cli.demo.story import STORY, Act, Doing
-from pilothouse.inspection import Severity, inspect
+from pilothouse.cli.inspection import Severity, inspect
+from pilothouse.demo.manifests import manifests, save
+from pilothouse.demo.mesh import CALLERS, FLOWS, HOSTS, START, ZONES, Mesh
+from pilothouse.demo.shares import wanted
+from pilothouse.demo.story import STORY, Act, Doing
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Root
 from pilothouse.model.services import Locality, ServiceName

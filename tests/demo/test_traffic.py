@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager, closing
 
 import pytest
 
-from pilothouse.cli.demo import backends
-from pilothouse.cli.demo.mesh import START
-from pilothouse.cli.demo.ports import Ports
-from pilothouse.cli.demo.shares import REFUSED
-from pilothouse.cli.demo.sightings import Sightings, Watch
-from pilothouse.cli.demo.traffic import Connection, drive, outcome
 from pilothouse.config.settings import ConfigError
+from pilothouse.demo import backends
+from pilothouse.demo.mesh import START
+from pilothouse.demo.ports import Ports
+from pilothouse.demo.shares import REFUSED
+from pilothouse.demo.sightings import Sightings, Watch
+from pilothouse.demo.traffic import Connection, drive, outcome
 
 ADDRESSES = [pod.address for pod in START.pods]
 HEAD = "HTTP/1.1 {} x\r\nContent-Length: 2\r\n{}\r\nhi"

@@ -9,14 +9,14 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from pilothouse.cli.demo import tables
-from pilothouse.cli.demo.board import Board
-from pilothouse.cli.demo.mesh import FLOWS, START, Flow
-from pilothouse.cli.demo.screen import live
-from pilothouse.cli.demo.shares import wanted
-from pilothouse.cli.demo.sightings import Sightings, Watch
-from pilothouse.cli.demo.story import STORY, Doing
-from pilothouse.cli.demo.verdict import Reconnected, missed, tolerance, verdict
+from pilothouse.demo import tables
+from pilothouse.demo.board import Board
+from pilothouse.demo.mesh import FLOWS, START, Flow
+from pilothouse.demo.screen import live
+from pilothouse.demo.shares import wanted
+from pilothouse.demo.sightings import Sightings, Watch
+from pilothouse.demo.story import STORY, Doing
+from pilothouse.demo.verdict import Reconnected, missed, tolerance, verdict
 
 WEIGHT, KILL, RESTART = (
     next(act for act in STORY if act.doing is doing) for doing in (Doing.RENAME, Doing.KILL, Doing.RESTART)

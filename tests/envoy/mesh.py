@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from pilothouse.cli.bootstrap import Sidecar, Tls, bootstrap
+from pilothouse.config.bootstrap import Sidecar, Tls, bootstrap
 from pilothouse.config.settings import HostPort
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.cli.bootstrap import Tls
+from pilothouse.config.bootstrap import Tls
 
 from ..authority import Authority, replace
 from .load import ask

@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
-from pilothouse.cli.demo.processes import Unavailable
 from pilothouse.config.settings import ConfigError
+from pilothouse.demo.processes import Unavailable
 
 from ..chaos.injection import Outcome
 from ..chaos.interruptible import run

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-from pilothouse.cli.demo.processes import Unavailable
-from pilothouse.cli.demo.waiting import until
+from pilothouse.demo.processes import Unavailable
+from pilothouse.demo.waiting import until
 
 from ..chaos.client import Client
 from ..chaos.injection import Injection

@@ -20,9 +20,9 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
     http_connection_manager_pb2 as hcm,
 )
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
+from pilothouse.cli.inspection import Severity, inspect
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.encoding.rules import check
-from pilothouse.inspection import Severity, inspect
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Root
 from pilothouse.mesh.audience import audience

@@ -12,7 +12,7 @@ from pilothouse.mesh.audience import METADATA, BadNode, Capture, Node, audience
 from pilothouse.model.services import NOWHERE, Locality
 
 if TYPE_CHECKING:
-    from pilothouse.cli.bootstrap import Tls
+    from pilothouse.config.bootstrap import Tls
 
 _FLAGS = {
     "namespace": "--namespace",
@@ -80,7 +80,7 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
 ) -> None:
     """Print the Envoy bootstrap of one sidecar, as JSON. File names are those that the sidecar sees."""
     # Not at the top: Envoy's messages take half a second to import, which other commands need not wait for.
-    from pilothouse.cli import bootstrap as envoy
+    from pilothouse.config import bootstrap as envoy
 
     said = {
         "namespace": _given("--namespace", namespace),
@@ -139,7 +139,7 @@ def _host_port(flag: str, text: str) -> HostPort:
 
 
 def _tls(ca: str, cert: str, key: str, san: str) -> Tls | None:
-    from pilothouse.cli.bootstrap import Tls
+    from pilothouse.config.bootstrap import Tls
 
     if bool(cert) != bool(key):
         raise ConfigError("--tls-key" if cert else "--tls-cert", "is needed: certificate and key go together")

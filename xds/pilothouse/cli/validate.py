@@ -15,7 +15,7 @@ from pilothouse.kubernetes.realm import Network, Realm, network
 from pilothouse.kubernetes.roots import Root
 
 if TYPE_CHECKING:
-    from pilothouse.inspection import Finding, Inspection
+    from pilothouse.cli.inspection import Finding, Inspection
 
 Paths = Annotated[
     list[str],
@@ -43,7 +43,7 @@ def validate(
 
     Exits 1 if something is at fault, and 0 if something is only doubtful or left out.
     """
-    from pilothouse.inspection import Severity, inspect
+    from pilothouse.cli.inspection import Severity, inspect
 
     realm = Realm(
         cluster_domain, service_networks=_networks(service_cidr), allow_loopback=allow_loopback_endpoints
@@ -75,7 +75,7 @@ def _root(path: str) -> Root:
 
 
 def _as_json(found: Inspection) -> dict[str, Any]:
-    from pilothouse.inspection import Severity
+    from pilothouse.cli.inspection import Severity
 
     counts = {name: getattr(found, name) for name in _COUNTED}
     by_reason = _by_reason(found)
@@ -95,7 +95,7 @@ def _as_text(found: Inspection) -> str:
     from rich.console import Console
     from rich.text import Text
 
-    from pilothouse.inspection import Severity
+    from pilothouse.cli.inspection import Severity
 
     styles = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.LEFT_OUT: "cyan"}
     plain = bool(os.environ.get("NO_COLOR"))
@@ -121,7 +121,7 @@ _COUNTED = ("files", "documents", "objects", "services", "endpoints")
 
 
 def _summary(found: Inspection) -> str:
-    from pilothouse.inspection import Severity
+    from pilothouse.cli.inspection import Severity
 
     counts = ", ".join(_count(getattr(found, name), name.removesuffix("s")) for name in _COUNTED)
     faults = _count(len(found.of(Severity.ERROR)), "fault")
@@ -134,7 +134,7 @@ def _summary(found: Inspection) -> str:
 
 def _by_reason(found: Inspection) -> dict[str, int]:
     """How many of the findings that are left out have each code."""
-    from pilothouse.inspection import Severity
+    from pilothouse.cli.inspection import Severity
 
     return dict(sorted(Counter(finding.code for finding in found.of(Severity.LEFT_OUT)).items()))
 

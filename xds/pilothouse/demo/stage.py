@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pilothouse.cli.demo import backends, sidecars
-from pilothouse.cli.demo.control_plane import ControlPlane
-from pilothouse.cli.demo.manifests import manifests, save
-from pilothouse.cli.demo.mesh import CALLERS, FLOWS, START, Caller, Flow, Mesh
-from pilothouse.cli.demo.ports import Ports
-from pilothouse.cli.demo.processes import Processes
-from pilothouse.cli.demo.shares import wanted
-from pilothouse.cli.demo.sidecars import asked_as
-from pilothouse.cli.demo.sightings import Sightings, Watch
-from pilothouse.cli.demo.traffic import drive
+from pilothouse.demo import backends, sidecars
+from pilothouse.demo.control_plane import ControlPlane
+from pilothouse.demo.manifests import manifests, save
+from pilothouse.demo.mesh import CALLERS, FLOWS, START, Caller, Flow, Mesh
+from pilothouse.demo.ports import Ports
+from pilothouse.demo.processes import Processes
+from pilothouse.demo.shares import wanted
+from pilothouse.demo.sidecars import asked_as
+from pilothouse.demo.sightings import Sightings, Watch
+from pilothouse.demo.traffic import drive
 
 PACE = {"payments": (1, 160.0), "search": (1, 80.0), "web": (4, 40.0)}
 """For each host: how many connections a caller has, and requests per second on each."""

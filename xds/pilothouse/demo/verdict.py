@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pilothouse.cli.demo.mesh import CALLERS, Flow
-from pilothouse.cli.demo.shares import Shares
-from pilothouse.cli.demo.sightings import Watch
-from pilothouse.cli.demo.story import Act, Doing
+from pilothouse.demo.mesh import CALLERS, Flow
+from pilothouse.demo.shares import Shares
+from pilothouse.demo.sightings import Watch
+from pilothouse.demo.story import Act, Doing
 
 _SIGMAS = 5
 """How far a share may be off: about one honest run in ten thousand is further off by chance."""

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
-from pilothouse.cli.demo.mesh import Flow, Mesh, Pod
+from pilothouse.demo.mesh import Flow, Mesh, Pod
 
 Shares = Mapping[str, Fraction]
 """The share of each outcome, above 0, adding up to 1: the name of a pod, or the status of a refusal."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from pilothouse.cli.demo.mesh import CALLERS, Flow, Mesh
+from pilothouse.demo.mesh import CALLERS, Flow, Mesh
 
 
 class Doing(Enum):

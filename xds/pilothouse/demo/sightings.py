@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from pilothouse.cli.demo.shares import REFUSED, Shares
+from pilothouse.demo.shares import REFUSED, Shares
 
 RECENT_S = 2.0
 

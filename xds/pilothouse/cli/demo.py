@@ -13,7 +13,7 @@ import typer
 from pilothouse.cli.output import Form, Output
 
 if TYPE_CHECKING:
-    from pilothouse.cli.demo.verdict import Verdict
+    from pilothouse.demo.verdict import Verdict
 
 Seconds = Annotated[float, typer.Option(metavar="N", min=20, max=3600, help="About how long it takes.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Lines, not a live table.")]
@@ -33,10 +33,10 @@ def _shown(seconds: float, plain: bool, programs: bool) -> bool:
     # Not at the top: Envoy's messages take half a second to import, which other commands need not wait for.
     from rich.console import Console
 
-    from pilothouse.cli.demo.processes import Unavailable
-    from pilothouse.cli.demo.run import Interrupted, run
-    from pilothouse.cli.demo.screen import PLAIN_WIDTH
-    from pilothouse.cli.demo.tables import summary
+    from pilothouse.demo.processes import Unavailable
+    from pilothouse.demo.run import Interrupted, run
+    from pilothouse.demo.screen import PLAIN_WIDTH
+    from pilothouse.demo.tables import summary
 
     console = Console(stderr=programs)
     terminal = console.is_terminal and not console.is_dumb_terminal

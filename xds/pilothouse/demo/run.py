@@ -14,13 +14,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pilothouse.cli.demo import screen
-from pilothouse.cli.demo.board import Board
-from pilothouse.cli.demo.mesh import CALLERS, START, ZONES
-from pilothouse.cli.demo.play import Teller, play
-from pilothouse.cli.demo.processes import Processes, Unavailable, find_envoy
-from pilothouse.cli.demo.stage import running
-from pilothouse.cli.demo.verdict import Verdict
+from pilothouse.demo import screen
+from pilothouse.demo.board import Board
+from pilothouse.demo.mesh import CALLERS, START, ZONES
+from pilothouse.demo.play import Teller, play
+from pilothouse.demo.processes import Processes, Unavailable, find_envoy
+from pilothouse.demo.stage import running
+from pilothouse.demo.verdict import Verdict
 
 _CAST = f"Starting a control plane, {len(START.pods)} backends in {len(ZONES)} zones, {len(CALLERS)} Envoys"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import NamedTuple
 
-from pilothouse.cli.demo.sightings import Sightings
+from pilothouse.demo.sightings import Sightings
 
 POD_HEADER = "x-pod"
 """In which a backend says who it is."""

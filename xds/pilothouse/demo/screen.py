@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 from rich.console import Console
 from rich.live import Live
 
-from pilothouse.cli.demo import tables
-from pilothouse.cli.demo.board import Board
-from pilothouse.cli.demo.story import Act
-from pilothouse.cli.demo.verdict import Verdict
+from pilothouse.demo import tables
+from pilothouse.demo.board import Board
+from pilothouse.demo.story import Act
+from pilothouse.demo.verdict import Verdict
 
 _REFRESH_S = 0.25
 PLAIN_WIDTH = 140

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from pilothouse.cli.demo.mesh import Pod
-from pilothouse.cli.demo.traffic import POD_HEADER
+from pilothouse.demo.mesh import Pod
+from pilothouse.demo.traffic import POD_HEADER
 
 
 @asynccontextmanager

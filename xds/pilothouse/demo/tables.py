@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pilothouse.cli.demo.board import Board, Row
-from pilothouse.cli.demo.story import Act
-from pilothouse.cli.demo.verdict import Verdict
+from pilothouse.demo.board import Board, Row
+from pilothouse.demo.story import Act
+from pilothouse.demo.verdict import Verdict
 
 _BAR = 20
 _WIDE = 110

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from pilothouse.cli.demo.board import Board
-from pilothouse.cli.demo.mesh import CALLERS
-from pilothouse.cli.demo.stage import Stage
-from pilothouse.cli.demo.story import STORY, Act, Doing
-from pilothouse.cli.demo.verdict import Reconnected, Verdict, verdict
-from pilothouse.cli.demo.waiting import until
+from pilothouse.demo.board import Board
+from pilothouse.demo.mesh import CALLERS
+from pilothouse.demo.stage import Stage
+from pilothouse.demo.story import STORY, Act, Doing
+from pilothouse.demo.verdict import Reconnected, Verdict, verdict
+from pilothouse.demo.waiting import until
 
 _SHOWS_S = 10.0
 _BACK_S = 20.0

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pilothouse.cli.demo.mesh import CALLERS, FLOWS, HOSTS, Flow, Mesh, Pod
-from pilothouse.cli.demo.shares import wanted
-from pilothouse.cli.demo.sightings import RECENT_S, Sightings, Watch
-from pilothouse.cli.demo.story import STORY, Act
-from pilothouse.cli.demo.verdict import Verdict
+from pilothouse.demo.mesh import CALLERS, FLOWS, HOSTS, Flow, Mesh, Pod
+from pilothouse.demo.shares import wanted
+from pilothouse.demo.sightings import RECENT_S, Sightings, Watch
+from pilothouse.demo.story import STORY, Act
+from pilothouse.demo.verdict import Verdict
 
 
 class Row(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from pilothouse.cli.demo.mesh import NAMESPACES, REGION, ZONES, Mesh
+from pilothouse.demo.mesh import NAMESPACES, REGION, ZONES, Mesh
 
 DOMAIN = "cluster.local"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from pilothouse.cli.bootstrap import Sidecar, bootstrap
-from pilothouse.cli.demo.mesh import HOSTS, NAMESPACES, REGION, START, Caller, Flow
-from pilothouse.cli.demo.processes import Processes, Unavailable, sidecar
-from pilothouse.cli.demo.traffic import Connection, outcome
-from pilothouse.cli.demo.waiting import until
+from pilothouse.config.bootstrap import Sidecar, bootstrap
 from pilothouse.config.settings import HostPort
+from pilothouse.demo.mesh import HOSTS, NAMESPACES, REGION, START, Caller, Flow
+from pilothouse.demo.processes import Processes, Unavailable, sidecar
+from pilothouse.demo.traffic import Connection, outcome
+from pilothouse.demo.waiting import until
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from pilothouse.cli.demo.processes import Processes, Unavailable, control_plane
-from pilothouse.cli.demo.traffic import Connection
-from pilothouse.cli.demo.waiting import until
+from pilothouse.demo.processes import Processes, Unavailable, control_plane
+from pilothouse.demo.traffic import Connection
+from pilothouse.demo.waiting import until
 
 _NAME = "control-plane"
 _START_S = 30.0
