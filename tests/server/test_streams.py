@@ -8,8 +8,8 @@ from contextlib import suppress
 import grpc
 import pytest
 
+from pilothouse.admin.observe import LAGGING_S, observe
 from pilothouse.encoding.resources import ResourceType
-from pilothouse.observe import LAGGING_S, observe
 from pilothouse.registry.merged import Registry
 from pilothouse.serving.census import Census
 

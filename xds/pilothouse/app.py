@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from pilothouse.admin.http import admin
+from pilothouse.admin.observe import observe
 from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.config.settings import ConfigError, Settings
 from pilothouse.kubernetes.realm import Realm
@@ -24,17 +25,17 @@ from pilothouse.kubernetes.roots import Namespaces
 from pilothouse.mesh.audience import Admission
 from pilothouse.mesh.identity import Identity
 from pilothouse.model.services import ServiceName
-from pilothouse.observe import SourceState, observe
 from pilothouse.registry.damping import Damping
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
+from pilothouse.registry.supervise import SourceState, supervise
 from pilothouse.server.certificates import Certificates, Files, Unusable
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
-from pilothouse.sources import Sink, Source
+from pilothouse.sources import Source
 from pilothouse.sources.files import Absence, FilesSource
 from pilothouse.sources.files.kept import Kept
 from pilothouse.sources.files.state import StateFolder, default_folder
@@ -47,7 +48,6 @@ log = structlog.get_logger(__name__)
 SYNC_S = 30.0
 _TRIM_S = 10.0  # how often memory that is free is given back, if there may be so many bytes of it
 _TRIMMED = 16 << 20
-_RETRY_S = (0.5, 30.0)  # the first and the longest pause before a failed source is run again
 # A fan-out to a thousand streams is not interrupted: what they answer would only delay the last of them.
 _FAN_OUT_S = 0.04
 # What is left out is counted in slices of about so long, with pauses, and a hundredth of the time at most.
@@ -84,7 +84,9 @@ async def run(
     _heed_signals(stopping, rereads)
 
     async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(supervise(state, registry.shard(state.name))) for state in states]
+        running = [
+            tasks.create_task(supervise(state, registry.shard(state.name), _log_failure)) for state in states
+        ]
         status = admin(lambda: observe(started_s, states, registry, catalogue, discovery, census, terms.tls))
         async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
             log.info("starting", admin=f"{settings.admin.host}:{admin_port}", sources=names)
@@ -112,22 +114,8 @@ async def run(
             task.cancel()
 
 
-async def supervise(state: SourceState, sink: Sink) -> None:
-    """Run a source for ever. While it is down, its last report stays in force and it is shown as stale."""
-    pause, longest = _RETRY_S
-    while True:
-        begun = time.monotonic()
-        try:
-            await state.source.run(state.watched(sink))
-            error: Exception = RuntimeError("the source ended by itself")
-        except Exception as failure:  # noqa: BLE001  (the one place that survives whatever a source does)
-            error = failure
-        state.failed(error)
-        if time.monotonic() - begun > longest:
-            pause = _RETRY_S[0]  # it had worked for a while
-        log.error("source failed", source=state.name, error=str(error) or repr(error), retry_s=pause)
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, longest)
+def _log_failure(state: SourceState, retry_s: float) -> None:
+    log.error("source failed", source=state.name, error=state.error, retry_s=retry_s)
 
 
 def _log_holds(registry: Registry, held: dict[str, Hold]) -> None:

@@ -152,6 +152,14 @@ def delta_body(resources: Iterable[Resource]) -> bytes:
     return b"".join([part for r in resources for part in (r.delta_head, r.any, r.delta_tail)])
 
 
+def no_endpoints(name: str) -> Resource:
+    """An empty load assignment, which takes the endpoints of a cluster away: leaving it out would not.
+
+    Clients may ask for any name, so nothing of it is kept.
+    """
+    return Resource(ResourceType.ENDPOINTS, name, wire.text(1, name))
+
+
 def packed(message: Message) -> Any:
     """An Any with a deterministic encoding inside."""
     any = Any()

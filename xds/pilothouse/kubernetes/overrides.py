@@ -9,15 +9,12 @@ from collections.abc import Callable, Mapping
 from pilothouse.kubernetes.fields import FieldError, annotation_error
 from pilothouse.kubernetes.metadata import is_label
 from pilothouse.model.addresses import canonical_address
-from pilothouse.model.services import Locality
+from pilothouse.model.services import MAX_WEIGHT, Locality
 
 WEIGHT = "pilothouse.dev/weight"
 ENDPOINT_WEIGHTS = "pilothouse.dev/endpoint-weights"
 LOCALITY = "pilothouse.dev/locality"
 EXPORT_TO = "pilothouse.dev/export-to"
-
-# The sum over a locality of some ten thousand endpoints has to fit into 32 bits.
-MAX_WEIGHT = 65_535
 
 _BY_NODE = "the place is that of the slice and the node"
 

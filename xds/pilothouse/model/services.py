@@ -15,6 +15,9 @@ from pilothouse.model.policy import PLAIN, Policy
 from pilothouse.model.reasons import Omission
 from pilothouse.model.routing import Labels, Route
 
+#: Of an endpoint. The sum over a locality of some ten thousand endpoints has to fit into 32 bits.
+MAX_WEIGHT = 65_535
+
 
 class ServiceName(NamedTuple):
     """What a service is called inside its cluster; `str()` gives `namespace/name`."""

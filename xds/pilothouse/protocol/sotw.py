@@ -14,6 +14,7 @@ from pilothouse.encoding.resources import (
     Resource,
     ResourceType,
     fingerprint,
+    no_endpoints,
     sotw_body,
     version,
 )
@@ -31,7 +32,6 @@ from pilothouse.protocol.subscription import (
     release,
 )
 from pilothouse.serving.world import World
-from pilothouse.translate import no_endpoints
 
 # Field numbers of DiscoveryResponse.
 _VERSION_INFO, _TYPE_URL, _NONCE = 1, 4, 5

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
-from pilothouse.encoding import wire
 from pilothouse.encoding.resources import Resource, ResourceType, Selection, checked
 from pilothouse.mesh.audience import Address, Dialect, Vantage
 from pilothouse.mesh.claims import Resolved, passed_on
@@ -189,14 +188,6 @@ def _vip_routes(resolved: Resolved, viewer: str = "") -> Mapping[str, Resource]:
 def assignment(name: str, pool: Pool, client: Vantage) -> Resource:
     """The endpoints of a cluster for a client; none, of an empty pool."""
     return Resource(ResourceType.ENDPOINTS, name, load_assignment(name, pool, client))
-
-
-def no_endpoints(name: str) -> Resource:
-    """An empty load assignment, which takes the endpoints of a cluster away: leaving it out would not.
-
-    Clients may ask for any name, so nothing of it is kept.
-    """
-    return Resource(ResourceType.ENDPOINTS, name, wire.text(1, name))
 
 
 def egress(address: Address, chains: bytes = b"") -> Resource:

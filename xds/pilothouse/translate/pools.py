@@ -13,12 +13,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
-from pilothouse.kubernetes.overrides import MAX_WEIGHT
 from pilothouse.mesh.audience import ANYWHERE, Vantage
 from pilothouse.mesh.dependencies import Preference
 from pilothouse.model.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.model.routing import Labels
 from pilothouse.model.services import (
+    MAX_WEIGHT,
     NEAREST,
     Endpoint,
     Family,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 
 from pilothouse import __version__
 from pilothouse.admin.status import (
@@ -21,67 +20,19 @@ from pilothouse.admin.status import (
 )
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.reasons import Reason
-from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
+from pilothouse.registry.supervise import SourceState
 from pilothouse.server.certificates import Certificates
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
-from pilothouse.sources import Fault, Sink, Source, Unknown
+from pilothouse.sources import Fault
 
 #: After how long without an answer a client is not just busy.
 LAGGING_S = 10.0
 _NAMES = 100  # so many services of a hold are named
-
-
-class SourceState:
-    """What is known of a source beside what it reports. Times are Unix seconds."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.name = source.name
-        self.stale = False
-        self.error = ""
-        self.last_report_s: float | None = None
-
-    def watched(self, sink: Sink) -> Sink:
-        """The sink, with each report noted."""
-        return _Watched(sink, self)
-
-    def reported(self) -> None:
-        self.stale, self.error, self.last_report_s = False, "", time.time()
-
-    def failed(self, error: Exception) -> None:
-        self.stale, self.error = True, str(error) or repr(error)
-
-
-class _Watched:
-    def __init__(self, sink: Sink, state: SourceState) -> None:
-        self._sink = sink
-        self._state = state
-
-    def restore(self, services: Iterable[Service]) -> None:
-        self._sink.restore(services)
-
-    def together(self) -> AbstractContextManager[None]:
-        return self._sink.together()
-
-    def unknown(self, unknown: Unknown) -> None:
-        self._sink.unknown(unknown)
-
-    def replace(self, services: Iterable[Service], suspect: bool = False) -> None:
-        self._sink.replace(services, suspect)
-        self._state.reported()
-
-    def put(self, service: Service) -> None:
-        self._sink.put(service)
-        self._state.reported()
-
-    def remove(self, name: ServiceName) -> None:
-        self._sink.remove(name)
-        self._state.reported()
 
 
 def observe(  # noqa: PLR0913  (each is a running part)

@@ -1,0 +1,82 @@
+"""A source is run for ever, and what is known of it beside its reports. Only here is a failure retried."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+
+from pilothouse.model.services import Service, ServiceName
+from pilothouse.sources import Sink, Source, Unknown
+
+_RETRY_S = (0.5, 30.0)  # the first and the longest pause before a failed source is run again
+
+
+class SourceState:
+    """What is known of a source beside what it reports. Times are Unix seconds."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.name = source.name
+        self.stale = False
+        self.error = ""
+        self.last_report_s: float | None = None
+
+    def watched(self, sink: Sink) -> Sink:
+        """The sink, with each report noted."""
+        return _Watched(sink, self)
+
+    def reported(self) -> None:
+        self.stale, self.error, self.last_report_s = False, "", time.time()
+
+    def failed(self, error: Exception) -> None:
+        self.stale, self.error = True, str(error) or repr(error)
+
+
+class _Watched:
+    def __init__(self, sink: Sink, state: SourceState) -> None:
+        self._sink = sink
+        self._state = state
+
+    def restore(self, services: Iterable[Service]) -> None:
+        self._sink.restore(services)
+
+    def together(self) -> AbstractContextManager[None]:
+        return self._sink.together()
+
+    def unknown(self, unknown: Unknown) -> None:
+        self._sink.unknown(unknown)
+
+    def replace(self, services: Iterable[Service], suspect: bool = False) -> None:
+        self._sink.replace(services, suspect)
+        self._state.reported()
+
+    def put(self, service: Service) -> None:
+        self._sink.put(service)
+        self._state.reported()
+
+    def remove(self, name: ServiceName) -> None:
+        self._sink.remove(name)
+        self._state.reported()
+
+
+async def supervise(state: SourceState, sink: Sink, failed: Callable[[SourceState, float], None]) -> None:
+    """Run a source for ever. While it is down, its last report stays in force and it is shown as stale.
+
+    `failed` is told of each failure, and in how many seconds the source is run again.
+    """
+    pause_s, longest_s = _RETRY_S
+    while True:
+        begun = time.monotonic()
+        try:
+            await state.source.run(state.watched(sink))
+            error: Exception = RuntimeError("the source ended by itself")
+        except Exception as failure:  # noqa: BLE001  (the one place that survives whatever a source does)
+            error = failure
+        state.failed(error)
+        if time.monotonic() - begun > longest_s:
+            pause_s = _RETRY_S[0]  # it had worked for a while
+        failed(state, pause_s)
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, longest_s)
