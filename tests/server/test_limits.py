@@ -100,13 +100,13 @@ def saying(value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("node", "field"),
     [
-        (saying({"dependencies": many(MOST + 1, "shop/s")}), "node.metadata.pilothouse.mesh.dependencies"),
+        (saying({"dependencies": many(MOST + 1, "shop/s")}), "node.metadata.pilothouse.dependencies"),
         (saying({"dependencies": [[0] * 50_000]}), "node.metadata.pilothouse"),
         (saying({"node": "n" * 5000}), "node.metadata.pilothouse.node"),
         (saying({"dependencies": ["x" * (1 << 20)]}), "node.metadata"),
         (
             saying({"dependencies": [{"service": "shop/s", "subset": {"v": many(101)}}]}),
-            "node.metadata.pilothouse.mesh.dependencies[0].subset",
+            "node.metadata.pilothouse.dependencies[0].subset",
         ),
         ({"id": "x" * 200_000}, "node.id"),
         ({"locality": {"zone": "z" * 5000}}, "node.locality.zone"),

@@ -35,7 +35,7 @@ async def test_who_may_not_depend_on_everything_is_told_so(ads: Any) -> None:
         await stream.ask(CLUSTER)
         code, details = await stream.ended()
         assert code is grpc.StatusCode.INVALID_ARGUMENT
-        assert details.startswith("node.metadata.pilothouse.mesh.dependencies: ")
+        assert details.startswith("node.metadata.pilothouse.dependencies: ")
     stream = ads(**known_as("web", "shop/orders"))
     await stream.ask(CLUSTER)
     assert await stream.names() == [cluster("orders")]

@@ -129,7 +129,7 @@ async def test_who_may_not_depend_on_everything_says_on_what(
         stream = Stream(channel, variant, None)
         await stream.send(node=node(namespace="web", dependencies=["*"]), type_url=CDS.url)
         assert await stream.status() is grpc.StatusCode.INVALID_ARGUMENT
-        assert "node.metadata.pilothouse.mesh.dependencies" in await stream.call.details()
+        assert "node.metadata.pilothouse.dependencies" in await stream.call.details()
         stream.cancel()
     sidecar = await started(ruled, namespace="web", dependencies=["data/ledger"])
     assert sidecar.has[CDS].keys() == {"outbound|80||ledger.data.svc.corp.k8s"}
