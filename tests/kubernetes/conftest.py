@@ -8,7 +8,7 @@ import pytest
 
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.parse import Parsed, parse
-from pilothouse.kubernetes.values import load
+from pilothouse.kubernetes.text.loading import load
 
 
 @pytest.fixture

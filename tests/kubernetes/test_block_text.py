@@ -9,8 +9,8 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pilothouse.kubernetes import block_text, yaml_text
-from pilothouse.kubernetes.faults import TextError
+from pilothouse.kubernetes.text import block_text, yaml_text
+from pilothouse.kubernetes.text.errors import TextError
 
 WORDS = st.sampled_from(
     [

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilothouse.kubernetes import documents, pieces
+from pilothouse.kubernetes import documents
 from pilothouse.kubernetes.documents import Place, read
 from pilothouse.kubernetes.objects import Key
-from pilothouse.kubernetes.values import TextError, load
+from pilothouse.kubernetes.text import pieces
+from pilothouse.kubernetes.text.loading import TextError, load
 
 
 def node(name, **metadata):

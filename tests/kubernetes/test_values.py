@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.kubernetes.documents import read
-from pilothouse.kubernetes.values import Lines, TextError, load
+from pilothouse.kubernetes.text.loading import Lines, TextError, load
 
 
 @pytest.mark.parametrize(

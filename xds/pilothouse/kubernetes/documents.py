@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from pilothouse.kubernetes.faults import TextError
 from pilothouse.kubernetes.fields import FieldError, Fields, written
 from pilothouse.kubernetes.metadata import DEFAULT_NAMESPACE
 from pilothouse.kubernetes.objects import Key, Object
 from pilothouse.kubernetes.parse import parse
-from pilothouse.kubernetes.pieces import MOST, Piece, pieces
-from pilothouse.kubernetes.values import Lines
+from pilothouse.kubernetes.text.errors import TextError
+from pilothouse.kubernetes.text.loading import Lines
+from pilothouse.kubernetes.text.pieces import MOST, Piece, pieces
 from pilothouse.model.reasons import Omission, Reason
 
 # The longer ones first: the mark of UTF-32 begins with that of UTF-16.

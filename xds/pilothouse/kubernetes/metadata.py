@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from pilothouse.kubernetes.faults import TEMPLATE_HINT
 from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.text.errors import TEMPLATE_HINT
 
 #: The namespace of objects that state none, unless whoever reads them says another one.
 DEFAULT_NAMESPACE = "default"

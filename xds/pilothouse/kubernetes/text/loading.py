@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from pilothouse.kubernetes import block_text, json_text, yaml_text
-from pilothouse.kubernetes.faults import TextError
 from pilothouse.kubernetes.fields import Path
+from pilothouse.kubernetes.text import block_text, json_text, yaml_text
+from pilothouse.kubernetes.text.errors import TextError
 
 __all__ = ["Lines", "TextError", "load"]
 

@@ -18,8 +18,8 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from pilothouse.kubernetes import scalars
-from pilothouse.kubernetes.faults import TEMPLATE_HINT, TextError
+from pilothouse.kubernetes.text import scalars
+from pilothouse.kubernetes.text.errors import TEMPLATE_HINT, TextError
 
 # Kubernetes objects are some ten levels deep.
 _MAX_DEPTH = 100

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from pilothouse.kubernetes import scalars
+from pilothouse.kubernetes.text import scalars
 
 
 class NotPlain(Exception):

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, NoReturn
 
-from pilothouse.kubernetes.faults import TextError
+from pilothouse.kubernetes.text.errors import TextError
 
 # A byte order mark is left between texts that were written one after the other.
 _SPACE = re.compile(r"[ \t\n\r\ufeff]*")

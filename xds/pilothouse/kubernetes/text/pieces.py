@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Any
 
-from pilothouse.kubernetes import json_text
-from pilothouse.kubernetes.faults import TextError
-from pilothouse.kubernetes.values import load
+from pilothouse.kubernetes.text import json_text
+from pilothouse.kubernetes.text.errors import TextError
+from pilothouse.kubernetes.text.loading import load
 
 # A line that begins a document, or ends one, be it inside a quoted text (YAML 1.2, 9.1.2).
 _MARK = re.compile(r"\n(?:---|\.\.\.)(?=[ \t\n]|$)")
