@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.kubernetes import overrides
+from pilothouse.kubernetes.annotations import overrides
 from pilothouse.model.services import Locality
 
 

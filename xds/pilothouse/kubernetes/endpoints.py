@@ -5,7 +5,8 @@ Kubernetes mirrors those of Services without a selector into slices. Files have 
 
 from __future__ import annotations
 
-from pilothouse.kubernetes import metadata, overrides
+from pilothouse.kubernetes import metadata
+from pilothouse.kubernetes.annotations import overrides
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Entry, Key
 from pilothouse.kubernetes.ports import is_tcp, number

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pilothouse.kubernetes import metadata, overrides
+from pilothouse.kubernetes import metadata
+from pilothouse.kubernetes.annotations import overrides
 from pilothouse.kubernetes.fields import Fields, annotation_error
 from pilothouse.kubernetes.objects import Namespace
 from pilothouse.model.services import Protocol

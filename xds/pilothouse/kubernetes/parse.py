@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pilothouse.kubernetes import metadata, namespaces, overrides
-from pilothouse.kubernetes.annotations import strangers
+from pilothouse.kubernetes import metadata, namespaces
+from pilothouse.kubernetes.annotations import overrides
+from pilothouse.kubernetes.annotations.known import strangers
 from pilothouse.kubernetes.endpoints import endpoints
 from pilothouse.kubernetes.fields import FieldError, Fields, Path
 from pilothouse.kubernetes.gateway import grant, route

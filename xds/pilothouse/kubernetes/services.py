@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from pilothouse.kubernetes import metadata, overrides
+from pilothouse.kubernetes import metadata
+from pilothouse.kubernetes.annotations import overrides
+from pilothouse.kubernetes.annotations.placements import placement
+from pilothouse.kubernetes.annotations.policies import policy
+from pilothouse.kubernetes.annotations.tls import ORIGINATE_TLS, upstream_tls
 from pilothouse.kubernetes.fields import FieldError, Fields, Path, annotation_error
 from pilothouse.kubernetes.objects import Service
-from pilothouse.kubernetes.placements import placement
-from pilothouse.kubernetes.policies import policy
 from pilothouse.kubernetes.ports import number, transport
 from pilothouse.kubernetes.protocols import inside_tls, spoken
 from pilothouse.kubernetes.realm import never_virtual
-from pilothouse.kubernetes.tls import ORIGINATE_TLS, upstream_tls
 from pilothouse.model.addresses import canonical_address, is_address
 from pilothouse.model.policy import CLIENT
 from pilothouse.model.services import Port, Protocol, UpstreamTls

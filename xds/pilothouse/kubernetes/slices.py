@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pilothouse.kubernetes import metadata, overrides
+from pilothouse.kubernetes import metadata
+from pilothouse.kubernetes.annotations import overrides
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key
 from pilothouse.kubernetes.ports import is_tcp

@@ -7,14 +7,14 @@ from dataclasses import replace
 from hashlib import sha256
 
 from pilothouse.kubernetes import metadata
+from pilothouse.kubernetes.annotations.overrides import Warn
+from pilothouse.kubernetes.annotations.subsets import SUBSET, subset
 from pilothouse.kubernetes.fields import FieldError, Fields, annotation_error
 from pilothouse.kubernetes.gateway.backends import GROUP, backends
 from pilothouse.kubernetes.gateway.grpc import grpc_rule
 from pilothouse.kubernetes.gateway.http import http_rule
 from pilothouse.kubernetes.gateway.limits import Attempt
 from pilothouse.kubernetes.objects import Grant, GrantedFrom, Key, Parent, RouteObject
-from pilothouse.kubernetes.overrides import Warn
-from pilothouse.kubernetes.subsets import SUBSET, subset
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import RouteKind, Rule
 

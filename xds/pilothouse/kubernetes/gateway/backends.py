@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pilothouse.kubernetes.annotations.overrides import Warn
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.gateway.limits import Attempt, header_name, header_value, unsupported
-from pilothouse.kubernetes.overrides import Warn
 from pilothouse.model.routing import AS_IT_IS, Backend, HeaderChange
 
 GROUP = "gateway.networking.k8s.io"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from pilothouse.kubernetes.annotations.overrides import Warn
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.gateway.backends import backend, header_change
 from pilothouse.kubernetes.gateway.cors import cors
 from pilothouse.kubernetes.gateway.limits import host, path, unsupported
-from pilothouse.kubernetes.overrides import Warn
 from pilothouse.model.routing import Filters, Mirror, PathChange, Redirect
 
 # The field in which each filter says more.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from pilothouse.kubernetes.annotations.overrides import Warn
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.gateway.http import headers, request_rule
 from pilothouse.kubernetes.gateway.limits import Attempt
 from pilothouse.kubernetes.gateway.regex import is_regex, taken
-from pilothouse.kubernetes.overrides import Warn
 from pilothouse.model.routing import Match, Path, PathKind, Rule
 
 _ANY = "[^/]+"

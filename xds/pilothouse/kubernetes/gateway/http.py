@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pilothouse.kubernetes.annotations.overrides import Warn
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.gateway.backends import backends
 from pilothouse.kubernetes.gateway.filters import filters
@@ -11,7 +12,6 @@ from pilothouse.kubernetes.gateway.limits import Attempt, token, unsupported
 from pilothouse.kubernetes.gateway.regex import is_regex, regex
 from pilothouse.kubernetes.gateway.sessions import session
 from pilothouse.kubernetes.gateway.timeouts import duration_ms, retry
-from pilothouse.kubernetes.overrides import Warn
 from pilothouse.model.routing import NO_FILTERS, Field, Match, Path, PathKind, Rule
 
 _PATHS = {"Exact": PathKind.EXACT, "PathPrefix": PathKind.PREFIX, "RegularExpression": PathKind.REGEX}

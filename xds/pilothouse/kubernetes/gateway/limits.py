@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from pilothouse.kubernetes.annotations.overrides import Warn
 from pilothouse.kubernetes.fields import FieldError, Fields
-from pilothouse.kubernetes.overrides import Warn
 
 _Args = ParamSpec("_Args")
 _Found = TypeVar("_Found")

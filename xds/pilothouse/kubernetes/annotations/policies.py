@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import get_args
 
+from pilothouse.kubernetes.annotations.overrides import Warn
+from pilothouse.kubernetes.annotations.subsets import SUBSET_LABELS, subset_labels
+from pilothouse.kubernetes.annotations.syntax import Setting, Settings, duration, whole
 from pilothouse.kubernetes.fields import annotation_error
-from pilothouse.kubernetes.overrides import Warn
-from pilothouse.kubernetes.settings import Setting, Settings, duration, whole
-from pilothouse.kubernetes.subsets import SUBSET_LABELS, subset_labels
 from pilothouse.model.policy import (
     CLIENT,
     PLAIN,

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
+from pilothouse.kubernetes.annotations.overrides import Warn
 from pilothouse.kubernetes.fields import FieldError, Fields, annotation_error
-from pilothouse.kubernetes.overrides import Warn
 from pilothouse.model.services import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
 
 FAILOVER = "pilothouse.dev/failover"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pilothouse.kubernetes.annotations.overrides import Warn
 from pilothouse.kubernetes.fields import annotation_error
 from pilothouse.kubernetes.metadata import is_label_key, is_label_value
-from pilothouse.kubernetes.overrides import Warn
 from pilothouse.model.routing import Labels
 
 SUBSET_LABELS = "pilothouse.dev/subset-labels"

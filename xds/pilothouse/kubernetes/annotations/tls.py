@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pilothouse.kubernetes.annotations.overrides import Warn
+from pilothouse.kubernetes.annotations.syntax import Setting, Settings
 from pilothouse.kubernetes.metadata import is_subdomain
-from pilothouse.kubernetes.overrides import Warn
-from pilothouse.kubernetes.settings import Setting, Settings
 from pilothouse.model.addresses import canonical_address, is_address
 from pilothouse.model.services import SYSTEM_CA, UpstreamTls
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
+from pilothouse.kubernetes.annotations.overrides import Warn
 from pilothouse.kubernetes.durations import milliseconds
 from pilothouse.kubernetes.fields import annotation_error
-from pilothouse.kubernetes.overrides import Warn
 
 T = TypeVar("T")
 
