@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.kubernetes.objects import Entry
+from pilothouse.kubernetes.objects.types import Entry
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.model.addresses import objection
 from pilothouse.model.reasons import Reason

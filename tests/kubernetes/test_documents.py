@@ -6,7 +6,7 @@ from textwrap import dedent
 import pytest
 
 from pilothouse.kubernetes.documents import Contents, Ignored, Place, Remark, read
-from pilothouse.kubernetes.objects import Key
+from pilothouse.kubernetes.objects.types import Key
 from pilothouse.model.reasons import Omission, Reason
 
 SERVICE = """\

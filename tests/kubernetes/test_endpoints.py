@@ -7,7 +7,7 @@ from textwrap import indent
 import pytest
 
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Pod, Service
+from pilothouse.kubernetes.objects.types import EndpointSlice, Entry, Key, Node, Pod, Service
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Locality, ServiceName, State
 

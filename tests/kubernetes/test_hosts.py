@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.kubernetes.objects import Parent, RouteObject
+from pilothouse.kubernetes.objects.types import Parent, RouteObject
 from pilothouse.model import services
 from pilothouse.model.reasons import Reason
 from pilothouse.model.routing import RouteKind

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key, Node, Pod, Service
+from pilothouse.kubernetes.objects.types import EndpointSlice, Entry, Key, Node, Pod, Service
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.model.services import Endpoint, Locality, Port, ServiceName, ServiceSpec, State
 

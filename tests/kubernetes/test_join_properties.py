@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Entry, Key, Node, Pod, Service
+from pilothouse.kubernetes.objects.types import Endpoints, EndpointSlice, Entry, Key, Node, Pod, Service
 from pilothouse.model.services import Locality, ServiceName
 
 NAMES = st.sampled_from(["a", "b", "c"])

@@ -4,7 +4,7 @@ import pytest
 
 from pilothouse.kubernetes.documents import Declared, Place
 from pilothouse.kubernetes.manifests import Manifests
-from pilothouse.kubernetes.objects import Key, Pod
+from pilothouse.kubernetes.objects.types import Key, Pod
 
 KEY = Key("Pod", "shop", "p")
 

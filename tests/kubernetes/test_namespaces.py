@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.kubernetes.objects import Key, Object
+from pilothouse.kubernetes.objects.types import Key, Object
 from pilothouse.model.services import ServiceName
 
 EXPORT_TO = "pilothouse.dev/export-to"

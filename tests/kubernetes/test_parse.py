@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.kubernetes.objects import Node, Pod
+from pilothouse.kubernetes.objects.types import Node, Pod
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Locality
 

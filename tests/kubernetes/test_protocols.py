@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.kubernetes.objects import Key
-from pilothouse.kubernetes.protocols import spoken
+from pilothouse.kubernetes.objects.protocols import spoken
+from pilothouse.kubernetes.objects.types import Key
 from pilothouse.model.services import Protocol, ServiceName, Transport
 
 from .test_services import manifest

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.kubernetes.documents import Contents, read
-from pilothouse.kubernetes.objects import Key
+from pilothouse.kubernetes.objects.types import Key
 from pilothouse.kubernetes.roots import Namespaces, Root
 
 OBJECTS = """\

@@ -4,7 +4,7 @@ from textwrap import indent
 
 import pytest
 
-from pilothouse.kubernetes.objects import Key, Service
+from pilothouse.kubernetes.objects.types import Key, Service
 from pilothouse.model.services import Port, Protocol, Transport
 
 

@@ -4,8 +4,8 @@ from textwrap import indent
 
 import pytest
 
-from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key
-from pilothouse.kubernetes.slices import state
+from pilothouse.kubernetes.objects.slices import state
+from pilothouse.kubernetes.objects.types import EndpointSlice, Entry, Key
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import State
 

@@ -13,7 +13,7 @@ import yaml
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.kubernetes.objects import Object
+from pilothouse.kubernetes.objects.types import Object
 from pilothouse.kubernetes.parse import parse
 from pilothouse.mesh.audience import ANYBODY, Audience, Capture, Dialect
 from pilothouse.model.services import Locality

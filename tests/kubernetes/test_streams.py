@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pilothouse.kubernetes import documents
 from pilothouse.kubernetes.documents import Place, read
-from pilothouse.kubernetes.objects import Key
+from pilothouse.kubernetes.objects.types import Key
 from pilothouse.kubernetes.text import pieces
 from pilothouse.kubernetes.text.loading import TextError, load
 

@@ -14,7 +14,7 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
     http_connection_manager_pb2 as hcm,
 )
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.kubernetes.objects import RouteObject
+from pilothouse.kubernetes.objects.types import RouteObject
 from pilothouse.mesh.audience import Address
 from pilothouse.mesh.claims import Claims
 from pilothouse.translate.listeners import egress_listener

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pilothouse.kubernetes.documents import Place, Remark
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
-from pilothouse.kubernetes.objects import Key
+from pilothouse.kubernetes.objects.types import Key
 from pilothouse.kubernetes.places import Places
 from pilothouse.kubernetes.realm import Realm, never_virtual
 from pilothouse.kubernetes.roots import Namespaces, Root

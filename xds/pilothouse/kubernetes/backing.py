@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Entry, Service
+from pilothouse.kubernetes.objects.types import Endpoints, EndpointSlice, Entry, Service
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.model.addresses import objection
 from pilothouse.model.reasons import Omission, Reason

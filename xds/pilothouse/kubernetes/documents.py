@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pilothouse.kubernetes.fields import FieldError, Fields, written
 from pilothouse.kubernetes.metadata import DEFAULT_NAMESPACE
-from pilothouse.kubernetes.objects import Key, Object
+from pilothouse.kubernetes.objects.types import Key, Object
 from pilothouse.kubernetes.parse import parse
 from pilothouse.kubernetes.text.errors import TextError
 from pilothouse.kubernetes.text.loading import Lines

@@ -9,7 +9,7 @@ from pilothouse.kubernetes.backing import Backing, callable_in, counted, entries
 from pilothouse.kubernetes.gateway.attached import Routes
 from pilothouse.kubernetes.hosts import are_hosts, by_name
 from pilothouse.kubernetes.metadata import is_label
-from pilothouse.kubernetes.objects import (
+from pilothouse.kubernetes.objects.types import (
     Endpoints,
     EndpointSlice,
     Grant,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from pilothouse.kubernetes.documents import Declared, Remark
-from pilothouse.kubernetes.objects import Key, Object
+from pilothouse.kubernetes.objects.types import Key, Object
 from pilothouse.structures.turns import Steps, at_once
 
 

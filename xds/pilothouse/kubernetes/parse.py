@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pilothouse.kubernetes import metadata, namespaces
+from pilothouse.kubernetes import metadata
 from pilothouse.kubernetes.annotations import overrides
 from pilothouse.kubernetes.annotations.known import strangers
-from pilothouse.kubernetes.endpoints import endpoints
 from pilothouse.kubernetes.fields import FieldError, Fields, Path
 from pilothouse.kubernetes.gateway import grant, route
 from pilothouse.kubernetes.gateway.backends import GROUP
 from pilothouse.kubernetes.kinds import mistake
 from pilothouse.kubernetes.mistakes import read_all
-from pilothouse.kubernetes.objects import Node, Object, Pod
+from pilothouse.kubernetes.objects import namespaces
+from pilothouse.kubernetes.objects.endpoints import endpoints
+from pilothouse.kubernetes.objects.services import service
+from pilothouse.kubernetes.objects.slices import endpoint_slice
+from pilothouse.kubernetes.objects.types import Node, Object, Pod
 from pilothouse.kubernetes.schema import SHAPES, departures
-from pilothouse.kubernetes.services import service
-from pilothouse.kubernetes.slices import endpoint_slice
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Locality
 

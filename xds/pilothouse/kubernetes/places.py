@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from pilothouse.kubernetes.backing import entries
 from pilothouse.kubernetes.documents import Declared, Place
-from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Key
+from pilothouse.kubernetes.objects.types import Endpoints, EndpointSlice, Key
 from pilothouse.model.addresses import canonical_address
 from pilothouse.model.reasons import Omission
 from pilothouse.model.routing import Route, Rule

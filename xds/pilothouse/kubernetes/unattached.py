@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Key, Object, RouteObject, Service
+from pilothouse.kubernetes.objects.types import Endpoints, EndpointSlice, Key, Object, RouteObject, Service
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import ServiceName
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pilothouse.kubernetes import namespaces
 from pilothouse.kubernetes.annotations import overrides, placements, policies, subsets, tls
 from pilothouse.kubernetes.fields import FieldError, Fields
+from pilothouse.kubernetes.objects import namespaces
 from pilothouse.kubernetes.schema import guess
 
 _PREFIX = "pilothouse.dev/"

@@ -11,10 +11,10 @@ from pilothouse.kubernetes.annotations.overrides import Warn
 from pilothouse.kubernetes.annotations.subsets import SUBSET, subset
 from pilothouse.kubernetes.fields import FieldError, Fields, annotation_error
 from pilothouse.kubernetes.gateway.backends import GROUP, backends
-from pilothouse.kubernetes.gateway.grpc import grpc_rule
-from pilothouse.kubernetes.gateway.http import http_rule
+from pilothouse.kubernetes.gateway.grpc_routes import grpc_rule
+from pilothouse.kubernetes.gateway.http_routes import http_rule
 from pilothouse.kubernetes.gateway.limits import Attempt
-from pilothouse.kubernetes.objects import Grant, GrantedFrom, Key, Parent, RouteObject
+from pilothouse.kubernetes.objects.types import Grant, GrantedFrom, Key, Parent, RouteObject
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import RouteKind, Rule
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
-from pilothouse.kubernetes.objects import Grant, GrantedFrom, Key, Parent, RouteObject
+from pilothouse.kubernetes.objects.types import Grant, GrantedFrom, Key, Parent, RouteObject
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import Backend, Mirror, Route, Rule
 from pilothouse.model.services import Port, ServiceName

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pilothouse.kubernetes.documents import Contents, Declared, Remark
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
-from pilothouse.kubernetes.objects import Key
+from pilothouse.kubernetes.objects.types import Key
 from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.kubernetes.unattached import services_named
 from pilothouse.model.reasons import Reason

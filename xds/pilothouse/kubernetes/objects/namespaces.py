@@ -5,7 +5,7 @@ from __future__ import annotations
 from pilothouse.kubernetes import metadata
 from pilothouse.kubernetes.annotations import overrides
 from pilothouse.kubernetes.fields import Fields, annotation_error
-from pilothouse.kubernetes.objects import Namespace
+from pilothouse.kubernetes.objects.types import Namespace
 from pilothouse.model.services import Protocol
 
 DEFAULT_PROTOCOL = "pilothouse.dev/default-protocol"

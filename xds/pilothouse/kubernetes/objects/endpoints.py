@@ -8,9 +8,9 @@ from __future__ import annotations
 from pilothouse.kubernetes import metadata
 from pilothouse.kubernetes.annotations import overrides
 from pilothouse.kubernetes.fields import FieldError, Fields
-from pilothouse.kubernetes.objects import Endpoints, EndpointSlice, Entry, Key
-from pilothouse.kubernetes.ports import is_tcp, number
-from pilothouse.kubernetes.slices import target_of, unreadable
+from pilothouse.kubernetes.objects.ports import is_tcp, number
+from pilothouse.kubernetes.objects.slices import target_of, unreadable
+from pilothouse.kubernetes.objects.types import Endpoints, EndpointSlice, Entry, Key
 from pilothouse.model.addresses import is_address, objection
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import State

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pilothouse.kubernetes import metadata
 from pilothouse.kubernetes.annotations import overrides
 from pilothouse.kubernetes.fields import FieldError, Fields
-from pilothouse.kubernetes.objects import EndpointSlice, Entry, Key
-from pilothouse.kubernetes.ports import is_tcp
+from pilothouse.kubernetes.objects.ports import is_tcp
+from pilothouse.kubernetes.objects.types import EndpointSlice, Entry, Key
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import State
 

@@ -11,9 +11,9 @@ from pilothouse.kubernetes.annotations.placements import placement
 from pilothouse.kubernetes.annotations.policies import policy
 from pilothouse.kubernetes.annotations.tls import ORIGINATE_TLS, upstream_tls
 from pilothouse.kubernetes.fields import FieldError, Fields, Path, annotation_error
-from pilothouse.kubernetes.objects import Service
-from pilothouse.kubernetes.ports import number, transport
-from pilothouse.kubernetes.protocols import inside_tls, spoken
+from pilothouse.kubernetes.objects.ports import number, transport
+from pilothouse.kubernetes.objects.protocols import inside_tls, spoken
+from pilothouse.kubernetes.objects.types import Service
 from pilothouse.kubernetes.realm import never_virtual
 from pilothouse.model.addresses import canonical_address, is_address
 from pilothouse.model.policy import CLIENT

@@ -6,7 +6,7 @@ import re
 
 from pilothouse.kubernetes.annotations.overrides import Warn
 from pilothouse.kubernetes.fields import Fields
-from pilothouse.kubernetes.gateway.http import headers, request_rule
+from pilothouse.kubernetes.gateway.http_routes import headers, request_rule
 from pilothouse.kubernetes.gateway.limits import Attempt
 from pilothouse.kubernetes.gateway.regex import is_regex, taken
 from pilothouse.model.routing import Match, Path, PathKind, Rule
