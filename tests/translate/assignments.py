@@ -21,9 +21,9 @@ from pilothouse.model.services import (
     State,
     ordered,
 )
-from pilothouse.translate.endpoints import load_assignment
+from pilothouse.translate.endpoints.assignments import load_assignment
+from pilothouse.translate.endpoints.pools import pool
 from pilothouse.translate.omissions import report_omissions
-from pilothouse.translate.pools import pool
 
 HTTP = Port("http", 80)
 LOCAL, SAME_ZONE, SAME_NODE = (

@@ -21,8 +21,8 @@ from pilothouse.model.services import (
     Prefer,
     State,
 )
-from pilothouse.translate import pools
-from pilothouse.translate.pools import pool
+from pilothouse.translate.endpoints import pools
+from pilothouse.translate.endpoints.pools import pool
 
 from .assignments import (
     EU_A,

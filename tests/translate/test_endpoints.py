@@ -17,9 +17,9 @@ from pilothouse.model.services import (
     State,
     ordered,
 )
-from pilothouse.translate.endpoints import load_assignment
-from pilothouse.translate.placement import distance
-from pilothouse.translate.pools import pool
+from pilothouse.translate.endpoints.assignments import load_assignment
+from pilothouse.translate.endpoints.placement import distance
+from pilothouse.translate.endpoints.pools import pool
 
 HTTP = Port("http", 80)
 READY, NOT_READY = State.READY, State.NOT_READY

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pilothouse.mesh.audience import Vantage
 from pilothouse.model.services import NOWHERE, Endpoint, Placement, Prefer, State
-from pilothouse.translate.placement import distance
+from pilothouse.translate.endpoints.placement import distance
 
 from .assignments import AP_A, EU_A, EU_B, US_A, address, endpoint, sent
 

@@ -17,8 +17,8 @@ from pilothouse.model.services import (
     Prefer,
     State,
 )
-from pilothouse.translate.placement import apportioned
-from pilothouse.translate.pools import pool
+from pilothouse.translate.endpoints.placement import apportioned
+from pilothouse.translate.endpoints.pools import pool
 
 from .assignments import (
     AP_A,

@@ -15,9 +15,9 @@ from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import Backend, Match, Route, RouteKind, Rule
 from pilothouse.model.services import Endpoint, Service, State
 from pilothouse.translate.clusters import cluster
-from pilothouse.translate.endpoints import load_assignment
+from pilothouse.translate.endpoints.assignments import load_assignment
+from pilothouse.translate.endpoints.pools import pool
 from pilothouse.translate.omissions import report_omissions
-from pilothouse.translate.pools import pool
 from pilothouse.translate.traffic import request_routes
 
 from .assignments import EU_A, HTTP, LOCAL, NOT_READY, SERVING, address, endpoint, healthy, service

@@ -8,7 +8,7 @@ from weakref import ref
 from pilothouse.encoding.resources import Resource
 from pilothouse.mesh.audience import Vantage
 from pilothouse.translate import assignment
-from pilothouse.translate.pools import Pool
+from pilothouse.translate.endpoints.pools import Pool
 
 
 class Assignments:

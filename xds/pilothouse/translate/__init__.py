@@ -18,11 +18,11 @@ from pilothouse.model.policy import HashOn
 from pilothouse.model.services import Family, Leading, Namespaces, Port, Service, ServiceName, ServiceSpec
 from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain, plain_cluster
 from pilothouse.translate.dns import dns_cluster
-from pilothouse.translate.endpoints import load_assignment
+from pilothouse.translate.endpoints.assignments import load_assignment
+from pilothouse.translate.endpoints.pools import Pool, pool
 from pilothouse.translate.listeners import egress_listener, vip_listener
 from pilothouse.translate.names import EGRESS, cluster_name, host_ports, is_of, mesh_ports
 from pilothouse.translate.passthrough import Chains, chains, tls_inspector
-from pilothouse.translate.pools import Pool, pool
 from pilothouse.translate.routes import Hosts, egress_routes, vip_routes, virtual_hosts
 from pilothouse.translate.traffic import viewers
 

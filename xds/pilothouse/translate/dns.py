@@ -6,7 +6,7 @@ from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse.model.reasons import Omit, unsaid
 from pilothouse.model.services import Port, ServiceSpec
 from pilothouse.translate.clusters import cluster
-from pilothouse.translate.members import Member, members
+from pilothouse.translate.endpoints.members import Member, members
 from pilothouse.translate.subsets import by_hostname
 
 

@@ -7,10 +7,10 @@ from pilothouse.mesh.claims import Resolved
 from pilothouse.model.reasons import Omission, Omit, Reason
 from pilothouse.model.services import Service, ServiceSpec, State, Transport
 from pilothouse.translate.dns import hosts_at
+from pilothouse.translate.endpoints.placement import placed
+from pilothouse.translate.endpoints.pools import named, pool
 from pilothouse.translate.names import mesh_ports
 from pilothouse.translate.passthrough import chains, tls_ports
-from pilothouse.translate.placement import placed
-from pilothouse.translate.pools import named, pool
 from pilothouse.translate.traffic import connection_shares, request_routes, viewers
 
 _UNANSWERED = "no endpoint is ready: HTTP requests are answered by 503"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pilothouse.mesh.dependencies import Preference
 from pilothouse.model.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.model.services import State
-from pilothouse.translate.members import Member, written
+from pilothouse.translate.endpoints.members import Member, written
 
 
 def preferred(members: Sequence[Member], wanted: Preference | None, omit: Omit) -> Sequence[Member]:

@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 from pilothouse.mesh.audience import Vantage
 from pilothouse.model.reasons import Omit, Reason, unsaid
 from pilothouse.model.services import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
-from pilothouse.translate.pools import COMMON, Group
+from pilothouse.translate.endpoints.pools import COMMON, Group
 
 _LAST = 128  # Envoy knows no later priority
 

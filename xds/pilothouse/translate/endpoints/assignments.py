@@ -14,8 +14,8 @@ from pilothouse.encoding import wire
 from pilothouse.encoding.resources import checked
 from pilothouse.mesh.audience import Vantage
 from pilothouse.model.services import Locality
-from pilothouse.translate.placement import placed
-from pilothouse.translate.pools import Pool
+from pilothouse.translate.endpoints.placement import placed
+from pilothouse.translate.endpoints.pools import Pool
 
 _LOCALITIES, _POLICY = 2, 4  # ClusterLoadAssignment.endpoints and .policy
 

@@ -29,10 +29,10 @@ from pilothouse.model.services import (
     Service,
     State,
 )
-from pilothouse.translate.families import present, reachable
-from pilothouse.translate.lb_endpoints import lb_endpoint
-from pilothouse.translate.members import Member, members, written
-from pilothouse.translate.preferences import preferred
+from pilothouse.translate.endpoints.families import present, reachable
+from pilothouse.translate.endpoints.lb_endpoints import lb_endpoint
+from pilothouse.translate.endpoints.members import Member, members, written
+from pilothouse.translate.endpoints.preferences import preferred
 
 # Looked up once: protobuf's enum wrappers search for each name anew.
 _HEALTHY, _UNHEALTHY, _DRAINING = HealthStatus.HEALTHY, HealthStatus.UNHEALTHY, HealthStatus.DRAINING

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from pilothouse.model.reasons import Omission, Omit, Reason
 from pilothouse.model.services import Family, State
-from pilothouse.translate.members import RANK, Member, written
+from pilothouse.translate.endpoints.members import RANK, Member, written
 
 
 def present(members: Sequence[Member], ipv6_first: bool) -> tuple[Family, ...]:
