@@ -23,8 +23,8 @@ from pilothouse.model.policy import (
 )
 from pilothouse.model.services import Port, Protocol, ServiceName, ServiceSpec
 from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain, plain_cluster
+from pilothouse.translate.connection_manager import encoded_to_cluster, to_cluster
 from pilothouse.translate.hashing import hash_by
-from pilothouse.translate.http import encoded_to_cluster, to_cluster
 from pilothouse.translate.listeners import vip_listener
 
 HTTP, GRPC, TCP = Port("http", 80), Port("grpc", 90, Protocol.GRPC), Port("db", 5432, Protocol.TCP)

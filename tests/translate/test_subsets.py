@@ -18,7 +18,7 @@ from pilothouse.translate.clusters import cluster
 from pilothouse.translate.endpoints.assignments import load_assignment
 from pilothouse.translate.endpoints.pools import pool
 from pilothouse.translate.omissions import report_omissions
-from pilothouse.translate.traffic import request_routes
+from pilothouse.translate.routes.traffic import request_routes
 
 from .assignments import EU_A, HTTP, LOCAL, NOT_READY, SERVING, address, endpoint, healthy, service
 

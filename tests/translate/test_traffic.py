@@ -24,7 +24,7 @@ from pilothouse.model.routing import (
     Rule,
 )
 from pilothouse.model.services import Port, Protocol, ServiceName, ServiceSpec
-from pilothouse.translate.traffic import NOWHERE, connection_shares, ranked, request_routes
+from pilothouse.translate.routes.traffic import NOWHERE, connection_shares, ranked, request_routes
 
 HTTP = Port("http", 80)
 EXACT, PREFIX = Path(PathKind.EXACT, "/a"), Path(PathKind.PREFIX, "/a")

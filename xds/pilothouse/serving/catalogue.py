@@ -26,8 +26,7 @@ from pilothouse.serving.directory import Directory
 from pilothouse.serving.knowledge import Knowledge
 from pilothouse.structures.cache import Cache, interned
 from pilothouse.structures.turns import Steps, at_once
-from pilothouse.translate import Translated, egress, routes, translate
-from pilothouse.translate.domains import domain_clusters, domain_hosts
+from pilothouse.translate import Translated, egress, route_configuration, translate
 from pilothouse.translate.names import (
     EGRESS,
     can_listen,
@@ -39,6 +38,7 @@ from pilothouse.translate.names import (
 )
 from pilothouse.translate.omissions import report_omissions
 from pilothouse.translate.proxyless import api_listener, cluster_routes, dialled
+from pilothouse.translate.routes.domains import domain_clusters, domain_hosts
 
 _MEBIBYTE = 1 << 20
 # In bytes, for all clients. A namespace takes 0.7 MB of 2,000 services; what does not fit is made anew.
@@ -216,7 +216,7 @@ class Catalogue:
             seen = self._called(scope)
             hosts = [t.hosts_of(families).seen_from(scope.namespace, _inside(t, scope)) for t in seen]
             domains = domain_hosts(scope.dependencies.domains, hosts)
-            found = {EGRESS: routes([*hosts, *domains], self._unknown_host_status)}
+            found = {EGRESS: route_configuration([*hosts, *domains], self._unknown_host_status)}
             for translated in seen if capture is Capture.VIP else ():
                 captured = self.capturing.of(translated)
                 found |= captured.routes

@@ -23,8 +23,8 @@ from pilothouse.translate.endpoints.pools import Pool, pool
 from pilothouse.translate.listeners import egress_listener, vip_listener
 from pilothouse.translate.names import EGRESS, cluster_name, host_ports, is_of, mesh_ports
 from pilothouse.translate.passthrough import Chains, chains, tls_inspector
-from pilothouse.translate.routes import Hosts, egress_routes, vip_routes, virtual_hosts
-from pilothouse.translate.traffic import viewers
+from pilothouse.translate.routes.traffic import viewers
+from pilothouse.translate.routes.virtual_hosts import Hosts, egress_routes, vip_routes, virtual_hosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +201,6 @@ def egress(address: Address, chains: bytes = b"") -> Resource:
     return Resource(ResourceType.LISTENER, EGRESS, checked(listener) + chains)
 
 
-def routes(hosts: Iterable[bytes], unknown_host_status: int) -> Resource:
+def route_configuration(hosts: Iterable[bytes], unknown_host_status: int) -> Resource:
     """The route configuration of the egress listener, from the virtual hosts of each service."""
     return Resource(ResourceType.ROUTES, EGRESS, egress_routes(hosts, unknown_host_status))

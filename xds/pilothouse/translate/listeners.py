@@ -13,11 +13,11 @@ from pilothouse.mesh.audience import Address
 from pilothouse.mesh.claims import Resolved
 from pilothouse.model.services import Port
 from pilothouse.translate.clusters import ads
+from pilothouse.translate.connection_manager import connection_manager
 from pilothouse.translate.hashing import hash_connections
-from pilothouse.translate.http import connection_manager
 from pilothouse.translate.names import EGRESS, listener_name
+from pilothouse.translate.routes.traffic import connection_shares, hashes
 from pilothouse.translate.subsets import by_hostname
-from pilothouse.translate.traffic import connection_shares, hashes
 
 
 def egress_listener(egress: Address) -> Listener:

@@ -11,7 +11,7 @@ from pilothouse.translate.endpoints.placement import placed
 from pilothouse.translate.endpoints.pools import named, pool
 from pilothouse.translate.names import mesh_ports
 from pilothouse.translate.passthrough import chains, tls_ports
-from pilothouse.translate.traffic import connection_shares, request_routes, viewers
+from pilothouse.translate.routes.traffic import connection_shares, request_routes, viewers
 
 _UNANSWERED = "no endpoint is ready: HTTP requests are answered by 503"
 _CALLED = (State.READY, State.TERMINATING_SERVING)

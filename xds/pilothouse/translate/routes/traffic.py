@@ -15,13 +15,13 @@ from pilothouse.mesh.claims import Resolved, passes
 from pilothouse.model.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.model.routing import Backend, Match, PathKind, Route, RouteKind, Rule, Session
 from pilothouse.model.services import Port, Protocol, ServiceName, ServiceSpec
-from pilothouse.translate.actions import forward, redirects, refuse, split
-from pilothouse.translate.backends import Clusters, known_to
-from pilothouse.translate.cors import preflight
 from pilothouse.translate.hashing import hash_by
-from pilothouse.translate.matches import matched, only_a_share
 from pilothouse.translate.names import cluster_name, mesh_ports
-from pilothouse.translate.sessions import mark, marking
+from pilothouse.translate.routes.actions import forward, redirects, refuse, split
+from pilothouse.translate.routes.backends import Clusters, known_to
+from pilothouse.translate.routes.cors import preflight
+from pilothouse.translate.routes.matches import matched, only_a_share
+from pilothouse.translate.routes.sessions import mark, marking
 
 _NOT_FOUND = 404
 _IN_VAIN = "asks for something that is not to be had"

@@ -13,10 +13,10 @@ from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import (
     WeightedCluster,
 )
 from pilothouse.model.routing import Backend, HeaderChange, Match, PathChange, PathKind, Redirect, Rule
-from pilothouse.translate.cors import allow
-from pilothouse.translate.http import to_cluster
-from pilothouse.translate.matches import fraction, matched
-from pilothouse.translate.sessions import keep
+from pilothouse.translate.connection_manager import to_cluster
+from pilothouse.translate.routes.cors import allow
+from pilothouse.translate.routes.matches import fraction, matched
+from pilothouse.translate.routes.sessions import keep
 from pilothouse.translate.subsets import by_labels
 
 _STATUS = {

@@ -17,10 +17,10 @@ from pilothouse.encoding.resources import checked
 from pilothouse.mesh.claims import Resolved
 from pilothouse.mesh.hostnames import endpoint_forms, host_names
 from pilothouse.model.services import Port, ServiceSpec
+from pilothouse.translate.connection_manager import encoded_to_cluster, to_cluster
 from pilothouse.translate.hashing import hash_by
-from pilothouse.translate.http import encoded_to_cluster, to_cluster
 from pilothouse.translate.names import EGRESS, cluster_name, host_ports, hosts, listener_name
-from pilothouse.translate.traffic import request_routes, viewers
+from pilothouse.translate.routes.traffic import request_routes, viewers
 
 # Field numbers: RouteConfiguration.virtual_hosts; VirtualHost.name, .domains, .routes.
 _VIRTUAL_HOSTS, _NAME, _DOMAINS, _ROUTES = 2, 1, 2, 3

@@ -11,10 +11,10 @@ from pilothouse.encoding.resources import Resource, ResourceType, checked
 from pilothouse.mesh.dependencies import Domain
 from pilothouse.model.addresses import is_address
 from pilothouse.model.services import Endpoint, Port, ServiceName, ServiceSpec, UpstreamTls
+from pilothouse.translate.connection_manager import to_cluster
 from pilothouse.translate.dns import dns_cluster
-from pilothouse.translate.http import to_cluster
 from pilothouse.translate.names import cluster_name
-from pilothouse.translate.routes import encoded_host, has_domain
+from pilothouse.translate.routes.virtual_hosts import encoded_host, has_domain
 
 
 def domain_clusters(domains: frozenset[Domain]) -> Mapping[str, Resource]:

@@ -15,9 +15,9 @@ from pilothouse._pb.envoy.extensions.retry.host.previous_hosts.v3.previous_hosts
 from pilothouse.encoding import wire
 from pilothouse.encoding.resources import checked, packed
 from pilothouse.model.policy import HashOn
-from pilothouse.translate.cors import cors_filter
 from pilothouse.translate.hashing import client_filter, encoded_hash
-from pilothouse.translate.sessions import session_filter
+from pilothouse.translate.routes.cors import cors_filter
+from pilothouse.translate.routes.sessions import session_filter
 from pilothouse.translate.subsets import by_hostname
 
 # Field numbers: Route.route, RouteAction.cluster, .metadata_match, .host_rewrite_literal.
