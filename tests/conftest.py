@@ -10,6 +10,8 @@ from typing import Protocol, TypeVar
 
 import pytest
 
+from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
+
 T = TypeVar("T")
 
 
@@ -32,6 +34,19 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("XDG_STATE_HOME", str(folder))
         patch.delenv("STATE_DIRECTORY", raising=False)
         yield folder
+
+
+@pytest.fixture
+def make_service() -> Callable[..., Service]:
+    """A service such as a source would report: `make_service("shop/payments", "10.0.0.1", ...)`."""
+
+    def make(name: str, *addresses: str, **spec: object) -> Service:
+        namespace, _, plain = name.partition("/")
+        fields = {"ports": (Port("http", 8080),), "hostname": f"{plain}.{namespace}.svc.cluster.local"} | spec
+        endpoints = tuple(Endpoint(address, (("http", 8080),)) for address in addresses)
+        return Service(ServiceSpec(ServiceName(namespace, plain), **fields), endpoints)
+
+    return make
 
 
 @pytest.fixture(scope="session")

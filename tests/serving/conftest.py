@@ -4,22 +4,9 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
+from pilothouse.model.services import Service, ServiceName
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.changes import Change
-
-
-@pytest.fixture
-def make_service() -> Callable[..., Service]:
-    """A service such as a source would report: `make_service("shop/payments", "10.0.0.1", ...)`."""
-
-    def make(name: str, *addresses: str, **spec: object) -> Service:
-        namespace, _, plain = name.partition("/")
-        fields = {"ports": (Port("http", 8080),), "hostname": f"{plain}.{namespace}.svc.cluster.local"} | spec
-        endpoints = tuple(Endpoint(address, (("http", 8080),)) for address in addresses)
-        return Service(ServiceSpec(ServiceName(namespace, plain), **fields), endpoints)
-
-    return make
 
 
 class Town:
