@@ -57,7 +57,8 @@ class Mesh:
     async def launch(self, control_plane: ControlPlane) -> None:
         """Start it once more, and wait until it serves."""
         control_plane.launch()
-        await self._eventually(lambda: control_plane.serving)
+        # A start beside a broken file waits for it to be whole.
+        await self._eventually(lambda: control_plane.serving, within=30.0)
 
     async def tap(self, port: int) -> Tap:
         """Listen in on connections to the control plane at `port`."""
