@@ -104,7 +104,7 @@ def test_a_service_with_such_a_port_is_not_as_most_are() -> None:
 
 @pytest.mark.parametrize("balance", [Balance.ROUND_ROBIN, Balance.RING_HASH, Balance.RANDOM])
 def test_a_grpc_client_speaks_tls_by_its_own_credentials(balance: Balance) -> None:
-    found = grpc_cluster(made(HTTPS, policy=Policy(balance)))
+    found = grpc_cluster(made(HTTPS, policy=Policy(balance)), balance)
     assert found is not None
     check(found)
     assert not found.HasField("transport_socket")

@@ -99,7 +99,7 @@ def test_every_balance_keeps_what_all_clusters_have(balance: Balance) -> None:
 def test_a_grpc_client_gets_one_of_the_two_that_it_knows(balance: Balance, wanted: str | None) -> None:
     slow = SlowStart(1_000) if balance is Balance.LEAST_REQUEST else None
     message = made(Policy(balance, slow_start=slow))
-    found = grpc_cluster(message)
+    found = grpc_cluster(message, balance)
     assert (found and Cluster.LbPolicy.Name(found.lb_policy)) == wanted
     if found:
         check(found)

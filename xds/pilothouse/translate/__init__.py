@@ -158,7 +158,8 @@ def _clusters(
         return {name: Resource(ResourceType.CLUSTER, name, data) for name, data in plain.items()}, {}
     by_name = spec.hosts is not None
     messages = [(dns_cluster if by_name else cluster)(spec, port) for port in ports]
-    for_grpc = [found for found in map(grpc_cluster, messages) if found is not None]
+    others = (grpc_cluster(message, spec.policy.balance) for message in messages)
+    for_grpc = [other for other in others if other is not None]
 
     def resources(messages: Iterable[Cluster]) -> Mapping[str, Resource]:
         return {

@@ -11,7 +11,7 @@ from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.core.v3.config_source_pb2 import ApiVersion, ConfigSource
 from pilothouse._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from pilothouse.encoding.resources import checked
-from pilothouse.model.policy import PLAIN, OutlierDetection
+from pilothouse.model.policy import PLAIN, Balance, OutlierDetection
 from pilothouse.model.services import Port, Protocol, ServiceSpec
 from pilothouse.translate.names import asked_for, cluster_name, stat_name
 from pilothouse.translate.policies import apply_policy, for_grpc, outlier_detection
@@ -60,14 +60,14 @@ def _beside_names(multiplexed: bool) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
-def grpc_cluster(message: Cluster) -> Cluster | None:
+def grpc_cluster(message: Cluster, balance: Balance) -> Cluster | None:
     """The same for gRPC clients, if they would refuse it as it is."""
-    known = message.lb_policy in (Cluster.ROUND_ROBIN, Cluster.RING_HASH)
+    known = balance in (Balance.ROUND_ROBIN, Balance.RING_HASH)
     if known and not message.HasField("transport_socket"):
         return None
     other = Cluster()
     other.CopyFrom(message)
-    for_grpc(other)
+    for_grpc(other, balance)
     return other
 
 

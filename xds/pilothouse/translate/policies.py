@@ -38,21 +38,20 @@ def apply_policy(cluster: Cluster, spec: ServiceSpec, port: Port) -> None:
     if policy.health_check is not None:
         cluster.health_checks.append(_health_check(policy.health_check, spec, port))
     if policy.slow_start is not None:
-        _start_slowly(cluster, policy.slow_start)
+        _start_slowly(cluster, policy.slow_start, policy.balance)
     if policy.keepalive is not None:
         _keep_alive(cluster, policy.keepalive)
     if policy.connect_timeout_ms is not None:
         cluster.connect_timeout.FromMilliseconds(policy.connect_timeout_ms)
 
 
-def for_grpc(cluster: Cluster) -> None:
+def for_grpc(cluster: Cluster, balance: Balance) -> None:
     """gRPC knows two ways to balance, and refuses a cluster that has another (gRFC A27, A42).
 
     Of TLS it takes certificates from its bootstrap alone, and refuses a file (gRFC A29): that a call is in
     TLS is for the credentials of its channel to say.
     """
-    by_hash = cluster.lb_policy in (Cluster.MAGLEV, Cluster.RING_HASH)
-    cluster.lb_policy = Cluster.RING_HASH if by_hash else Cluster.ROUND_ROBIN
+    cluster.lb_policy = Cluster.RING_HASH if balance.by_hash else Cluster.ROUND_ROBIN
     cluster.ClearField("least_request_lb_config")
     cluster.ClearField("transport_socket")
 
@@ -100,8 +99,8 @@ def _health_check(check: said.HealthCheck, spec: ServiceSpec, port: Port) -> Hea
     return message
 
 
-def _start_slowly(cluster: Cluster, slow: SlowStart) -> None:
-    by_requests = cluster.lb_policy == Cluster.LEAST_REQUEST
+def _start_slowly(cluster: Cluster, slow: SlowStart, balance: Balance) -> None:
+    by_requests = balance is Balance.LEAST_REQUEST
     config = cluster.least_request_lb_config if by_requests else cluster.round_robin_lb_config
     config.slow_start_config.slow_start_window.FromMilliseconds(slow.window_ms)
     if slow.min_weight_percent is not None:
