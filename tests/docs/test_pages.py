@@ -1,0 +1,74 @@
+"""Whoever follows a page of the documentation sees what it says, command by command."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from .page import Commands, File, steps
+from .shell import Shell, isolation
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "docs/tutorial.md", *sorted((ROOT / "docs/how-to").glob("*.md"))]
+
+#: All that is not run here: how many blocks of which page, and why. A new one is a decision.
+NOT_RUN: Counter[tuple[str, str]] = Counter(
+    {
+        ("docs/tutorial.md", "makes the environment that this test runs in"): 1,
+    }
+)
+
+
+def _name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def _run(page: Path) -> list[Commands]:
+    return [step for step in steps(page) if isinstance(step, Commands) and not step.not_run]
+
+
+def _cases() -> list[object]:
+    """A page each, those that start an Envoy with its mark."""
+    return [
+        pytest.param(
+            page,
+            id=_name(page),
+            marks=pytest.mark.envoy if any("envoy " in each.text for each in _run(page)) else (),
+        )
+        for page in PAGES
+        if _run(page)
+    ]
+
+
+@pytest.mark.parametrize("page", _cases())
+def test_what_a_page_says_happens(page: Path, tmp_path: Path) -> None:
+    if "ip addr" in page.read_text() and not isolation():
+        pytest.skip("only in a network of its own may a test add addresses")
+    with Shell(tmp_path) as shell:
+        for step in steps(page):
+            if isinstance(step, File):
+                shell.save(step.name, step.text)
+            elif not step.not_run:
+                _check(shell, step, _name(page))
+
+
+def _check(shell: Shell, step: Commands, page: str) -> None:
+    place = f"{page}:{step.line}:\n{step.text}"
+    if step.shown is None:
+        status, out = shell.run(step.text)
+        assert status == step.status, f"{place}\n{out}"
+    else:
+        printed = shell.prints(step.text, step.shown, step.status)
+        assert not printed, f"{place}\nshows:\n{step.shown}\nbut printed:\n{printed}"
+
+
+def test_what_is_not_run_is_known() -> None:
+    found = Counter(
+        (_name(page), step.not_run)
+        for page in PAGES
+        for step in steps(page)
+        if isinstance(step, Commands) and step.not_run
+    )
+    assert found == NOT_RUN
