@@ -1,10 +1,14 @@
 """A page of the documentation as what a reader does: files to save, and commands to run, in order.
 
-Fenced blocks that say `title="NAME"` are files. Blocks of `sh` are commands; a block of `text` or `json` right after
-one shows what it prints. A comment before a block says what is special about it:
+Fenced blocks that say `title="NAME"` are files. Blocks of `sh` are commands; a block of `text` or `json`
+right after one shows what it prints. A comment before a block says what is special about it:
 
     <!-- not run: WHY -->    a test cannot run it here
     <!-- exits: 1 -->        it fails, as the page says
+
+A comment in a page says that its reader has done the first steps of the tutorial:
+
+    <!-- starts after step 5 of the tutorial -->
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from pathlib import Path
 
 _FENCE = re.compile(r"^```(?P<info>.*)\n(?P<body>(?:(?!```).*\n)*?)^```$", re.MULTILINE)
 _TITLE = re.compile(r'title="([^"]+)"')
+_START = re.compile(r"<!-- starts after step (\d+) of the tutorial -->")
 _MARK = re.compile(r"<!-- (not run|exits): (.+?) -->\s*\Z")
 
 
@@ -41,10 +46,22 @@ class Commands:
     status: int = 0
 
 
+def before(page: Path, tutorial: Path) -> list[File | Commands]:
+    """What a reader of this page has done before."""
+    start = _START.search(page.read_text())
+    if start is None:
+        return []
+    return _steps(tutorial.read_text().partition(f"\n## {int(start[1]) + 1}.")[0])
+
+
 def steps(page: Path) -> list[File | Commands]:
     """What a reader of this page does."""
+    return _steps(page.read_text())
+
+
+def _steps(text: str) -> list[File | Commands]:
     found: list[File | Commands] = []
-    for line, language, title, body, mark in _blocks(page.read_text()):
+    for line, language, title, body, mark in _blocks(text):
         if title:
             found.append(File(title, body))
         elif language == "sh":

@@ -58,7 +58,10 @@ class Shell:
         return int(status), out.read_text(errors="replace")
 
     def prints(self, commands: str, shown: str, status: int) -> str:
-        """Run again and again until that is printed: it may take a moment. Empty, or what it printed at last."""
+        """Run again and again until that is printed, for it may take a moment.
+
+        Empty, or what was printed last.
+        """
         deadline = time.monotonic() + _BLOCK_S
         while True:
             ended, out = self.run(commands)
@@ -88,7 +91,7 @@ class Shell:
         self._process.communicate()
 
     def _gone(self, within_s: float) -> bool:
-        """Whether all processes of the shell end within that time; those that it has left are reaped elsewhere."""
+        """Whether all processes of the shell end within that time."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             self._process.poll()
@@ -114,7 +117,7 @@ def isolation() -> tuple[str, ...]:
 def shows(out: str, shown: str) -> bool:
     """Whether the lines of `shown` are among those printed, in this order.
 
-    `...` stands for any words. Blanks do not count, and a number may be a little off, as shares of requests are.
+    `...` stands for any words. Blanks do not count. A number may be a little off, as shares of requests are.
     """
     lines = iter(out.splitlines())
     return all(any(_alike(line.split(), want.split()) for line in lines) for want in _wanted(shown))

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from .page import Commands, File, steps
+from .page import Commands, File, before, steps
 from .shell import Shell, isolation
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "docs/tutorial.md", *sorted((ROOT / "docs/how-to").glob("*.md"))]
+TUTORIAL = ROOT / "docs/tutorial.md"
+PAGES = [ROOT / "README.md", TUTORIAL, *sorted((ROOT / "docs/how-to").glob("*.md"))]
 
 #: All that is not run here: how many blocks of which page, and why. A new one is a decision.
 NOT_RUN: Counter[tuple[str, str]] = Counter(
@@ -47,7 +48,7 @@ def test_what_a_page_says_happens(page: Path, tmp_path: Path) -> None:
     if "ip addr" in page.read_text() and not isolation():
         pytest.skip("only in a network of its own may a test add addresses")
     with Shell(tmp_path) as shell:
-        for step in steps(page):
+        for step in [*before(page, TUTORIAL), *steps(page)]:
             if isinstance(step, File):
                 shell.save(step.name, step.text)
             elif not step.not_run:
