@@ -47,11 +47,12 @@ class Commands:
 
 
 def before(page: Path, tutorial: Path) -> list[File | Commands]:
-    """What a reader of this page has done before."""
+    """What a reader of this page has done before: of what only shows something, the last suffices."""
     start = _START.search(page.read_text())
     if start is None:
         return []
-    return _steps(tutorial.read_text().partition(f"\n## {int(start[1]) + 1}.")[0])
+    found = _steps(tutorial.read_text().partition(f"\n## {int(start[1]) + 1}.")[0])
+    return [step for step in found[:-1] if isinstance(step, File) or step.shown is None] + found[-1:]
 
 
 def steps(page: Path) -> list[File | Commands]:

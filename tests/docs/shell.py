@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-_BLOCK_S = 20.0
+_BLOCK_S = 60.0
 _AGAIN_S = 0.1
 
 

@@ -17,6 +17,8 @@ PAGES = [ROOT / "README.md", TUTORIAL, *sorted((ROOT / "docs/how-to").glob("*.md
 #: All that is not run here: how many blocks of which page, and why. A new one is a decision.
 NOT_RUN: Counter[tuple[str, str]] = Counter(
     {
+        ("README.md", "makes the environment that this test runs in"): 1,
+        ("README.md", "other tests run the demo and all tests"): 1,
         ("docs/tutorial.md", "makes the environment that this test runs in"): 1,
         ("docs/how-to/compose.md", "needs a container engine"): 3,
         ("docs/how-to/deploy.md", "needs a container engine"): 1,
@@ -47,6 +49,7 @@ def _cases() -> list[object]:
     ]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", _cases())
 def test_what_a_page_says_happens(page: Path, tmp_path: Path) -> None:
     if "ip addr" in page.read_text() and not isolation():
