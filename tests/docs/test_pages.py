@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from .generated import MAKERS, REFERENCE, anew
 from .page import Commands, File, before, steps
 from .shell import Shell, isolation
 
@@ -80,3 +81,8 @@ def test_what_is_not_run_is_known() -> None:
         if isinstance(step, Commands) and step.not_run
     )
     assert found == NOT_RUN
+
+
+@pytest.mark.parametrize("page", MAKERS)
+def test_the_reference_is_what_the_code_says(page: str) -> None:
+    assert (REFERENCE / page).read_text() == anew(page), "run: .venv/bin/python -m tests.docs.generated"
