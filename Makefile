@@ -80,7 +80,7 @@ docs: ## the documentation as a site, in site/ (mkdocs.yml); needs the network o
 	.venv-docs/bin/zensical build --clean --strict
 
 clean: ## remove everything that can be made again
-	rm -rf .venv .venv-audit .venv-docs build dist site xds/pilothouse/_pb .*_cache .hypothesis
+	rm -rf .venv .venv-audit .venv-docs .cache build dist site xds/pilothouse/_pb .*_cache .hypothesis
 
 # Installed anew only where what decides the environment or the generated messages has changed.
 $(INSTALLED): pyproject.toml hatch_build.py requirements-dev.lock $(wildcard protos/*)

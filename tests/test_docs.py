@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +67,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert file.exists(), target
         if anchor:
             assert anchor in _anchors(file), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, *FRONT], ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_example_can_be_read(page: Path) -> None:
+    readers = {"yaml": lambda text: [*yaml.safe_load_all(text)], "json": json.loads, "python": ast.parse}
+    for language, text in re.findall(r"^```(\w+).*\n((?:.*\n)*?)```$", page.read_text(), re.MULTILINE):
+        if language in readers:
+            readers[language](text)
 
 
 def test_the_site_and_the_front_page_lead_to_every_page() -> None:
