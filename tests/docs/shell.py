@@ -81,26 +81,8 @@ class Shell:
         return answer
 
     def __exit__(self, *_: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self._process.pid, number)
-            except ProcessLookupError:
-                break
-            if self._gone(10):
-                break
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
-
-    def _gone(self, within_s: float) -> bool:
-        """Whether all processes of the shell end within that time."""
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
-            self._process.poll()
-            try:
-                os.killpg(self._process.pid, 0)
-            except ProcessLookupError:
-                return True
-            time.sleep(0.02)
-        return False
 
 
 @cache
