@@ -33,21 +33,21 @@ def _name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-def _run(page: Path) -> list[Commands]:
-    return [step for step in steps(page) if isinstance(step, Commands) and not step.not_run]
+def _followed(page: Path) -> list[File | Commands]:
+    """What a test does of a page, and of what comes before it."""
+    found = [*before(page, TUTORIAL), *steps(page)]
+    return [step for step in found if isinstance(step, File) or not step.not_run]
 
 
 def _cases() -> list[object]:
-    """A page each, those that start an Envoy with its mark."""
-    return [
-        pytest.param(
-            page,
-            id=_name(page),
-            marks=pytest.mark.envoy if any("envoy " in each.text for each in _run(page)) else (),
-        )
-        for page in PAGES
-        if _run(page)
-    ]
+    """The pages that have commands; those that start an Envoy have its mark."""
+    cases = []
+    for page in PAGES:
+        texts = [step.text for step in _followed(page) if isinstance(step, Commands)]
+        marks = [pytest.mark.envoy] if any("envoy -c" in text for text in texts) else []
+        if texts:
+            cases.append(pytest.param(page, id=_name(page), marks=marks))
+    return cases
 
 
 @pytest.mark.timeout(300)
@@ -56,10 +56,10 @@ def test_what_a_page_says_happens(page: Path, tmp_path: Path) -> None:
     if "ip addr" in page.read_text() and not isolation():
         pytest.skip("only in a network of its own may a test add addresses")
     with Shell(tmp_path) as shell:
-        for step in [*before(page, TUTORIAL), *steps(page)]:
+        for step in _followed(page):
             if isinstance(step, File):
                 shell.save(step.name, step.text)
-            elif not step.not_run:
+            else:
                 _check(shell, step, _name(page))
 
 
