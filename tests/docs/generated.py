@@ -1,0 +1,86 @@
+"""The parts of the reference that are made from the code. As a program, it writes them into their pages:
+
+.venv/bin/python -m tests.docs.generated
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import typer
+
+from pilothouse.admin.metrics import StatusCollector
+from pilothouse.admin.status import Status
+from pilothouse.cli import app
+
+REFERENCE = Path(__file__).resolve().parents[2] / "docs/reference"
+_BEGIN = "<!-- begin: made from the code by `python -m tests.docs.generated` -->"
+_END = "<!-- end -->"
+_DEFAULT = re.compile(r"\s*\[default: (.+)]$")
+
+
+def settings() -> str:
+    """A table of what `serve` can be told, in the order of its help."""
+    command = typer.main.get_command(app)
+    rows = [_setting(each) for each in command.commands["serve"].params if each.name != "help"]  # type: ignore[attr-defined]
+    return _table(("flag", "key in the file", "meaning", "default"), rows)
+
+
+def _setting(parameter: typer.core.TyperOption) -> tuple[str, ...]:
+    assert parameter.name
+    assert parameter.help
+    names = " / ".join([*parameter.opts, *parameter.secondary_opts])
+    flag = f"`{names} {parameter.metavar}`" if parameter.metavar else f"`{names}`"
+    default = _DEFAULT.search(parameter.help)
+    key = "" if parameter.name == "config" else f"`{parameter.name}`"
+    return flag, key, _DEFAULT.sub("", parameter.help), default[1] if default else ""
+
+
+def metrics() -> str:
+    """A table of our own metrics, sorted by name."""
+    families = StatusCollector(lambda: Status("", 0)).collect()
+    rows = [
+        (
+            f"`{each.name}{_SUFFIXES.get(each.type, '')}`",
+            each.type,
+            ", ".join(f"`{label}`" for label in getattr(each, "_labelnames", ())),
+            each.documentation,
+        )
+        for each in sorted(families, key=lambda family: family.name)
+    ]
+    return _table(("metric", "type", "labels", "meaning"), rows)
+
+
+_SUFFIXES = {"counter": "_total", "info": "_info"}
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    def lines() -> Iterator[str]:
+        titles = [*head]
+        yield _row(titles)
+        yield "|" + "---|" * len(titles)
+        yield from map(_row, rows)
+
+    return "\n".join(lines())
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+#: What makes the part of each page.
+MAKERS: dict[str, Callable[[], str]] = {"settings.md": settings, "metrics.md": metrics}
+
+
+def anew(page: str) -> str:
+    """The text of a page, with its part made anew."""
+    before, _, rest = (REFERENCE / page).read_text().partition(_BEGIN)
+    after = rest.partition(_END)[2]
+    return f"{before}{_BEGIN}\n\n{MAKERS[page]()}\n\n{_END}{after}"
+
+
+if __name__ == "__main__":
+    for name in MAKERS:
+        (REFERENCE / name).write_text(anew(name))
