@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-# The command, with a disk whose folders are not listed as long as there is a file of a certain name.
+# The command, with a disk of manifests that are not listed as long as there is a file of a certain name.
 PROGRAM = """
 import os, sys, time
 from pathlib import Path
 hanging, listed = Path(sys.argv.pop(1)), os.scandir
 
 def scandir(folder):
-    while hanging.exists():
+    while str(folder).endswith("manifests") and hanging.exists():
         time.sleep(0.01)
     return listed(folder)
 

@@ -53,7 +53,7 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
         "--workers",
         str(WORKERS),
     ]
-    command = [PROGRAM, "serve", "--manifests", str(tmp_path), *flags]
+    command = [PROGRAM, "serve", "--manifests", str(tmp_path), "--allow-empty", *flags]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         yield Serving(process)
         process.kill()
