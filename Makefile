@@ -2,11 +2,16 @@
 
 PYTHON ?= python3
 N ?= 200
+# Most tests with processes wait most of the time, so there are more workers than cores. ARGS="-n0 --pdb" has none.
+CORES := $(shell nproc 2>/dev/null || echo 2)
+IN_PARALLEL = -n $$((2 * $(CORES))) --dist worksteal
 BIN := .venv/bin
+# The tests start hundreds of processes: each would compile the product again.
+unexport PYTHONDONTWRITEBYTECODE
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test envoy-test packaging-test bench fleet oracle chaos soak fuzz check format lock audit clean
+.PHONY: help demo quick test coverage envoy-test packaging-test bench fleet oracle chaos soak fuzz check format lock audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s%s\n", $$1, $$2 }' Makefile
@@ -14,11 +19,18 @@ help: ## this list
 demo: $(INSTALLED) ## a mesh on this machine: real Envoys, real requests (ARGS="--seconds 30")
 	$(BIN)/pilothouse demo $(ARGS)
 
+quick: $(INSTALLED) ## the pure tests: no processes, no Envoy (under a minute)
+	$(BIN)/pytest -n $(CORES) --dist worksteal -m quick $(ARGS)
+
 test: $(INSTALLED) ## every test but the packaging ones, those with a real Envoy included
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(IN_PARALLEL) $(ARGS)
+
+coverage: $(INSTALLED) ## what the quick tests run of the product; fails below the floor in pyproject.toml
+	$(BIN)/coverage run -m pytest -m quick $(ARGS)
+	$(BIN)/coverage report
 
 envoy-test: $(INSTALLED) ## only the tests that drive a real Envoy
-	$(BIN)/pytest -m envoy $(ARGS)
+	$(BIN)/pytest $(IN_PARALLEL) -m envoy $(ARGS)
 
 packaging-test: $(INSTALLED) ## build the distributions and import them beside other packages (minutes)
 	$(BIN)/pytest -m packaging $(ARGS)
@@ -50,7 +62,7 @@ check: $(INSTALLED) ## what must pass before a change lands
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(IN_PARALLEL) $(ARGS)
 
 format: $(INSTALLED) ## format the code and sort its imports
 	$(BIN)/ruff check --select I --fix-only .

@@ -12,6 +12,43 @@ import pytest
 
 T = TypeVar("T")
 
+# What starts processes, opens sockets or waits for the disk: folders, and modules of other folders.
+_SLOW = (
+    "admin/test_serve.py",
+    "cli/test_hanging.py",
+    "cli/test_health.py",
+    "cli/test_serve.py",
+    "cli/test_validate.py",
+    "cli/test_version.py",
+    "cli/test_workers.py",
+    "compose/test_mesh.py",
+    "demo/test_command.py",
+    "demo/test_processes.py",
+    "demo/test_traffic.py",
+    "envoy",
+    "examples",
+    "packaging",
+    "proxyless",
+    "server",
+    "sources/test_contract.py",
+    "sources/test_disk.py",
+    "sources/test_files.py",
+    "sources/test_lookout.py",
+    "sources/test_watch.py",
+    "test_architecture.py",
+    "wire",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make quick` runs. A new folder is quick unless it is named above."""
+    here = Path(__file__).parent
+    slow = [here / each for each in _SLOW]
+    for item in items:
+        runs = item.get_closest_marker("envoy") or "process" in getattr(item, "fixturenames", ())
+        if not runs and not any(item.path.is_relative_to(each) for each in slow):
+            item.add_marker("quick")
+
 
 class Eventually(Protocol):
     async def __call__(self, check: Callable[[], T | Awaitable[T]], within: float = 10.0) -> T:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import socket
 import ssl
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ from pilothouse.cli.bootstrap import Sidecar, Tls, bootstrap
 from pilothouse.config import HostPort
 from pilothouse.model import Locality
 
+from ..ports import free_port
 from .backends import Backend
 from .control_plane import ControlPlane
 from .dns_server import resolver
@@ -88,15 +88,6 @@ class Mesh:
         envoy.launch(self._envoy, text, self._folder / who.id)
         self._cleanup.push_async_callback(envoy.close)
         return envoy
-
-
-def free_port() -> int:
-    """A port that nobody listens on, below those that the kernel gives to outgoing connections."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
 
 
 def virtual_ip() -> str:

@@ -6,10 +6,11 @@ import random
 
 import pytest
 
+from ..ports import free_port
 from .backends import Backend
 from .load import ask, served
 from .manifests import Document, endpoint_slice, service
-from .mesh import free_port, virtual_ip
+from .mesh import virtual_ip
 
 pytestmark = pytest.mark.envoy
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.any_pb2 import Any as Packed
@@ -69,19 +70,29 @@ class View(World):
 
     def expect(self, services: Mapping[ServiceName, Service], said_empty: bool) -> None:
         """Translate these services from nothing. An empty list counts if the client can be told."""
-        catalogue = Catalogue()
-        catalogue.apply(sorted(services), services)
-        fresh = World(catalogue, self.audience)
-        found = {type: dict(_found(fresh, type)) for type in ResourceType}
-        if self.audience.dialect is Dialect.ENVOY:
-            said = bytes.fromhex("".join([*found[LDS].values(), *found[RDS].values()]))
-            # One name goes on where another ends: `payments.shop` is that of a domain as well.
-            named = [n for n in CLUSTERS if said.count(n.encode()) > said.count(n.encode() + b".svc")]
-            dangling = [name for name in named if name not in found[CDS]]
-            assert not dangling, f"routes and listeners name what is not there: {dangling}"
+        found = dict(translated(tuple(sorted(services.items())), self.audience))
         if not said_empty:
             found[EDS] = {name: text for name, text in found[EDS].items() if text != NO_ENDPOINTS}
         self.texts = found
+
+
+# Clients of one audience are asked one after the other what they hold of the same services.
+@lru_cache(maxsize=32)
+def translated(
+    services: tuple[tuple[ServiceName, Service], ...], audience: Audience
+) -> Mapping[ResourceType, Mapping[str, str]]:
+    """What a new control plane would serve to an audience."""
+    catalogue = Catalogue()
+    catalogue.apply([name for name, _ in services], dict(services))
+    fresh = World(catalogue, audience)
+    found = {type: dict(_found(fresh, type)) for type in ResourceType}
+    if audience.dialect is Dialect.ENVOY:
+        said = bytes.fromhex("".join([*found[LDS].values(), *found[RDS].values()]))
+        # One name goes on where another ends: `payments.shop` is that of a domain as well.
+        named = [n for n in CLUSTERS if said.count(n.encode()) > said.count(n.encode() + b".svc")]
+        dangling = [name for name in named if name not in found[CDS]]
+        assert not dangling, f"routes and listeners name what is not there: {dangling}"
+    return found
 
 
 def _found(world: World, type: ResourceType) -> Iterable[tuple[str, str]]:
