@@ -4,7 +4,7 @@ PYTHON ?= python3
 N ?= 200
 # Most tests with processes wait most of the time, so there are more workers than cores. ARGS="-n0 --pdb" has none.
 CORES := $(shell nproc 2>/dev/null || echo 2)
-IN_PARALLEL = -n $$((2 * $(CORES))) --dist worksteal
+IN_PARALLEL = -n $$((2 * $(CORES))) --dist loadgroup
 BIN := .venv/bin
 # The tests start hundreds of processes: each would compile the product again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -20,7 +20,7 @@ demo: $(INSTALLED) ## a mesh on this machine: real Envoys, real requests (ARGS="
 	$(BIN)/pilothouse demo $(ARGS)
 
 quick: $(INSTALLED) ## the pure tests: no processes, no Envoy (under a minute)
-	$(BIN)/pytest -n $(CORES) --dist worksteal -m quick $(ARGS)
+	$(BIN)/pytest -n $(CORES) --dist loadgroup -m quick $(ARGS)
 
 test: $(INSTALLED) ## every test but the packaging ones, those with a real Envoy included
 	$(BIN)/pytest $(IN_PARALLEL) $(ARGS)

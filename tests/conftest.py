@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Eventually(Protocol):
-    async def __call__(self, check: Callable[[], T | Awaitable[T]], within: float = 10.0) -> T:
+    async def __call__(self, check: Callable[[], T | Awaitable[T]], within: float = 30.0) -> T:
         """The first true value of `check`, asked again and again; fails after `within` seconds."""
 
 
@@ -75,7 +75,7 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def eventually() -> Eventually:
     """Waits for a condition, in place of a sleep: `value = await eventually(lambda: registry.services)`."""
 
-    async def wait(check: Callable[[], T | Awaitable[T]], within: float = 10.0) -> T:
+    async def wait(check: Callable[[], T | Awaitable[T]], within: float = 30.0) -> T:
         deadline = asyncio.get_running_loop().time() + within
         while True:
             found = check()
