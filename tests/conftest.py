@@ -26,7 +26,7 @@ _SLOW = (
     "demo/test_processes.py",
     "demo/test_traffic.py",
     "envoy",
-    "examples",
+    "examples/test_examples.py",
     "packaging",
     "proxyless",
     "server",

@@ -64,10 +64,11 @@ def read(place: str) -> Mapping[str, Sequence[str]]:
 
 def services(document: Mapping[str, Sequence[str]]) -> list[Service]:
     """Each service has the port 80. Each endpoint is an IP address and a port of its own."""
-    return [_service(*name.split("/", 1), addresses) for name, addresses in sorted(document.items())]
+    return [service(path, addresses) for path, addresses in sorted(document.items())]
 
 
-def _service(namespace: str, name: str, addresses: Sequence[str]) -> Service:
+def service(path: str, addresses: Sequence[str]) -> Service:
+    namespace, name = path.split("/")
     hostname = f"{name}.{namespace}.svc.cluster.local"
     spec = ServiceSpec(ServiceName(namespace, name), hostname, (Port("http", 80),))
     places = [address.rsplit(":", 1) for address in addresses]

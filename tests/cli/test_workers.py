@@ -161,8 +161,8 @@ def crew() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     def start(serve: str, status: int = 0, count: int = 1, rounds: str = "") -> subprocess.Popen[str]:
         program = CREW.format(serve=serve, status=status, count=count, rounds=rounds)
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen([sys.executable, "-u", "-c", program], text=True, **pipes)
+        command = [sys.executable, "-u", "-c", program]
+        process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         started.append(process)
         return process
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from pilothouse.model import Endpoint, Port, Service, ServiceName, ServiceSpec
 def make_service() -> Callable[..., Service]:
     """A service such as a source would report: `make_service("shop/payments", "10.0.0.1", ...)`."""
 
-    def make(name: str, *addresses: str, **spec: object) -> Service:
+    def make(name: str, *addresses: str, **spec: Any) -> Service:
         namespace, _, plain = name.partition("/")
         fields = {"ports": (Port("http", 8080),), "hostname": f"{plain}.{namespace}.svc.cluster.local"} | spec
         endpoints = tuple(Endpoint(address, (("http", 8080),)) for address in addresses)

@@ -36,9 +36,7 @@ class Mesh:
         self._sidecars = 0
         self._resolver: int | None = None
 
-    async def backend(
-        self, name: str, tls: ssl.SSLContext | None = None, kind: type[Backend] = Backend
-    ) -> Backend:
+    async def backend(self, name: str, tls: ssl.SSLContext | None = None, kind: type[Any] = Backend) -> Any:
         backend = kind(name)
         backend.tls = tls
         await backend.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.envoy
 TCP = [{"name": "tcp", "port": 5432}]
 
 
-def endpoints(name: str, *backends: Backend, **fields: object) -> Document:
+def endpoints(name: str, *backends: Backend, **fields: Any) -> Document:
     """A `v1 Endpoints` with a subset for each backend."""
     subsets = [
         {"addresses": [{"ip": one.host}], "ports": [{"name": "http", "port": one.port}]} for one in backends

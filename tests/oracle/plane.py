@@ -115,17 +115,24 @@ class Line(Connection):
     def __init__(self, variant: str, plane: Plane, audience: Audience) -> None:
         super().__init__(CLIENTS[variant](), View(plane, audience))  # type: ignore[arg-type]
 
+    @property
+    def view(self) -> View:
+        """The world, as what it is here."""
+        view: Any = self.world
+        assert isinstance(view, View)
+        return view
+
     def connect(self) -> None:
         super().connect()
-        self.stream.legacy = self.world.audience.dialect is Dialect.ENVOY  # type: ignore[attr-defined]
+        self.stream.legacy = self.view.audience.dialect is Dialect.ENVOY
 
     def told_of(self, changes: list[Change]) -> None:
-        audience = self.world.audience  # type: ignore[attr-defined]
+        audience = self.view.audience
         self.changed(affected(changes, audience.scope, audience.dialect))
 
     def moved(self, plane: Plane) -> None:
         """The process that served it is gone, and another one takes its place."""
-        self.world = View(plane, self.world.audience)  # type: ignore[attr-defined,assignment]
+        self.world = View(plane, self.view.audience)  # type: ignore[assignment]
         self.resume()
 
     def resume(self) -> None:
@@ -144,5 +151,5 @@ class Line(Connection):
     def differs(self, services: Mapping[ServiceName, Service]) -> object:
         """Where it is not what a new translation of these services says, once it has come to rest."""
         self.settle()
-        self.world.expect(services, self.client.variant == "delta")  # type: ignore[attr-defined]
+        self.view.expect(services, self.client.variant == "delta")
         return self.client.lacks(self.world)

@@ -130,7 +130,7 @@ class Mesh(RuleBasedStateMachine):
         for line in self.lines if not fresh else ():
             line.wait(RELEASE_S)
             proves = self.wild or line.client.variant == "delta"  # decision 0005
-            assert line in self.swayed or not proves or not line.sent_again, line.world.audience
+            assert line in self.swayed or not proves or not line.sent_again, line.view.audience
 
     @rule()
     def the_control_plane_starts_anew(self) -> None:
@@ -147,7 +147,7 @@ class Mesh(RuleBasedStateMachine):
     @rule()
     def everything_settles(self) -> None:
         for line in self.lines:
-            assert line.differs(self.admitted) == {}, (line.client.variant, line.world.audience)
+            assert line.differs(self.admitted) == {}, (line.client.variant, line.view.audience)
 
     def teardown(self) -> None:
         self.everything_settles()

@@ -7,12 +7,13 @@ import pytest
 from pilothouse.guard import Unknown
 from pilothouse.kubernetes.documents import Contents, Place, Remark, read
 from pilothouse.kubernetes.realm import Realm
+from pilothouse.model import ServiceName
 from pilothouse.reasons import Omission, Reason
 from pilothouse.sources import LeftOut, Standing
 from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
 
-A, B = ("shop", "a"), ("shop", "b")
+A, B = ServiceName("shop", "a"), ServiceName("shop", "b")
 SOON, LATER = DOUBT_S / 2, DOUBT_S * 6
 
 

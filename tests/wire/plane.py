@@ -51,7 +51,13 @@ class ControlPlane:
         """Start the process; `serving` tells when it is there."""
         ports = ["--xds", self.address, "--admin", "127.0.0.1:0", "--allow-loopback-endpoints"]
         with self._log.open("w") as log:
-            always = ["--manifests", self.manifests, "--allow-empty", "--log-format", "json"]
+            always: list[str | Path] = [
+                "--manifests",
+                self.manifests,
+                "--allow-empty",
+                "--log-format",
+                "json",
+            ]
             flags = [*always, *ports, *self._flags]
             self._process = subprocess.Popen([PROGRAM, "serve", *flags], stdout=log, stderr=log)
 
