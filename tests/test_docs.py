@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -71,7 +71,11 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [*PAGES, *FRONT], ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_example_can_be_read(page: Path) -> None:
-    readers = {"yaml": lambda text: [*yaml.safe_load_all(text)], "json": json.loads, "python": ast.parse}
+    readers: dict[str, Callable[[str], object]] = {
+        "yaml": lambda text: [*yaml.safe_load_all(text)],
+        "json": json.loads,
+        "python": ast.parse,
+    }
     for language, text in re.findall(r"^```(\w+).*\n((?:.*\n)*?)```$", page.read_text(), re.MULTILINE):
         if language in readers:
             readers[language](text)

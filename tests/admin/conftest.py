@@ -89,6 +89,6 @@ def ask() -> Callable[[Status], httpx.AsyncClient]:
 
     def client(status: Status) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app=admin(lambda: status))
-        return httpx.AsyncClient(transport=transport, base_url="http://admin")
+        return httpx.AsyncClient(transport=transport, base_url="http://admin", verify=False)
 
     return client

@@ -44,7 +44,7 @@ async def refused(port: int) -> None:
 
 
 def client_of(port: int, host: str = LOOPBACK) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False)
+    return httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False, verify=False)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ async def test_a_request_in_flight_is_answered_after_the_door_is_shut() -> None:
 async def test_a_request_that_never_ends_does_not_hold_up_the_end(monkeypatch) -> None:
     monkeypatch.setattr(serve, "DRAIN_S", 0)
     held = Held()
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
         async with serving(held.app, LOOPBACK, 0) as port:
             answer = asyncio.create_task(client.get(f"http://{LOOPBACK}:{port}/"))
             await held.asked.wait()

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,8 @@ async def changing_clients(port: str) -> None:
 
 
 def _called(channel: grpc.aio.Channel, variant: str) -> tuple[Any, Any]:
+    request: Any
+    response: Any
     _, request, response = VARIANTS[variant]
     method = channel.stream_stream(path(variant, None), request.SerializeToString, response.FromString)
     return method(), request
@@ -192,7 +194,7 @@ def _swap(file: Path, seconds: float) -> None:
     fifo.unlink()
 
 
-ATTACKS: dict[str, Callable[..., Awaitable[None]]] = {
+ATTACKS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
     one.__name__: one
     for one in (
         requests_of_4_mb,

@@ -16,7 +16,7 @@ _LOG_MB = 5
 async def _attacked(stage: Stage, name: str, for_s: float = _FOR_S) -> None:
     """Move endpoints while an attack runs, and once more after it."""
     attack = stage.program(ATTACKS, name, stage.plane.xds)
-    await until(lambda: attack.said, 20.0)
+    await until(lambda: bool(attack.said), 20.0)
     begun = time.monotonic()
     while not attack.over and time.monotonic() - begun < for_s:
         await stage.follows()

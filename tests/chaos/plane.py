@@ -31,7 +31,7 @@ class Plane:
 
     def launch(self, *flags: str) -> None:
         ports = ["--xds", f"127.0.0.1:{self.xds}", "--admin", f"127.0.0.1:{self.admin}"]
-        usual = ["--manifests", self._manifests, *ports, "--log-format", "json"]
+        usual: list[str | Path] = ["--manifests", self._manifests, *ports, "--log-format", "json"]
         self._processes.start(_NAME, [_PROGRAM, "serve", *usual, "--allow-loopback-endpoints", *flags])
 
     async def up(self, within_s: float = 45.0) -> None:

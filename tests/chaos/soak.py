@@ -123,6 +123,8 @@ def _identity(choose: random.Random, name: str) -> Any:
 
 async def _converse(channel: grpc.aio.Channel, variant: str, client: Any) -> None:
     """Ask for everything, and accept whatever comes, until the time is over."""
+    request: Any
+    response: Any
     _, request, response = VARIANTS[variant]
     call = channel.stream_stream(path(variant, None), request.SerializeToString, response.FromString)()
     names = [f"outbound|8080||s{number}.shop.svc.cluster.local" for number in range(0, _SERVICES, 5)]
@@ -130,7 +132,7 @@ async def _converse(channel: grpc.aio.Channel, variant: str, client: Any) -> Non
         field = {"resource_names" if variant == "sotw" else "resource_names_subscribe": wanted}
         await call.write(request(type_url=topic.url, node=client, **field))
     while True:
-        said = await call.read()
+        said: Any = await call.read()
         await call.write(request(type_url=said.type_url, response_nonce=said.nonce))
 
 

@@ -63,7 +63,7 @@ class Stage:
         self.ports = PORTS
         self.plane = Plane(processes, self.manifests.folder, self.ports)
         self.clients: list[Client] = []
-        self.requests = Requests()
+        self.requests: Any = Requests()  # in place of the sightings of the demo
         self.backend = self.ports.free([pod.address for pod in PODS])
         self.pki: Pki | None = None
         self.resolver = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from .injection import Outcome, injection, injections
@@ -39,9 +41,10 @@ def test_only_what_may_be_the_fault_of_the_machine_is_tried_again() -> None:
 def test_a_function_of_a_module_is_a_row_that_is_described_by_its_docstring() -> None:
     class rows:
         @injection("--workers", "2", alone=True)
-        async def a_fault(stage) -> None:
+        async def a_fault(stage: Any) -> None:
             """Something
             happens."""
 
-    (row,) = injections(rows)
+    module: Any = rows
+    (row,) = injections(module)
     assert (row.name, row.what, row.flags) == ("a-fault", "Something happens.", ("--workers", "2"))

@@ -40,7 +40,9 @@ def pilothouse(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         with pytest.raises(SystemExit) as ended:
             cli.main()
         printed = capsys.readouterr()
-        return Outcome(ended.value.code or 0, printed.out, printed.err)
+        status = ended.value.code or 0
+        assert isinstance(status, int)
+        return Outcome(status, printed.out, printed.err)
 
     return run
 
@@ -71,7 +73,7 @@ def validated(envoy: Path) -> Callable[[Path], str]:
     """What `envoy --mode validate` says of a bootstrap: errors, and warnings of deprecated fields."""
 
     def run(bootstrap: Path) -> str:
-        options = ["--mode", "validate", "-c", bootstrap, "-l", "warning", "--disable-hot-restart"]
+        options = ["--mode", "validate", "-c", str(bootstrap), "-l", "warning", "--disable-hot-restart"]
         done = subprocess.run([envoy, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30)
         return f"{done.returncode} {done.stdout.decode()}".replace(str(bootstrap), bootstrap.name).strip()
 

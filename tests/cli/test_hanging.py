@@ -75,7 +75,8 @@ def start(tmp_path: Path) -> Iterator:
         if hanging:
             marker.touch()
         places = ["--xds", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-format", "json"]
-        command = [sys.executable, "-c", PROGRAM, marker, "serve", "--manifests", manifests, *places, *flags]
+        serve = ["serve", "--manifests", str(manifests), *places, *flags]
+        command = [sys.executable, "-c", PROGRAM, str(marker), *serve]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         started.append(process)
         return ControlPlane(process, marker, manifests)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ..ports import free_port, free_ports
+
 READY = (200, b'{"ready": true, "reasons": []}')
 WAITING = (503, b'{"ready": false, "reasons": ["source files: has\\nnot reported yet", "draining"]}')
 Answer = tuple[int, bytes]
@@ -29,7 +31,7 @@ def answering() -> Iterator[Callable[..., int]]:
     with ExitStack() as stack:
 
         def start(*answers: Answer | None) -> int:
-            first = _free_ports(len(answers))
+            first = free_ports(len(answers))
             for index, answer in enumerate(answers):
                 if answer:
                     _answer(stack, first + index, answer)
@@ -57,19 +59,6 @@ def _answer(stack: ExitStack, port: int, answer: Answer) -> None:
     stack.callback(server.shutdown)
 
 
-def _free_ports(count: int) -> int:
-    """The first of so many free ports in a row."""
-    while True:
-        with ExitStack() as held:
-            first = held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-            try:
-                for port in range(first + 1, first + count):
-                    held.enter_context(socket.create_server(("127.0.0.1", port)))
-            except (OSError, OverflowError):
-                continue
-            return first
-
-
 def test_it_is_well_if_the_one_process_is_ready(pilothouse, answering) -> None:
     outcome = pilothouse("health", "--admin", f"127.0.0.1:{answering(READY)}")
     assert (outcome.status, outcome.out, outcome.err) == (0, "", "")
@@ -86,7 +75,7 @@ def test_every_worker_is_asked_and_each_that_is_not_ready_is_a_line(pilothouse, 
 
 
 def test_where_nobody_listens_it_is_not_well(pilothouse) -> None:
-    port = _free_ports(1)
+    port = free_port()
     outcome = pilothouse("health", "--admin", f"127.0.0.1:{port}")
     assert (outcome.status, outcome.out) == (1, f"127.0.0.1:{port} is not ready: connection refused\n")
 

@@ -9,6 +9,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import structlog
@@ -37,7 +38,7 @@ def restored() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def logged(form: str, stream: io.StringIO) -> str:
+def logged(form: Any, stream: io.StringIO) -> str:
     logs.configure(form, stream)
     structlog.get_logger("pilothouse.sources").info("source synced", source="files", services=3)
     logging.getLogger("uvicorn.error").warning("took %d ms", 7, extra={"path": "/readyz"})

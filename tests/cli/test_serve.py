@@ -113,8 +113,8 @@ async def test_what_is_left_out_is_in_its_log_its_metrics_and_its_readiness(
             ("left out", 13),
             ("warning in a manifest", 18),
         }
-        async with httpx.AsyncClient(base_url=f"http://{events[-1]['admin']}") as admin:
-            expected = {"no-such-backend": 1, "unsupported-kind": 2, "no-owner": 1}
+        async with httpx.AsyncClient(base_url=f"http://{events[-1]['admin']}", verify=False) as admin:
+            expected: dict[str, float] = {"no-such-backend": 1, "unsupported-kind": 2, "no-owner": 1}
             assert await eventually(lambda: _counts(admin, expected))
             ready = (await admin.get("/readyz")).json()
             assert ready["left_out"] == expected

@@ -43,17 +43,10 @@ class Serving:
 
 @pytest.fixture
 def serving(tmp_path: Path) -> Iterator[Serving]:
-    flags = [
-        "--xds",
-        "127.0.0.1:0",
-        "--admin",
-        "127.0.0.1:0",
-        "--log-format",
-        "json",
-        "--workers",
-        str(WORKERS),
-    ]
-    command = [PROGRAM, "serve", "--manifests", str(tmp_path), "--allow-empty", *flags]
+    # Without --allow-empty each worker would wait half a minute for a manifest.
+    always = ["--manifests", str(tmp_path), "--allow-empty", "--log-format", "json"]
+    ports = ["--xds", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    command = [str(PROGRAM), "serve", *always, *ports, "--workers", str(WORKERS)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         yield Serving(process)
         process.kill()
@@ -113,14 +106,21 @@ def test_the_number_of_workers_is_checked(process, tmp_path: Path) -> None:
 def _runs(pid: int) -> bool:
     """Whether there is such a process, and it is no zombie that nobody has waited for."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return _state(pid) != "Z"
     except FileNotFoundError:
         return False
+
+
+def _state(pid: int) -> str:
+    """S if it sleeps, R if it runs, Z if it has ended (proc(5))."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_a_worker_that_is_stopped_is_killed_and_started_again(serving) -> None:
     address, _ = serving.opened(), serving.opened()
     victim = min(serving.workers())
+    while _state(victim) != "S":  # it logs that it serves, then tells its parent, and then waits for clients
+        time.sleep(0.01)
     os.kill(victim, signal.SIGSTOP)
     assert serving.opened() == address
     assert victim not in serving.workers()
@@ -161,8 +161,8 @@ def crew() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     def start(serve: str, status: int = 0, count: int = 1, rounds: str = "") -> subprocess.Popen[str]:
         program = CREW.format(serve=serve, status=status, count=count, rounds=rounds)
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen([sys.executable, "-u", "-c", program], text=True, **pipes)
+        command = [sys.executable, "-u", "-c", program]
+        process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         started.append(process)
         return process
 

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 
 import pytest
@@ -180,7 +180,7 @@ def test_endpoints_are_just_the_backends_and_each_has_a_weight(services, slices)
 
 def test_fixed_addresses_are_in_the_subnet_and_never_given_out(mesh, services) -> None:
     (config,) = mesh["networks"]["default"]["ipam"]["config"]
-    subnet, given_out = ip_network(config["subnet"]), ip_network(config["ip_range"])
+    subnet, given_out = IPv4Network(config["subnet"]), IPv4Network(config["ip_range"])
     assert given_out.subnet_of(subnet)
     for service in services.values():
         for network in service.get("networks", {}).values():

@@ -14,6 +14,9 @@ import pytest
 
 from pilothouse.demo.story import STORY
 
+# One demo at a time: its mesh takes ports that it finds free, and its story judges shares of traffic.
+pytestmark = pytest.mark.xdist_group("demo")
+
 Started = Callable[..., subprocess.Popen[str]]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import asynccontextmanager, closing
+from fractions import Fraction
 
 import pytest
 
@@ -88,7 +89,7 @@ async def test_a_connection_that_is_to_be_closed_is_made_anew() -> None:
 
 
 async def test_requests_are_driven_until_cancelled(eventually) -> None:
-    sightings = Sightings(Watch({"a1": 1}, {"a1": 1}, in_turn=True, changed_s=0))
+    sightings = Sightings(Watch({"a1": Fraction(1)}, {"a1": Fraction(1)}, in_turn=True, changed_s=0))
     async with answering(*[HEAD.format(200, "x-pod: a1\r\n")] * 10_000) as (port, _):
         driving = asyncio.create_task(drive("any", port, 500.0, sightings))
         await eventually(lambda: sightings.sent >= 20)

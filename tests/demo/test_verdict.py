@@ -146,11 +146,12 @@ def test_the_summary_names_what_was_expected_seen_and_missed(width: int) -> None
 
 
 async def test_on_a_terminal_the_table_is_drawn_and_taken_away_again(eventually) -> None:
-    console = Console(width=80, height=24, file=io.StringIO(), force_terminal=True)
+    screen = io.StringIO()
+    console = Console(width=80, height=24, file=screen, force_terminal=True)
     sightings = {flow: Sightings(watch) for flow, watch in as_wanted().items()}
     async with live(console, Board(START, sightings, began_s=0.0)):
-        await eventually(lambda: "payments-a1" in console.file.getvalue())
-    assert console.file.getvalue().endswith("\x1b[2K")
+        await eventually(lambda: "payments-a1" in screen.getvalue())
+    assert screen.getvalue().endswith("\x1b[2K")
 
 
 def test_the_live_table_fits_into_a_small_terminal() -> None:

@@ -39,7 +39,7 @@ def _followed(page: Path) -> list[File | Commands]:
     return [step for step in found if isinstance(step, File) or not step.not_run]
 
 
-def _cases() -> list[object]:
+def _cases() -> Sequence[object]:
     """The pages that have commands; those that start an Envoy have its mark."""
     cases = []
     for page in PAGES:

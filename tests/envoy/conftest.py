@@ -15,6 +15,7 @@ import pytest
 
 from pilothouse import app
 from pilothouse.config.settings import HostPort, Settings
+from pilothouse.kubernetes.roots import Root
 
 from .dns_server import DnsServer
 from .manifests import service
@@ -56,7 +57,7 @@ async def names(mesh: Mesh) -> AsyncIterator[DnsServer]:
 async def serving(tmp_path: Path) -> AsyncIterator[Serving]:
     """The control plane in this process: `xds, admin = await serving(source)` gives its ports."""
     anywhere = HostPort("127.0.0.1", 0)
-    settings = Settings(manifests=(tmp_path,), xds=anywhere, admin=anywhere)
+    settings = Settings(manifests=(Root(tmp_path),), xds=anywhere, admin=anywhere)
     tasks: list[asyncio.Task[None]] = []
 
     async def run(source: Told) -> tuple[int, int]:
@@ -75,7 +76,7 @@ async def serving(tmp_path: Path) -> AsyncIterator[Serving]:
 @pytest.fixture
 async def tellers(mesh: Mesh) -> dict[str, Teller]:
     """Backends of the services `web`, `blue` and `green`, which are saved."""
-    found = {}
+    found: dict[str, Teller] = {}
     for name in ("web", "blue", "green"):
         found[name] = await mesh.backend(name, kind=Teller)
         mesh.manifests.save(name, service(name), found[name].slice(name))

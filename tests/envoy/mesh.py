@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import socket
 import ssl
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ from pilothouse.config.settings import HostPort
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
 
+from ..ports import free_port
 from .backends import Backend
 from .control_plane import ControlPlane
 from .dns_server import resolver
@@ -36,9 +36,7 @@ class Mesh:
         self._sidecars = 0
         self._resolver: int | None = None
 
-    async def backend(
-        self, name: str, tls: ssl.SSLContext | None = None, kind: type[Backend] = Backend
-    ) -> Backend:
+    async def backend(self, name: str, tls: ssl.SSLContext | None = None, kind: type[Any] = Backend) -> Any:
         backend = kind(name)
         backend.tls = tls
         await backend.start()
@@ -89,15 +87,6 @@ class Mesh:
         envoy.launch(self._envoy, text, self._folder / who.id)
         self._cleanup.push_async_callback(envoy.close)
         return envoy
-
-
-def free_port() -> int:
-    """A port that nobody listens on, below those that the kernel gives to outgoing connections."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
 
 
 def virtual_ip() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from .backends import Backend
 
@@ -67,7 +68,7 @@ def to(name: str, weight: int = 1) -> dict:
     return {"name": name, "port": 8080, "weight": weight}
 
 
-def under(path: str, *backends: dict, **fields: object) -> dict:
+def under(path: str, *backends: dict, **fields: Any) -> dict:
     return {
         "matches": [{"path": {"type": "PathPrefix", "value": path}}],
         "backendRefs": list(backends),

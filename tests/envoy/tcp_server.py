@@ -6,6 +6,8 @@ import asyncio
 import ssl
 from contextlib import suppress
 
+from ..ports import free_port
+
 
 class TcpServer:
     """A subclass says what a conversation is; it ends when the peer, or `stop`, closes the connection."""
@@ -19,8 +21,8 @@ class TcpServer:
 
     async def start(self) -> None:
         """Listen on `port`, which is any free one the first time."""
+        self.port = self.port or free_port()  # not one of the kernel's, which it could lend before a restart
         self._server = await asyncio.start_server(self._accept, self.host, self.port, ssl=self.tls)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         self._server.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 import pytest
 from google.protobuf import json_format
@@ -19,7 +20,7 @@ from .mesh import virtual_ip
 
 pytestmark = pytest.mark.envoy
 
-OURS = {
+OURS: dict[str, Any] = {
     "Cluster": cluster_pb2.Cluster,
     "ClusterLoadAssignment": endpoint_pb2.ClusterLoadAssignment,
     "Listener": listener_pb2.Listener,

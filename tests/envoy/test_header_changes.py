@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from .routes import request, route, to, under
@@ -9,7 +11,7 @@ from .routes import request, route, to, under
 pytestmark = pytest.mark.envoy
 
 
-def change(which: str, **said: object) -> dict:
+def change(which: str, **said: Any) -> dict:
     kind = f"{which.capitalize()}HeaderModifier"
     return {"type": kind, f"{which}HeaderModifier": said}
 

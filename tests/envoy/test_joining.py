@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
+from ..ports import free_port
 from .backends import Backend
 from .load import ask, served
 from .manifests import Document, endpoint_slice, service
-from .mesh import free_port, virtual_ip
+from .mesh import virtual_ip
 
 pytestmark = pytest.mark.envoy
 
 TCP = [{"name": "tcp", "port": 5432}]
 
 
-def endpoints(name: str, *backends: Backend, **fields: object) -> Document:
+def endpoints(name: str, *backends: Backend, **fields: Any) -> Document:
     """A `v1 Endpoints` with a subset for each backend."""
     subsets = [
         {"addresses": [{"ip": one.host}], "ports": [{"name": "http", "port": one.port}]} for one in backends

@@ -24,15 +24,12 @@ class TlsBackend(Backend):
     async def start(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         CA.issue_cert(f"{self.name}.shop").configure_cert(context)
-        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=context)
+        self.server = await asyncio.start_server(self.serve, self.host, 0, ssl=context)
+        self.port = self.server.sockets[0].getsockname()[1]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(self.name.encode())
         writer.close()
-
-    @property
-    def port(self) -> int:
-        return self.server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         self.server.close()

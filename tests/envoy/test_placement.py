@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from .backends import Backend
@@ -27,7 +29,7 @@ async def trio(mesh):
 def save(mesh, trio):
     """Saves the service `payments` with these fields in the endpoint on each node."""
 
-    def run(*fields: dict[str, object], annotations: dict[str, str] | None = None, **spec: object) -> None:
+    def run(*fields: dict[str, object], annotations: dict[str, str] | None = None, **spec: Any) -> None:
         declared = service("payments", **spec)
         declared["metadata"]["annotations"] = annotations or {}
         slices = [
@@ -89,7 +91,7 @@ async def test_a_pod_of_both_families_is_reached_at_the_address_that_answers(mes
     backend = OfIpv6("six")
     await backend.start()
     try:
-        pod = {"targetRef": {"kind": "Pod", "name": "payments-0", "uid": "u1"}}
+        pod: Any = {"targetRef": {"kind": "Pod", "name": "payments-0", "uid": "u1"}}
         silent = endpoint_slice("payments", "127.0.0.1", backend.port, **pod)
         mesh.manifests.save("payments", service("payments"), backend.slice("payments", **pod), silent)
         port = (await mesh.serve()).port

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ EVERYTHING = {
 }
 
 
-def declared(name: str, annotations: dict[str, str], **spec: object) -> dict:
+def declared(name: str, annotations: dict[str, str], **spec: Any) -> dict:
     found = service(name, **spec)
     found["metadata"]["annotations"] = {f"pilothouse.dev/{key}": text for key, text in annotations.items()}
     return found

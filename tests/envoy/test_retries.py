@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from ..ports import free_port
 from .backends import Backend
 from .manifests import endpoint_slice, service
-from .mesh import free_port
 from .routes import request, route, to, under
 
 pytestmark = pytest.mark.envoy

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from .load import ask
@@ -18,11 +20,11 @@ def change(kind: str, *values: str) -> dict:
     return {"type": kind, field: {"set": [{"name": "x-paper", "value": value} for value in values]}}
 
 
-def rewrite(**said: object) -> dict:
+def rewrite(**said: Any) -> dict:
     return {"type": "URLRewrite", "urlRewrite": said}
 
 
-def redirect(**said: object) -> dict:
+def redirect(**said: Any) -> dict:
     return {"type": "RequestRedirect", "requestRedirect": said}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from .routes import Answer, Teller, request, route, to, under
 pytestmark = pytest.mark.envoy
 
 
-def kept(path: str, *backends: dict, **session: object) -> dict:
+def kept(path: str, *backends: dict, **session: Any) -> dict:
     return under(path, *backends, sessionPersistence=session)
 
 

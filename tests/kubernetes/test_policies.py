@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pilothouse.model.policy import (
@@ -91,7 +93,7 @@ def test_what_chooses_an_endpoint(parsed, spec, annotations, balance, hash_on) -
         ("connect_timeout", "250ms", {"connect_timeout_ms": 250}),
     ],
 )
-def test_each_annotation(parsed, annotation: str, text: str, expected: dict[str, object]) -> None:
+def test_each_annotation(parsed, annotation: str, text: str, expected: dict[str, Any]) -> None:
     assert policy(parsed, **{annotation: text}) == (Policy(**expected), [])
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from pilothouse.mesh.audience import Address, Admission, Audience, BadNode, Capture, Node, audience
@@ -5,7 +7,7 @@ from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.services import Exposed, Locality, ServiceName
 
 
-def metadata(**said: object) -> Node:
+def metadata(**said: Any) -> Node:
     return Node("web-0", Locality("r1", "z1"), {"pilothouse": said})
 
 

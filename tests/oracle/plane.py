@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.any_pb2 import Any as Packed
@@ -69,19 +70,29 @@ class View(World):
 
     def expect(self, services: Mapping[ServiceName, Service], said_empty: bool) -> None:
         """Translate these services from nothing. An empty list counts if the client can be told."""
-        catalogue = Catalogue()
-        catalogue.apply(sorted(services), services)
-        fresh = World(catalogue, self.audience)
-        found = {type: dict(_found(fresh, type)) for type in ResourceType}
-        if self.audience.dialect is Dialect.ENVOY:
-            said = bytes.fromhex("".join([*found[LDS].values(), *found[RDS].values()]))
-            # One name goes on where another ends: `payments.shop` is that of a domain as well.
-            named = [n for n in CLUSTERS if said.count(n.encode()) > said.count(n.encode() + b".svc")]
-            dangling = [name for name in named if name not in found[CDS]]
-            assert not dangling, f"routes and listeners name what is not there: {dangling}"
+        found = dict(translated(tuple(sorted(services.items())), self.audience))
         if not said_empty:
             found[EDS] = {name: text for name, text in found[EDS].items() if text != NO_ENDPOINTS}
         self.texts = found
+
+
+# Clients of one audience are asked one after the other what they hold of the same services.
+@lru_cache(maxsize=32)
+def translated(
+    services: tuple[tuple[ServiceName, Service], ...], audience: Audience
+) -> Mapping[ResourceType, Mapping[str, str]]:
+    """What a new control plane would serve to an audience."""
+    catalogue = Catalogue()
+    catalogue.apply([name for name, _ in services], dict(services))
+    fresh = World(catalogue, audience)
+    found = {type: dict(_found(fresh, type)) for type in ResourceType}
+    if audience.dialect is Dialect.ENVOY:
+        said = bytes.fromhex("".join([*found[LDS].values(), *found[RDS].values()]))
+        # One name goes on where another ends: `payments.shop` is that of a domain as well.
+        named = [n for n in CLUSTERS if said.count(n.encode()) > said.count(n.encode() + b".svc")]
+        dangling = [name for name in named if name not in found[CDS]]
+        assert not dangling, f"routes and listeners name what is not there: {dangling}"
+    return found
 
 
 def _found(world: World, type: ResourceType) -> Iterable[tuple[str, str]]:
@@ -104,17 +115,24 @@ class Line(Connection):
     def __init__(self, variant: str, plane: Plane, audience: Audience) -> None:
         super().__init__(CLIENTS[variant](), View(plane, audience))  # type: ignore[arg-type]
 
+    @property
+    def view(self) -> View:
+        """The world, as what it is here."""
+        view: Any = self.world
+        assert isinstance(view, View)
+        return view
+
     def connect(self) -> None:
         super().connect()
-        self.stream.legacy = self.world.audience.dialect is Dialect.ENVOY  # type: ignore[attr-defined]
+        self.stream.legacy = self.view.audience.dialect is Dialect.ENVOY
 
     def told_of(self, changes: list[Change]) -> None:
-        audience = self.world.audience  # type: ignore[attr-defined]
+        audience = self.view.audience
         self.changed(affected(changes, audience.scope, audience.dialect))
 
     def moved(self, plane: Plane) -> None:
         """The process that served it is gone, and another one takes its place."""
-        self.world = View(plane, self.world.audience)  # type: ignore[attr-defined,assignment]
+        self.world = View(plane, self.view.audience)  # type: ignore[assignment]
         self.resume()
 
     def resume(self) -> None:
@@ -133,5 +151,5 @@ class Line(Connection):
     def differs(self, services: Mapping[ServiceName, Service]) -> object:
         """Where it is not what a new translation of these services says, once it has come to rest."""
         self.settle()
-        self.world.expect(services, self.client.variant == "delta")  # type: ignore[attr-defined]
+        self.view.expect(services, self.client.variant == "delta")
         return self.client.lacks(self.world)

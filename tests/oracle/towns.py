@@ -91,7 +91,7 @@ class Draft:
     def _routes(self, name: ServiceName) -> tuple[Route, ...]:
         number, kind = (_TCP.number, RouteKind.TCP) if self.connections else (_HTTP.number, RouteKind.HTTP)
         backends = tuple(Backend(*backend, number, granted=self.granted) for backend in self.backends)
-        rules = (Rule(backends=backends, subset=self.policy.subset_labels and _V1),)
+        rules = (Rule(backends=backends, subset=_V1 if self.policy.subset_labels else ()),)
         return (Route(kind, self.routed_by or name.namespace, "split", rules),) if backends else ()
 
 

@@ -57,7 +57,8 @@ class Client:
 
     def __init__(self) -> None:
         self.held = {type: Held() for type in ResourceType}
-        self.Request: Any = STREAMS[self.variant].Request
+        stream: Any = STREAMS[self.variant]
+        self.Request = stream.Request
 
     def first(self, type: ResourceType, names: Iterable[str] = ()) -> Any:
         """Begin with a type on this stream. No names are all clusters or listeners."""
@@ -92,6 +93,18 @@ class Client:
             held.version = said.version
             held.dropped.clear()
         return Answer(said.type, said.nonce, accept)
+
+    def _first(self, type: ResourceType, names: set[str]) -> Any:
+        """The first request for a type on a stream."""
+        raise NotImplementedError
+
+    def _ask(self, type: ResourceType, added: set[str], dropped: set[str]) -> Any:
+        """A request that changes what is subscribed to."""
+        raise NotImplementedError
+
+    def _news(self, said: Said) -> dict[str, str | None]:
+        """What a response says of each name; None if it is gone."""
+        raise NotImplementedError
 
     def reconnect(self) -> None:
         """Lose the stream, and keep what was accepted."""

@@ -24,5 +24,5 @@ def test_routes_follow_such_a_cluster_at_once(variant: str) -> None:
     plane.shards["near"].put(service)
     line.told_of(plane.publish())
     line.settle(clock=False)
-    line.world.expect({service.name: service}, variant == "delta")
+    line.view.expect({service.name: service}, variant == "delta")
     assert line.client.lacks(line.world) == {}

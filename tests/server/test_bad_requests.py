@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 import pytest
 
@@ -13,7 +15,7 @@ CLUSTER = ResourceType.CLUSTER
 BOTH = [cluster("orders"), cluster("payments")]
 
 
-def metadata(**said: object) -> dict[str, object]:
+def metadata(**said: Any) -> dict[str, object]:
     return {"pilothouse": said}
 
 
@@ -69,7 +71,7 @@ async def test_a_mistake_later_on_the_stream_is_named_too(ads) -> None:
     assert (await stream.ended())[0] is grpc.StatusCode.INVALID_ARGUMENT
 
 
-def struct(value: object) -> object:
+def struct(value: Any) -> Any:
     """A google.protobuf.Struct, written by hand, because from JSON it could hold neither NaN nor Infinity."""
     from google.protobuf.struct_pb2 import Struct
 

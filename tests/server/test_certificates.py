@@ -48,7 +48,7 @@ SPOILT = {
     "half a key": lambda files: files.key.write_bytes(files.key.read_bytes()[:100]),
     "another key": lambda files: files.key.write_bytes(Authority().issue().key),
     "half a CA": lambda files: files.client_ca.write_bytes(files.client_ca.read_bytes()[:200]),
-    "a pipe": lambda files: files.cert.unlink() or os.mkfifo(files.cert),
+    "a pipe": lambda files: [files.cert.unlink(), os.mkfifo(files.cert)],  # type: ignore[func-returns-value]
     "a folder": lambda files: files.key.unlink() or files.key.mkdir(),
 }
 

@@ -56,10 +56,11 @@ async def test_an_address_that_is_taken_is_said_in_one_line() -> None:
 
 async def test_with_a_client_ca_a_client_needs_a_certificate_of_it(tmp_path: Path) -> None:
     ca, others = Authority(), Authority()
-    files = Files(*map(Path, ca.issue("127.0.0.1").write(tmp_path, "tls")), tmp_path / "ca.crt")
+    cert, key = map(Path, ca.issue("127.0.0.1").write(tmp_path, "tls"))
+    files = Files(cert, key, tmp_path / "ca.crt")
     replace(tmp_path / "ca.crt", ca.pem)
     clients = {"known": ca.issue("web.test"), "unknown": others.issue("web.test"), "anonymous": None}
-    ends = {}
+    ends: dict[str, object] = {}
     async with AsyncExitStack() as cleanup:
         server = Server()
         await server.start(cleanup, Certificates(files))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import grpc
 import pytest
@@ -71,13 +72,14 @@ async def test_a_service_of_one_type_does_not_serve_another(separate) -> None:
 
 
 async def test_health_is_there_for_the_process_and_for_each_service(server) -> None:
-    health = health_pb2_grpc.HealthStub(server.channel)
+    health: Any = health_pb2_grpc.HealthStub(server.channel)
     for name in ("", *[name for name, _, _ in SERVICES]):
         assert (await health.Check(health_pb2.HealthCheckRequest(service=name))).status == SERVING
 
 
 async def test_health_turns_before_the_streams_end(server) -> None:
-    watch = health_pb2_grpc.HealthStub(server.channel).Watch(health_pb2.HealthCheckRequest())
+    health: Any = health_pb2_grpc.HealthStub(server.channel)
+    watch = health.Watch(health_pb2.HealthCheckRequest())
     assert (await watch.read()).status == SERVING
     stopping = asyncio.create_task(server.stop())
     assert (await watch.read()).status == NOT_SERVING

@@ -264,6 +264,7 @@ def test_a_client_listens_on_virtual_ips_of_its_address_families(town: Any, make
     ports = (Port("http", 8080), Port("tcp", 5432, Protocol.TCP))
     town.put(make_service("shop/payments", ports=ports, vips=("10.96.0.1", "fd00::1")))
     four, six = "10.96.0.1_5432", "fd00::1_5432"
+    families: Any
     for families, expected in (
         ((), {four, six}),
         (("ipv4",), {four}),
@@ -276,6 +277,7 @@ def test_a_client_listens_on_virtual_ips_of_its_address_families(town: Any, make
 
 def test_a_client_calls_by_virtual_ips_of_its_address_families(town: Any, make_service: Make) -> None:
     town.put(make_service("shop/payments", vips=("10.96.0.1", "fd00::1")))
+    families: Any
     for capture, families, expected in product(
         Capture, ((), ("ipv4",), ("ipv6",), ("ipv6", "ipv4")), [{"ipv4": b"10.96.0.1", "ipv6": b"[fd00::1]"}]
     ):

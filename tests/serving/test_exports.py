@@ -111,7 +111,8 @@ BLUE, GREEN = (f"outbound|8080||{name}.shop.svc.cluster.local" for name in ("blu
 
 
 def split(*backends: str) -> Route:
-    shares = tuple(Backend(*name.split("/"), 8080) for name in backends)
+    split = [name.split("/") for name in backends]
+    shares = tuple(Backend(namespace, name, 8080) for namespace, name in split)
     return Route(RouteKind.HTTP, "shop", "split", (Rule(backends=shares),))
 
 

@@ -11,7 +11,8 @@ from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.audience import ANYWHERE, Capture, Dialect, Scope
 from pilothouse.mesh.claims import Claims
 from pilothouse.mesh.dependencies import Dependencies
-from pilothouse.mesh.external import external, is_public
+from pilothouse.mesh.external import external
+from pilothouse.model.addresses import is_public
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
 from pilothouse.serving.changes import Change, affected

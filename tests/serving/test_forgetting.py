@@ -47,7 +47,7 @@ def talk(town: Any, node: Node, names: list[str], delta: bool) -> tuple[World, A
     world = World(town.catalogue, audience(node))
     stream: Any = DeltaStream() if delta else SotwStream()
     for type, wanted in ((CLUSTER, []), (ENDPOINTS, names), (LISTENER, []), (ROUTES, ["egress"])):
-        said = {"resource_names_subscribe" if delta else "resource_names": wanted}
+        said: Any = {"resource_names_subscribe" if delta else "resource_names": wanted}
         request: Any = (DeltaDiscoveryRequest if delta else DiscoveryRequest)(type_url=type.url, **said)
         stream.receive(type, request, 0.0)
     while stream.poll(world, 100.0):

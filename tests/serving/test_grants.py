@@ -26,7 +26,8 @@ def lead(namespace: str, *backends: str, granted: bool = False, mirrors: tuple[s
     """A route in a namespace to services such as `stock/ledger`."""
 
     def to(name: str) -> Backend:
-        return Backend(*name.split("/"), 8080, granted=granted)
+        namespace, plain = name.split("/")
+        return Backend(namespace, plain, 8080, granted=granted)
 
     copies = Filters(mirrors=tuple(Mirror(to(name)) for name in mirrors))
     rule = Rule(backends=tuple(map(to, backends)), filters=copies)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import Any
 
 import pytest
 
@@ -195,7 +196,8 @@ def test_all_files_together_are_read_up_to_a_bound(tmp_path, write, monkeypatch)
 
 def test_whatever_goes_wrong_with_one_file_costs_that_file_and_names_it(tmp_path, write, monkeypatch):
     def read(data, *rest, real=disk.read):
-        return {}["a\nkey"] if b"evil" in data else real(data, *rest)
+        empty: dict[str, Any] = {}
+        return empty["a\nkey"] if b"evil" in data else real(data, *rest)
 
     monkeypatch.setattr(disk, "read", read)
     evil, good = write("evil.yaml", NODE % "evil"), write("good.yaml")

@@ -7,11 +7,12 @@ import pytest
 from pilothouse.kubernetes.documents import Contents, Place, Remark, read
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import ServiceName
 from pilothouse.sources import LeftOut, Standing, Unknown
 from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
 
-A, B = ("shop", "a"), ("shop", "b")
+A, B = ServiceName("shop", "a"), ServiceName("shop", "b")
 SOON, LATER = DOUBT_S / 2, DOUBT_S * 6
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.encoding.rules import check
@@ -36,9 +38,7 @@ READY, NOT_READY = State.READY, State.NOT_READY
 SERVING, TERMINATING = State.TERMINATING_SERVING, State.TERMINATING
 
 
-def endpoint(
-    last: int, at: Locality = EU_A, node: str = "", state: State = READY, **more: object
-) -> Endpoint:
+def endpoint(last: int, at: Locality = EU_A, node: str = "", state: State = READY, **more: Any) -> Endpoint:
     fields = {"address": f"10.0.0.{last}", "ports": (("http", 8080),)} | more
     return Endpoint(state=state, locality=at, node=node, **fields)
 
@@ -66,7 +66,7 @@ def by_priority(message: ClusterLoadAssignment) -> list[set[int]]:
     return found
 
 
-def address(lb_endpoint: object) -> str:
+def address(lb_endpoint: Any) -> str:
     return lb_endpoint.endpoint.address.socket_address.address
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from pilothouse.translate.routes.traffic import request_routes
 from .test_traffic import BLUE, HTTP, resolved, weighed
 
 
-def bodies(*rules: Rule, kind: RouteKind = RouteKind.HTTP, viewer: str = "", **more: object) -> list[str]:
+def bodies(*rules: Rule, kind: RouteKind = RouteKind.HTTP, viewer: str = "", **more: Any) -> list[str]:
     """What the routes of these rules say that answer by themselves."""
     attached = Route(kind, "shop", "web", rules)
     found = request_routes(replace(resolved(attached), **more), HTTP, viewer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Endpoint, Port, ServiceName, ServiceSpec
@@ -16,8 +18,8 @@ def spec(*hosts: Endpoint, headless: bool = False) -> ServiceSpec:
     return ServiceSpec(name, host, (HTTP,), headless=headless, hosts=hosts)
 
 
-def host(name: str, port: int | None = 9090, **fields: object) -> Endpoint:
-    return Endpoint(name, (("http", port),), **fields)  # type: ignore[arg-type]
+def host(name: str, port: int | None = 9090, **fields: Any) -> Endpoint:
+    return Endpoint(name, (("http", port),), **fields)
 
 
 def called(cluster: Cluster) -> list[tuple[str, int, int]]:

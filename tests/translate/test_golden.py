@@ -33,7 +33,7 @@ from pilothouse.sources.files.disk import Look, look
 from pilothouse.sources.files.last_good import LastGood
 
 CASES = sorted(path.parent for path in (Path(__file__).parent / "cases").glob("*/manifests.yaml"))
-MESSAGES = {
+MESSAGES: dict[ResourceType, Any] = {
     ResourceType.CLUSTER: Cluster,
     ResourceType.ENDPOINTS: ClusterLoadAssignment,
     ResourceType.LISTENER: Listener,
@@ -114,9 +114,9 @@ def static(found: dict[ResourceType, dict[str, Any]], ca: Path) -> Bootstrap:
         held.ClearField("eds_cluster_config")
         held.load_assignment.CopyFrom(found[ResourceType.ENDPOINTS][name])
     for listener in found[ResourceType.LISTENER].values():
-        held = bootstrap.static_resources.listeners.add()
-        held.CopyFrom(listener)
-        for chain in held.filter_chains:
+        copy = bootstrap.static_resources.listeners.add()
+        copy.CopyFrom(listener)
+        for chain in copy.filter_chains:
             inline(chain.filters[0].typed_config, found[ResourceType.ROUTES])
     return bootstrap
 

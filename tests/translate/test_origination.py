@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ DB = Port("tls", 5432, Protocol.TCP, tls=TLS)
 SPEC = ServiceSpec(ServiceName("shop", "p"), "p.shop.svc.cluster.local", (HTTPS, WSS, DB), ("10.96.0.1",))
 
 
-def made(port: Port, **spec: object) -> Cluster:
+def made(port: Port, **spec: Any) -> Cluster:
     message = cluster(replace(SPEC, **spec), port)
     check(message)
     return message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,7 @@ def test_outlier_detection_is_turned_off_or_set() -> None:
 
 
 def test_an_external_name_is_checked_by_its_own_name() -> None:
+    kind: Any
     for kind, port in (("http", HTTP), ("grpc", GRPC)):
         policy = Policy(health_check=HealthCheck(kind, "/healthz" if kind == "http" else ""))
         spec = replace(SPEC, policy=policy, external_name="api.example.com")
@@ -111,7 +113,7 @@ def test_a_grpc_client_gets_one_of_the_two_that_it_knows(balance: Balance, wante
     ("kind", "on_http", "on_grpc", "on_tcp"),
     [("http", "http", "http", "tcp"), ("grpc", "tcp", "grpc", "tcp"), ("tcp", "tcp", "tcp", "tcp")],
 )
-def test_a_port_is_checked_by_what_it_speaks(kind: str, on_http: str, on_grpc: str, on_tcp: str) -> None:
+def test_a_port_is_checked_by_what_it_speaks(kind: Any, on_http: str, on_grpc: str, on_tcp: str) -> None:
     policy = Policy(health_check=HealthCheck(kind, "/healthz" if kind == "http" else ""))
     for port, wanted in ((HTTP, on_http), (GRPC, on_grpc), (TCP, on_tcp)):
         (found,) = made(policy, port).health_checks

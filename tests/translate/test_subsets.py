@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ V1, V2, V3 = ((("version", version),) for version in ("v1", "v2", "v3"))
 BY_VERSION = Policy(subset_labels=("version",))
 
 
-def divided(*endpoints: Endpoint, labels: tuple[str, ...] = ("version",), **placement: object) -> Service:
+def divided(*endpoints: Endpoint, labels: tuple[str, ...] = ("version",), **placement: Any) -> Service:
     found = service(*endpoints, **placement)
     return replace(found, spec=replace(found.spec, policy=Policy(subset_labels=labels)))
 
@@ -116,7 +117,9 @@ def test_a_route_asks_for_a_subset_and_fails_if_there_are_none() -> None:
 
     def first(found: Service):
         spec = replace(found.spec, routes=(route,))
-        return request_routes(Resolved(spec, spec, backends=(spec,)), HTTP, omit=told.append)[0]
+        routes = request_routes(Resolved(spec, spec, backends=(spec,)), HTTP, omit=told.append)
+        assert routes is not None
+        return routes[0]
 
     asked = first(divided())
     assert dict(asked.route.metadata_match.filter_metadata["envoy.lb"]) == {"version": "v2"}

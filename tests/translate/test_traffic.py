@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -33,11 +34,11 @@ ONE, OTHER = Field("x", "1"), Field("y", "1")
 BLUE, GREEN = Backend("shop", "blue", 80), Backend("shop", "green", 80)
 
 
-def route(*rules: Rule, name: str = "web", created: str = "", **fields: object) -> Route:
+def route(*rules: Rule, name: str = "web", created: str = "", **fields: Any) -> Route:
     return Route(RouteKind.HTTP, "shop", name, rules, created=created, **fields)
 
 
-def spec(name: str, *ports: Port, **fields: object) -> ServiceSpec:
+def spec(name: str, *ports: Port, **fields: Any) -> ServiceSpec:
     host = f"{name}.shop.svc.cluster.local"
     return ServiceSpec(ServiceName("shop", name), host, ports or (HTTP,), **fields)
 
@@ -241,7 +242,7 @@ class TestKinds:
 
     TLS = Port("tls", 443, Protocol.TLS)
 
-    def of(self, kind: RouteKind, backend: Backend, name: str = "", **fields: object) -> Route:
+    def of(self, kind: RouteKind, backend: Backend, name: str = "", **fields: Any) -> Route:
         return replace(route(Rule(backends=(backend,)), **fields), kind=kind, name=name or kind.value.lower())
 
     def test_a_grpc_route_comes_before_http_routes_and_these_are_told(self) -> None:

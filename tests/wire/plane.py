@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ..ports import free_port
+
 PROGRAM = Path(sys.executable).with_name("pilothouse")
 
 
@@ -19,7 +21,7 @@ class ControlPlane:
         self._flags = flags
         self.manifests = folder / "manifests"
         self.manifests.mkdir()
-        self.port = 0
+        self.port = free_port()
         self._log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -43,16 +45,19 @@ class ControlPlane:
         """Whether it serves. Fails if it has ended instead."""
         assert self._process is not None
         assert self._process.poll() is None, self._log.read_text()
-        ready = [event for event in self.log if event["event"] == "serving"]
-        if ready:
-            self.port = int(ready[0]["xds"].rpartition(":")[2])
-        return bool(ready)
+        return any(event["event"] == "serving" for event in self.log)
 
     def launch(self) -> None:
         """Start the process; `serving` tells when it is there."""
         ports = ["--xds", self.address, "--admin", "127.0.0.1:0", "--allow-loopback-endpoints"]
         with self._log.open("w") as log:
-            always = ["--manifests", self.manifests, "--allow-empty", "--log-format", "json"]
+            always: list[str | Path] = [
+                "--manifests",
+                self.manifests,
+                "--allow-empty",
+                "--log-format",
+                "json",
+            ]
             flags = [*always, *ports, *self._flags]
             self._process = subprocess.Popen([PROGRAM, "serve", *flags], stdout=log, stderr=log)
 

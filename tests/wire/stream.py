@@ -58,6 +58,8 @@ class Stream:
     """Reads all the time. Each response is checked for what must hold of every response."""
 
     def __init__(self, channel: grpc.aio.Channel, variant: str, topic: Topic | None) -> None:
+        self.request: Any
+        response: Any
         _, self.request, response = VARIANTS[variant]
         method = channel.stream_stream(
             path(variant, topic), self.request.SerializeToString, response.FromString

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import grpc
 
@@ -168,7 +169,7 @@ async def test_G_SCOPE_another_protocol_pushes_clusters_and_their_endpoints(here
     await asyncio.gather(*(talk.quiet() for talk in talks.values()))
 
 
-async def _all_types(here: Scene) -> dict[object, object]:
+async def _all_types(here: Scene) -> dict[Any, Any]:
     """A client of everything, on one stream, that has accepted what there is."""
     talks = {CDS: here.dial(CDS)}
     talks |= {topic: here.dial(topic, on=talks[CDS]) for topic in (EDS, LDS, RDS)}

@@ -90,7 +90,10 @@ def is_resolved(sidecar: Sidecar, by_address: bool) -> bool:
 
 @pytest.mark.parametrize("variant", ["sotw", "delta"])
 async def test_a_domain_is_for_the_sidecar_that_depends_on_it(plane: ControlPlane, variant: str) -> None:
-    said = {"namespace": "shop", "dependencies": ["shop/payments", {"domain": "https://api.example.com"}]}
+    said: Any = {
+        "namespace": "shop",
+        "dependencies": ["shop/payments", {"domain": "https://api.example.com"}],
+    }
     name = "outbound|443||api.example.com"
     async with dialled(plane) as channel:
         one = Sidecar(node(**said)).connect(Stream(channel, variant, None))

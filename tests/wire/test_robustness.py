@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 import grpc
 import pytest
@@ -130,6 +131,7 @@ def _odd_nodes() -> dict[str, Node]:
         "bad address": {"egress": "[::]:99999"},
     }
     nodes = {label: Node(id=label) for label in values}
+    value: Any
     for label, value in values.items():
         nodes[label].metadata.update({"pilothouse": value})
     nodes["no value"] = Node()

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from pilothouse._pb.envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse._pb.envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
@@ -61,5 +62,6 @@ def bootstrap(message: Message) -> Bootstrap:
         listener.address.socket_address.port_value = 15001
         listener.filter_chains.add().filters.add(name="http").typed_config.Pack(manager)
     else:
+        assert isinstance(message, Listener)
         static.listeners.append(message)
     return result

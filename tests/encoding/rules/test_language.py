@@ -20,8 +20,9 @@ from pilothouse.encoding import rules
 
 PACKAGE = "pilothouse.tests"
 KNOWN = [known.DESCRIPTOR.file.name for known in (Packed, Duration, Timestamp, UInt32Value)]
+Value = descriptor_pb2.EnumValueDescriptorProto
 COLOUR = descriptor_pb2.EnumDescriptorProto(
-    name="Colour", value=[{"name": "RED", "number": 0}, {"name": "BLUE", "number": 2}]
+    name="Colour", value=[Value(name="RED", number=0), Value(name="BLUE", number=2)]
 )
 NUMBERS = count()
 
@@ -35,14 +36,16 @@ def field(kind: str, rule: str = "", name: str = "value", number: int = 1) -> Fi
         result.type_name = kind if kind == "Colour" else f".google.protobuf.{kind}"
     else:
         result.type = result.Type.Value(f"TYPE_{kind.upper()}")
-    text_format.Parse(rule, result.options.Extensions[validate_pb2.rules])
+    rules: Any = validate_pb2.rules  # which the .pyi types as those of proto3
+    text_format.Parse(rule, result.options.Extensions[rules])
     return result
 
 
 def define(*fields: FieldDescriptorProto, disabled: bool = False) -> type[Message]:
     name = f"Message{next(NUMBERS)}"
     message = descriptor_pb2.DescriptorProto(name=name, field=fields, enum_type=[COLOUR])
-    message.options.Extensions[validate_pb2.disabled] = disabled
+    switch: Any = validate_pb2.disabled
+    message.options.Extensions[switch] = disabled
     file = descriptor_pb2.FileDescriptorProto(name=f"{name}.proto", package=PACKAGE, syntax="proto3")
     file.dependency.extend(KNOWN)
     file.message_type.append(message)
@@ -164,7 +167,7 @@ def test_a_list_is_judged_by_its_size_and_items(
 @pytest.mark.parametrize("kind", ["Any", "Duration", "Timestamp"])
 def test_a_required_message_must_be_set(kind: str) -> None:
     of = define(field(kind, f"{kind.lower()} {{ required: true }}"))
-    filled = of()
+    filled: Any = of()
     filled.value.SetInParent()
     assert fault(of()) == "value required"
     assert fault(filled) == ""

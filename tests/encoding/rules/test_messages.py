@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import walk_packages
+from typing import Any
 
 import pytest
 from google.protobuf import text_format
@@ -54,7 +55,7 @@ def test_the_rules_of_every_type_that_is_generated_can_be_judged() -> None:
 
 
 @pytest.mark.parametrize("free", [Locality, Struct])
-def test_a_type_without_rules_inside_compiles_to_nothing(free: type[Message]) -> None:
+def test_a_type_without_rules_inside_compiles_to_nothing(free: Any) -> None:
     assert checker(free.DESCRIPTOR) is None
 
 
