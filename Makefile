@@ -30,7 +30,9 @@ test: $(INSTALLED) ## every test but the packaging ones, those with a real Envoy
 	$(BIN)/pytest $(IN_PARALLEL) $(ARGS)
 
 coverage: $(INSTALLED) ## what the quick tests run of the product; fails below the floor in pyproject.toml
-	$(BIN)/coverage run -m pytest -m quick $(ARGS)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(CORES) --dist loadgroup --timeout=300 -m quick $(ARGS)
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 envoy-test: $(INSTALLED) ## only the tests that drive a real Envoy

@@ -58,5 +58,9 @@ async def test_a_namespace_makes_connections_of_what_would_be_requests(mesh, eve
     await eventually(lambda: sidecar.has_listeners("egress", f"{vip}_8080"))
     assert await ask((vip, 8080), "whatever") == (200, "one")
     assert await sidecar.answers("db:80", 200, "one")
-    assert (await ask(sidecar.egress, "db:8080")).status == 503
+
+    async def refused() -> bool:  # by the routes, which follow the listener
+        return (await ask(sidecar.egress, "db:8080")).status == 503
+
+    await eventually(refused)
     assert await sidecar.rejected() == {}
