@@ -57,7 +57,8 @@ def written(text: str | bytes) -> dict[str, object]:
 def test_what_is_not_set_has_a_default_that_only_this_machine_can_reach(here: Path) -> None:
     settings = load({"manifests": ["m"]}, {})
     assert (settings.xds, settings.admin) == (XDS, HostPort("127.0.0.1", 18001))
-    assert (settings.log_format, settings.cluster_domain) == ("auto", "cluster.local")
+    assert (settings.log_format, settings.log_level) == ("auto", "info")
+    assert settings.cluster_domain == "cluster.local"
     assert (settings.tls_cert, settings.tls_key, settings.client_ca) == (None, None, None)
     assert 60 <= settings.max_connection_age_s <= 3600
 
@@ -94,6 +95,7 @@ EVERYTHING = {
     "identity": "certificate",
     "identity_map": "map.yaml",
     "log_format": "json",
+    "log_level": "debug",
     "cluster_domain": "mesh.test",
     "extra_suffixes": ".mesh, .service.test",
     "include_namespaces": "shop,data",
@@ -126,6 +128,7 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert flags.identity == "certificate"
     assert flags.identity_map is not None
     assert [rule.namespace for rule in flags.identity_map.rules] == [None, "shop"]
+    assert flags.log_level == "debug"
     assert (flags.log_format, flags.cluster_domain, flags.max_connection_age_s) == ("json", "mesh.test", 1.5)
     assert flags.service_cidr == (ip_network("10.96.0.0/16"), ip_network("fd00::/108"))
     assert flags.flap_damping
@@ -223,6 +226,7 @@ WRONG = [
         "'127.0.0.1:70000' is not HOST:PORT, such as 127.0.0.1:18000 or [::1]:18000",
     ),
     ("log_format", "xml", "must be 'auto', 'human' or 'json', not xml"),
+    ("log_level", "loud", "must be 'debug', 'info', 'warning' or 'error', not loud"),
     ("cluster_domain", "Mesh", "'Mesh' is not a DNS name in lower case, such as cluster.local"),
     ("default_namespace", "a.b", "'a.b' is not a namespace"),
     (

@@ -24,9 +24,14 @@ _AT_ONCE, _AT_ONCE_S = 10, 1.0
 _Kind: TypeAlias = tuple[str, str]
 
 
-def configure(form: Literal["auto", "human", "json"], stream: TextIO | None = None) -> None:
-    """Sends records of structlog and of the standard library, INFO and up, to `stream` (default stderr).
+def configure(
+    form: Literal["auto", "human", "json"],
+    stream: TextIO | None = None,
+    level: Literal["debug", "info", "warning", "error"] = "info",
+) -> None:
+    """Sends records of structlog and of the standard library, `level` and up, to `stream` (default stderr).
 
+    Libraries tell nothing below INFO, whatever the level: their DEBUG is about themselves.
     `auto` is human on a terminal and a JSON object a line elsewhere; times are ISO 8601 in UTC.
     Only the entry of a process calls this: all else takes a logger and knows nothing of its form.
     """
@@ -54,11 +59,13 @@ def configure(form: Literal["auto", "human", "json"], stream: TextIO | None = No
             processors=[ProcessorFormatter.remove_processors_meta, *_rendering(human, terminal)],
         )
     )
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    least = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(handlers=[handler], level=max(least, logging.INFO), force=True)
+    logging.getLogger("pilothouse").setLevel(least)
     logging.captureWarnings(True)
     # They tell of every start, stop and changed file, of which we say ourselves what came of it.
     for library in ("uvicorn", "watchfiles"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+        logging.getLogger(library).setLevel(max(least, logging.WARNING))
 
 
 def _tame(_: object, __: str, event: EventDict) -> EventDict:

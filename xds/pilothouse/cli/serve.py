@@ -50,6 +50,10 @@ LogFormat = Annotated[
     str | None,
     typer.Option(metavar="auto|human|json", help="auto is human on a terminal, else json.  [default: auto]"),
 ]
+LogLevel = Annotated[
+    str | None,
+    typer.Option(metavar="debug|info|warning|error", help="The least that is logged.  [default: info]"),
+]
 Domain = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Domain at the end of host names.  [default: cluster.local]"),
@@ -141,6 +145,7 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     identity: Identity = None,
     identity_map: IdentityMap = None,
     log_format: LogFormat = None,
+    log_level: LogLevel = None,
     cluster_domain: Domain = None,
     extra_suffixes: Suffixes = None,
     include_namespaces: Include = None,
@@ -197,7 +202,7 @@ def _serve(settings: Settings, heart: Heart | None = None) -> None:
     from pilothouse import app
     from pilothouse.cli import logs
 
-    logs.configure(settings.log_format)
+    logs.configure(settings.log_format, level=settings.log_level)
     _run(heart.beating(app.run(settings, opened=heart.serves)) if heart else app.run(settings))
 
 

@@ -47,7 +47,9 @@ AdminPort = Annotated[
 NodeName = Annotated[str, typer.Option(metavar="N", help="The Kubernetes node that it runs on.")]
 Families = Annotated[
     list[str] | None,
-    typer.Option("--family", metavar="F", help="ipv4 or ipv6, the preferred one first.  [default: both]"),
+    typer.Option(
+        "--family", metavar="ipv4|ipv6", help="Repeatable, the preferred one first.  [default: both]"
+    ),
 ]
 TlsCa = Annotated[
     str, typer.Option(metavar="FILE", help="Use TLS; the CA that vouches for the control plane.")

@@ -165,6 +165,7 @@ class Settings(Listening, Security):
 
     manifests: Manifests = Field(min_length=1)
     log_format: Literal["auto", "human", "json"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     cluster_domain: Annotated[str, AfterValidator(_domain)] = "cluster.local"
     extra_suffixes: Annotated[tuple[Annotated[str, AfterValidator(_suffix)], ...], _LISTED] = ()
     include_namespaces: Namespaces = ()
