@@ -262,6 +262,33 @@ def test_a_wrong_value_is_named_with_its_flag_its_variable_or_its_line(
     assert refusal(written(f"manifests: m\n\n{name}: '{value}'\n")) == f"p.yaml:3: {name}: {mistake}"
 
 
+KINDS = [
+    "[1, 2]",
+    "[[a]]",
+    "{a: b}",
+    "12",
+    "1.5",
+    "true",
+    "'x y'",
+    "2026-01-01",
+    "1e400",
+    "9" * 30,
+    "9" * 5000,
+]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_a_value_of_another_kind_is_refused_in_our_words(here: Path, name: str) -> None:
+    others = "" if name == "manifests" else "manifests: m\n"
+    for value in KINDS:
+        try:
+            load(written(f"{others}{name}: {value}\n"), {})
+        except ConfigError as refused:
+            said = str(refused)
+            assert said.startswith(f"p.yaml:{2 if others else 1}: {name}: "), said
+            assert not re.search(r"Input|valid|datetime|<class|True|\['|{'|another kind", said), said
+
+
 UNREADABLE = [
     ("xdss: 1\n", "p.yaml:1: xdss: no such setting; there are xds, admin, "),
     ("manifests: m\nxds: a:1\nxds: b:1\n", "p.yaml:3: xds: is set twice"),
@@ -270,7 +297,14 @@ UNREADABLE = [
     ("manifests: m\n---\nxds: a:1\n", "p.yaml:2: not YAML: "),
     ("manifests: !!python/name:os.system\n", "p.yaml:1: not YAML: could not determine a constructor"),
     ("- m\n", "p.yaml:1: is not a mapping of settings"),
-    ("manifests: {m: m}\n", "p.yaml:1: manifests: "),
+    ("manifests: m\nhold: 2026-02-31\n", "p.yaml:2: hold: is neither a text nor a number nor a date"),
+    ("manifests: {m: m}\n", "p.yaml:1: manifests: must be a text or a list of texts, not a mapping"),
+    ("manifests: [[m]]\n", "p.yaml:1: manifests: must be a path, not a list"),
+    ("manifests: m\nstate: true\n", "p.yaml:2: state: must be a path, not true"),
+    ("manifests: m\nhold: [1]\n", "p.yaml:2: hold: must be a number, not a list"),
+    ("manifests: m\nexternal_names: 1.5\n", "p.yaml:2: external_names: must be true or false, not 1.5"),
+    ("manifests: m\ndefault_namespace: 12\n", "p.yaml:2: default_namespace: must be a text, not 12"),
+    ("manifests: m\nworkers: {}\n", "p.yaml:2: workers: must be a whole number, not a mapping"),
     ("manifests: [m, q]\n", "p.yaml:1: manifests: q: No such file or directory"),
     ("\n\nmanifests: []\n", "p.yaml:3: manifests: is needed, "),
     ("", "--manifests: is needed, here or as PILOTHOUSE_MANIFESTS or as manifests in the --config file"),
