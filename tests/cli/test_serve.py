@@ -51,6 +51,9 @@ def test_it_serves_until_it_is_told_to_stop_and_ends_well(serving, number) -> No
     ready = next(event for event in events if event["event"] == "serving")
     assert not ready["xds"].endswith(":0")
     assert not ready["admin"].endswith(":0")
+    told = next(event for event in events if event["event"] == "ready for sidecars")
+    assert told["status"] == f"http://{ready['admin']}/readyz"
+    assert f"--control-plane {ready['xds']} --node " in told["bootstrap"]
     serving.send_signal(number)
     assert {"info"} == {event["level"] for event in events}
     assert serving.wait(timeout=20) == 0
@@ -97,6 +100,13 @@ metadata: {name: c, labels: {kubernetes.io/service-name: c}}
 addressType: IPv4
 endpoints: []
 """
+
+
+def test_the_level_of_the_log_is_that_of_log_level(tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_text(LEFT_OUT)
+    with served(f"{tmp_path}=shop", "--log-level", "warning") as process:
+        first = json.loads(process.stderr.readline())
+    assert (first["event"], first["level"]) == ("warning in a manifest", "warning")
 
 
 async def test_what_is_left_out_is_in_its_log_its_metrics_and_its_readiness(

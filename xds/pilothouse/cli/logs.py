@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections import Counter
+from functools import partial
 from typing import Literal, TextIO, TypeAlias
 
 import structlog
@@ -28,11 +29,13 @@ def configure(
     form: Literal["auto", "human", "json"],
     stream: TextIO | None = None,
     level: Literal["debug", "info", "warning", "error"] = "info",
+    worker: int | None = None,
 ) -> None:
     """Sends records of structlog and of the standard library, `level` and up, to `stream` (default stderr).
 
     Libraries tell nothing below INFO, whatever the level: their DEBUG is about themselves.
     `auto` is human on a terminal and a JSON object a line elsewhere; times are ISO 8601 in UTC.
+    Each says which `worker` of several it is of.
     Only the entry of a process calls this: all else takes a logger and knows nothing of its form.
     """
     stream = stream or sys.stderr
@@ -45,6 +48,7 @@ def configure(
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _tame,
+        *([] if worker is None else [partial(_of_worker, worker)]),
     ]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *both, ProcessorFormatter.wrap_for_formatter],
@@ -66,6 +70,10 @@ def configure(
     # They tell of every start, stop and changed file, of which we say ourselves what came of it.
     for library in ("uvicorn", "watchfiles"):
         logging.getLogger(library).setLevel(max(least, logging.WARNING))
+
+
+def _of_worker(worker: int, _: object, __: str, event: EventDict) -> EventDict:
+    return {"worker": worker, **event}
 
 
 def _tame(_: object, __: str, event: EventDict) -> EventDict:

@@ -73,6 +73,11 @@ class HostPort:
         return HostPort(self.host, self.port + offset) if self.port else self
 
 
+def here(host: str) -> str:
+    """Where a process on this machine is found that listens on a host, which may be all addresses."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
 def _host_port(value: object) -> HostPort:
     return value if isinstance(value, HostPort) else HostPort.parse(_named(value))
 
