@@ -72,7 +72,6 @@ async def run(
     states = [SourceState(source) for source in sources]
     gc.disable()  # until everything is loaded: none of it is garbage, and it would be searched in vain
     names = [source.name for source in sources]
-    news = News()
     registry = Registry(
         names,
         hold_s=settings.hold,
@@ -84,10 +83,6 @@ async def run(
     terms = Terms(_certificates(settings), settings.max_connection_age_s, shared=settings.workers > 1)
     census, uncounted = Census(catalogue, registry.services), DirtySet[ServiceName]()
     started_s, stopping = time.time(), asyncio.Event()
-
-    def tell(names: Collection[ServiceName]) -> None:
-        _log_changes(sources, news.follow(names, registry.services, catalogue.quarantined))
-
     rereads = [lambda: _reread(sources), *([terms.tls.look] if terms.tls else [])]
     _heed_signals(stopping, rereads)
 
@@ -101,12 +96,13 @@ async def run(
             if await _synced(registry, stopping):
                 registry.changed.touch()
                 await publish_next(registry, catalogue, discovery, uncounted)
-                news.learn(registry.services)
                 _log_loaded(sources, registry, time.time() - started_s)
                 catalogue.knowledge.begin()
                 _settle_memory()
                 following = (
-                    publish(registry, catalogue, discovery, uncounted, tell),
+                    publish(
+                        registry, catalogue, discovery, uncounted, _telling(sources, registry, catalogue)
+                    ),
                     count(uncounted, census),
                     _give_back_memory(),
                 )
@@ -156,6 +152,19 @@ def _log_loaded(sources: Sequence[Source], registry: Registry, took_s: float) ->
         faults=sum(not fault.warning for source in sources for fault in source.faults),
         took_s=round(took_s, 1),
     )
+
+
+def _telling(
+    sources: Sequence[Source], registry: Registry, catalogue: Catalogue
+) -> Callable[[Collection[ServiceName]], None]:
+    """What tells of changes of all that is loaded now."""
+    news = News()
+    news.learn(registry.services)
+
+    def tell(names: Collection[ServiceName]) -> None:
+        _log_changes(sources, news.follow(names, registry.services, catalogue.quarantined))
+
+    return tell
 
 
 def _log_changes(sources: Sequence[Source], items: Iterable[Item]) -> None:
