@@ -140,6 +140,7 @@ def test_every_line_is_an_event_and_says_of_which_worker_it_is_and_once_how_to_r
     (ready,) = [event for event in events if event["event"] == "ready for sidecars"]
     address = next(event["xds"] for event in events if event["event"] == "serving")
     assert f"--control-plane {address} " in ready["bootstrap"]
+    assert "status" not in ready, "of which each worker has its own on the port 0"
 
 
 def test_a_worker_that_is_stopped_does_not_hold_up_the_end(serving) -> None:

@@ -230,13 +230,11 @@ def _tell_how_to_reach(settings: Settings, xds: int, admin: int) -> None:
     import structlog
 
     sidecars = HostPort(here(settings.xds.host), xds)
-    asked = HostPort(here(settings.admin.host), admin)
     tls = " --tls-ca FILE" * (settings.tls_cert is not None)
-    structlog.get_logger(__name__).info(
-        "ready for sidecars",
-        status=f"http://{asked}/readyz",
-        bootstrap=f"pilothouse bootstrap --control-plane {sidecars}{tls} --node ID --namespace NAMESPACE",
-    )
+    command = f"pilothouse bootstrap --control-plane {sidecars}{tls} --node ID --namespace NAMESPACE"
+    # With 0 each of several workers has found a port of its own, and says which.
+    asked = {"status": f"http://{HostPort(here(settings.admin.host), admin)}/readyz"} if admin else {}
+    structlog.get_logger(__name__).info("ready for sidecars", **asked, bootstrap=command)
 
 
 def _run(main: Coroutine[None, None, None]) -> None:
