@@ -25,6 +25,7 @@ from pilothouse.cli import logs, workers
 from pilothouse.cli.workers import reserved
 from pilothouse.config.settings import HostPort, Settings
 from pilothouse.model.reasons import Reason
+from pilothouse.model.services import ServiceName
 from pilothouse.sources import Fault, Sink, Source
 
 
@@ -46,6 +47,9 @@ class BenchmarkSource:
 
     def reread(self) -> None:
         """Nothing is read."""
+
+    def place(self, name: ServiceName) -> str:
+        return ""
 
     def change(self, number: int, sequence: int) -> None:
         before = self._services[number]

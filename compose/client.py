@@ -14,19 +14,33 @@ from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 
 REQUESTS, AT_ONCE = 100, 10
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2"><title>{client}</title>
-<style>body {{font: 1.2em sans-serif; margin: 3em}} td {{padding: .3em 1em}} meter {{width: 20em}}</style>
+<style>body {{font: 1.2em sans-serif; margin: 3em}} td {{padding: .3em 1em}} meter {{width: 20em}}
+.failed {{color: #b00}}</style>
 <h1>{client}: who answers for {service}?</h1>
 <p>{requests} requests through its sidecar, just now:</p>
 <table>{rows}</table></html>
 """
 ROW = '<tr><td>{answer}<td><meter max="{requests}" value="{count}"></meter><td>{count}'
+# With these bounds a browser paints whatever is more than none as bad as it can be: red, not green.
+FAILED = (
+    '<tr class="failed"><td>{answer}'
+    '<td><meter max="{requests}" low="0" high="0" optimum="0" value="{count}"></meter><td>{count}'
+)
 
 
-def answer(service: str) -> str:
+class Answer(NamedTuple):
+    """What a request comes back with: the name of a backend, or why there is none."""
+
+    text: str
+    failed: bool
+
+
+def answer(service: str) -> Answer:
     """What one request through the sidecar comes back with, be it an error."""
     connection = HTTPConnection("127.0.0.1", 15001, timeout=10)
     try:
@@ -34,13 +48,15 @@ def answer(service: str) -> str:
         response = connection.getresponse()
         text = response.read().decode(errors="replace").strip()
     except (OSError, HTTPException) as error:
-        return f"no answer: {str(error) or type(error).__name__}"
+        return Answer(f"no answer: {str(error) or type(error).__name__}", failed=True)
     finally:
         connection.close()
-    return text if response.status == 200 else f"{response.status} {text}"
+    if response.status == 200:
+        return Answer(text, failed=False)
+    return Answer(f"{response.status} {text}", failed=True)
 
 
-def shares(service: str) -> dict[str, int]:
+def shares(service: str) -> dict[Answer, int]:
     """How often each answer came, in order of the answers."""
     with ThreadPoolExecutor(AT_ONCE) as workers:
         return dict(sorted(Counter(workers.map(answer, [service] * REQUESTS)).items()))
@@ -48,8 +64,8 @@ def shares(service: str) -> dict[str, int]:
 
 def page(service: str) -> str:
     rows = (
-        ROW.format(answer=escape(answer), count=count, requests=REQUESTS)
-        for answer, count in shares(service).items()
+        (FAILED if failed else ROW).format(answer=escape(text), count=count, requests=REQUESTS)
+        for (text, failed), count in shares(service).items()
     )
     client = escape(socket.gethostname())
     return PAGE.format(client=client, service=escape(service), requests=REQUESTS, rows="".join(rows))
@@ -60,7 +76,8 @@ class Client(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/shares":
-            self._reply("application/json", json.dumps(shares(self.service)) + "\n")
+            found = {text: count for (text, _), count in shares(self.service).items()}
+            self._reply("application/json", json.dumps(found) + "\n")
         elif self.path == "/":
             self._reply("text/html; charset=utf-8", page(self.service))
         else:

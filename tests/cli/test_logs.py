@@ -25,7 +25,7 @@ class Terminal(io.StringIO):
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     """Logging is the process': it is given back as it was."""
-    loggers = [logging.getLogger(name) for name in (None, "uvicorn", "watchfiles")]
+    loggers = [logging.getLogger(name) for name in (None, "pilothouse", "uvicorn", "watchfiles")]
     levels, root = [logger.level for logger in loggers], loggers[0]
     handlers = root.handlers[:]
     # basicConfig closes the handlers that it replaces, and those of pytest are still needed.
@@ -59,6 +59,26 @@ def test_programs_get_one_json_object_a_line_from_us_and_from_libraries() -> Non
         "services": 3,
     }
     assert theirs == {"event": "took 7 ms", "level": "warning", "logger": "uvicorn.error", "path": "/readyz"}
+
+
+@pytest.mark.parametrize(
+    ("level", "ours", "theirs"),
+    [
+        ("debug", ["debug", "info", "warning", "error"], ["info", "warning", "error"]),
+        ("info", ["info", "warning", "error"], ["info", "warning", "error"]),
+        ("warning", ["warning", "error"], ["warning", "error"]),
+        ("error", ["error"], ["error"]),
+    ],
+)
+def test_the_level_is_the_least_that_is_logged_and_libraries_do_not_debug(level, ours, theirs) -> None:
+    stream = io.StringIO()
+    logs.configure("json", stream, level)
+    for each in ("debug", "info", "warning", "error"):
+        getattr(structlog.get_logger("pilothouse.app"), each)("said")
+        getattr(logging.getLogger("grpc"), each)("said")
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [event["level"] for event in events if event["logger"] == "pilothouse.app"] == ours
+    assert [event["level"] for event in events if event["logger"] == "grpc"] == theirs
 
 
 def test_people_get_one_line_of_text_an_event() -> None:

@@ -51,6 +51,9 @@ def test_it_serves_until_it_is_told_to_stop_and_ends_well(serving, number) -> No
     ready = next(event for event in events if event["event"] == "serving")
     assert not ready["xds"].endswith(":0")
     assert not ready["admin"].endswith(":0")
+    told = next(event for event in events if event["event"] == "ready for sidecars")
+    assert told["status"] == f"http://{ready['admin']}/readyz"
+    assert f"--control-plane {ready['xds']} --node " in told["bootstrap"]
     serving.send_signal(number)
     assert {"info"} == {event["level"] for event in events}
     assert serving.wait(timeout=20) == 0
@@ -68,6 +71,36 @@ def test_an_address_that_is_taken_is_one_line_and_exit_2(process, tmp_path: Path
     assert complaint.startswith("pilothouse: serve: ")
     assert places[flag] in complaint
     assert "Traceback" not in outcome.err
+
+
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata: {name: NAME, namespace: shop}
+spec: {ports: [{name: http, port: 80}]}
+---
+"""
+
+
+def test_each_change_is_one_line_and_of_many_the_first_few(tmp_path: Path) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text(SERVICE.replace("NAME", "first"))
+    with served(tmp_path) as process:
+        events = (json.loads(line) for line in process.stderr)
+        loaded = next(event for event in events if event["event"] == "loaded")
+        assert (loaded["services"], loaded["endpoints"], loaded["left_out"], loaded["faults"]) == (1, 0, 0, 0)
+        next(event for event in events if event["event"] == "ready for sidecars")
+        file.write_text(file.read_text().replace("80", "81"))
+        change = next(events)
+        assert (change["event"], change["level"]) == ("change accepted", "info")
+        assert (change["source"], change["place"]) == ("files", str(file))
+        assert (change["service"], change["what"]) == ("shop/first", "ports changed")
+        (tmp_path / "g.yaml").write_text("".join(SERVICE.replace("NAME", f"s{n}") for n in range(25)))
+        many = [next(events) for _ in range(11)]
+    assert {(change["place"], change["what"]) for change in many[:10]} == {
+        (str(tmp_path / "g.yaml"), "added, 1 port, 0 endpoints")
+    }
+    assert many[10]["event"] == "and 15 more changes accepted"
 
 
 LEFT_OUT = """\
@@ -97,6 +130,13 @@ metadata: {name: c, labels: {kubernetes.io/service-name: c}}
 addressType: IPv4
 endpoints: []
 """
+
+
+def test_the_level_of_the_log_is_that_of_log_level(tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_text(LEFT_OUT)
+    with served(f"{tmp_path}=shop", "--log-level", "warning") as process:
+        first = json.loads(process.stderr.readline())
+    assert (first["event"], first["level"]) == ("warning in a manifest", "warning")
 
 
 async def test_what_is_left_out_is_in_its_log_its_metrics_and_its_readiness(

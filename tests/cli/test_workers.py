@@ -124,7 +124,23 @@ def test_a_worker_that_is_stopped_is_killed_and_started_again(serving) -> None:
     os.kill(victim, signal.SIGSTOP)
     assert serving.opened() == address
     assert victim not in serving.workers()
-    assert any(line.endswith(" s, killing it\n") for line in serving.lines if "has not answered" in line)
+    events = [json.loads(line) for line in serving.lines]
+    (killed,) = [event for event in events if event["event"] == "worker is killed"]
+    assert killed["reason"].startswith("has not answered for ")
+    assert killed["level"] == "error"
+
+
+def test_every_line_is_an_event_and_says_of_which_worker_it_is_and_once_how_to_reach_them(serving) -> None:
+    for _ in range(WORKERS):
+        serving.opened()
+    serving.process.terminate()
+    events = [json.loads(line) for line in (*serving.lines, *serving.process.stderr)]
+    assert {event["worker"] for event in events if event["event"] == "serving"} == {0, 1}
+    assert all("worker" in event for event in events if not event["logger"].startswith("pilothouse.cli"))
+    (ready,) = [event for event in events if event["event"] == "ready for sidecars"]
+    address = next(event["xds"] for event in events if event["event"] == "serving")
+    assert f"--control-plane {address} " in ready["bootstrap"]
+    assert "status" not in ready, "of which each worker has its own on the port 0"
 
 
 def test_a_worker_that_is_stopped_does_not_hold_up_the_end(serving) -> None:
@@ -138,7 +154,8 @@ def test_a_worker_that_is_stopped_does_not_hold_up_the_end(serving) -> None:
 # Workers that do nothing but beat, in a process whose rounds are short. The first argument is what each does.
 CREW = """
 import asyncio, os, sys, time
-from pilothouse.cli import workers
+from pilothouse.cli import logs, workers
+logs.configure("json")
 workers._ROUND_S, workers._BEAT_S = 0.05, 0.01
 workers._RESTART_S = (0.2, 0.8)
 {rounds}
@@ -182,8 +199,11 @@ def test_a_worker_whose_event_loop_is_stuck_is_killed_and_started_again(crew) ->
     starts(process, 2)
     process.terminate()
     assert process.wait(timeout=20) == 0
-    assert "worker 0 has not answered for 10 s, killing it" in process.stderr.readline()
-    assert "worker 0 ended with -9, starting it again in 0 s" in process.stderr.readline()
+    killed, ended = json.loads(process.stderr.readline()), json.loads(process.stderr.readline())
+    assert (killed["event"], killed["worker"]) == ("worker is killed", 0)
+    assert killed["reason"] == "has not answered for 10 s"
+    assert (ended["event"], ended["worker"]) == ("worker has ended and is started again", 0)
+    assert (ended["status"], ended["in_s"]) == (-9, 0.2)
 
 
 def test_a_worker_that_loads_may_take_its_time(crew) -> None:

@@ -57,7 +57,8 @@ def written(text: str | bytes) -> dict[str, object]:
 def test_what_is_not_set_has_a_default_that_only_this_machine_can_reach(here: Path) -> None:
     settings = load({"manifests": ["m"]}, {})
     assert (settings.xds, settings.admin) == (XDS, HostPort("127.0.0.1", 18001))
-    assert (settings.log_format, settings.cluster_domain) == ("auto", "cluster.local")
+    assert (settings.log_format, settings.log_level) == ("auto", "info")
+    assert settings.cluster_domain == "cluster.local"
     assert (settings.tls_cert, settings.tls_key, settings.client_ca) == (None, None, None)
     assert 60 <= settings.max_connection_age_s <= 3600
 
@@ -94,6 +95,7 @@ EVERYTHING = {
     "identity": "certificate",
     "identity_map": "map.yaml",
     "log_format": "json",
+    "log_level": "debug",
     "cluster_domain": "mesh.test",
     "extra_suffixes": ".mesh, .service.test",
     "include_namespaces": "shop,data",
@@ -126,6 +128,7 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert flags.identity == "certificate"
     assert flags.identity_map is not None
     assert [rule.namespace for rule in flags.identity_map.rules] == [None, "shop"]
+    assert flags.log_level == "debug"
     assert (flags.log_format, flags.cluster_domain, flags.max_connection_age_s) == ("json", "mesh.test", 1.5)
     assert flags.service_cidr == (ip_network("10.96.0.0/16"), ip_network("fd00::/108"))
     assert flags.flap_damping
@@ -223,6 +226,7 @@ WRONG = [
         "'127.0.0.1:70000' is not HOST:PORT, such as 127.0.0.1:18000 or [::1]:18000",
     ),
     ("log_format", "xml", "must be 'auto', 'human' or 'json', not xml"),
+    ("log_level", "loud", "must be 'debug', 'info', 'warning' or 'error', not loud"),
     ("cluster_domain", "Mesh", "'Mesh' is not a DNS name in lower case, such as cluster.local"),
     ("default_namespace", "a.b", "'a.b' is not a namespace"),
     (
@@ -258,6 +262,33 @@ def test_a_wrong_value_is_named_with_its_flag_its_variable_or_its_line(
     assert refusal(written(f"manifests: m\n\n{name}: '{value}'\n")) == f"p.yaml:3: {name}: {mistake}"
 
 
+KINDS = [
+    "[1, 2]",
+    "[[a]]",
+    "{a: b}",
+    "12",
+    "1.5",
+    "true",
+    "'x y'",
+    "2026-01-01",
+    "1e400",
+    "9" * 30,
+    "9" * 5000,
+]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_a_value_of_another_kind_is_refused_in_our_words(here: Path, name: str) -> None:
+    others = "" if name == "manifests" else "manifests: m\n"
+    for value in KINDS:
+        try:
+            load(written(f"{others}{name}: {value}\n"), {})
+        except ConfigError as refused:
+            said = str(refused)
+            assert said.startswith(f"p.yaml:{2 if others else 1}: {name}: "), said
+            assert not re.search(r"Input|valid|datetime|<class|True|\['|{'|another kind", said), said
+
+
 UNREADABLE = [
     ("xdss: 1\n", "p.yaml:1: xdss: no such setting; there are xds, admin, "),
     ("manifests: m\nxds: a:1\nxds: b:1\n", "p.yaml:3: xds: is set twice"),
@@ -266,7 +297,14 @@ UNREADABLE = [
     ("manifests: m\n---\nxds: a:1\n", "p.yaml:2: not YAML: "),
     ("manifests: !!python/name:os.system\n", "p.yaml:1: not YAML: could not determine a constructor"),
     ("- m\n", "p.yaml:1: is not a mapping of settings"),
-    ("manifests: {m: m}\n", "p.yaml:1: manifests: "),
+    ("manifests: m\nhold: 2026-02-31\n", "p.yaml:2: hold: is neither a text nor a number nor a date"),
+    ("manifests: {m: m}\n", "p.yaml:1: manifests: must be a text or a list of texts, not a mapping"),
+    ("manifests: [[m]]\n", "p.yaml:1: manifests: must be a path, not a list"),
+    ("manifests: m\nstate: true\n", "p.yaml:2: state: must be a path, not true"),
+    ("manifests: m\nhold: [1]\n", "p.yaml:2: hold: must be a number, not a list"),
+    ("manifests: m\nexternal_names: 1.5\n", "p.yaml:2: external_names: must be true or false, not 1.5"),
+    ("manifests: m\ndefault_namespace: 12\n", "p.yaml:2: default_namespace: must be a text, not 12"),
+    ("manifests: m\nworkers: {}\n", "p.yaml:2: workers: must be a whole number, not a mapping"),
     ("manifests: [m, q]\n", "p.yaml:1: manifests: q: No such file or directory"),
     ("\n\nmanifests: []\n", "p.yaml:3: manifests: is needed, "),
     ("", "--manifests: is needed, here or as PILOTHOUSE_MANIFESTS or as manifests in the --config file"),

@@ -65,6 +65,18 @@ async def test_a_name_that_moves_is_followed_and_one_that_fails_is_kept(
     await eventually(lambda: is_refused(sidecar, "partner"))
 
 
+async def test_a_name_is_asked_for_again_when_its_record_has_had_its_time(
+    mesh, names, mirror, eventually
+) -> None:
+    """A second here. Left to itself Envoy asks every five seconds, and three times in fifteen."""
+    names.addresses[NAME] = ["127.0.0.1"]
+    mesh.manifests.save("partner", partner(mirror.port))
+    sidecar = await mesh.sidecar((await mesh.serve()).port)
+    await eventually(lambda: answers(sidecar, "partner", Answer(200, NAME)))
+    asked = names.asked
+    await eventually(lambda: names.asked > asked + 2, within=12)
+
+
 async def test_a_service_that_becomes_external_and_back_is_called_all_the_time(
     mesh, names, mirror, eventually
 ) -> None:

@@ -8,6 +8,8 @@ import pytest
 from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from pilothouse._pb.envoy.extensions.clusters.common.dns.v3.dns_pb2 import DnsLookupFamily
+from pilothouse._pb.envoy.extensions.clusters.dns.v3.dns_cluster_pb2 import DnsCluster
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 from pilothouse.encoding.resources import Resource, ResourceType
 from pilothouse.mesh.audience import ANYWHERE, Audience, Capture, Scope
@@ -49,7 +51,10 @@ def test_a_domain_is_resolved_and_spoken_to_in_tls_that_is_verified(town: Any) -
     message = opened(resource)
     (endpoint,) = message.load_assignment.endpoints[0].lb_endpoints
     at = endpoint.endpoint.address.socket_address
-    assert (message.type, at.address, at.port_value) == (Cluster.STRICT_DNS, "api.example.com", 443)
+    assert (at.address, at.port_value) == ("api.example.com", 443)
+    dns = DnsCluster()
+    assert message.cluster_type.typed_config.Unpack(dns)
+    assert (dns.respect_dns_ttl, dns.dns_lookup_family) == (True, DnsLookupFamily.V4_ONLY)
     context = UpstreamTlsContext()
     assert message.transport_socket.typed_config.Unpack(context)
     validation = context.common_tls_context.validation_context

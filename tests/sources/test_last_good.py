@@ -47,6 +47,20 @@ def test_what_is_new_is_believed_at_once(last_good, found):
     assert not last_good.in_doubt
 
 
+def test_it_knows_which_file_changed_a_service_and_else_which_declares_it(last_good, found):
+    last_good.take_in(found(f={"a": []}, g={"b": []}), 0)
+    assert [last_good.place(name) for name in (A, B)] == ["f.yaml", "g.yaml"]
+    last_good.take_in(found(f={"a": []}, g={"b": ["10.0.0.1"]}), 1)
+    assert [last_good.place(name) for name in (A, B)] == ["f.yaml", "g.yaml"]
+    last_good.take_in(found(g={"b": ["10.0.0.1"]}), 2)
+    assert last_good.take_in(found(g={"b": ["10.0.0.1"]}), 2 + LATER) == {A}
+    assert last_good.place(A) == "f.yaml", "which took it away"
+    last_good.take_in(found(g={"b": ["10.0.0.1"]}), 3 + LATER)
+    assert last_good.place(A) == "f.yaml", "while no other change is known"
+    last_good.take_in(found(g={"b": []}), 4 + LATER)
+    assert last_good.place(A) == ""
+
+
 def test_a_file_that_is_missing_is_gone_when_that_has_lasted(last_good, found):
     last_good.take_in(found(f={"a": []}, g={"b": []}), 0)
     assert last_good.take_in(found(g={"b": []}), 10) == frozenset()

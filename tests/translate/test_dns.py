@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from pilothouse._pb.envoy.extensions.clusters.common.dns.v3.dns_pb2 import DnsLookupFamily
+from pilothouse._pb.envoy.extensions.clusters.dns.v3.dns_cluster_pb2 import DnsCluster
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Endpoint, Port, ServiceName, ServiceSpec
 from pilothouse.translate.dns import dns_cluster, hosts_at
@@ -34,6 +36,21 @@ def called(cluster: Cluster) -> list[tuple[str, int, int]]:
 def test_hosts_have_the_number_of_their_slice_and_all_ports_means_the_target_of_the_service() -> None:
     hosts = host("a.example", weight=3), host("b.example", None)
     assert called(dns_cluster(spec(*hosts), HTTP)) == [("a.example", 9090, 3), ("b.example", 8080, 1)]
+
+
+def test_an_address_is_used_as_long_as_its_record_says_and_no_deprecated_field_asks_for_that() -> None:
+    cluster, dns = dns_cluster(spec(host("a.example")), HTTP), DnsCluster()
+    assert cluster.cluster_type.name == "envoy.clusters.dns"
+    assert cluster.cluster_type.typed_config.Unpack(dns)
+    assert dns == DnsCluster(respect_dns_ttl=True, dns_lookup_family=DnsLookupFamily.V4_PREFERRED)
+    set_fields = {field.name for field, _ in cluster.ListFields()}
+    assert not set_fields & {
+        "type",
+        "respect_dns_ttl",
+        "dns_lookup_family",
+        "dns_refresh_rate",
+        "eds_cluster_config",
+    }
 
 
 def test_a_host_in_two_slices_is_called_once() -> None:

@@ -99,6 +99,7 @@ def test_envoy_takes_it(
     trustme.CA().cert_pem.write_to_path(ca)
     done = validated(static(messages(case), ca))
     assert done.returncode == 0, done.stderr
+    assert "deprecated" not in done.stdout + done.stderr, done.stderr
 
 
 def static(found: dict[ResourceType, dict[str, Any]], ca: Path) -> Bootstrap:

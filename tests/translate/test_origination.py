@@ -81,7 +81,7 @@ def test_alpn_decides_for_https_alone() -> None:
 def test_host_names_are_called_in_tls() -> None:
     message = dns_cluster(replace(SPEC, hosts=(Endpoint("a.example", (("https", 443),)),)), HTTPS)
     check(message)
-    assert (message.type, wanted(message)[0]) == (Cluster.STRICT_DNS, SPEC.hostname)
+    assert (message.cluster_type.name, wanted(message)[0]) == ("envoy.clusters.dns", SPEC.hostname)
 
 
 def test_http_is_found_by_host_and_connections_by_virtual_ip_and_nothing_by_server_name() -> None:

@@ -83,7 +83,7 @@ async def test_a_cluster_of_another_kind_takes_the_place_of_the_first_and_back(
 def is_resolved(sidecar: Sidecar, by_address: bool) -> bool:
     """Whether the cluster has its endpoints from a load assignment, or resolves names itself."""
     cluster, assignment = sidecar.has[CDS][NAME], sidecar.has[EDS].get(NAME)
-    if cluster.type != (cluster.EDS if by_address else cluster.STRICT_DNS) or NAME in sidecar.warming:
+    if bool(cluster.cluster_type.name) == by_address or NAME in sidecar.warming:
         return False
     return not by_address or bool(assignment and assignment.endpoints)
 

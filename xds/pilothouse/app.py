@@ -9,7 +9,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from pilothouse.admin.http import admin
+from pilothouse.admin.news import Item, News
 from pilothouse.admin.observe import observe
 from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.config.settings import ConfigError, Settings
@@ -50,6 +51,8 @@ _TRIM_S = 10.0  # how often memory that is free is given back, if there may be s
 _TRIMMED = 16 << 20
 # A fan-out to a thousand streams is not interrupted: what they answer would only delay the last of them.
 _FAN_OUT_S = 0.04
+# So many changes that came together are told one by one.
+_TOLD = 10
 # What is left out is counted in slices of about so long, with pauses, and a hundredth of the time at most.
 _COUNTING_S = 0.002
 _COUNTED_EVERY_S = 1.0
@@ -93,10 +96,13 @@ async def run(
             if await _synced(registry, stopping):
                 registry.changed.touch()
                 await publish_next(registry, catalogue, discovery, uncounted)
+                _log_loaded(sources, registry, time.time() - started_s)
                 catalogue.knowledge.begin()
                 _settle_memory()
                 following = (
-                    publish(registry, catalogue, discovery, uncounted),
+                    publish(
+                        registry, catalogue, discovery, uncounted, _telling(sources, registry, catalogue)
+                    ),
                     count(uncounted, census),
                     _give_back_memory(),
                 )
@@ -136,20 +142,65 @@ def _log_holds(registry: Registry, held: dict[str, Hold]) -> None:
             del held[source]
 
 
+def _log_loaded(sources: Sequence[Source], registry: Registry, took_s: float) -> None:
+    """How much there is to begin with, of which only what is wrong was told one by one."""
+    log.info(
+        "loaded",
+        services=len(registry.services),
+        endpoints=sum(len(service.endpoints) for service in registry.services.values()),
+        left_out=sum(sum(source.left_out.values()) for source in sources),
+        faults=sum(not fault.warning for source in sources for fault in source.faults),
+        took_s=round(took_s, 1),
+    )
+
+
+def _telling(
+    sources: Sequence[Source], registry: Registry, catalogue: Catalogue
+) -> Callable[[Collection[ServiceName]], None]:
+    """What tells of changes of all that is loaded now."""
+    news = News()
+    news.learn(registry.services)
+
+    def tell(names: Collection[ServiceName]) -> None:
+        _log_changes(sources, news.follow(names, registry.services, catalogue.quarantined))
+
+    return tell
+
+
+def _log_changes(sources: Sequence[Source], items: Iterable[Item]) -> None:
+    """A line for each service that has changed and is served as it is now."""
+    told = list(items)
+    for item in told[:_TOLD]:
+        source, place = _place(sources, item.service)
+        log.info("change accepted", source=source, place=place, service=str(item.service), what=item.what)
+    if len(told) > _TOLD:
+        log.info(f"and {len(told) - _TOLD:,} more changes accepted")
+
+
+def _place(sources: Sequence[Source], name: ServiceName) -> tuple[str, str]:
+    """The source that knows where something was said of a service, and where; else the first one."""
+    places = [(source.name, source.place(name)) for source in sources]
+    return next((found for found in places if found[1]), places[0] if places else ("", ""))
+
+
 async def publish(
-    registry: Registry, catalogue: Catalogue, discovery: Discovery, uncounted: DirtySet[ServiceName]
+    registry: Registry,
+    catalogue: Catalogue,
+    discovery: Discovery,
+    uncounted: DirtySet[ServiceName],
+    tell: Callable[[Collection[ServiceName]], None] = lambda names: None,
 ) -> None:
-    """Carry changes from the registry to the streams for ever."""
+    """Carry changes from the registry to the streams for ever, and tell of them once they are there."""
     held: dict[str, Hold] = {}
     while True:
         _log_holds(registry, held)
-        await publish_next(registry, catalogue, discovery, uncounted)
+        tell(await publish_next(registry, catalogue, discovery, uncounted))
 
 
 async def publish_next(
     registry: Registry, catalogue: Catalogue, discovery: Discovery, uncounted: DirtySet[ServiceName]
-) -> None:
-    """Wait for a change, and carry it over; what changed meanwhile is taken together.
+) -> Collection[ServiceName]:
+    """Wait for a change, and carry it over; what changed meanwhile is taken together. Gives the names.
 
     `uncounted` are the services of which something else may be left out now.
     """
@@ -171,6 +222,7 @@ async def publish_next(
             service=str(name),
             reason=catalogue.quarantined[name].reason,
         )
+    return names
 
 
 async def count(uncounted: DirtySet[ServiceName], census: Census) -> None:

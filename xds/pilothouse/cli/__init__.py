@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from pilothouse.cli import demo, health, serve, sidecar, validate, version
+from pilothouse import __version__
+from pilothouse.cli import completion, demo, health, serve, sidecar, validate, version
 from pilothouse.config.settings import ConfigError
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False,  # typer's own would write into the files of the shell
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 app.command()(serve.serve)
 app.command()(health.health)
 app.command()(demo.demo)
 app.command()(sidecar.bootstrap)
 app.command()(validate.validate)
 app.command()(version.version)
+app.command()(completion.completion)
+
+Version = Annotated[bool, typer.Option("--version", help="Print the version of Pilothouse and exit.")]
 
 
 @app.callback(invoke_without_command=True)
-def start(context: typer.Context) -> None:
+def start(context: typer.Context, *, version: Version = False) -> None:
     """Pilothouse, an xDS control plane for Envoy: Kubernetes manifests in, load-balanced sidecars out."""
+    if version:
+        typer.echo(f"pilothouse {__version__}")
+        raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

@@ -10,13 +10,11 @@ from typing import Annotated
 
 import typer
 
-from pilothouse.config.settings import ConfigError, HostPort, listening
+from pilothouse.config.settings import ConfigError, HostPort, here, listening
 
 # Health checks of containers end after a few seconds themselves.
 _TIMEOUT_S = 2.0
 _LONGEST_REASON, _LONGEST_BODY = 300, 1 << 20
-# Where a process that listens on all addresses is found.
-_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 Admin = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="As given to `serve`.")]
 Workers = Annotated[str | None, typer.Option(metavar="COUNT", help="As given to `serve`.")]
@@ -34,7 +32,7 @@ def health(
     settings = listening(context.params, os.environ)
     if settings.admin.port == 0:
         raise ConfigError("--admin", "port 0 is any free one; say which one it became")
-    first = HostPort(_LOOPBACK.get(settings.admin.host, settings.admin.host), settings.admin.port)
+    first = HostPort(here(settings.admin.host), settings.admin.port)
     places = [first.plus(index) for index in range(settings.workers)]
     with ThreadPoolExecutor(len(places)) as threads:
         complaints = list(threads.map(_complaint, places))

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections import Counter
+from functools import partial
 from typing import Literal, TextIO, TypeAlias
 
 import structlog
@@ -24,10 +25,17 @@ _AT_ONCE, _AT_ONCE_S = 10, 1.0
 _Kind: TypeAlias = tuple[str, str]
 
 
-def configure(form: Literal["auto", "human", "json"], stream: TextIO | None = None) -> None:
-    """Sends records of structlog and of the standard library, INFO and up, to `stream` (default stderr).
+def configure(
+    form: Literal["auto", "human", "json"],
+    stream: TextIO | None = None,
+    level: Literal["debug", "info", "warning", "error"] = "info",
+    worker: int | None = None,
+) -> None:
+    """Sends records of structlog and of the standard library, `level` and up, to `stream` (default stderr).
 
+    Libraries tell nothing below INFO, whatever the level: their DEBUG is about themselves.
     `auto` is human on a terminal and a JSON object a line elsewhere; times are ISO 8601 in UTC.
+    Each says which `worker` of several it is of.
     Only the entry of a process calls this: all else takes a logger and knows nothing of its form.
     """
     stream = stream or sys.stderr
@@ -40,6 +48,7 @@ def configure(form: Literal["auto", "human", "json"], stream: TextIO | None = No
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _tame,
+        *([] if worker is None else [partial(_of_worker, worker)]),
     ]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *both, ProcessorFormatter.wrap_for_formatter],
@@ -54,11 +63,17 @@ def configure(form: Literal["auto", "human", "json"], stream: TextIO | None = No
             processors=[ProcessorFormatter.remove_processors_meta, *_rendering(human, terminal)],
         )
     )
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    least = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(handlers=[handler], level=max(least, logging.INFO), force=True)
+    logging.getLogger("pilothouse").setLevel(least)
     logging.captureWarnings(True)
     # They tell of every start, stop and changed file, of which we say ourselves what came of it.
     for library in ("uvicorn", "watchfiles"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+        logging.getLogger(library).setLevel(max(least, logging.WARNING))
+
+
+def _of_worker(worker: int, _: object, __: str, event: EventDict) -> EventDict:
+    return {"worker": worker, **event}
 
 
 def _tame(_: object, __: str, event: EventDict) -> EventDict:

@@ -6,13 +6,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from pilothouse.cli.signals import until_the_loop_heeds_them
 from pilothouse.cli.workers import MISCONFIGURED, Heart, reserved, run
-from pilothouse.config.settings import ConfigError, Settings, load
+from pilothouse.config.settings import ConfigError, HostPort, Settings, here, load
 
 Manifests = Annotated[
     list[str] | None,
@@ -49,6 +50,10 @@ IdentityMap = Annotated[
 LogFormat = Annotated[
     str | None,
     typer.Option(metavar="auto|human|json", help="auto is human on a terminal, else json.  [default: auto]"),
+]
+LogLevel = Annotated[
+    str | None,
+    typer.Option(metavar="debug|info|warning|error", help="The least that is logged.  [default: info]"),
 ]
 Domain = Annotated[
     str | None,
@@ -141,6 +146,7 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     identity: Identity = None,
     identity_map: IdentityMap = None,
     log_format: LogFormat = None,
+    log_level: LogLevel = None,
     cluster_domain: Domain = None,
     extra_suffixes: Suffixes = None,
     include_namespaces: Include = None,
@@ -175,19 +181,27 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
             settings.model_copy(update={"xds": port, "admin": settings.admin.plus(index)})
             for index in range(settings.workers)
         ]
-        raise typer.Exit(run(settings.workers, lambda index, heart: _replica(replicas[index], heart)))
+        _log(settings)
+        first = replicas[0]
+        raise typer.Exit(
+            run(
+                settings.workers,
+                lambda index, heart: _replica(replicas[index], index, heart),
+                lambda: _tell_how_to_reach(first, first.xds.port, first.admin.port),
+            )
+        )
 
 
-def _replica(settings: Settings, heart: Heart) -> int:
+def _replica(settings: Settings, index: int, heart: Heart) -> int:
     try:
-        _serve(settings, heart)
+        _serve(settings, index, heart)
     except ConfigError as error:
         print(f"pilothouse: {error}", file=sys.stderr)
         return MISCONFIGURED
     return 0
 
 
-def _serve(settings: Settings, heart: Heart | None = None) -> None:
+def _serve(settings: Settings, worker: int | None = None, heart: Heart | None = None) -> None:
     until_the_loop_heeds_them()
     # Not at the top: gRPC and Envoy's messages take a second to import, which a wrong flag need not wait for,
     # and gRPC survives no fork.
@@ -195,10 +209,32 @@ def _serve(settings: Settings, heart: Heart | None = None) -> None:
     # of its own, as often as clients like.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from pilothouse import app
+
+    _log(settings, worker)
+    if heart:
+        _run(heart.beating(app.run(settings, opened=heart.serves)))
+    else:
+        _run(app.run(settings, opened=partial(_tell_how_to_reach, settings)))
+
+
+def _log(settings: Settings, worker: int | None = None) -> None:
+    # Not at the top, as it is only needed here and takes its time.
     from pilothouse.cli import logs
 
-    logs.configure(settings.log_format)
-    _run(heart.beating(app.run(settings, opened=heart.serves)) if heart else app.run(settings))
+    logs.configure(settings.log_format, level=settings.log_level, worker=worker)
+
+
+def _tell_how_to_reach(settings: Settings, xds: int, admin: int) -> None:
+    """Say to people what to do next: where to look, and with which command a sidecar finds this."""
+    # As above.
+    import structlog
+
+    sidecars = HostPort(here(settings.xds.host), xds)
+    tls = " --tls-ca FILE" * (settings.tls_cert is not None)
+    command = f"pilothouse bootstrap --control-plane {sidecars}{tls} --node ID --namespace NAMESPACE"
+    # With 0 each of several workers has found a port of its own, and says which.
+    asked = {"status": f"http://{HostPort(here(settings.admin.host), admin)}/readyz"} if admin else {}
+    structlog.get_logger(__name__).info("ready for sidecars", **asked, bootstrap=command)
 
 
 def _run(main: Coroutine[None, None, None]) -> None:

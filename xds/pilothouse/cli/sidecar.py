@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from pilothouse.config.bootstrap import Sidecar, Tls
+from pilothouse.config.bootstrap import bootstrap as written
 from pilothouse.config.settings import ConfigError, HostPort
 from pilothouse.mesh.audience import METADATA, BadNode, Capture, Node, audience
 from pilothouse.model.services import NOWHERE, Locality
-
-if TYPE_CHECKING:
-    from pilothouse.config.bootstrap import Tls
 
 _FLAGS = {
     "namespace": "--namespace",
@@ -47,7 +46,9 @@ AdminPort = Annotated[
 NodeName = Annotated[str, typer.Option(metavar="N", help="The Kubernetes node that it runs on.")]
 Families = Annotated[
     list[str] | None,
-    typer.Option("--family", metavar="F", help="ipv4 or ipv6, the preferred one first.  [default: both]"),
+    typer.Option(
+        "--family", metavar="ipv4|ipv6", help="Repeatable, the preferred one first.  [default: both]"
+    ),
 ]
 TlsCa = Annotated[
     str, typer.Option(metavar="FILE", help="Use TLS; the CA that vouches for the control plane.")
@@ -79,9 +80,6 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
     tls_san: TlsSan = "",
 ) -> None:
     """Print the Envoy bootstrap of one sidecar, as JSON. File names are those that the sidecar sees."""
-    # Not at the top: Envoy's messages take half a second to import, which other commands need not wait for.
-    from pilothouse.config import bootstrap as envoy
-
     said = {
         "namespace": _given("--namespace", namespace),
         "dependencies": dependency,
@@ -90,7 +88,7 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
         "capture": capture.value,
         "families": family,
     }
-    sidecar = envoy.Sidecar(
+    sidecar = Sidecar(
         node=_node(_given("--node", node), _locality(locality), said),
         cluster=cluster or namespace,
         control_plane=_host_port("--control-plane", control_plane),
@@ -98,7 +96,7 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
         admin_port=admin_port,
         tls=_tls(tls_ca, tls_cert, tls_key, tls_san),
     )
-    typer.echo(envoy.bootstrap(sidecar), nl=False)
+    typer.echo(written(sidecar), nl=False)
 
 
 def _given(flag: str, value: str) -> str:
@@ -139,8 +137,6 @@ def _host_port(flag: str, text: str) -> HostPort:
 
 
 def _tls(ca: str, cert: str, key: str, san: str) -> Tls | None:
-    from pilothouse.config.bootstrap import Tls
-
     if bool(cert) != bool(key):
         raise ConfigError("--tls-key" if cert else "--tls-cert", "is needed: certificate and key go together")
     if ca:

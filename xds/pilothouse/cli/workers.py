@@ -57,14 +57,15 @@ def reserved(address: HostPort) -> Iterator[HostPort]:
         raise ConfigError("serve", f"cannot listen for xDS on {address}: {error.strerror}") from None
 
 
-def run(count: int, worker: Callable[[int, Heart], int]) -> int:
+def run(count: int, worker: Callable[[int, Heart], int], served: Callable[[], None] = lambda: None) -> int:
     """Run `worker(index, heart)` in `count` processes until SIGTERM or SIGINT; gives the exit status.
 
+    `served` is called once, when the first of them serves.
     A worker that dies is started again, and the clients of the others notice nothing. One whose heart
     stops (see Heart) is killed for that, since it would keep its part of the port. To be called before
     any thread runs: workers are forks. They end when this process does, however it does.
     """
-    crew = _Crew(count, worker)
+    crew = _Crew(count, worker, served)
     handled = {number: signal.signal(number, crew.stop) for number in STOPPING}
     handled |= {number: signal.signal(number, crew.pass_on) for number in PASSED_ON}
     try:
@@ -130,7 +131,7 @@ class _Worker:
     def kill(self, why: str) -> None:
         if not self.killed:
             self.killed = True
-            _say(f"worker {self.index} {why}, killing it")
+            _say("worker is killed", worker=self.index, reason=why)
             self.send(signal.SIGKILL)
 
     def send(self, number: int) -> None:
@@ -141,8 +142,9 @@ class _Worker:
 class _Crew:
     """The workers of this process."""
 
-    def __init__(self, count: int, worker: Callable[[int, Heart], int]) -> None:
+    def __init__(self, count: int, worker: Callable[[int, Heart], int], served: Callable[[], None]) -> None:
         self._worker = worker
+        self._tell_served = served
         self._workers: dict[int, _Worker] = {}  # by pulse
         # When to start those that do not run, and how long to wait before the next start, by index.
         self._due = dict.fromkeys(range(count), 0.0)
@@ -200,7 +202,12 @@ class _Crew:
             if not worker.listen():
                 self._bury(worker)
             elif worker.last == _SERVING:
-                self._served.add(worker.index)
+                self._note_served(worker.index)
+
+    def _note_served(self, index: int) -> None:
+        if not self._served:
+            self._tell_served()
+        self._served.add(index)
 
     def _kill_what_hangs(self) -> None:
         now = time.monotonic()
@@ -232,7 +239,7 @@ class _Crew:
         pause = self._pauses[worker.index] if now - worker.started_s < longest else first
         self._pauses[worker.index] = min(2 * pause, longest)
         self._due[worker.index] = now + pause
-        _say(f"worker {worker.index} ended with {code}, starting it again in {pause:.0f} s")
+        _say("worker has ended and is started again", worker=worker.index, status=code, in_s=round(pause, 1))
 
     def _work(self, index: int, heart: Heart) -> NoReturn:
         code = 1
@@ -256,5 +263,8 @@ class _Crew:
         os._exit(1)
 
 
-def _say(line: str) -> None:
-    print(f"pilothouse: {line}", file=sys.stderr, flush=True)
+def _say(event: str, **fields: object) -> None:
+    # Not at the top: it takes a tenth of the time of most commands, which never get here.
+    import structlog
+
+    structlog.get_logger(__name__).error(event, **fields)

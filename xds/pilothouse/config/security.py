@@ -54,7 +54,9 @@ def _readable(path: Path) -> Path:
 
 
 def _identity_map(value: object) -> IdentityMap:
-    file = _readable(Path(str(value)))
+    if not isinstance(value, str | Path):
+        raise ValueError("must be the name of a file")
+    file = _readable(Path(value))
     return IdentityMap(file, tuple(rules(str(file), file.read_bytes())))
 
 

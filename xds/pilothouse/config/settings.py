@@ -73,13 +73,24 @@ class HostPort:
         return HostPort(self.host, self.port + offset) if self.port else self
 
 
+def here(host: str) -> str:
+    """Where a process on this machine is found that listens on a host, which may be all addresses."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
 def _host_port(value: object) -> HostPort:
-    return value if isinstance(value, HostPort) else HostPort.parse(str(value))
+    return value if isinstance(value, HostPort) else HostPort.parse(_named(value))
 
 
 def _root(value: object) -> Root:
+    if not isinstance(value, str | Path | Root):
+        raise ValueError(f"must be a path, not {_named(value)}")
     root = value if isinstance(value, Root) else Root.parse(str(value))
     return root._replace(path=present(root.path))
+
+
+def _network(value: object) -> Network:
+    return network(_named(value))
 
 
 def _domain(name: str) -> str:
@@ -116,7 +127,7 @@ Address = Annotated[HostPort, PlainValidator(_host_port)]
 Manifests = Annotated[tuple[Annotated[Root, PlainValidator(_root)], ...], BeforeValidator(_one_or_many)]
 
 _LISTED = BeforeValidator(_listed)
-Networks = Annotated[tuple[Annotated[Network, PlainValidator(network)], ...], _LISTED]
+Networks = Annotated[tuple[Annotated[Network, PlainValidator(_network)], ...], _LISTED]
 Namespaces = Annotated[tuple[Annotated[str, AfterValidator(_namespace)], ...], _LISTED]
 
 
@@ -165,6 +176,7 @@ class Settings(Listening, Security):
 
     manifests: Manifests = Field(min_length=1)
     log_format: Literal["auto", "human", "json"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     cluster_domain: Annotated[str, AfterValidator(_domain)] = "cluster.local"
     extra_suffixes: Annotated[tuple[Annotated[str, AfterValidator(_suffix)], ...], _LISTED] = ()
     include_namespaces: Namespaces = ()
@@ -194,6 +206,12 @@ class Settings(Listening, Security):
 
 #: What pydantic misses, by its kinds of mistakes.
 _WANTED = {
+    "bool_type": "true or false",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "path_type": "a path",
+    "string_type": "a text",
+    "tuple_type": "a text or a list of texts",
     "greater_than": "more than {gt:.0f}",
     "greater_than_equal": "{ge:.0f} or more",
     "less_than_equal": "{le:.0f} or less",
@@ -244,19 +262,26 @@ def _checked(model: type[_Model], given: Mapping[str, _Given]) -> _Model:
 
 
 def _explain(error: ValidationError, given: Mapping[str, _Given]) -> ConfigError:
-    """The first mistake, in our words where we have some, otherwise in pydantic's."""
+    """The first mistake, in our words: pydantic's are for programmers."""
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
     if first["type"] in ("missing", "too_short"):
         mistake = f"is needed, here or as {PREFIX}{name.upper()} or as {name} in the --config file"
     elif first["type"] == "value_error":
         mistake = str(first["ctx"]["error"])
-    elif first["type"] in _WANTED:
-        wanted = _WANTED[first["type"]].format(**first.get("ctx", {}))
-        mistake = f"must be {wanted}, not {first['input']}"
     else:
-        mistake = f"{first['msg']}, not {first['input']!r}"
+        wanted = _WANTED.get(first["type"], "of another kind").format(**first.get("ctx", {}))
+        mistake = f"must be {wanted}, not {_named(first['input'])}"
     return ConfigError(given[name].place if name in given else _flag(name), mistake)
+
+
+def _named(value: object) -> str:
+    """A value as it was written in YAML, if it is short."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "a list"
+    return "a mapping" if isinstance(value, dict) else str(value)
 
 
 def _flag(name: str) -> str:
@@ -315,7 +340,11 @@ def _entries(file: Path, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Given]
         if name in seen:
             raise ConfigError(place, "is set twice")
         seen.add(name)
-        value = _anchored(name, loader.construct_object(node, deep=True), file.parent)
+        try:
+            written = loader.construct_object(node, deep=True)
+        except ValueError:  # of PyYAML, for a date such as 2026-02-31, or a number of 5000 digits
+            raise ConfigError(place, "is neither a text nor a number nor a date") from None
+        value = _anchored(name, written, file.parent)
         if value is not None:
             yield name, _Given(value, place)
 

@@ -6,6 +6,7 @@ Requests and responses are bytes here, so that nothing is serialized for each st
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection
 from typing import Any
 
@@ -18,6 +19,7 @@ from pilothouse.mesh.identity import Identity
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
 from pilothouse.server.methods import SERVICES
+from pilothouse.server.namesakes import Namesakes
 from pilothouse.server.peer import presented
 from pilothouse.server.session import BadRequest, Context, Session, Stream
 from pilothouse.server.tally import Tally
@@ -27,6 +29,13 @@ from pilothouse.serving.world import World
 from pilothouse.structures.turns import Steps, at_once
 
 log = structlog.get_logger(__name__)
+
+# Why a stream was closed.
+# gRPC does not tell these apart: who reads when a connection breaks is told of an end of the requests.
+_ENDED = "the client has ended it, or is gone"
+_REFUSED = "it was refused"
+_STOPPING = "the control plane is stopping"
+_FAILED = "an error, see what was logged before"
 
 
 class Discovery:
@@ -39,6 +48,7 @@ class Discovery:
         self._admission = admission
         self._identity = identity  # None: a client is who it says it is
         self._conversations: dict[Session, asyncio.Task[None] | None] = {}
+        self._namesakes = Namesakes()
         self.tally = Tally()
         self.draining = False
 
@@ -97,12 +107,15 @@ class Discovery:
     def _method(self, variant: type[Stream], about: ResourceType | None) -> grpc.RpcMethodHandler[Any, Any]:
         async def converse(_: object, context: Context) -> None:
             session = Session(variant(), about, context, self._world_of, self.tally)
+            # gRPC tells of what goes wrong in this task, and does not say with whom.
+            structlog.contextvars.bind_contextvars(peer=session.peer)
             self._conversations[session] = asyncio.current_task()
             self.tally.streams_opened += 1
             try:
                 await self._converse(session, context)
             finally:
                 del self._conversations[session]
+                self._namesakes.part(session)
                 self.tally.streams_closed += 1
                 self.tally.unknown_names += session.unknown_names
 
@@ -113,18 +126,23 @@ class Discovery:
         return World(self._catalogue, audience(node, self._admission, bound))
 
     async def _converse(self, session: Session, context: Context) -> None:
+        reason = _FAILED
         try:
             refused = await self._listen(session, context)
+            reason = _ENDED if refused is None else _REFUSED
             await _finish(session)
             if refused is not None:
                 await context.abort(*refused)
         except asyncio.CancelledError:
             # The client is gone, or this was `drain`. In both cases nothing more is to be sent.
+            reason = _STOPPING if self.draining else _ENDED
             await session.finish()
             if not self.draining:
                 raise
             context.set_code(grpc.StatusCode.UNAVAILABLE)
-            context.set_details("the control plane is stopping")
+            context.set_details(_STOPPING)
+        finally:
+            _log_closed(session, reason)
 
     async def _listen(self, session: Session, context: Context) -> tuple[grpc.StatusCode, str] | None:
         """Take requests until there are no more; the status if one makes no sense.
@@ -136,6 +154,7 @@ class Discovery:
             while (data := await context.read()) is not grpc.aio.EOF:
                 if not session.acknowledged(data):
                     await session.take(data)
+                    self._namesakes.meet(session)
                 data = None  # it may be large, and the next read may take hours
         except BadRequest as bad:
             data, bad.__traceback__ = None, None
@@ -143,6 +162,13 @@ class Discovery:
             log.warning("stream refused", peer=session.peer, node=session.node_id, reason=str(bad))
             return bad.code, str(bad)
         return None
+
+
+def _log_closed(session: Session, reason: str) -> None:
+    """Of a stream that was told of when it was opened."""
+    if session.world is not None:
+        lasted_s = round(time.time() - session.connected_s, 1)
+        log.info("stream closed", node=session.node_id, peer=session.peer, reason=reason, lasted_s=lasted_s)
 
 
 async def _finish(session: Session) -> None:

@@ -79,6 +79,12 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._finishing = False
         self._preparing = False  # a request is being worked off
+        self._rejecting: set[ResourceType] = set()  # the types of which the client has rejected the last
+
+    @property
+    def about(self) -> str:
+        """What the stream is about, for people: all types or the one that its method is for."""
+        return self._type.label if self._type else "ADS"
 
     @property
     def unknown_names(self) -> int:
@@ -92,6 +98,7 @@ class Session:
         if type is None:
             return False
         self._tally.requested(type)
+        self._note_answer(type)
         self.pump()
         return True
 
@@ -150,6 +157,7 @@ class Session:
             self.stream.receive(type, request, time.monotonic())
         except Excess as excess:
             raise BadRequest(str(excess)) from None
+        self._note_answer(type)
 
     def changed(self, changes: Changes) -> None:
         """Send what of these changes the client wants."""
@@ -207,6 +215,17 @@ class Session:
     def _rejected(self, type: ResourceType, reason: str) -> None:
         self._tally.rejected(type)
         log.warning("rejected by client", node=self.node_id, type=type.label, reason=reason)
+
+    def _note_answer(self, type: ResourceType) -> None:
+        """Tell of a rejection that is over: the client has accepted what was sent after it."""
+        subscription = self.stream.subscriptions.get(type)
+        if subscription is None:
+            return
+        if subscription.error:
+            self._rejecting.add(type)
+        elif type in self._rejecting:
+            self._rejecting.remove(type)
+            log.info("accepted by client after a rejection", node=self.node_id, type=type.label)
 
     def _next(self, world: World) -> bytes | None:
         if self._preparing:

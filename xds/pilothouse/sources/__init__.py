@@ -112,6 +112,9 @@ class Source(Protocol):
     def reread(self) -> None:
         """Read everything anew, and soon, also what seems unchanged: an operator asks for it."""
 
+    def place(self, name: ServiceName) -> str:
+        """Where the backend said what changed last of a service, for people; empty if that is not known."""
+
     @property
     def faults(self) -> Sequence[Fault]:
         """What of the backend cannot be read right now, for people to mend."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from pilothouse._pb.envoy.extensions.clusters.common.dns.v3.dns_pb2 import DnsLookupFamily
+from pilothouse._pb.envoy.extensions.clusters.dns.v3.dns_cluster_pb2 import DnsCluster
 from pilothouse.model.reasons import Omit, unsaid
 from pilothouse.model.services import Port, ServiceSpec
 from pilothouse.translate.clusters import cluster
@@ -15,17 +17,19 @@ def hosts_at(spec: ServiceSpec, port: Port, omit: Omit = unsaid) -> list[Member]
     return members(spec.hosts or (), port, omit, str)
 
 
-def dns_cluster(spec: ServiceSpec, port: Port) -> Cluster:
-    """A STRICT_DNS cluster of the hosts of a service; each address that a name has is an endpoint.
+def dns_cluster(
+    spec: ServiceSpec, port: Port, family: DnsLookupFamily = DnsLookupFamily.V4_PREFERRED
+) -> Cluster:
+    """A cluster of the hosts of a service; each address that a name has is an endpoint.
 
+    It is what Envoy makes of `STRICT_DNS` by itself, whose own field for the TTL of addresses is deprecated.
     Of names that have both, only IPv4 addresses are called: many hosts have no route for the others, and
     Envoy would spread requests over both kinds.
     """
     message = cluster(spec, port)
     message.ClearField("eds_cluster_config")
-    message.type = Cluster.STRICT_DNS
-    message.dns_lookup_family = Cluster.V4_PREFERRED
-    message.respect_dns_ttl = True
+    message.cluster_type.name = "envoy.clusters.dns"
+    message.cluster_type.typed_config.Pack(DnsCluster(respect_dns_ttl=True, dns_lookup_family=family))
     # A name server that does not answer would keep a sidecar from starting, and from all other clusters.
     message.wait_for_warm_on_init.value = False
     assignment = message.load_assignment

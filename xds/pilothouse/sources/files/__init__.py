@@ -99,6 +99,9 @@ class FilesSource:
         self._anew = True
         self._watch.wake()
 
+    def place(self, name: ServiceName) -> str:
+        return self._last_good.place(name)
+
     async def run(self, sink: Sink) -> None:
         if self._unknown is None:
             await self._recover(sink)

@@ -72,6 +72,8 @@ class LastGood:
         self.faults: tuple[Fault, ...] = ()
         #: What to keep for the next process: the texts of each file that changed, None for one that is gone.
         self.unsaved: dict[str, tuple[bytes, ...] | None] = {}
+        # service -> the file that changed it, as of the last look that changed anything
+        self._changed_by: dict[ServiceName, str] = {}
         #: The files that went with the last look, and that nobody removed one by one: their folder went.
         self.implied_losses: tuple[str, ...] = ()
 
@@ -131,6 +133,13 @@ class LastGood:
     def service(self, name: ServiceName) -> Service | None:
         return self._cluster.service(name)
 
+    def place(self, name: ServiceName) -> str:
+        """The file that changed a service last; once others have changed since, the one that declares it."""
+        for path in (self._changed_by.get(name), self._manifests.file_of(Key("Service", *name))):
+            if path:
+                return path
+        return ""
+
     def recover(self, path: str, texts: Iterable[Manifest]) -> None:
         """Take in what an earlier process kept of a file, the oldest text first."""
         for text in texts:
@@ -146,12 +155,14 @@ class LastGood:
         former, self._look = self._look, found
         self.left_out.follow(former, found)
         doubted, self._doubts = self._doubts, {}
-        changed: set[ServiceName] = set()
+        changed: dict[ServiceName, str] = {}
         self._follow_renamed(found)
         for path, manifest in found.files.items():
             if manifest is not former.files.get(path) or path in doubted:
-                changed |= yield from self._put(path, manifest, now, doubted.get(path))
-        changed |= yield from self._let_go(now, doubted)
+                names = yield from self._put(path, manifest, now, doubted.get(path))
+                changed.update(dict.fromkeys(names, path))
+        changed.update((yield from self._let_go(now, doubted)))
+        self._changed_by = changed or self._changed_by
         for path in self._remarks.keys() - found.files.keys() - self._doubts.keys():
             del self._remarks[path]
         self.faults = tuple(sorted(self._all_faults(), key=_place))
@@ -220,16 +231,17 @@ class LastGood:
             self._texts[path] = (text,)
         self.unsaved[path] = tuple(each.data for each in self._texts[path])
 
-    def _let_go(self, now: float, doubted: dict[str, Doubt]) -> Steps[set[ServiceName]]:
-        """Let go of the files that are missing."""
-        changed: set[ServiceName] = set()
+    def _let_go(self, now: float, doubted: dict[str, Doubt]) -> Steps[dict[ServiceName, str]]:
+        """Let go of the files that are missing; gives the services that changed, each with its file."""
+        changed: dict[ServiceName, str] = {}
         gone = self._gone(now, doubted)
         for path in gone:
             del self._applied[path]
             self._whole.discard(path)
             self._texts.pop(path, None)
             change = yield from self._manifests.removing(path)
-            changed |= yield from self._cluster.applying(*change)
+            names = yield from self._cluster.applying(*change)
+            changed.update(dict.fromkeys(names, path))
         implied = self._implied(gone)
         self.unsaved.update(dict.fromkeys(set(gone).difference(implied)))
         self.implied_losses = tuple(implied)

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost
+from pilothouse._pb.envoy.extensions.clusters.common.dns.v3.dns_pb2 import DnsLookupFamily
 from pilothouse.encoding.resources import Resource, ResourceType, checked
 from pilothouse.mesh.dependencies import Domain
 from pilothouse.model.addresses import is_address
@@ -46,9 +47,8 @@ def _host(domain: Domain, default: bool) -> bytes:
 
 
 def _cluster(domain: Domain) -> Cluster:
-    message = dns_cluster(*_spec(domain))
+    message = dns_cluster(*_spec(domain), DnsLookupFamily.V4_ONLY)
     message.alt_stat_name = f"{domain.host.replace('.', '_')}.{domain.port}"
-    message.dns_lookup_family = Cluster.V4_ONLY
     return message
 
 

@@ -1,0 +1,63 @@
+"""What a line of the log says of a change that was accepted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pilothouse.admin.news import News
+from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec, State
+
+NAME = ServiceName("shop", "payments")
+SPEC = ServiceSpec(NAME, "payments.shop.svc.cluster.local", (Port("http", 80),))
+
+
+def endpoint(number: int, **fields: object) -> Endpoint:
+    return Endpoint(f"10.0.0.{number}", (("http", 8080),), **fields)  # type: ignore[arg-type]
+
+
+ONE, TWO, THREE = (endpoint(number) for number in (1, 2, 3))
+BEFORE = Service(SPEC, (ONE, TWO))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "what"),
+    [
+        (None, BEFORE, "added, 1 port, 2 endpoints"),
+        (BEFORE, None, "removed"),
+        (BEFORE, Service(SPEC, (ONE, TWO, THREE)), "2 endpoints -> 3 endpoints; 10.0.0.3 added"),
+        (BEFORE, Service(SPEC), "2 endpoints -> 0 endpoints; 10.0.0.1 and 1 more removed"),
+        (
+            BEFORE,
+            Service(SPEC, (ONE, endpoint(2, state=State.NOT_READY))),
+            "2 endpoints -> 2 endpoints (1 not ready); 10.0.0.2 changed",
+        ),
+        (
+            BEFORE,
+            replace(BEFORE, spec=replace(SPEC, vips=("10.1.1.1",), headless=True)),
+            "vips, headless changed",
+        ),
+        (
+            BEFORE,
+            Service(replace(SPEC, exported_to=frozenset({"shop"})), (ONE,)),
+            "exported to changed; 2 endpoints -> 1 endpoint; 10.0.0.2 removed",
+        ),
+    ],
+)
+def test_a_change_is_told_in_words(before, after, what) -> None:
+    news = News()
+    news.learn({NAME: before} if before else {})
+    (item,) = news.follow([NAME], {NAME: after} if after else {})
+    assert (item.service, item.what) == (NAME, what)
+    assert list(news.follow([NAME], {NAME: after} if after else {})) == []
+
+
+def test_what_is_refused_stays_as_it_was_known() -> None:
+    news, worse = News(), {NAME: Service(SPEC)}
+    news.learn({NAME: BEFORE})
+    assert list(news.follow([NAME], worse, refused={NAME})) == []
+    assert list(news.follow([NAME], {NAME: BEFORE})) == []
+    assert [item.what for item in news.follow([NAME], {NAME: Service(SPEC, (ONE,))})] == [
+        "2 endpoints -> 1 endpoint; 10.0.0.2 removed"
+    ]

@@ -1,0 +1,100 @@
+"""What a change did to a service, in words for a log. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import fields
+from typing import NamedTuple
+
+from pilothouse.model.services import Endpoint, Service, ServiceName, ServiceSpec, State
+
+# Of more endpoints than this only the numbers are compared: to find those that differ takes too long.
+_MANY = 200
+
+
+class Item(NamedTuple):
+    """A service, as it was and as it is; None where there is none."""
+
+    service: ServiceName
+    before: Service | None
+    after: Service | None
+
+    @property
+    def what(self) -> str:
+        """What has become of it. Takes a while, and of many changes only some are told."""
+        return _difference(self.before, self.after)
+
+
+class News:
+    """Tells versions of services from those that were accepted before."""
+
+    def __init__(self) -> None:
+        self._known: dict[ServiceName, Service] = {}
+
+    def learn(self, services: Mapping[ServiceName, Service]) -> None:
+        """Know these from now on, without a word."""
+        self._known.update(services)
+
+    def follow(
+        self,
+        names: Iterable[ServiceName],
+        services: Mapping[ServiceName, Service],
+        refused: Collection[ServiceName] = (),
+    ) -> Iterator[Item]:
+        """What has become of services, by name. What is refused stays as it was known."""
+        for name in sorted(set(names).difference(refused)):
+            before, after = self._known.get(name), services.get(name)
+            if before == after:
+                continue
+            if after is None:
+                del self._known[name]
+            else:
+                self._known[name] = after
+            yield Item(name, before, after)
+
+
+def _difference(before: Service | None, after: Service | None) -> str:
+    if after is None:
+        return "removed"
+    if before is None:
+        return f"added, {_count(len(after.spec.ports), 'port')}, {_endpoints(after)}"
+    said = [*_changed_fields(before.spec, after.spec), *_changed_endpoints(before, after)]
+    return "; ".join(said) or "what is left out of it changed"
+
+
+def _changed_fields(before: ServiceSpec, after: ServiceSpec) -> Iterator[str]:
+    names = [each.name for each in fields(ServiceSpec)]
+    changed = [name for name in names if getattr(before, name) != getattr(after, name)]
+    if changed:
+        yield f"{', '.join(name.replace('_', ' ') for name in changed)} changed"
+
+
+def _changed_endpoints(before: Service, after: Service) -> Iterator[str]:
+    if before.endpoints == after.endpoints:
+        return
+    yield f"{_endpoints(before)} -> {_endpoints(after)}"
+    if max(len(before.endpoints), len(after.endpoints)) <= _MANY:
+        yield from _moved(before.endpoints, after.endpoints)
+
+
+def _moved(before: tuple[Endpoint, ...], after: tuple[Endpoint, ...]) -> Iterator[str]:
+    """Which addresses came, went, and differ in something else; the first of each."""
+    old, new = ({each.address: each for each in endpoints} for endpoints in (before, after))
+    for word, addresses in (
+        ("added", new.keys() - old.keys()),
+        ("removed", old.keys() - new.keys()),
+        ("changed", {each for each in old.keys() & new.keys() if old[each] != new[each]}),
+    ):
+        if addresses:
+            more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
+            yield f"{min(addresses)}{more} {word}"
+
+
+def _endpoints(service: Service) -> str:
+    ready = sum(endpoint.state is State.READY for endpoint in service.endpoints)
+    unready = len(service.endpoints) - ready
+    return _count(len(service.endpoints), "endpoint") + (f" ({unready} not ready)" if unready else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
