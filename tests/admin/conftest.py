@@ -12,6 +12,7 @@ from pilothouse.admin.status import (
     CertificatesStatus,
     Counters,
     FaultStatus,
+    PropagationStatus,
     Quarantine,
     SourceStatus,
     Status,
@@ -80,6 +81,7 @@ def busy(fault: FaultStatus) -> Status:
             bytes_sent=12345,
         ),
         left_out={"not-ready": 2, "unsupported-kind": 1},
+        propagation=(PropagationStatus("files", 9, 2, 1, (0.01, 0.1), (3, 5, 6), 1.5),),
     )
 
 

@@ -17,7 +17,7 @@ from typing import Protocol
 import pytest
 
 from pilothouse.model.services import Service, ServiceName
-from pilothouse.sources import Source, Unknown
+from pilothouse.sources import UNSTATED, Cause, Source, Unknown
 from pilothouse.sources.files import Absence, FilesSource
 
 Running = Callable[[Source], AbstractAsyncContextManager["RecordingSink"]]
@@ -32,6 +32,7 @@ class RecordingSink:
     def __init__(self) -> None:
         self.services: dict[ServiceName, Service] = {}
         self.reports: list[tuple[str, object]] = []
+        self.causes: list[Cause] = []  # of what was put and removed
         self.suspect = False  # the last report of everything
         self.places: tuple[str, ...] = ()  # that are unknown
         self.partial: frozenset[ServiceName] = frozenset()  # that may have more than is known
@@ -46,16 +47,18 @@ class RecordingSink:
     def unknown(self, unknown: Unknown) -> None:
         self.places, self.partial = unknown
 
-    def replace(self, services: Iterable[Service], suspect: bool = False) -> None:
+    def replace(self, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED) -> None:
         self.suspect = suspect
         self.services = {service.name: service for service in services}
         self.reports.append(("replace", sorted(self.services)))
 
-    def put(self, service: Service) -> None:
+    def put(self, service: Service, cause: Cause = UNSTATED) -> None:
+        self.causes.append(cause)
         self.services[service.name] = service
         self.reports.append(("put", service.name))
 
-    def remove(self, name: ServiceName) -> None:
+    def remove(self, name: ServiceName, cause: Cause = UNSTATED) -> None:
+        self.causes.append(cause)
         self.services.pop(name, None)
         self.reports.append(("remove", name))
 

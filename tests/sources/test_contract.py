@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from pilothouse.model.services import Protocol, ServiceName
@@ -83,6 +85,23 @@ async def test_a_service_that_is_gone_is_removed_alone(backend, running, synced,
         await eventually(lambda: sink.addresses("a") is None)
         assert sink.reports[1:] == [("remove", ("shop", "a"))]
         assert sink.addresses("b") == ["10.0.1.1"]
+
+
+async def test_a_change_says_where_it_comes_from_and_when_that_was_heard_of(
+    backend, running, synced, eventually
+):
+    backend.declare("a", "10.0.0.1")
+    async with running(backend.source()) as sink:
+        await synced(sink)
+        backend.declare("a", "10.0.0.2")
+        await eventually(lambda: sink.addresses("a") == ["10.0.0.2"])
+        backend.withdraw("a")
+        await eventually(lambda: sink.addresses("a") is None)
+        changed, gone = sink.causes[0], sink.causes[-1]
+        assert "a" in changed.place
+        assert "a" in gone.place
+        now = time.monotonic()
+        assert (changed.since or 0.0) <= (now if gone.since is None else gone.since) <= now
 
 
 async def test_what_means_the_same_is_not_reported(backend, running, synced, eventually):

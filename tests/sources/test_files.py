@@ -45,6 +45,20 @@ def save_as_an_editor(path, text):
     backup.unlink()
 
 
+async def test_the_place_of_a_change_is_the_file_and_the_line_and_that_of_a_loss_the_file(
+    running, eventually, source, write, manifest, folder
+):
+    path = write("a", "10.0.0.1")
+    async with running(source) as sink:
+        await eventually(lambda: sink.reports)
+        path.write_text("# two\n# lines\n" + manifest("a", "10.0.0.2"))
+        await eventually(lambda: sink.causes)
+        assert sink.causes[0].place == f"{path}:3"
+        path.unlink()
+        await eventually(lambda: sink.addresses("a") is None)
+        assert sink.causes[-1].place == str(path)
+
+
 async def test_a_saved_change_arrives_whatever_the_way_of_saving(
     running, eventually, source, write, manifest
 ):

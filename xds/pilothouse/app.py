@@ -154,12 +154,13 @@ async def publish_next(
     `uncounted` are the services of which something else may be left out now.
     """
     names = await registry.changed.take()
+    delivery = registry.revisions.take()
     # As of now: what is marked while these are worked off may complete the registry, and is not served yet.
     known = registry.complete, registry.partial
     before = set(catalogue.quarantined)
     changes = await in_turns(catalogue.applying(sorted(names), registry.services))
     more_is_known = catalogue.knowledge.learn(*known)
-    await in_turns(discovery.publishing(changes), _FAN_OUT_S)
+    await in_turns(discovery.publishing(changes, delivery), _FAN_OUT_S)
     if more_is_known:
         discovery.release()
     uncounted.mark(names)

@@ -11,11 +11,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from pilothouse.admin.readiness import readiness
-from pilothouse.admin.status import CertificatesStatus, Counters, SourceStatus, Status, StreamStatus
+from pilothouse.admin.status import (
+    CertificatesStatus,
+    Counters,
+    PropagationStatus,
+    SourceStatus,
+    Status,
+    StreamStatus,
+)
 
 Samples = Iterable[tuple[Sequence[str], float]]
 """Label values, in the order of the labels' names, and the number."""
@@ -36,6 +49,7 @@ class StatusCollector(Collector):
             _certificates(status.certificates),
             _streams(status.streams),
             _counts(status.counters),
+            _propagation(status.propagation),
         )
 
 
@@ -116,6 +130,21 @@ def _counts(counters: Counters) -> Iterator[Metric]:
     yield _counter("bad_requests", "Streams refused for what they said.", counters.bad_requests)
     yield _counter("unknown_names", "Endpoints asked for of unknown clusters.", counters.unknown_names)
     yield _counter("sent_bytes", "Bytes of responses sent.", counters.bytes_sent)
+
+
+def _propagation(sources: Sequence[PropagationStatus]) -> Iterator[Metric]:
+    def each(name: str, about: str, value: Callable[[PropagationStatus], int]) -> Metric:
+        return _counters(name, about, ["source"], _single({one.source: value(one) for one in sources}))
+
+    yield each("revisions", "Reports that changed something.", lambda one: one.revisions)
+    yield each("revisions_incomplete", "Of these, not answered in time.", lambda one: one.incomplete)
+    yield each("revisions_rejected", "Of these, rejected by a client.", lambda one: one.rejected)
+    about = "From a source's hearing of a change to the last client's answer."
+    family = HistogramMetricFamily("pilothouse_propagation_seconds", about, labels=["source"])
+    for one in sources:
+        bounds = [*map(str, one.bounds), "+Inf"]
+        family.add_metric([one.source], [*zip(bounds, one.seconds, strict=True)], one.total_s)
+    yield family
 
 
 def _single(numbers: Mapping[str, float]) -> Samples:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pilothouse import __version__
 from pilothouse.admin.status import (
@@ -12,6 +12,7 @@ from pilothouse.admin.status import (
     Counters,
     FaultStatus,
     HoldStatus,
+    PropagationStatus,
     Quarantine,
     SourceStatus,
     Status,
@@ -22,6 +23,7 @@ from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.reasons import Reason
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
+from pilothouse.registry.revisions import BOUNDS, Revisions
 from pilothouse.registry.supervise import SourceState
 from pilothouse.server.certificates import Certificates
 from pilothouse.server.discovery import Discovery
@@ -29,6 +31,7 @@ from pilothouse.server.session import Session
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
 from pilothouse.sources import Fault
+from pilothouse.structures.histogram import Histogram
 
 #: After how long without an answer a client is not just busy.
 LAGGING_S = 10.0
@@ -61,6 +64,7 @@ def observe(  # noqa: PLR0913  (each is a running part)
         counters=_counters(discovery),
         certificates=_certificates(certificates) if certificates else CertificatesStatus(),
         left_out=_left_out(states, census),
+        propagation=tuple(_propagation(registry.revisions)),
     )
 
 
@@ -70,6 +74,14 @@ def _left_out(states: Sequence[SourceState], census: Census) -> dict[str, int]:
     for state in states:
         counts.update(state.source.left_out)
     return {reason.value: counts[reason] for reason in Reason if counts[reason]}
+
+
+def _propagation(revisions: Revisions) -> Iterator[PropagationStatus]:
+    revisions.expire()
+    for source, noted in sorted(revisions.noted.items()):
+        seen = revisions.propagation.get(source) or Histogram(BOUNDS)
+        gone = revisions.incomplete[source], revisions.rejected[source]
+        yield PropagationStatus(source, noted, *gone, seen.bounds, seen.cumulative, seen.sum)
 
 
 def _source(state: SourceState, registry: Registry) -> SourceStatus:

@@ -136,6 +136,23 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
+class PropagationStatus:
+    """The revisions of one source. `seconds` is how many took no longer than each of `bounds` from the source
+    to the last answer of a client, and at the end how many there were; `total_s` is all of that together.
+
+    `incomplete` are those that a client did not answer in time, `rejected` those that a client rejected.
+    """
+
+    source: str
+    revisions: int = 0
+    incomplete: int = 0
+    rejected: int = 0
+    bounds: tuple[float, ...] = ()
+    seconds: tuple[int, ...] = (0,)
+    total_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The whole process at one moment. `started_at` in Unix seconds; `resources` by short type name.
 
@@ -154,3 +171,4 @@ class Status:
     counters: Counters = field(default_factory=Counters)
     certificates: CertificatesStatus = field(default_factory=CertificatesStatus)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    propagation: tuple[PropagationStatus, ...] = ()

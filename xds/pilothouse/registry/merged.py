@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.damping import Damping
 from pilothouse.registry.guard import Guard, Hold, reduced
-from pilothouse.sources import HOLD_S, NOTHING, Unknown
+from pilothouse.registry.revisions import Revisions
+from pilothouse.sources import HOLD_S, NOTHING, UNSTATED, Cause, Unknown
 from pilothouse.structures.dirty import DirtySet
+
+# Places of what no report has changed.
+_KEPT = Cause("kept by an earlier process")
+_RELEASED = Cause("the end of a hold")
+_CALM = Cause("the end of damping")
 
 
 @dataclass(slots=True)
 class _Shard:
     """What one source says, and what of it is in force: more, while a loss is held."""
 
+    source: str
     guard: Guard
     reported: dict[ServiceName, Service] = field(default_factory=dict)
     in_force: dict[ServiceName, Service] = field(default_factory=dict)
@@ -47,13 +54,15 @@ class Registry:
         accept_missing: bool = False,
         damping: Damping | None = None,
     ) -> None:
-        self._shards = {source: _Shard(Guard(hold_s)) for source in sources}
+        self._shards = {source: _Shard(source, Guard(hold_s)) for source in sources}
         self._accept_missing = accept_missing
         self._synced = asyncio.Event()
         self._damping = damping
         self._services: dict[ServiceName, Service] = {}
         #: Services that were created, changed or removed since the last `take`.
         self.changed: DirtySet[ServiceName] = DirtySet()
+        #: What each report has changed, up to the last client that answered it.
+        self.revisions = Revisions()
 
     @property
     def sources(self) -> Iterable[str]:
@@ -109,22 +118,26 @@ class Registry:
         shard = self._shards[source]
         if not shard.synced:
             shard.reported = {service.name: service for service in services}
-            self._enforce(shard, shard.reported)
+            self._enforce(shard, shard.reported, _KEPT)
 
-    def replace(self, source: str, services: Iterable[Service], suspect: bool = False) -> None:
+    def replace(
+        self, source: str, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED
+    ) -> None:
         shard, complete = self._shards[source], self.complete
         shard.reported = {service.name: service for service in services}
         held = self.held(source)
         suspect = suspect or held is not None
         verdict = shard.guard.judge(shard.in_force, shard.reported, time.monotonic(), suspect, held)
         self._hold(shard, verdict.hold)
-        self._enforce(shard, verdict.in_force)
+        self._enforce(shard, verdict.in_force, cause)
         shard.synced = True
         if not self.unsynced:
             self._synced.set()
         self._tell_if_completed(complete)
 
-    def update(self, source: str, name: ServiceName, service: Service | None) -> None:
+    def update(
+        self, source: str, name: ServiceName, service: Service | None, cause: Cause = UNSTATED
+    ) -> None:
         shard = self._shards[source]
         if service is None:
             shard.guard.removed(name)
@@ -141,7 +154,13 @@ class Registry:
             del shard.in_force[name]
         else:
             shard.in_force[name] = service
-        self._merge([name])
+        self._merge([name], source, cause)
+
+    @contextmanager
+    def together(self, source: str) -> Iterator[None]:
+        # The revision is noted before its names can be taken.
+        with self.changed.together(), self.revisions.together(source):
+            yield
 
     def state_unknown(self, source: str, unknown: Unknown) -> None:
         self._shards[source].unknown = NOTHING if self._accept_missing else unknown
@@ -167,20 +186,21 @@ class Registry:
         """The hold has lasted long enough: what was reported is believed."""
         self._hold(shard, None)
         shard.guard.believed(shard.reported, time.monotonic())
-        self._enforce(shard, shard.reported)
+        self._enforce(shard, shard.reported, _RELEASED)
 
-    def _enforce(self, shard: _Shard, services: Mapping[ServiceName, Service]) -> None:
+    def _enforce(self, shard: _Shard, services: Mapping[ServiceName, Service], cause: Cause) -> None:
         before, after = shard.in_force, dict(services)
         shard.in_force = after
-        self._merge([name for name in before.keys() | after.keys() if before.get(name) != after.get(name)])
+        names = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+        self._merge(names, shard.source, cause)
 
-    def _merge(self, names: Iterable[ServiceName]) -> None:
+    def _merge(self, names: Iterable[ServiceName], source: str, cause: Cause) -> None:
         changed = []
         for name in names:
             shards = self._shards.values()
             merged = next((shard.in_force[name] for shard in shards if name in shard.in_force), None)
             if self._damping is not None:
-                merged = self._damped(self._damping, name, merged)
+                merged = self._damped(self._damping, name, merged, source)
             if merged == self._services.get(name):
                 continue
             changed.append(name)
@@ -188,16 +208,20 @@ class Registry:
                 del self._services[name]
             else:
                 self._services[name] = merged
+        if changed:
+            self.revisions.note(source, cause, changed)
         self.changed.mark(changed)
 
-    def _damped(self, damping: Damping, name: ServiceName, merged: Service | None) -> Service | None:
+    def _damped(
+        self, damping: Damping, name: ServiceName, merged: Service | None, source: str
+    ) -> Service | None:
         if merged is None:
             damping.forget(name)
             return None
         loop = asyncio.get_running_loop()
         found, again = damping.damped(merged, loop.time())
         if again is not None:
-            loop.call_at(again, self._merge, [name])
+            loop.call_at(again, self._merge, [name], source, _CALM)
         return found
 
 
@@ -211,17 +235,17 @@ class Shard:
     def restore(self, services: Iterable[Service]) -> None:
         self._registry.restore(self._source, services)
 
-    def replace(self, services: Iterable[Service], suspect: bool = False) -> None:
-        self._registry.replace(self._source, services, suspect)
+    def replace(self, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED) -> None:
+        self._registry.replace(self._source, services, suspect, cause)
 
-    def put(self, service: Service) -> None:
-        self._registry.update(self._source, service.name, service)
+    def put(self, service: Service, cause: Cause = UNSTATED) -> None:
+        self._registry.update(self._source, service.name, service, cause)
 
-    def remove(self, name: ServiceName) -> None:
-        self._registry.update(self._source, name, None)
+    def remove(self, name: ServiceName, cause: Cause = UNSTATED) -> None:
+        self._registry.update(self._source, name, None, cause)
 
     def together(self) -> AbstractContextManager[None]:
-        return self._registry.changed.together()
+        return self._registry.together(self._source)
 
     def unknown(self, unknown: Unknown) -> None:
         self._registry.state_unknown(self._source, unknown)

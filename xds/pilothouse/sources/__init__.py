@@ -28,27 +28,41 @@ class Unknown(NamedTuple):
 NOTHING = Unknown()
 
 
+class Cause(NamedTuple):
+    """What in a backend a report is about: where that is said, and when the source heard of it.
+
+    `place` is a text for people: `file:line`, `kind namespace/name@resourceVersion` or `key@revision`.
+    `since` is in seconds of the monotonic clock; None is the moment of the report.
+    """
+
+    place: str = ""
+    since: float | None = None
+
+
+UNSTATED = Cause()
+
+
 class Sink(Protocol):
     """Where a source reports. Synchronous, so that no source is cancelled in mid-report."""
 
     def restore(self, services: Iterable[Service]) -> None:
         """Hand over what was in force when the process last ended. It is served until the first report."""
 
-    def replace(self, services: Iterable[Service], suspect: bool = False) -> None:
+    def replace(self, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED) -> None:
         """Report everything: what is not in it is gone, as far as the guard believes that.
 
         A report is suspect if what it lacks went with its place, such as a folder. The first call means
         "synced".
         """
 
-    def put(self, service: Service) -> None:
+    def put(self, service: Service, cause: Cause = UNSTATED) -> None:
         """Report one service as it is now."""
 
-    def remove(self, name: ServiceName) -> None:
+    def remove(self, name: ServiceName, cause: Cause = UNSTATED) -> None:
         """Report that one service is gone; naming one that was never reported does nothing."""
 
     def together(self) -> AbstractContextManager[None]:
-        """What is reported within comes into force together, at the end."""
+        """What is reported within comes into force together, at the end, as one revision."""
 
     def unknown(self, unknown: Unknown) -> None:
         """Report what cannot be read while nothing good of it is known; NOTHING, when all is known.

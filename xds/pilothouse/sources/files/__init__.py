@@ -15,7 +15,7 @@ from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.kubernetes.roots import DEFAULT, Namespaces
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import ServiceName
-from pilothouse.sources import Fault, LeftOut, Sink, Standing, Unknown
+from pilothouse.sources import Cause, Fault, LeftOut, Sink, Standing, Unknown
 from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.kept import Kept
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
@@ -108,7 +108,8 @@ class FilesSource:
             await self._report_first(sink, watch)
             while True:
                 await watch.wait(self._patience_s)
-                await self._report(sink, await self._look())
+                heard = time.monotonic()
+                await self._report(sink, await self._look(), heard)
 
     @property
     def _patience_s(self) -> float:
@@ -181,12 +182,12 @@ class FilesSource:
             return found
         return replace(found, unreadable={**dict.fromkeys(self._vacant, _EMPTY), **found.unreadable})
 
-    async def _report(self, sink: Sink, changed: frozenset[ServiceName]) -> None:
+    async def _report(self, sink: Sink, changed: frozenset[ServiceName], heard: float) -> None:
         if self._implied:
             await self._replace(sink)
         else:
             with sink.together():
-                await in_turns(self._reporting(sink, changed))
+                await in_turns(self._reporting(sink, changed, heard))
         self._report_unknown(sink)
 
     def _report_unknown(self, sink: Sink) -> None:
@@ -198,18 +199,20 @@ class FilesSource:
                 self._unknown = unknown
                 sink.unknown(unknown)
 
-    def _reporting(self, sink: Sink, changed: frozenset[ServiceName]) -> Steps[None]:
+    def _reporting(self, sink: Sink, changed: frozenset[ServiceName], heard: float) -> Steps[None]:
         for name in sorted(changed):
             service = self._last_good.service(name)
+            cause = Cause(self._last_good.places.get(name, ""), heard)
             if service:
-                sink.put(service)
+                sink.put(service, cause)
             else:
-                sink.remove(name)
+                sink.remove(name, cause)
             yield
 
     async def _replace(self, sink: Sink) -> None:
         """Report everything: the guard judges what is missing. Keep that for as long as it may doubt."""
-        sink.replace(await in_turns(self._last_good.listing()), suspect=bool(self._implied))
+        cause = Cause(", ".join(shown(str(path)) for path in self._paths))
+        sink.replace(await in_turns(self._last_good.listing()), bool(self._implied), cause)
         if self._kept is not None:
             self._kept.forget_later(self._implied)
         self._implied = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pilothouse.kubernetes.documents import Contents, Declared, Remark
@@ -30,6 +30,8 @@ _MISSING = b""
 _MISSING_DOUBTS = 5
 # Of a file that stays broken, so many texts are kept: each may hold the last good version of something.
 _MOST_TEXTS = 8
+# Of so many services that changed in a file, the lines are looked for.
+_MOST_PLACES = 64
 
 Doubt = tuple[bytes, float]
 
@@ -74,6 +76,8 @@ class LastGood:
         self.unsaved: dict[str, tuple[bytes, ...] | None] = {}
         #: The files that went with the last look, and that nobody removed one by one: their folder went.
         self.implied_losses: tuple[str, ...] = ()
+        #: Where that is said which the last look changed, by service: `file:line`, or the file alone.
+        self.places: dict[ServiceName, str] = {}
 
     @property
     def look(self) -> Look:
@@ -147,6 +151,7 @@ class LastGood:
         self.left_out.follow(former, found)
         doubted, self._doubts = self._doubts, {}
         changed: set[ServiceName] = set()
+        self.places = {}
         self._follow_renamed(found)
         for path, manifest in found.files.items():
             if manifest is not former.files.get(path) or path in doubted:
@@ -201,6 +206,7 @@ class LastGood:
         yield
         change = yield from self._manifests.putting(path, [*declared, *self._manifests.declared(path, kept)])
         changed = yield from self._cluster.applying(*change)
+        self.places.update(_places(path, declared, changed))
         self._applied[path] = manifest.digest
         return changed
 
@@ -229,7 +235,9 @@ class LastGood:
             self._whole.discard(path)
             self._texts.pop(path, None)
             change = yield from self._manifests.removing(path)
-            changed |= yield from self._cluster.applying(*change)
+            lost = yield from self._cluster.applying(*change)
+            self.places.update(dict.fromkeys(lost, path))
+            changed |= lost
         implied = self._implied(gone)
         self.unsaved.update(dict.fromkeys(set(gone).difference(implied)))
         self.implied_losses = tuple(implied)
@@ -335,6 +343,20 @@ class _Places:
         if identity is None or not self._files[folder]:
             return True
         return before != identity and lost > self._files[folder]
+
+
+def _places(
+    path: str, declared: Iterable[Declared], changed: Collection[ServiceName]
+) -> dict[ServiceName, str]:
+    """The first line about each of these services. Of many the file alone is named, as at the start."""
+    places = dict.fromkeys(changed, path)
+    if len(places) > _MOST_PLACES:
+        return places
+    for one in reversed([*declared]):
+        for name in services_named(one.object):
+            if name in places:
+                places[name] = f"{path}:{one.place.line}"
+    return places
 
 
 def _spoilt(errors: Sequence[Remark], lost: frozenset[Key]) -> frozenset[Key]:
