@@ -18,7 +18,7 @@ import pytest
 
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.sources import UNSTATED, Cause, Source, Unknown
-from pilothouse.sources.files import Absence, FilesSource
+from pilothouse.sources.files.source import Absence, FilesSource
 
 Running = Callable[[Source], AbstractAsyncContextManager["RecordingSink"]]
 

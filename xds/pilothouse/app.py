@@ -21,7 +21,6 @@ from pilothouse.admin.observe import observe
 from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.config.settings import ConfigError, Settings
 from pilothouse.kubernetes.realm import Realm
-from pilothouse.kubernetes.roots import Namespaces
 from pilothouse.mesh.audience import Admission
 from pilothouse.mesh.identity import Identity
 from pilothouse.model.services import ServiceName
@@ -35,14 +34,16 @@ from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
-from pilothouse.sources import Source
-from pilothouse.sources.files import Absence, FilesSource
-from pilothouse.sources.files.kept import Kept
-from pilothouse.sources.files.state import StateFolder, default_folder
+from pilothouse.sources import Common, Misconfigured, Source
+from pilothouse.sources.files.factory import files
+from pilothouse.sources.files.state import default_folder
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.turns import in_turns
 
 log = structlog.get_logger(__name__)
+
+#: What makes a source of the settings, or None if they do not ask for it; in order of precedence.
+SOURCES: Sequence[Callable[[Settings, Common], Source | None]] = (files,)
 
 #: How long the port stays closed for a source that does not report.
 SYNC_S = 30.0
@@ -65,7 +66,7 @@ async def run(
     Raises OSError, one line of text, if an address cannot be listened on.
     """
     if sources is None:
-        sources = [_files(settings)]
+        sources = _made(settings)
     states = [SourceState(source) for source in sources]
     gc.disable()  # until everything is loaded: none of it is garbage, and it would be searched in vain
     names = [source.name for source in sources]
@@ -274,30 +275,20 @@ def _realm(settings: Settings) -> Realm:
     )
 
 
-def _files(settings: Settings) -> FilesSource:
-    return FilesSource(
-        [root.path for root in settings.manifests],
+def _made(settings: Settings) -> list[Source]:
+    """The sources that the settings ask for. Raises ConfigError."""
+    common = Common(
         _realm(settings),
-        namespaces=Namespaces(settings.manifests),
-        kept=_kept(settings, "files"),
-        absence=Absence(settings.allow_empty, settings.accept_missing),
+        settings.accept_missing,
+        settings.hold,
+        None if settings.no_state else settings.state or default_folder(os.environ),
+        wanted=settings.state is not None,
     )
-
-
-def _kept(settings: Settings, source: str) -> Kept | None:
-    """Where a source keeps what the next process has to know. Raises ConfigError for a folder of no use.
-
-    One that nobody asked for may be of no use: that is told, and stops nothing.
-    """
-    if settings.no_state:
-        return None
-    folder = StateFolder((settings.state or default_folder(os.environ)) / source)
-    if settings.state is not None:
-        try:
-            folder.open()
-        except OSError as error:
-            raise ConfigError("--state", f"{folder.folder}: {error.strerror}") from None
-    return Kept(folder, settings.hold)
+    try:
+        made = [make(settings, common) for make in SOURCES]
+    except Misconfigured as mistake:
+        raise ConfigError(mistake.setting, mistake.mistake) from None
+    return [source for source in made if source is not None]
 
 
 def _admission(settings: Settings) -> Admission:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from pilothouse.admin.metrics import metrics
 from pilothouse.admin.readiness import explain, readiness
-from pilothouse.admin.status import Status
+from pilothouse.admin.status import FaultStatus, SourceStatus, Status
 
 PAGES = {
     "/healthz": "200 while the process lives",
@@ -78,7 +78,7 @@ def ready_view(status: Status) -> dict[str, Any]:
         "reasons": verdict.reasons,
         "warnings": verdict.warnings,
         "draining": status.draining,
-        "sources": [{"reason": explain(source), **asdict(source)} for source in status.sources],
+        "sources": [_source_view(source) for source in status.sources],
         "certificates": {
             "stale": status.certificates.stale,
             "expires_at": dict(status.certificates.expires_s),
@@ -86,6 +86,18 @@ def ready_view(status: Status) -> dict[str, Any]:
         "quarantined": [asdict(quarantine) for quarantine in status.quarantined],
         "left_out": status.left_out,
     }
+
+
+def _source_view(source: SourceStatus) -> dict[str, Any]:
+    faults = {"faults": [*map(_fault_view, source.faults)], "warnings": [*map(_fault_view, source.warnings)]}
+    return {"reason": explain(source), **asdict(source), **faults}
+
+
+def _fault_view(fault: FaultStatus) -> dict[str, Any]:
+    """The parts of a place beside the place: of files they are `file`, `line` and `document`."""
+    view = asdict(fault)
+    parts = dict(view.pop("parts"))
+    return {"place": view.pop("place"), **parts, **view}
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

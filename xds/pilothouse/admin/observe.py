@@ -101,8 +101,8 @@ def _source(state: SourceState, registry: Registry) -> SourceStatus:
 
 
 def _fault(fault: Fault) -> FaultStatus:
-    place = fault.file, fault.line, fault.document, fault.field
-    return FaultStatus(*place, fault.message, fault.standing.value, fault.code)
+    said = fault.place, fault.field, fault.message
+    return FaultStatus(*said, fault.standing.value, fault.code, fault.parts)
 
 
 def _hold(hold: Hold | None) -> HoldStatus | None:

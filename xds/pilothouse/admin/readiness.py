@@ -106,8 +106,7 @@ def _count(faults: Sequence[FaultStatus], noun: str) -> str:
 
 def _first(faults: Sequence[FaultStatus]) -> str:
     first = faults[0]
-    place = f"{first.file}:{first.line}" if first.line else first.file
-    return ": ".join(part for part in (place, first.field, first.message) if part)
+    return ": ".join(part for part in (first.place, first.field, first.message) if part)
 
 
 def _some(names: Sequence[str], count: int = 0) -> str:

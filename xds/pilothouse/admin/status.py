@@ -11,20 +11,18 @@ Variant = Literal["sotw", "delta"]
 
 @dataclass(frozen=True, slots=True)
 class FaultStatus:
-    """A place in a backend that cannot be read, or is doubtful. `line` and `document` count from 1; 0 is not
-    known.
+    """A place in a backend that cannot be read, or is doubtful.
 
     `in_force` says what stands in its place, `code` the reason why something is left out because of it, if
-    there is one.
+    there is one. `parts` are the place as its source tells it to programs, such as a file and a line.
     """
 
-    file: str
-    line: int
-    document: int
+    place: str
     field: str
     message: str
     in_force: str = ""
     code: str = ""
+    parts: tuple[tuple[str, str | int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

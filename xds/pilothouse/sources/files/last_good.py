@@ -17,6 +17,7 @@ from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.sources import Fault, Standing, Unknown
 from pilothouse.sources.files.disk import Look, Manifest
+from pilothouse.sources.files.faults import of_path, of_remark, order
 from pilothouse.sources.files.left_out import LeftOutDocuments
 from pilothouse.sources.files.tree import Identity, is_within
 from pilothouse.structures.turns import Steps, at_once
@@ -159,7 +160,7 @@ class LastGood:
         changed |= yield from self._let_go(now, doubted)
         for path in self._remarks.keys() - found.files.keys() - self._doubts.keys():
             del self._remarks[path]
-        self.faults = tuple(sorted(self._all_faults(), key=_place))
+        self.faults = tuple(sorted(self._all_faults(), key=order))
         return frozenset(changed)
 
     def _follow_renamed(self, found: Look) -> None:
@@ -299,22 +300,22 @@ class LastGood:
     def _all_faults(self) -> Iterator[Fault]:
         for path, reason in self._look.unreadable.items():
             standing = Standing.LAST_GOOD if self.knows(path) else Standing.UNKNOWN
-            yield Fault(path, 0, 0, "", reason, standing)
+            yield of_path(path, reason, standing)
         for remarks in self._remarks.values():
             yield from remarks
         # A file on its way to another name is there twice for a moment.
         if not self._doubts:
             self._conflicts = tuple(
-                _fault(path, remark, Standing.STATED) for path, remark in self._manifests.conflicts
+                of_remark(path, remark, Standing.STATED) for path, remark in self._manifests.conflicts
             )
         yield from self._conflicts
 
     def _told(self, path: str, contents: Contents) -> Iterator[Fault]:
         in_force = self._manifests.keys(path)
         for error in contents.errors:
-            yield _fault(path, error, self._standing(path, error, in_force))
+            yield of_remark(path, error, self._standing(path, error, in_force))
         for warning in contents.warnings:
-            yield _fault(path, warning, Standing.STATED, warning=True)
+            yield of_remark(path, warning, Standing.STATED, warning=True)
 
     def _standing(self, path: str, error: Remark, in_force: frozenset[Key]) -> Standing:
         if error.key is None:
@@ -363,13 +364,3 @@ def _spoilt(errors: Sequence[Remark], lost: frozenset[Key]) -> frozenset[Key]:
     """Of the objects that a text does not declare any more, those that its broken documents may be."""
     keys = {error.key for error in errors}
     return lost if None in keys else lost & keys
-
-
-def _fault(path: str, remark: Remark, standing: Standing, warning: bool = False) -> Fault:
-    (line, document, field), message, _, reason = remark
-    code = reason.value if reason else ""
-    return Fault(path, line, document, field, message, standing, warning, code)
-
-
-def _place(fault: Fault) -> tuple[str, int, str, str]:
-    return (fault.file, fault.line, fault.field, fault.message)
