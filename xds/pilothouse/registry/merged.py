@@ -12,6 +12,8 @@ from types import MappingProxyType
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.damping import Damping
 from pilothouse.registry.guard import Guard, Hold, reduced
+from pilothouse.registry.merging import FIRST_WINS, Contribution, Merging, Origin, Said
+from pilothouse.registry.merging import merged as combined
 from pilothouse.registry.revisions import Revisions
 from pilothouse.sources import HOLD_S, NOTHING, UNSTATED, Cause, Unknown
 from pilothouse.structures.dirty import DirtySet
@@ -26,7 +28,7 @@ _CALM = Cause("the end of damping")
 class _Shard:
     """What one source says, and what of it is in force: more, while a loss is held."""
 
-    source: str
+    origin: Origin
     guard: Guard
     reported: dict[ServiceName, Service] = field(default_factory=dict)
     in_force: dict[ServiceName, Service] = field(default_factory=dict)
@@ -40,21 +42,25 @@ class _Shard:
 class Registry:
     """Each source owns a shard and can change only that; readers see the merge.
 
-    Sources are given in order of precedence: of several that know a service, the first defines it.
-    Endpoints are not united across sources, because two registries rarely mean the same by health.
+    Sources are given in order of precedence, with the cluster that they read if there are several.
+    `merging` chooses what is in force of a service that several know: unless told otherwise, what the first
+    says.
     A massive loss that a report only implies is held for `hold_s` seconds. With `accept_missing` what
     cannot be read counts as absent.
     """
 
     def __init__(
         self,
-        sources: Sequence[str],
+        sources: Sequence[str | Origin],
         *,
         hold_s: float = HOLD_S,
         accept_missing: bool = False,
         damping: Damping | None = None,
+        merging: Merging = FIRST_WINS,
     ) -> None:
-        self._shards = {source: _Shard(source, Guard(hold_s)) for source in sources}
+        self._merging = merging
+        origins = [Origin(source) if isinstance(source, str) else source for source in sources]
+        self._shards = {origin.source: _Shard(origin, Guard(hold_s)) for origin in origins}
         self._accept_missing = accept_missing
         self._synced = asyncio.Event()
         self._damping = damping
@@ -88,6 +94,12 @@ class Registry:
     def count(self, source: str) -> int:
         """How many services of a source are in force."""
         return len(self._shards[source].in_force)
+
+    def provenance(self, name: ServiceName) -> Sequence[Contribution]:
+        """Which sources say what is in force of a service, the one that defines it first; damping apart."""
+        shards = self._shards.values()
+        said = [Said(shard.origin, shard.in_force[name]) for shard in shards if name in shard.in_force]
+        return self._merging.choose(said)
 
     def held(self, source: str) -> Hold | None:
         """The loss of a source that is not believed yet, without what is back meanwhile."""
@@ -192,13 +204,12 @@ class Registry:
         before, after = shard.in_force, dict(services)
         shard.in_force = after
         names = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
-        self._merge(names, shard.source, cause)
+        self._merge(names, shard.origin.source, cause)
 
     def _merge(self, names: Iterable[ServiceName], source: str, cause: Cause) -> None:
         changed = []
         for name in names:
-            shards = self._shards.values()
-            merged = next((shard.in_force[name] for shard in shards if name in shard.in_force), None)
+            merged = combined(self.provenance(name))
             if self._damping is not None:
                 merged = self._damped(self._damping, name, merged, source)
             if merged == self._services.get(name):
