@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from pilothouse import app
+from pilothouse.admin.observe import observe
 from pilothouse.encoding.resources import ResourceType
-from pilothouse.sources import UNSTATED
+from pilothouse.registry.merged import Registry
+from pilothouse.serving.census import Census
+from pilothouse.sources import UNSTATED, Cause
+from pilothouse.structures.dirty import DirtySet
 
 from .conftest import cluster, service
 
@@ -134,3 +141,25 @@ async def test_a_removal_that_has_to_wait_keeps_its_revision_open(server, ads, e
         told.append(response.type_url)
         await stream.accept(response)
     await eventually(lambda: not server.revisions._open)
+
+
+async def test_what_a_source_reports_is_timed_from_there_through_the_whole_process(
+    server, ads, eventually
+) -> None:
+    """As `serve` runs it: the registry, its publisher, and what the metrics are made of."""
+    registry, catalogue = Registry(["files"]), server.catalogue
+    shard = registry.shard("files")
+    stream = await following(ads(), "payments")
+    await settled(server, eventually)
+    shard.replace([service("payments", "10.0.0.1"), service("orders")])
+    shard.put(service("payments", "10.0.0.2"), Cause("payments.yaml:3", time.monotonic() - 5))
+    await app.publish_next(registry, catalogue, server.discovery, DirtySet())
+    await stream.names()
+
+    def propagation():
+        [found] = observe(0.0, [], registry, catalogue, server.discovery, Census(catalogue, {})).propagation
+        return found
+
+    await eventually(lambda: propagation().seconds[-1] == 2)
+    assert (propagation().source, propagation().revisions, propagation().incomplete) == ("files", 2, 0)
+    assert 5 < propagation().total_s < 15

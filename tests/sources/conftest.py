@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -19,6 +19,8 @@ import pytest
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.sources import UNSTATED, Cause, Source, Unknown
 from pilothouse.sources.files.source import Absence, FilesSource
+
+from .polled import PolledBackend
 
 Running = Callable[[Source], AbstractAsyncContextManager["RecordingSink"]]
 
@@ -80,6 +82,13 @@ class Backend(Protocol):
     def withdraw(self, name: str) -> None:
         """Have the service no more."""
 
+    def go_away(self) -> None:
+        """Answer nothing any more."""
+
+
+class DocumentBackend(Backend, Protocol):
+    """One that holds a document for each service, which can be broken alone."""
+
     def say_again(self, name: str) -> None:
         """Write what is known of a service once more, without a change of meaning."""
 
@@ -124,6 +133,9 @@ class FilesBackend:
     def withdraw(self, name: str) -> None:
         self._file(name).unlink()
 
+    def go_away(self) -> None:
+        self.folder.rename(f"{self.folder}.away")
+
     def say_again(self, name: str) -> None:
         file = self._file(name)
         file.write_text(f"# said again\n{file.read_text()}")
@@ -136,11 +148,24 @@ class FilesBackend:
         return self.folder / f"{name}.yaml"
 
 
-@pytest.fixture(params=[FilesBackend], ids=["files"])
+@pytest.fixture(params=[FilesBackend, PolledBackend], ids=["files", "polled"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
     """One backend after the other; a new source adds its own to the parameters."""
     made: Backend = request.param(tmp_path)
     return made
+
+
+@pytest.fixture(params=[FilesBackend], ids=["files"])
+def documents(request: pytest.FixtureRequest, tmp_path: Path) -> DocumentBackend:
+    """Those that hold documents."""
+    made: DocumentBackend = request.param(tmp_path)
+    return made
+
+
+@pytest.fixture
+def synced(eventually: Callable[..., Awaitable[object]]) -> Callable[[RecordingSink], Awaitable[object]]:
+    """Waits for the first report."""
+    return lambda sink: eventually(lambda: sink.reports)
 
 
 @pytest.fixture
