@@ -7,7 +7,7 @@ import time
 import pytest
 
 from pilothouse import app
-from pilothouse.admin.observe import observe
+from pilothouse.admin.observe import Observed
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.registry.merged import Registry
 from pilothouse.serving.census import Census
@@ -157,7 +157,7 @@ async def test_what_a_source_reports_is_timed_from_there_through_the_whole_proce
     await stream.names()
 
     def propagation():
-        [found] = observe(0.0, [], registry, catalogue, server.discovery, Census(catalogue, {})).propagation
+        [found] = Observed(0.0, [], registry, catalogue, server.discovery, Census(catalogue, {})).propagation
         return found
 
     await eventually(lambda: propagation().seconds[-1] == 2)

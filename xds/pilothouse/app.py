@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 
 from pilothouse.admin.http import admin
-from pilothouse.admin.observe import observe
+from pilothouse.admin.observe import Observed
 from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.config.settings import ConfigError, Settings
 from pilothouse.kubernetes.realm import Realm
@@ -88,7 +88,7 @@ async def run(
         running = [
             tasks.create_task(supervise(state, registry.shard(state.name), _log_failure)) for state in states
         ]
-        status = admin(lambda: observe(started_s, states, registry, catalogue, discovery, census, terms.tls))
+        status = admin(lambda: Observed(started_s, states, registry, catalogue, discovery, census, terms.tls))
         async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
             log.info("starting", admin=f"{settings.admin.host}:{admin_port}", sources=names)
             if await _synced(registry, stopping):

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from pilothouse.admin.metrics import metrics
 from pilothouse.admin.readiness import explain, readiness
-from pilothouse.admin.status import FaultStatus, SourceStatus, Status
+from pilothouse.admin.status import FaultStatus, Questions, SourceStatus
 
 PAGES = {
     "/healthz": "200 while the process lives",
@@ -39,9 +39,9 @@ class Json(JSONResponse):
         return json.dumps(content, indent=2).encode("ascii") + b"\n"
 
 
-def admin(read: Callable[[], Status]) -> Starlette:
-    """The application over `read`. Its handlers are coroutines, so `read` runs on the event loop:
-    Starlette would put plain functions on threads, and what `read` looks at has no locks."""
+def admin(read: Callable[[], Questions]) -> Starlette:
+    """The application over `read`, which is called anew for each page. Its handlers are coroutines, so they
+    ask on the event loop: Starlette would put plain functions on threads, and what is asked has no locks."""
     registry = metrics(read)
 
     async def healthz(_: Request) -> Response:
@@ -65,11 +65,11 @@ def admin(read: Callable[[], Status]) -> Starlette:
     return app
 
 
-def index_view(status: Status) -> dict[str, Any]:
+def index_view(status: Questions) -> dict[str, Any]:
     return {"name": "pilothouse", "version": status.version, "started_at": status.started_at, "pages": PAGES}
 
 
-def ready_view(status: Status) -> dict[str, Any]:
+def ready_view(status: Questions) -> dict[str, Any]:
     """The body of /readyz: the verdict, then every source with its reason, then the quarantined services."""
     verdict = readiness(status)
     return {

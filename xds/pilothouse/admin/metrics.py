@@ -1,4 +1,4 @@
-"""A Status as Prometheus metrics: computed when scraped, so that the push path counts nothing twice.
+"""The answers as Prometheus metrics: computed when scraped, so that the push path counts nothing twice.
 
 Labels are types, variants, sources and quarantined services. Node ids are never labels: thousands
 of sidecars that come and go would each leave a series behind.
@@ -25,8 +25,8 @@ from pilothouse.admin.status import (
     CertificatesStatus,
     Counters,
     PropagationStatus,
+    Questions,
     SourceStatus,
-    Status,
     StreamStatus,
 )
 
@@ -35,9 +35,9 @@ Samples = Iterable[tuple[Sequence[str], float]]
 
 
 class StatusCollector(Collector):
-    """Reads one Status a scrape."""
+    """Asks anew at each scrape."""
 
-    def __init__(self, read: Callable[[], Status]) -> None:
+    def __init__(self, read: Callable[[], Questions]) -> None:
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
@@ -53,7 +53,7 @@ class StatusCollector(Collector):
         )
 
 
-def metrics(read: Callable[[], Status]) -> CollectorRegistry:
+def metrics(read: Callable[[], Questions]) -> CollectorRegistry:
     """A registry of its own (prometheus_client's global one belongs to whoever embeds us)."""
     registry = CollectorRegistry()
     registry.register(StatusCollector(read))
@@ -63,13 +63,13 @@ def metrics(read: Callable[[], Status]) -> CollectorRegistry:
     return registry
 
 
-def _process(status: Status) -> Iterator[Metric]:
+def _process(status: Questions) -> Iterator[Metric]:
     yield InfoMetricFamily("pilothouse_build", "The version that runs.", {"version": status.version})
     yield _gauge("ready", "1 if /readyz says ready.", readiness(status).ready)
     yield _gauge("draining", "1 while the process shuts down.", status.draining)
 
 
-def _catalogue(status: Status) -> Iterator[Metric]:
+def _catalogue(status: Questions) -> Iterator[Metric]:
     yield _gauge("services", "Services in the registry.", status.services)
     yield _gauge("endpoints", "Endpoints in the registry.", status.endpoints)
     yield _gauges("resources", "Encoded xDS resources held.", ["type"], _single(status.resources))

@@ -1,10 +1,10 @@
-"""What the admin shows: plain values, copied out of the running parts, that never point back into them."""
+"""What the admin asks, and the answers: plain values that never point back into the running parts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 Variant = Literal["sotw", "delta"]
 
@@ -150,12 +150,44 @@ class PropagationStatus:
     total_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The whole process at one moment. `started_at` in Unix seconds; `resources` by short type name.
+class Questions(Protocol):
+    """What can be asked of the process. Each is worked out when it is asked, so a page costs what it shows.
 
+    None costs in proportion to services. `started_at` is in Unix seconds, `resources` are by short type name,
     `left_out` is how much of what sources say is not at sidecars, by the code of its reason.
     """
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def started_at(self) -> float: ...
+    @property
+    def draining(self) -> bool: ...
+    @property
+    def sources(self) -> Sequence[SourceStatus]: ...
+    @property
+    def quarantined(self) -> Sequence[Quarantine]: ...
+    @property
+    def services(self) -> int: ...
+    @property
+    def endpoints(self) -> int: ...
+    @property
+    def resources(self) -> Mapping[str, int]: ...
+    @property
+    def streams(self) -> Sequence[StreamStatus]: ...
+    @property
+    def counters(self) -> Counters: ...
+    @property
+    def certificates(self) -> CertificatesStatus: ...
+    @property
+    def left_out(self) -> Mapping[str, int]: ...
+    @property
+    def propagation(self) -> Sequence[PropagationStatus]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Answers to all questions, worked out already."""
 
     version: str
     started_at: float

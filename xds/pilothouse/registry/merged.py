@@ -65,6 +65,8 @@ class Registry:
         self._synced = asyncio.Event()
         self._damping = damping
         self._services: dict[ServiceName, Service] = {}
+        #: How many endpoints all services have.
+        self.endpoints = 0
         #: Services that were created, changed or removed since the last `take`.
         self.changed: DirtySet[ServiceName] = DirtySet()
         #: What each report has changed, up to the last client that answered it.
@@ -212,9 +214,13 @@ class Registry:
             merged = combined(self.provenance(name))
             if self._damping is not None:
                 merged = self._damped(self._damping, name, merged, source)
-            if merged == self._services.get(name):
+            before = self._services.get(name)
+            if merged == before:
                 continue
             changed.append(name)
+            self.endpoints += (len(merged.endpoints) if merged else 0) - (
+                len(before.endpoints) if before else 0
+            )
             if merged is None:
                 del self._services[name]
             else:
@@ -234,6 +240,10 @@ class Registry:
         if again is not None:
             loop.call_at(again, self._merge, [name], source, _CALM)
         return found
+
+
+def _endpoints(service: Service | None) -> int:
+    return len(service.endpoints) if service else 0
 
 
 class Shard:
