@@ -25,7 +25,6 @@ from pilothouse.cli import logs, workers
 from pilothouse.cli.workers import reserved
 from pilothouse.config.settings import HostPort, Settings
 from pilothouse.model.reasons import Reason
-from pilothouse.model.services import ServiceName
 from pilothouse.sources import Fault, Sink, Source
 
 
@@ -47,9 +46,6 @@ class BenchmarkSource:
 
     def reread(self) -> None:
         """Nothing is read."""
-
-    def place(self, name: ServiceName) -> str:
-        return ""
 
     def change(self, number: int, sequence: int) -> None:
         before = self._services[number]

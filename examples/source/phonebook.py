@@ -49,10 +49,6 @@ class Phonebook:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), self._every_s)
 
-    def place(self, name: ServiceName) -> str:
-        """All services are in one document."""
-        return self._place
-
     def reread(self) -> None:
         """Read at once. The control plane calls this on SIGHUP."""
         self._asked.set()

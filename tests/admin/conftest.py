@@ -12,6 +12,7 @@ from pilothouse.admin.status import (
     CertificatesStatus,
     Counters,
     FaultStatus,
+    PropagationStatus,
     Quarantine,
     SourceStatus,
     Status,
@@ -22,9 +23,9 @@ from pilothouse.admin.status import (
 
 @pytest.fixture
 def fault() -> FaultStatus:
-    return FaultStatus(
-        "shop.yaml", 7, 2, "spec.ports[0].port", "must be in 1..65535", "its last good version stays in force"
-    )
+    parts = (("file", "shop.yaml"), ("line", 7), ("document", 2))
+    stays = "its last good version stays in force"
+    return FaultStatus("shop.yaml:7", "spec.ports[0].port", "must be in 1..65535", stays, parts=parts)
 
 
 def _stream(number: int) -> StreamStatus:
@@ -57,7 +58,12 @@ def busy(fault: FaultStatus) -> Status:
                 faults=(fault,),
                 warnings=(
                     FaultStatus(
-                        "shop.yaml", 9, 2, "kind", "is odd", "it counts as absent", "unsupported-kind"
+                        "shop.yaml:9",
+                        "kind",
+                        "is odd",
+                        "it counts as absent",
+                        "unsupported-kind",
+                        (("file", "shop.yaml"), ("line", 9), ("document", 2)),
                     ),
                 ),
             ),
@@ -80,6 +86,7 @@ def busy(fault: FaultStatus) -> Status:
             bytes_sent=12345,
         ),
         left_out={"not-ready": 2, "unsupported-kind": 1},
+        propagation=(PropagationStatus("files", 9, 2, 1, (0.01, 0.1), (3, 5, 6), 1.5),),
     )
 
 

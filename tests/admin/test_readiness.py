@@ -16,8 +16,8 @@ from pilothouse.admin.status import (
 )
 
 STAYS = "its last good version stays in force"
-FAULT = FaultStatus("shop.yaml", 7, 2, "spec.ports[0].port", "must be in 1..65535", STAYS)
-WEIGHT = FaultStatus("pods.yaml", 9, 1, "metadata.annotations", "is no weight", "it counts as absent")
+FAULT = FaultStatus("shop.yaml:7", "spec.ports[0].port", "must be in 1..65535", STAYS)
+WEIGHT = FaultStatus("pods.yaml:9", "metadata.annotations", "is no weight", "it counts as absent")
 HOLD = HoldStatus(20, 60, ("shop/a", "shop/b", "shop/c", "shop/d"), 1_700_000_000.0, 1_700_000_120.0)
 REPORTED = SourceStatus("files", synced=True, services=2, last_report_s=1.0)
 CALM = Status(version="1", started_at=0.0, sources=(REPORTED,))
@@ -139,6 +139,7 @@ async def test_readyz_names_every_source_fault_and_quarantined_service(ask, busy
             "last_report_s": 1_700_000_100.0,
             "faults": [
                 {
+                    "place": "shop.yaml:7",
                     "file": "shop.yaml",
                     "line": 7,
                     "document": 2,
@@ -150,6 +151,7 @@ async def test_readyz_names_every_source_fault_and_quarantined_service(ask, busy
             ],
             "warnings": [
                 {
+                    "place": "shop.yaml:9",
                     "file": "shop.yaml",
                     "line": 9,
                     "document": 2,
@@ -182,7 +184,7 @@ async def test_a_source_with_nothing_the_matter_is_said_to_have_reported(ask) ->
 
 async def test_a_file_whose_name_is_not_utf_8_can_be_reported(ask) -> None:
     odd = b"caf\xe9.yaml".decode("utf-8", "surrogateescape")
-    source = replace(REPORTED, faults=(replace(FAULT, file=odd),))
+    source = replace(REPORTED, faults=(replace(FAULT, place=odd, parts=(("file", odd),)),))
     async with ask(replace(CALM, sources=(source,))) as client:
         answer = await client.get("/readyz")
     assert answer.json()["sources"][0]["faults"][0]["file"] == odd

@@ -32,9 +32,6 @@ class Told:
     def reread(self) -> None:
         """Nothing is read."""
 
-    def place(self, name: ServiceName) -> str:
-        return ""
-
 
 def service(name: str, *backends: Backend, **spec: Any) -> Service:
     """A service in the namespace `shop` with the port 8080, unless `spec` says otherwise."""

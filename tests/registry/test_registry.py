@@ -166,3 +166,18 @@ async def test_a_hold_tells_only_of_what_is_still_missing(make_service: Make) ->
     hold = registry.held("files")
     assert hold is not None
     assert (hold.names, hold.endpoints) == ({service.name for service in services[3:]}, 2)
+
+
+def test_endpoints_are_counted_as_services_come_change_and_go(make_service: Make) -> None:
+    registry = Registry(["kubernetes", "files"])
+    registry.shard("files").put(make_service("shop/payments", "10.0.0.1"))
+    registry.shard("files").put(make_service("shop/carts", "10.0.0.2", "10.0.0.3"))
+    assert registry.endpoints == 3
+    registry.shard("kubernetes").put(make_service("shop/payments"))
+    assert registry.endpoints == 2
+    registry.shard("files").put(make_service("shop/carts", "10.0.0.2"))
+    assert registry.endpoints == 1
+    registry.shard("kubernetes").remove(PAYMENTS)
+    assert registry.endpoints == 2
+    registry.shard("files").replace([])
+    assert registry.endpoints == 0

@@ -15,9 +15,11 @@ from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.audience import OPEN, Admission
 from pilothouse.mesh.identity import Identity
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
+from pilothouse.registry.revisions import Revisions
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.grpc_server import Terms, serving
 from pilothouse.serving.catalogue import Catalogue
+from pilothouse.sources import Cause
 
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/"
 WITHIN_S = 10.0
@@ -82,6 +84,7 @@ class Server:
     def __init__(self, admission: Admission = OPEN, identity: Identity | None = None) -> None:
         self.catalogue = Catalogue()
         self.discovery = Discovery(self.catalogue, admission, identity)
+        self.revisions = Revisions()
         self.services: dict[ServiceName, Service] = {}
 
     async def start(self, cleanup: AsyncExitStack, tls: Any = None, address: str = "127.0.0.1:0") -> None:
@@ -102,7 +105,8 @@ class Server:
     def put(self, *services: Service) -> None:
         self.services.update({service.name: service for service in services})
         names = [service.name for service in services]
-        self.discovery.publish(self.catalogue.apply(names, self.services))
+        self.revisions.note("files", Cause(), names)
+        self.discovery.publish(self.catalogue.apply(names, self.services), self.revisions.take())
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
-from pilothouse.admin.observe import observe
+from pilothouse.admin.observe import Observed
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.dependencies import MOST
 from pilothouse.protocol.subscription import LONGEST_NAME, LONGEST_VERSION, MOST_NAMES
@@ -190,7 +190,7 @@ async def test_what_a_client_says_is_cut_where_it_is_kept(server: Server, ads: A
 
     def status() -> Any:
         census = Census(server.catalogue, {})
-        [found] = observe(0.0, [], Registry([]), server.catalogue, server.discovery, census).streams
+        [found] = Observed(0.0, [], Registry([]), server.catalogue, server.discovery, census).streams
         return found if found.subscriptions[0].last_error else None
 
     found = await eventually(status)

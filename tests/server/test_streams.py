@@ -8,7 +8,7 @@ from contextlib import suppress
 import grpc
 import pytest
 
-from pilothouse.admin.observe import LAGGING_S, observe
+from pilothouse.admin.observe import LAGGING_S, Observed
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.registry.merged import Registry
 from pilothouse.serving.census import Census
@@ -79,7 +79,7 @@ async def test_a_client_that_does_not_read_holds_nobody_up(server, ads) -> None:
 
 async def test_a_client_that_does_not_answer_for_long_lags_behind(server, ads) -> None:
     def lagging() -> list[bool]:
-        [stream] = observe(
+        [stream] = Observed(
             0.0, [], Registry([]), server.catalogue, server.discovery, Census(server.catalogue, {})
         ).streams
         return [subscription.lagging for subscription in stream.subscriptions]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -17,8 +17,10 @@ from typing import Protocol
 import pytest
 
 from pilothouse.model.services import Service, ServiceName
-from pilothouse.sources import Source, Unknown
-from pilothouse.sources.files import Absence, FilesSource
+from pilothouse.sources import UNSTATED, Cause, Source, Unknown
+from pilothouse.sources.files.source import Absence, FilesSource
+
+from .polled import PolledBackend
 
 Running = Callable[[Source], AbstractAsyncContextManager["RecordingSink"]]
 
@@ -32,6 +34,7 @@ class RecordingSink:
     def __init__(self) -> None:
         self.services: dict[ServiceName, Service] = {}
         self.reports: list[tuple[str, object]] = []
+        self.causes: list[Cause] = []  # of what was put and removed
         self.suspect = False  # the last report of everything
         self.places: tuple[str, ...] = ()  # that are unknown
         self.partial: frozenset[ServiceName] = frozenset()  # that may have more than is known
@@ -46,16 +49,18 @@ class RecordingSink:
     def unknown(self, unknown: Unknown) -> None:
         self.places, self.partial = unknown
 
-    def replace(self, services: Iterable[Service], suspect: bool = False) -> None:
+    def replace(self, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED) -> None:
         self.suspect = suspect
         self.services = {service.name: service for service in services}
         self.reports.append(("replace", sorted(self.services)))
 
-    def put(self, service: Service) -> None:
+    def put(self, service: Service, cause: Cause = UNSTATED) -> None:
+        self.causes.append(cause)
         self.services[service.name] = service
         self.reports.append(("put", service.name))
 
-    def remove(self, name: ServiceName) -> None:
+    def remove(self, name: ServiceName, cause: Cause = UNSTATED) -> None:
+        self.causes.append(cause)
         self.services.pop(name, None)
         self.reports.append(("remove", name))
 
@@ -76,6 +81,13 @@ class Backend(Protocol):
 
     def withdraw(self, name: str) -> None:
         """Have the service no more."""
+
+    def go_away(self) -> None:
+        """Answer nothing any more."""
+
+
+class DocumentBackend(Backend, Protocol):
+    """One that holds a document for each service, which can be broken alone."""
 
     def say_again(self, name: str) -> None:
         """Write what is known of a service once more, without a change of meaning."""
@@ -121,6 +133,9 @@ class FilesBackend:
     def withdraw(self, name: str) -> None:
         self._file(name).unlink()
 
+    def go_away(self) -> None:
+        self.folder.rename(f"{self.folder}.away")
+
     def say_again(self, name: str) -> None:
         file = self._file(name)
         file.write_text(f"# said again\n{file.read_text()}")
@@ -133,11 +148,24 @@ class FilesBackend:
         return self.folder / f"{name}.yaml"
 
 
-@pytest.fixture(params=[FilesBackend], ids=["files"])
+@pytest.fixture(params=[FilesBackend, PolledBackend], ids=["files", "polled"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
     """One backend after the other; a new source adds its own to the parameters."""
     made: Backend = request.param(tmp_path)
     return made
+
+
+@pytest.fixture(params=[FilesBackend], ids=["files"])
+def documents(request: pytest.FixtureRequest, tmp_path: Path) -> DocumentBackend:
+    """Those that hold documents."""
+    made: DocumentBackend = request.param(tmp_path)
+    return made
+
+
+@pytest.fixture
+def synced(eventually: Callable[..., Awaitable[object]]) -> Callable[[RecordingSink], Awaitable[object]]:
+    """Waits for the first report."""
+    return lambda sink: eventually(lambda: sink.reports)
 
 
 @pytest.fixture

@@ -1,21 +1,18 @@
-"""What every source owes its sink, whatever its backend is."""
+"""What every source owes its sink, whatever its backend is.
+
+Beside this, test_contract_of_documents.py is for those whose backend holds documents that can be broken.
+"""
 
 from __future__ import annotations
+
+import asyncio
+import time
 
 import pytest
 
 from pilothouse.model.services import Protocol, ServiceName
 
-
-@pytest.fixture
-def synced(running, eventually):
-    """Runs a source and waits for its first report."""
-
-    async def sync(sink):
-        await eventually(lambda: sink.reports)
-        return sink
-
-    return sync
+from .conftest import RecordingSink
 
 
 async def test_the_first_report_is_everything(backend, running, synced):
@@ -85,41 +82,21 @@ async def test_a_service_that_is_gone_is_removed_alone(backend, running, synced,
         assert sink.addresses("b") == ["10.0.1.1"]
 
 
-async def test_what_means_the_same_is_not_reported(backend, running, synced, eventually):
+async def test_a_change_says_where_it_comes_from_and_when_that_was_heard_of(
+    backend, running, synced, eventually
+):
     backend.declare("a", "10.0.0.1")
     async with running(backend.source()) as sink:
         await synced(sink)
-        backend.say_again("a")
-        # A report of the one would come before that of the other.
-        backend.declare("b", "10.0.1.1")
-        await eventually(lambda: sink.addresses("b"))
-        assert ("put", ("shop", "a")) not in sink.reports
-
-
-async def test_an_error_is_named_and_takes_nothing_away(backend, running, synced, eventually):
-    backend.declare("a", "10.0.0.1")
-    backend.declare("b", "10.0.1.1")
-    source = backend.source()
-    async with running(source) as sink:
-        await synced(sink)
-        backend.break_("a")
-        assert await eventually(lambda: source.faults)
-        backend.declare("b", "10.0.1.2")
-        await eventually(lambda: sink.addresses("b") == ["10.0.1.2"])
-        assert sink.addresses("a") == ["10.0.0.1"]
-        assert set(sink.reports[1:]) == {("put", ("shop", "b"))}
-
-
-async def test_when_an_error_is_mended_changes_flow_again(backend, running, synced, eventually):
-    backend.declare("a", "10.0.0.1")
-    source = backend.source()
-    async with running(source) as sink:
-        await synced(sink)
-        backend.break_("a")
-        assert await eventually(lambda: source.faults)
         backend.declare("a", "10.0.0.2")
         await eventually(lambda: sink.addresses("a") == ["10.0.0.2"])
-        assert list(source.faults) == []
+        backend.withdraw("a")
+        await eventually(lambda: sink.addresses("a") is None)
+        changed, gone = sink.causes[0], sink.causes[-1]
+        assert "a" in changed.place
+        assert "a" in gone.place
+        now = time.monotonic()
+        assert (changed.since or 0.0) <= (now if gone.since is None else gone.since) <= now
 
 
 async def test_a_source_that_runs_again_reports_everything_again(backend, running, synced):
@@ -133,12 +110,31 @@ async def test_a_source_that_runs_again_reports_everything_again(backend, runnin
         assert sink.reports == [("replace", [("shop", "a"), ("shop", "b")])]
 
 
-async def test_a_source_that_runs_again_beside_an_error_still_knows_what_was_there(backend, running, synced):
+async def test_a_source_that_has_not_run_has_no_faults_and_leaves_nothing_out(backend):
+    backend.declare("a", "10.0.0.1")
+    source = backend.source()
+    assert source.name
+    assert (list(source.faults), dict(source.left_out)) == ([], {})
+
+
+async def test_without_its_backend_a_source_raises_and_takes_nothing_away(backend, running, synced):
     backend.declare("a", "10.0.0.1")
     source = backend.source()
     async with running(source) as sink:
         await synced(sink)
-    backend.break_("a")
+    backend.go_away()
+    sink = RecordingSink()
+    with pytest.raises(OSError, match=r"."):
+        await asyncio.wait_for(source.run(sink), 10)
+    assert sink.reports == []
+
+
+async def test_reading_everything_anew_reports_only_what_differs(backend, running, synced, eventually):
+    backend.declare("a", "10.0.0.1")
+    source = backend.source()
     async with running(source) as sink:
         await synced(sink)
-        assert sink.addresses("a") == ["10.0.0.1"]
+        source.reread()
+        backend.declare("b", "10.0.1.1")
+        await eventually(lambda: sink.addresses("b"))
+        assert ("put", ("shop", "a")) not in sink.reports

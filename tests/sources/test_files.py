@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from pilothouse.kubernetes.realm import Realm
-from pilothouse.sources import Standing, files
-from pilothouse.sources.files import Absence, FilesSource, watch
+from pilothouse.sources import Standing
+from pilothouse.sources.files import source as files
+from pilothouse.sources.files import watch
+from pilothouse.sources.files.source import Absence, FilesSource
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +47,20 @@ def save_as_an_editor(path, text):
     backup.unlink()
 
 
+async def test_the_place_of_a_change_is_the_file_and_the_line_and_that_of_a_loss_the_file(
+    running, eventually, source, write, manifest, folder
+):
+    path = write("a", "10.0.0.1")
+    async with running(source) as sink:
+        await eventually(lambda: sink.reports)
+        path.write_text("# two\n# lines\n" + manifest("a", "10.0.0.2"))
+        await eventually(lambda: sink.causes)
+        assert sink.causes[0].place == f"{path}:3"
+        path.unlink()
+        await eventually(lambda: sink.addresses("a") is None)
+        assert sink.causes[-1].place == str(path)
+
+
 async def test_a_saved_change_arrives_whatever_the_way_of_saving(
     running, eventually, source, write, manifest
 ):
@@ -67,7 +83,7 @@ async def test_a_broken_file_keeps_the_last_good_state(running, eventually, sour
         await eventually(lambda: sink.reports)
         path.write_text(text)
         assert await eventually(lambda: source.faults)
-        assert {fault.file for fault in source.faults} == {str(path)}
+        assert {dict(fault.parts)["file"] for fault in source.faults} == {str(path)}
         write("b", "10.0.1.1")
         await eventually(lambda: sink.addresses("b"))
         assert sink.addresses("a") == ["10.0.0.1"]
@@ -86,8 +102,9 @@ async def test_one_bad_document_costs_itself_and_the_rest_of_its_file_is_applied
         bad = manifest("b", "10.0.1.2").replace("port: 80,", "port: 70000,")
         path.write_text(f"{manifest('a', '10.0.0.2')}---\n{bad}")
         (fault,) = await eventually(lambda: source.faults)
-        assert (fault.line, fault.document, fault.field) == (18, 3, "spec.ports[0].port")
-        assert str(fault) == f"{path}:18: document 3 spec.ports[0].port: 70000 is not in 1..65535"
+        assert (fault.place, fault.field) == (f"{path}:18", "spec.ports[0].port")
+        assert dict(fault.parts) == {"file": str(path), "line": 18, "document": 3}
+        assert str(fault) == f"{path}:18: spec.ports[0].port: 70000 is not in 1..65535"
         write("c", "10.0.2.1")
         await eventually(lambda: sink.addresses("c"))
         assert (sink.addresses("a"), sink.addresses("b")) == (["10.0.0.2"], ["10.0.1.2"])
@@ -123,7 +140,7 @@ async def test_two_files_that_declare_the_same_are_named_and_the_other_takes_ove
     async with running(source) as sink:
         await eventually(lambda: sink.reports)
         assert sink.addresses("a") == ["10.0.0.1"]
-        assert {fault.file for fault in source.faults} == {str(loser)}
+        assert {dict(fault.parts)["file"] for fault in source.faults} == {str(loser)}
         assert f"Service shop/a is declared in {winner}:1 too" in source.faults[0].message
         winner.unlink()
         await eventually(lambda: sink.addresses("a") == ["10.0.0.2"])
@@ -208,7 +225,7 @@ async def test_a_path_that_does_not_exist_is_a_failure_that_names_it(tmp_path):
     source = FilesSource([path])
     with pytest.raises(OSError, match=f"manifests in {path}: cannot be read: no such file or directory"):
         await source.run(None)  # type: ignore[arg-type]  # it comes to no report
-    assert [fault.file for fault in source.faults] == [str(path)]
+    assert [dict(fault.parts)["file"] for fault in source.faults] == [str(path)]
 
 
 async def test_the_first_report_waits_for_a_file_that_is_still_being_written(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from pilothouse.sources.files import Absence, FilesSource
 from pilothouse.sources.files.kept import Kept
+from pilothouse.sources.files.source import Absence, FilesSource
 from pilothouse.sources.files.state import StateFolder
 
 
@@ -157,7 +157,7 @@ async def test_what_is_corrupt_is_named_until_it_is_written_anew(
     async with running(source) as sink:
         await eventually(lambda: sink.reports)
         assert sink.places == (str(folder / "b.yaml"),)
-        assert [str(fault) for fault in source.faults if fault.file == str(corrupt)] == [
+        assert [str(fault) for fault in source.faults if fault.place == str(corrupt)] == [
             f"{corrupt}: kept state: does not match its checksum"
         ]
         (folder / "b.yaml").write_text(manifest("b"))

@@ -8,9 +8,10 @@ from pilothouse.kubernetes.documents import Contents, Place, Remark, read
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import ServiceName
-from pilothouse.sources import LeftOut, Standing, Unknown
+from pilothouse.sources import Standing, Unknown
 from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
+from pilothouse.sources.files.left_out import LeftOut
 
 A, B = ServiceName("shop", "a"), ServiceName("shop", "b")
 SOON, LATER = DOUBT_S / 2, DOUBT_S * 6
@@ -45,20 +46,6 @@ def test_what_is_new_is_believed_at_once(last_good, found):
     assert last_good.take_in(found(f={"a": ["10.0.0.1"]}, g={"b": []}), SOON) == {B}
     assert names(last_good) == [A, B]
     assert not last_good.in_doubt
-
-
-def test_it_knows_which_file_changed_a_service_and_else_which_declares_it(last_good, found):
-    last_good.take_in(found(f={"a": []}, g={"b": []}), 0)
-    assert [last_good.place(name) for name in (A, B)] == ["f.yaml", "g.yaml"]
-    last_good.take_in(found(f={"a": []}, g={"b": ["10.0.0.1"]}), 1)
-    assert [last_good.place(name) for name in (A, B)] == ["f.yaml", "g.yaml"]
-    last_good.take_in(found(g={"b": ["10.0.0.1"]}), 2)
-    assert last_good.take_in(found(g={"b": ["10.0.0.1"]}), 2 + LATER) == {A}
-    assert last_good.place(A) == "f.yaml", "which took it away"
-    last_good.take_in(found(g={"b": ["10.0.0.1"]}), 3 + LATER)
-    assert last_good.place(A) == "f.yaml", "while no other change is known"
-    last_good.take_in(found(g={"b": []}), 4 + LATER)
-    assert last_good.place(A) == ""
 
 
 def test_a_file_that_is_missing_is_gone_when_that_has_lasted(last_good, found):
@@ -139,7 +126,7 @@ def test_a_broken_file_keeps_what_it_said_and_is_complete(last_good, found):
     assert last_good.take_in(broken, 3600) == frozenset()
     assert names(last_good) == [A]
     assert last_good.complete
-    assert [(fault.file, fault.line) for fault in last_good.faults] == [("f.yaml", 1)]
+    assert [fault.place for fault in last_good.faults] == ["f.yaml:1"]
 
 
 def test_a_file_that_is_broken_for_a_moment_is_not_worth_a_fault(last_good, found):
@@ -203,7 +190,7 @@ def test_a_warning_keeps_nothing_back(last_good):
     warning = Remark(Place(3, 1, "metadata"), "is odd")
     last_good.take_in(Look({"n.yaml": Manifest(text, Contents(read(text).declared, (), (warning,)))}), 0)
     assert last_good.complete
-    assert [str(fault) for fault in last_good.faults] == ["n.yaml:3: document 1 metadata: is odd"]
+    assert [str(fault) for fault in last_good.faults] == ["n.yaml:3: metadata: is odd"]
 
 
 def test_documents_that_play_no_part_are_told_with_their_place_and_reason(last_good, found):
@@ -308,7 +295,7 @@ def test_a_broken_file_under_another_name_keeps_what_it_said(last_good, found):
         assert last_good.take_in(found(g="a: ["), when) == frozenset()
     assert addresses(last_good, "a") == ["10.0.0.1"]
     assert last_good.unknown == frozenset()
-    assert [fault.file for fault in last_good.faults] == ["g.yaml"]
+    assert [dict(fault.parts)["file"] for fault in last_good.faults] == ["g.yaml"]
 
 
 def test_a_file_that_was_never_good_is_unknown_until_it_has_been_gone_for_a_while(last_good, found):

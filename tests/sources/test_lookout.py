@@ -9,11 +9,12 @@ import time
 
 import pytest
 
-from pilothouse.sources import files
-from pilothouse.sources.files import FilesSource, lookout, tree, watch
 from pilothouse.sources.files import disk as disk_module
+from pilothouse.sources.files import lookout, tree, watch
+from pilothouse.sources.files import source as files
 from pilothouse.sources.files.disk import Look
 from pilothouse.sources.files.lookout import Lookout
+from pilothouse.sources.files.source import FilesSource
 
 SILENT = "cannot be read: the disk does not answer"
 
@@ -145,7 +146,7 @@ async def test_while_one_folder_hangs_changes_elsewhere_are_served(
         await eventually(lambda: len(sink.services) == len(folders))
         disk.hang(folders[1])
         (fault,) = await eventually(lambda: source.faults)
-        assert (fault.file, fault.message) == (str(folders[1]), SILENT)
+        assert (fault.place, fault.message) == (str(folders[1]), SILENT)
         (folders[0] / "a.yaml").write_text(manifest("a0", "10.0.0.9"))
         await eventually(lambda: sink.addresses("a0") == ["10.0.0.9"])
         (folders[1] / "a.yaml").write_text(manifest("a1", "10.0.1.9"))
@@ -172,7 +173,7 @@ async def test_a_file_that_takes_long_to_read_is_named_meanwhile(
         large = folders[0] / "large.yaml"
         large.write_text(manifest("slow"))
         (fault,) = await eventually(lambda: source.faults)
-        assert (fault.file, fault.message) == (str(large), files._SLOW)
+        assert (fault.place, fault.message) == (str(large), files._SLOW)
         begin.set()
         await eventually(lambda: len(sink.services) == len(folders) + 1)
         assert not source.faults

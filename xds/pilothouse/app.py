@@ -12,17 +12,17 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import structlog
 
 from pilothouse.admin.http import admin
 from pilothouse.admin.news import Item, News
-from pilothouse.admin.observe import observe
+from pilothouse.admin.observe import Observed
 from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.config.settings import ConfigError, Settings
 from pilothouse.kubernetes.realm import Realm
-from pilothouse.kubernetes.roots import Namespaces
 from pilothouse.mesh.audience import Admission
 from pilothouse.mesh.identity import Identity
 from pilothouse.model.services import ServiceName
@@ -36,14 +36,16 @@ from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
-from pilothouse.sources import Source
-from pilothouse.sources.files import Absence, FilesSource
-from pilothouse.sources.files.kept import Kept
-from pilothouse.sources.files.state import StateFolder, default_folder
+from pilothouse.sources import Common, Misconfigured, Source
+from pilothouse.sources.files.factory import files
+from pilothouse.sources.files.state import default_folder
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.turns import in_turns
 
 log = structlog.get_logger(__name__)
+
+#: What makes a source of the settings, or None if they do not ask for it; in order of precedence.
+SOURCES: Sequence[Callable[[Settings, Common], Source | None]] = (files,)
 
 #: How long the port stays closed for a source that does not report.
 SYNC_S = 30.0
@@ -53,6 +55,7 @@ _TRIMMED = 16 << 20
 _FAN_OUT_S = 0.04
 # So many changes that came together are told one by one.
 _TOLD = 10
+_LATEST = 20  # revisions, in which a place is looked for
 # What is left out is counted in slices of about so long, with pauses, and a hundredth of the time at most.
 _COUNTING_S = 0.002
 _COUNTED_EVERY_S = 1.0
@@ -68,7 +71,7 @@ async def run(
     Raises OSError, one line of text, if an address cannot be listened on.
     """
     if sources is None:
-        sources = [_files(settings)]
+        sources = _made(settings)
     states = [SourceState(source) for source in sources]
     gc.disable()  # until everything is loaded: none of it is garbage, and it would be searched in vain
     names = [source.name for source in sources]
@@ -90,7 +93,7 @@ async def run(
         running = [
             tasks.create_task(supervise(state, registry.shard(state.name), _log_failure)) for state in states
         ]
-        status = admin(lambda: observe(started_s, states, registry, catalogue, discovery, census, terms.tls))
+        status = admin(lambda: Observed(started_s, states, registry, catalogue, discovery, census, terms.tls))
         async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
             log.info("starting", admin=f"{settings.admin.host}:{admin_port}", sources=names)
             if await _synced(registry, stopping):
@@ -100,9 +103,7 @@ async def run(
                 catalogue.knowledge.begin()
                 _settle_memory()
                 following = (
-                    publish(
-                        registry, catalogue, discovery, uncounted, _telling(sources, registry, catalogue)
-                    ),
+                    publish(registry, catalogue, discovery, uncounted, _telling(registry, catalogue)),
                     count(uncounted, census),
                     _give_back_memory(),
                 )
@@ -154,33 +155,31 @@ def _log_loaded(sources: Sequence[Source], registry: Registry, took_s: float) ->
     )
 
 
-def _telling(
-    sources: Sequence[Source], registry: Registry, catalogue: Catalogue
-) -> Callable[[Collection[ServiceName]], None]:
+def _telling(registry: Registry, catalogue: Catalogue) -> Callable[[Collection[ServiceName]], None]:
     """What tells of changes of all that is loaded now."""
     news = News()
     news.learn(registry.services)
 
     def tell(names: Collection[ServiceName]) -> None:
-        _log_changes(sources, news.follow(names, registry.services, catalogue.quarantined))
+        _log_changes(registry, news.follow(names, registry.services, catalogue.quarantined))
 
     return tell
 
 
-def _log_changes(sources: Sequence[Source], items: Iterable[Item]) -> None:
+def _log_changes(registry: Registry, items: Iterable[Item]) -> None:
     """A line for each service that has changed and is served as it is now."""
     told = list(items)
     for item in told[:_TOLD]:
-        source, place = _place(sources, item.service)
+        source, place = _place(registry, item.service)
         log.info("change accepted", source=source, place=place, service=str(item.service), what=item.what)
     if len(told) > _TOLD:
         log.info(f"and {len(told) - _TOLD:,} more changes accepted")
 
 
-def _place(sources: Sequence[Source], name: ServiceName) -> tuple[str, str]:
-    """The source that knows where something was said of a service, and where; else the first one."""
-    places = [(source.name, source.place(name)) for source in sources]
-    return next((found for found in places if found[1]), places[0] if places else ("", ""))
+def _place(registry: Registry, name: ServiceName) -> tuple[str, str]:
+    """Which source has changed a service last, and where; of the latest revisions only."""
+    latest = islice(reversed(registry.revisions.recent), _LATEST)
+    return next(((one.source, one.place) for one in latest if name in one.names), ("", ""))
 
 
 async def publish(
@@ -205,12 +204,13 @@ async def publish_next(
     `uncounted` are the services of which something else may be left out now.
     """
     names = await registry.changed.take()
+    delivery = registry.revisions.take()
     # As of now: what is marked while these are worked off may complete the registry, and is not served yet.
     known = registry.complete, registry.partial
     before = set(catalogue.quarantined)
     changes = await in_turns(catalogue.applying(sorted(names), registry.services))
     more_is_known = catalogue.knowledge.learn(*known)
-    await in_turns(discovery.publishing(changes), _FAN_OUT_S)
+    await in_turns(discovery.publishing(changes, delivery), _FAN_OUT_S)
     if more_is_known:
         discovery.release()
     uncounted.mark(names)
@@ -325,30 +325,20 @@ def _realm(settings: Settings) -> Realm:
     )
 
 
-def _files(settings: Settings) -> FilesSource:
-    return FilesSource(
-        [root.path for root in settings.manifests],
+def _made(settings: Settings) -> list[Source]:
+    """The sources that the settings ask for. Raises ConfigError."""
+    common = Common(
         _realm(settings),
-        namespaces=Namespaces(settings.manifests),
-        kept=_kept(settings, "files"),
-        absence=Absence(settings.allow_empty, settings.accept_missing),
+        settings.accept_missing,
+        settings.hold,
+        None if settings.no_state else settings.state or default_folder(os.environ),
+        wanted=settings.state is not None,
     )
-
-
-def _kept(settings: Settings, source: str) -> Kept | None:
-    """Where a source keeps what the next process has to know. Raises ConfigError for a folder of no use.
-
-    One that nobody asked for may be of no use: that is told, and stops nothing.
-    """
-    if settings.no_state:
-        return None
-    folder = StateFolder((settings.state or default_folder(os.environ)) / source)
-    if settings.state is not None:
-        try:
-            folder.open()
-        except OSError as error:
-            raise ConfigError("--state", f"{folder.folder}: {error.strerror}") from None
-    return Kept(folder, settings.hold)
+    try:
+        made = [make(settings, common) for make in SOURCES]
+    except Misconfigured as mistake:
+        raise ConfigError(mistake.setting, mistake.mistake) from None
+    return [source for source in made if source is not None]
 
 
 def _admission(settings: Settings) -> Admission:

@@ -1,1 +1,1 @@
-"""The operator's view over HTTP: it is handed a way to read a Status, and nothing to write with."""
+"""The operator's view over HTTP: it is handed questions to ask, and nothing to write with."""

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from pilothouse.admin.metrics import metrics
 from pilothouse.admin.readiness import explain, readiness
-from pilothouse.admin.status import Status
+from pilothouse.admin.status import FaultStatus, Questions, SourceStatus
 
 PAGES = {
     "/healthz": "200 while the process lives",
@@ -39,9 +39,9 @@ class Json(JSONResponse):
         return json.dumps(content, indent=2).encode("ascii") + b"\n"
 
 
-def admin(read: Callable[[], Status]) -> Starlette:
-    """The application over `read`. Its handlers are coroutines, so `read` runs on the event loop:
-    Starlette would put plain functions on threads, and what `read` looks at has no locks."""
+def admin(read: Callable[[], Questions]) -> Starlette:
+    """The application over `read`, which is called anew for each page. Its handlers are coroutines, so they
+    ask on the event loop: Starlette would put plain functions on threads, and what is asked has no locks."""
     registry = metrics(read)
 
     async def healthz(_: Request) -> Response:
@@ -65,11 +65,11 @@ def admin(read: Callable[[], Status]) -> Starlette:
     return app
 
 
-def index_view(status: Status) -> dict[str, Any]:
+def index_view(status: Questions) -> dict[str, Any]:
     return {"name": "pilothouse", "version": status.version, "started_at": status.started_at, "pages": PAGES}
 
 
-def ready_view(status: Status) -> dict[str, Any]:
+def ready_view(status: Questions) -> dict[str, Any]:
     """The body of /readyz: the verdict, then every source with its reason, then the quarantined services."""
     verdict = readiness(status)
     return {
@@ -78,7 +78,7 @@ def ready_view(status: Status) -> dict[str, Any]:
         "reasons": verdict.reasons,
         "warnings": verdict.warnings,
         "draining": status.draining,
-        "sources": [{"reason": explain(source), **asdict(source)} for source in status.sources],
+        "sources": [_source_view(source) for source in status.sources],
         "certificates": {
             "stale": status.certificates.stale,
             "expires_at": dict(status.certificates.expires_s),
@@ -86,6 +86,18 @@ def ready_view(status: Status) -> dict[str, Any]:
         "quarantined": [asdict(quarantine) for quarantine in status.quarantined],
         "left_out": status.left_out,
     }
+
+
+def _source_view(source: SourceStatus) -> dict[str, Any]:
+    faults = {"faults": [*map(_fault_view, source.faults)], "warnings": [*map(_fault_view, source.warnings)]}
+    return {"reason": explain(source), **asdict(source), **faults}
+
+
+def _fault_view(fault: FaultStatus) -> dict[str, Any]:
+    """The parts of a place beside the place: of files they are `file`, `line` and `document`."""
+    view = asdict(fault)
+    parts = dict(view.pop("parts"))
+    return {"place": view.pop("place"), **parts, **view}
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""A Status as Prometheus metrics: computed when scraped, so that the push path counts nothing twice.
+"""The answers as Prometheus metrics: computed when scraped, so that the push path counts nothing twice.
 
 Labels are types, variants, sources and quarantined services. Node ids are never labels: thousands
 of sidecars that come and go would each leave a series behind.
@@ -11,20 +11,33 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from pilothouse.admin.readiness import readiness
-from pilothouse.admin.status import CertificatesStatus, Counters, SourceStatus, Status, StreamStatus
+from pilothouse.admin.status import (
+    CertificatesStatus,
+    Counters,
+    PropagationStatus,
+    Questions,
+    SourceStatus,
+    StreamStatus,
+)
 
 Samples = Iterable[tuple[Sequence[str], float]]
 """Label values, in the order of the labels' names, and the number."""
 
 
 class StatusCollector(Collector):
-    """Reads one Status a scrape."""
+    """Asks anew at each scrape."""
 
-    def __init__(self, read: Callable[[], Status]) -> None:
+    def __init__(self, read: Callable[[], Questions]) -> None:
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
@@ -36,10 +49,11 @@ class StatusCollector(Collector):
             _certificates(status.certificates),
             _streams(status.streams),
             _counts(status.counters),
+            _propagation(status.propagation),
         )
 
 
-def metrics(read: Callable[[], Status]) -> CollectorRegistry:
+def metrics(read: Callable[[], Questions]) -> CollectorRegistry:
     """A registry of its own (prometheus_client's global one belongs to whoever embeds us)."""
     registry = CollectorRegistry()
     registry.register(StatusCollector(read))
@@ -49,13 +63,13 @@ def metrics(read: Callable[[], Status]) -> CollectorRegistry:
     return registry
 
 
-def _process(status: Status) -> Iterator[Metric]:
+def _process(status: Questions) -> Iterator[Metric]:
     yield InfoMetricFamily("pilothouse_build", "The version that runs.", {"version": status.version})
     yield _gauge("ready", "1 if /readyz says ready.", readiness(status).ready)
     yield _gauge("draining", "1 while the process shuts down.", status.draining)
 
 
-def _catalogue(status: Status) -> Iterator[Metric]:
+def _catalogue(status: Questions) -> Iterator[Metric]:
     yield _gauge("services", "Services in the registry.", status.services)
     yield _gauge("endpoints", "Endpoints in the registry.", status.endpoints)
     yield _gauges("resources", "Encoded xDS resources held.", ["type"], _single(status.resources))
@@ -116,6 +130,21 @@ def _counts(counters: Counters) -> Iterator[Metric]:
     yield _counter("bad_requests", "Streams refused for what they said.", counters.bad_requests)
     yield _counter("unknown_names", "Endpoints asked for of unknown clusters.", counters.unknown_names)
     yield _counter("sent_bytes", "Bytes of responses sent.", counters.bytes_sent)
+
+
+def _propagation(sources: Sequence[PropagationStatus]) -> Iterator[Metric]:
+    def each(name: str, about: str, value: Callable[[PropagationStatus], int]) -> Metric:
+        return _counters(name, about, ["source"], _single({one.source: value(one) for one in sources}))
+
+    yield each("revisions", "Reports that changed something.", lambda one: one.revisions)
+    yield each("revisions_incomplete", "Of these, not answered in time.", lambda one: one.incomplete)
+    yield each("revisions_rejected", "Of these, rejected by a client.", lambda one: one.rejected)
+    about = "From a source's hearing of a change to the last client's answer."
+    family = HistogramMetricFamily("pilothouse_propagation_seconds", about, labels=["source"])
+    for one in sources:
+        bounds = [*map(str, one.bounds), "+Inf"]
+        family.add_metric([one.source], [*zip(bounds, one.seconds, strict=True)], one.total_s)
+    yield family
 
 
 def _single(numbers: Mapping[str, float]) -> Samples:

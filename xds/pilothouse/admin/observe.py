@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 from pilothouse import __version__
 from pilothouse.admin.status import (
@@ -12,9 +13,9 @@ from pilothouse.admin.status import (
     Counters,
     FaultStatus,
     HoldStatus,
+    PropagationStatus,
     Quarantine,
     SourceStatus,
-    Status,
     StreamStatus,
     SubscriptionStatus,
 )
@@ -22,6 +23,7 @@ from pilothouse.encoding.resources import ResourceType
 from pilothouse.model.reasons import Reason
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
+from pilothouse.registry.revisions import BOUNDS, Revisions
 from pilothouse.registry.supervise import SourceState
 from pilothouse.server.certificates import Certificates
 from pilothouse.server.discovery import Discovery
@@ -29,39 +31,78 @@ from pilothouse.server.session import Session
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
 from pilothouse.sources import Fault
+from pilothouse.structures.histogram import Histogram
 
 #: After how long without an answer a client is not just busy.
 LAGGING_S = 10.0
 _NAMES = 100  # so many services of a hold are named
 
 
-def observe(  # noqa: PLR0913  (each is a running part)
-    started_s: float,
-    states: Sequence[SourceState],
-    registry: Registry,
-    catalogue: Catalogue,
-    discovery: Discovery,
-    census: Census,
-    certificates: Certificates | None = None,
-) -> Status:
-    """The whole process at this moment."""
-    return Status(
-        version=__version__,
-        started_at=started_s,
-        draining=discovery.draining,
-        sources=tuple(_source(state, registry) for state in states),
-        quarantined=tuple(
-            Quarantine(str(name), held.reason, held.since_s, catalogue.serves(name))
-            for name, held in sorted(catalogue.quarantined.items())
-        ),
-        services=len(registry.services),
-        endpoints=sum(len(service.endpoints) for service in registry.services.values()),
-        resources={type.label: count for type, count in catalogue.counts().items()},
-        streams=tuple(_stream(session) for session in discovery.sessions),
-        counters=_counters(discovery),
-        certificates=_certificates(certificates) if certificates else CertificatesStatus(),
-        left_out=_left_out(states, census),
-    )
+class Observed:
+    """Answers what a page asks, at the first time that it does; to be made anew for each page."""
+
+    version = __version__
+
+    def __init__(  # noqa: PLR0913  (each is a running part)
+        self,
+        started_s: float,
+        states: Sequence[SourceState],
+        registry: Registry,
+        catalogue: Catalogue,
+        discovery: Discovery,
+        census: Census,
+        certificates: Certificates | None = None,
+    ) -> None:
+        self.started_at = started_s
+        self._states, self._registry, self._catalogue = states, registry, catalogue
+        self._discovery, self._census, self._certificates = discovery, census, certificates
+
+    @property
+    def draining(self) -> bool:
+        return self._discovery.draining
+
+    @cached_property
+    def sources(self) -> Sequence[SourceStatus]:
+        return tuple(_source(state, self._registry) for state in self._states)
+
+    @cached_property
+    def quarantined(self) -> Sequence[Quarantine]:
+        return tuple(
+            Quarantine(str(name), held.reason, held.since_s, self._catalogue.serves(name))
+            for name, held in sorted(self._catalogue.quarantined.items())
+        )
+
+    @property
+    def services(self) -> int:
+        return len(self._registry.services)
+
+    @property
+    def endpoints(self) -> int:
+        return self._registry.endpoints
+
+    @property
+    def resources(self) -> Mapping[str, int]:
+        return {type.label: count for type, count in self._catalogue.counts().items()}
+
+    @cached_property
+    def streams(self) -> Sequence[StreamStatus]:
+        return tuple(_stream(session) for session in self._discovery.sessions)
+
+    @cached_property
+    def counters(self) -> Counters:
+        return _counters(self._discovery)
+
+    @cached_property
+    def certificates(self) -> CertificatesStatus:
+        return _certificates(self._certificates) if self._certificates else CertificatesStatus()
+
+    @cached_property
+    def left_out(self) -> Mapping[str, int]:
+        return _left_out(self._states, self._census)
+
+    @cached_property
+    def propagation(self) -> Sequence[PropagationStatus]:
+        return tuple(_propagation(self._registry.revisions))
 
 
 def _left_out(states: Sequence[SourceState], census: Census) -> dict[str, int]:
@@ -70,6 +111,14 @@ def _left_out(states: Sequence[SourceState], census: Census) -> dict[str, int]:
     for state in states:
         counts.update(state.source.left_out)
     return {reason.value: counts[reason] for reason in Reason if counts[reason]}
+
+
+def _propagation(revisions: Revisions) -> Iterator[PropagationStatus]:
+    revisions.expire()
+    for source, noted in sorted(revisions.noted.items()):
+        seen = revisions.propagation.get(source) or Histogram(BOUNDS)
+        gone = revisions.incomplete[source], revisions.rejected[source]
+        yield PropagationStatus(source, noted, *gone, seen.bounds, seen.cumulative, seen.sum)
 
 
 def _source(state: SourceState, registry: Registry) -> SourceStatus:
@@ -89,8 +138,8 @@ def _source(state: SourceState, registry: Registry) -> SourceStatus:
 
 
 def _fault(fault: Fault) -> FaultStatus:
-    place = fault.file, fault.line, fault.document, fault.field
-    return FaultStatus(*place, fault.message, fault.standing.value, fault.code)
+    said = fault.place, fault.field, fault.message
+    return FaultStatus(*said, fault.standing.value, fault.code, fault.parts)
 
 
 def _hold(hold: Hold | None) -> HoldStatus | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pilothouse.admin.status import FaultStatus, SourceStatus, Status
+from pilothouse.admin.status import FaultStatus, Questions, SourceStatus
 
 _NAMED = 3
 
@@ -35,7 +35,7 @@ class Readiness:
         return bool(self.reasons or self.warnings)
 
 
-def readiness(status: Status) -> Readiness:
+def readiness(status: Questions) -> Readiness:
     return Readiness(tuple(_reasons(status)), tuple(_warnings(status)))
 
 
@@ -44,7 +44,7 @@ def explain(source: SourceStatus) -> str:
     return "; ".join(_complaints(source)) or "reported"
 
 
-def _reasons(status: Status) -> Iterator[str]:
+def _reasons(status: Questions) -> Iterator[str]:
     if status.draining:
         yield "draining: this process is about to exit"
     if not status.sources:
@@ -55,7 +55,7 @@ def _reasons(status: Status) -> Iterator[str]:
             yield f"source {source.name}: {explain(source)}"
 
 
-def _warnings(status: Status) -> Iterator[str]:
+def _warnings(status: Questions) -> Iterator[str]:
     for source in status.sources:
         if source.synced and not source.unknown and any(_complaints(source)):
             yield f"source {source.name}: {explain(source)}"
@@ -106,8 +106,7 @@ def _count(faults: Sequence[FaultStatus], noun: str) -> str:
 
 def _first(faults: Sequence[FaultStatus]) -> str:
     first = faults[0]
-    place = f"{first.file}:{first.line}" if first.line else first.file
-    return ": ".join(part for part in (place, first.field, first.message) if part)
+    return ": ".join(part for part in (first.place, first.field, first.message) if part)
 
 
 def _some(names: Sequence[str], count: int = 0) -> str:

@@ -1,30 +1,28 @@
-"""What the admin shows: plain values, copied out of the running parts, that never point back into them."""
+"""What the admin asks, and the answers: plain values that never point back into the running parts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 Variant = Literal["sotw", "delta"]
 
 
 @dataclass(frozen=True, slots=True)
 class FaultStatus:
-    """A place in a backend that cannot be read, or is doubtful. `line` and `document` count from 1; 0 is not
-    known.
+    """A place in a backend that cannot be read, or is doubtful.
 
     `in_force` says what stands in its place, `code` the reason why something is left out because of it, if
-    there is one.
+    there is one. `parts` are the place as its source tells it to programs, such as a file and a line.
     """
 
-    file: str
-    line: int
-    document: int
+    place: str
     field: str
     message: str
     in_force: str = ""
     code: str = ""
+    parts: tuple[tuple[str, str | int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +134,60 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """The whole process at one moment. `started_at` in Unix seconds; `resources` by short type name.
+class PropagationStatus:
+    """The revisions of one source. `seconds` is how many took no longer than each of `bounds` from the source
+    to the last answer of a client, and at the end how many there were; `total_s` is all of that together.
 
+    `incomplete` are those that a client did not answer in time, `rejected` those that a client rejected.
+    """
+
+    source: str
+    revisions: int = 0
+    incomplete: int = 0
+    rejected: int = 0
+    bounds: tuple[float, ...] = ()
+    seconds: tuple[int, ...] = (0,)
+    total_s: float = 0.0
+
+
+class Questions(Protocol):
+    """What can be asked of the process. Each is worked out when it is asked, so a page costs what it shows.
+
+    None costs in proportion to services. `started_at` is in Unix seconds, `resources` are by short type name,
     `left_out` is how much of what sources say is not at sidecars, by the code of its reason.
     """
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def started_at(self) -> float: ...
+    @property
+    def draining(self) -> bool: ...
+    @property
+    def sources(self) -> Sequence[SourceStatus]: ...
+    @property
+    def quarantined(self) -> Sequence[Quarantine]: ...
+    @property
+    def services(self) -> int: ...
+    @property
+    def endpoints(self) -> int: ...
+    @property
+    def resources(self) -> Mapping[str, int]: ...
+    @property
+    def streams(self) -> Sequence[StreamStatus]: ...
+    @property
+    def counters(self) -> Counters: ...
+    @property
+    def certificates(self) -> CertificatesStatus: ...
+    @property
+    def left_out(self) -> Mapping[str, int]: ...
+    @property
+    def propagation(self) -> Sequence[PropagationStatus]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Answers to all questions, worked out already."""
 
     version: str
     started_at: float
@@ -154,3 +201,4 @@ class Status:
     counters: Counters = field(default_factory=Counters)
     certificates: CertificatesStatus = field(default_factory=CertificatesStatus)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    propagation: tuple[PropagationStatus, ...] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from threading import Thread
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import (
@@ -18,8 +17,7 @@ from pydantic import (
 )
 
 from pilothouse.mesh.identity import Rule, rules
-
-_ANSWERS_WITHIN_S = 5.0
+from pilothouse.structures.paths import present
 
 
 class IdentityMap(NamedTuple):
@@ -27,24 +25,6 @@ class IdentityMap(NamedTuple):
 
     file: Path
     rules: tuple[Rule, ...]
-
-
-def present(path: Path) -> Path:
-    """A disk that does not answer is no mistake of whoever named the path: reading will tell."""
-    mistakes: list[OSError] = []
-
-    def ask() -> None:
-        try:
-            path.stat()
-        except OSError as error:
-            mistakes.append(error)
-
-    asking = Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(_ANSWERS_WITHIN_S)
-    if mistakes:
-        raise ValueError(f"{path}: {mistakes[0].strerror}")
-    return path
 
 
 def _readable(path: Path) -> Path:

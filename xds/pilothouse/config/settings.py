@@ -27,10 +27,11 @@ from pydantic import (
     field_validator,
 )
 
-from pilothouse.config.security import Security, present
+from pilothouse.config.security import Security
 from pilothouse.kubernetes.realm import Network, network
-from pilothouse.kubernetes.roots import Root
 from pilothouse.sources import HOLD_S
+from pilothouse.sources.files.settings import FilesSettings
+from pilothouse.structures.written import named
 
 PREFIX = "PILOTHOUSE_"
 _LONGEST_HOLD_S = 7 * 24 * 3600
@@ -79,18 +80,11 @@ def here(host: str) -> str:
 
 
 def _host_port(value: object) -> HostPort:
-    return value if isinstance(value, HostPort) else HostPort.parse(_named(value))
-
-
-def _root(value: object) -> Root:
-    if not isinstance(value, str | Path | Root):
-        raise ValueError(f"must be a path, not {_named(value)}")
-    root = value if isinstance(value, Root) else Root.parse(str(value))
-    return root._replace(path=present(root.path))
+    return value if isinstance(value, HostPort) else HostPort.parse(named(value))
 
 
 def _network(value: object) -> Network:
-    return network(_named(value))
+    return network(named(value))
 
 
 def _domain(name: str) -> str:
@@ -119,12 +113,7 @@ def _listed(value: object) -> object:
     return tuple(item.strip() for part in parts for item in part.split(",") if item.strip())
 
 
-def _one_or_many(value: object) -> object:
-    return (value,) if isinstance(value, str | Path) else value
-
-
 Address = Annotated[HostPort, PlainValidator(_host_port)]
-Manifests = Annotated[tuple[Annotated[Root, PlainValidator(_root)], ...], BeforeValidator(_one_or_many)]
 
 _LISTED = BeforeValidator(_listed)
 Networks = Annotated[tuple[Annotated[Network, PlainValidator(_network)], ...], _LISTED]
@@ -153,10 +142,10 @@ class Listening(BaseModel):
         return workers
 
 
-class Settings(Listening, Security):
+class Settings(FilesSettings, Listening, Security):
     """What `serve` runs by. Raises pydantic's ValidationError; `load` makes a ConfigError of it.
 
-    `manifests` are files and folders. A stream, and the connection below it, lives
+    Each source owns its section. A stream, and the connection below it, lives
     `max_connection_age_s` seconds: then the sidecar comes back on a new one and is sent nothing
     that it has. Without an end, streams would never spread over replicas that start later, and an
     open connection would keep a client certificate that was renewed.
@@ -169,12 +158,10 @@ class Settings(Listening, Security):
     `allow_loopback_endpoints`.
     With `flap_damping` an endpoint whose readiness keeps changing waits before it is called again.
     `state` is a folder for what the next process has to know; without one it is the platform's, and with
-    `no_state` nothing is kept. With `accept_missing` what cannot be read counts as absent, and with
-    `allow_empty` so does what an empty folder once held. A massive loss that nobody stated is held for
-    `hold` seconds; 0 believes it at once.
+    `no_state` nothing is kept. With `accept_missing` what cannot be read counts as absent. A massive loss
+    that nobody stated is held for `hold` seconds; 0 believes it at once.
     """
 
-    manifests: Manifests = Field(min_length=1)
     log_format: Literal["auto", "human", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     cluster_domain: Annotated[str, AfterValidator(_domain)] = "cluster.local"
@@ -193,7 +180,6 @@ class Settings(Listening, Security):
     state: Path | None = None
     no_state: bool = False
     accept_missing: bool = False
-    allow_empty: bool = False
     hold: float = Field(default=HOLD_S, ge=0, le=_LONGEST_HOLD_S, allow_inf_nan=False)
 
     @field_validator("no_state")
@@ -271,17 +257,8 @@ def _explain(error: ValidationError, given: Mapping[str, _Given]) -> ConfigError
         mistake = str(first["ctx"]["error"])
     else:
         wanted = _WANTED.get(first["type"], "of another kind").format(**first.get("ctx", {}))
-        mistake = f"must be {wanted}, not {_named(first['input'])}"
+        mistake = f"must be {wanted}, not {named(first['input'])}"
     return ConfigError(given[name].place if name in given else _flag(name), mistake)
-
-
-def _named(value: object) -> str:
-    """A value as it was written in YAML, if it is short."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return "a list"
-    return "a mapping" if isinstance(value, dict) else str(value)
 
 
 def _flag(name: str) -> str:

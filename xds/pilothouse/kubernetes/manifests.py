@@ -43,11 +43,6 @@ class Manifests:
         """The objects that a file declares, in force or not."""
         return self._keys.get(file, frozenset())
 
-    def file_of(self, key: Key) -> str:
-        """The file whose declaration of an object is in force; empty if there is none."""
-        claims = self._claims.get(key)
-        return claims[0].file if claims else ""
-
     def declared(self, file: str, keys: Collection[Key]) -> list[Declared]:
         """The declarations of these objects in a file, as they are in it now."""
         claims = (claim for key in sorted(keys) for claim in self._claims.get(key, ()))

@@ -22,12 +22,14 @@ from pilothouse.protocol.subscription import (
     Response,
     Subscription,
     counted,
+    end,
     named,
     notify,
     release,
     split_wildcard,
 )
 from pilothouse.serving.world import World
+from pilothouse.structures.delivery import Delivery
 
 # Field numbers of DeltaDiscoveryResponse, and of DeltaDiscoveryRequest.
 _TYPE_URL, _NONCE = 4, 5
@@ -75,7 +77,7 @@ class DeltaStream:
             elif type is ResourceType.CLUSTER and subscription.returning:
                 self._ordering.returned(now)
         elif request.response_nonce and request.response_nonce == subscription.nonce:
-            subscription.answered(request)
+            subscription.answered(request, now)
             if type is ResourceType.CLUSTER:
                 self._ordering.clusters_answered(now)
         if added or started:
@@ -87,15 +89,19 @@ class DeltaStream:
         """Take note of an encoded request without decoding it, if it is a mere ACK; its type if it is."""
         for type, subscription in self.subscriptions.items():
             if subscription.accepted_by(data):
-                subscription.accepted()
+                subscription.accepted(now)
                 if type is ResourceType.CLUSTER:
                     self._ordering.clusters_answered(now)
                 return type
         return None
 
-    def notify(self, changes: Changes) -> bool:
+    def notify(self, changes: Changes, delivery: Delivery | None = None) -> bool:
         """Note what changed in the world; true if there may be something to send."""
-        return notify(self.subscriptions, changes)
+        return notify(self.subscriptions, changes, delivery)
+
+    def end(self) -> None:
+        """The stream has ended."""
+        end(self.subscriptions)
 
     def release(self) -> bool:
         """More is known to the world than before; true if there may be something to send."""

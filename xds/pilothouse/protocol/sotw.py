@@ -27,11 +27,13 @@ from pilothouse.protocol.subscription import (
     Names,
     Response,
     Subscription,
+    end,
     named,
     notify,
     release,
 )
 from pilothouse.serving.world import World
+from pilothouse.structures.delivery import Delivery
 
 # Field numbers of DiscoveryResponse.
 _VERSION_INFO, _TYPE_URL, _NONCE = 1, 4, 5
@@ -82,7 +84,7 @@ class SotwStream:
             # No response is on its way that a request without a nonce could have crossed.
             _resubscribe(subscription, names)
         elif request.response_nonce == subscription.nonce:
-            subscription.answered(request)
+            subscription.answered(request, now)
             if type is ResourceType.CLUSTER:
                 self._ordering.clusters_answered(now)
             _resubscribe(subscription, names)
@@ -93,15 +95,19 @@ class SotwStream:
         """Take note of an encoded request without decoding it, if it is a mere ACK; its type if it is."""
         for type, subscription in self.subscriptions.items():
             if subscription.accepted_by(data):
-                subscription.accepted()
+                subscription.accepted(now)
                 if type is ResourceType.CLUSTER:
                     self._ordering.clusters_answered(now)
                 return type
         return None
 
-    def notify(self, changes: Changes) -> bool:
+    def notify(self, changes: Changes, delivery: Delivery | None = None) -> bool:
         """Note what changed in the world; true if there may be something to send."""
-        return notify(self.subscriptions, changes)
+        return notify(self.subscriptions, changes, delivery)
+
+    def end(self) -> None:
+        """The stream has ended."""
+        end(self.subscriptions)
 
     def release(self) -> bool:
         """More is known to the world than before; true if there may be something to send."""
@@ -218,6 +224,8 @@ class SotwStream:
         subscription.responded(nonce, (state, subscription.acceptance[1], end))
         # Envoy takes note of a response when it has no subscription, but does not answer it.
         subscription.awaiting = subscription.wildcard or bool(subscription.names)
+        if not subscription.awaiting:
+            subscription.end()
         # Joined: a sum would copy what may be megabytes twice.
         return Response(subscription.type, b"".join((state, body, end)))
 

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
 from pilothouse.encoding.resources import Changes, Resource, ResourceType, Selection
 from pilothouse.serving.world import World
+from pilothouse.structures.delivery import Deliveries, Delivery, confirmed, refused, told, withdrawn
 
 WILDCARD = "*"
 
@@ -93,6 +94,8 @@ class Subscription:
     error: str = ""  # why the client rejected the last response
     # The request that `names` are of, if they are of one; held so that others can share it.
     asked: Names | None = None
+    noted: Deliveries = ()  # what made names dirty that were not looked at yet
+    pushed: Deliveries = ()  # what is in responses that are unanswered
 
     def wants(self, name: str) -> bool:
         return self.wildcard or name in self.names
@@ -107,15 +110,17 @@ class Subscription:
         """Whether there may be something to send."""
         return bool(self.dirty or self.owed or self.departed or self.rescan or self.due)
 
-    def notify(self, names: frozenset[str]) -> bool:
+    def notify(self, names: frozenset[str], delivery: Delivery | None = None) -> bool:
         """Note what changed in the world; true if it can be sent now."""
         wanted = names if self.wildcard else names & self.names
         if not wanted:
             return False
         self.dirty |= wanted
+        if delivery is not None:
+            self.noted = told(self.noted, delivery)
         return not self.awaiting
 
-    def answered(self, request: DiscoveryRequest | DeltaDiscoveryRequest) -> None:
+    def answered(self, request: DiscoveryRequest | DeltaDiscoveryRequest, now: float) -> None:
         """The client accepted the last response, or rejected it: a state, not a failure."""
         rejected = request.HasField("error_detail")
         # A later request may repeat the nonce, and accepts nothing by that.
@@ -123,6 +128,8 @@ class Subscription:
             reason = cut(request.error_detail.message, _LONGEST_ERROR) or "no reason given"
             self.error = reason if rejected else ""
         self.awaiting = False
+        pushed, self.pushed = self.pushed, ()
+        (refused if rejected else confirmed)(pushed, now)
 
     def accepted_by(self, data: bytes) -> bool:
         """Whether an encoded request says no more than that the last response is accepted."""
@@ -135,9 +142,12 @@ class Subscription:
             and data.startswith(names, len(before))
         )
 
-    def accepted(self) -> None:
+    def accepted(self, now: float) -> None:
         """The client accepted the last response."""
         self.awaiting, self.error = False, ""
+        if self.pushed:
+            confirmed(self.pushed, now)
+            self.pushed = ()
 
     def difference(self, world: World, now: float) -> Difference:
         """What to send now. Costs as much as what changed, unless the subscription did."""
@@ -224,12 +234,21 @@ class Subscription:
         self.dirty.clear()
         self.owed.clear()
         self.rescan = self.due = False
+        if self.noted and not self.departed:  # of which the client has yet to be told
+            withdrawn(self.noted)
+            self.noted = ()
 
     def responded(self, nonce: str, acceptance: tuple[bytes, bytes, bytes]) -> None:
         """A response was sent."""
         self.nonce, self.awaiting, self.acceptance = nonce, True, acceptance
         self.returning = False
+        self.pushed, self.noted = (*self.pushed, *self.noted) if self.pushed else self.noted, ()
         self.settled()
+
+    def end(self) -> None:
+        """The client answers nothing any more."""
+        withdrawn((*self.noted, *self.pushed))
+        self.noted = self.pushed = ()
 
     def record(self, difference: Difference) -> None:
         """This was sent."""
@@ -347,12 +366,23 @@ def preparing(subscriptions: Mapping[ResourceType, Subscription], world: World) 
             yield from world.prepare(subscription.type, frozenset(subscription.owed), wildcard=False)
 
 
-def notify(subscriptions: Mapping[ResourceType, Subscription], changes: Changes) -> bool:
-    """Note what changed in the world; true if there may be something to send."""
+def end(subscriptions: Mapping[ResourceType, Subscription]) -> None:
+    """The stream has ended: nobody waits for what its client has not answered."""
+    for subscription in subscriptions.values():
+        subscription.end()
+
+
+def notify(
+    subscriptions: Mapping[ResourceType, Subscription], changes: Changes, delivery: Delivery | None = None
+) -> bool:
+    """Note what changed in the world; true if there may be something to send.
+
+    `delivery` is confirmed when the client has answered what it leads to.
+    """
     sendable = False
     for type, names in changes.items():
         subscription = subscriptions.get(type)
         # Each has to be told, whatever came before it.
-        if subscription is not None and subscription.notify(names):
+        if subscription is not None and subscription.notify(names, delivery):
             sendable = True
     return sendable

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.damping import Damping
 from pilothouse.registry.guard import Guard, Hold, reduced
-from pilothouse.sources import HOLD_S, NOTHING, Unknown
+from pilothouse.registry.merging import FIRST_WINS, Contribution, Merging, Origin, Said
+from pilothouse.registry.merging import merged as combined
+from pilothouse.registry.revisions import Revisions
+from pilothouse.sources import HOLD_S, NOTHING, UNSTATED, Cause, Unknown
 from pilothouse.structures.dirty import DirtySet
+
+# Places of what no report has changed.
+_KEPT = Cause("kept by an earlier process")
+_RELEASED = Cause("the end of a hold")
+_CALM = Cause("the end of damping")
 
 
 @dataclass(slots=True)
 class _Shard:
     """What one source says, and what of it is in force: more, while a loss is held."""
 
+    origin: Origin
     guard: Guard
     reported: dict[ServiceName, Service] = field(default_factory=dict)
     in_force: dict[ServiceName, Service] = field(default_factory=dict)
@@ -33,27 +42,35 @@ class _Shard:
 class Registry:
     """Each source owns a shard and can change only that; readers see the merge.
 
-    Sources are given in order of precedence: of several that know a service, the first defines it.
-    Endpoints are not united across sources, because two registries rarely mean the same by health.
+    Sources are given in order of precedence, with the cluster that they read if there are several.
+    `merging` chooses what is in force of a service that several know: unless told otherwise, what the first
+    says.
     A massive loss that a report only implies is held for `hold_s` seconds. With `accept_missing` what
     cannot be read counts as absent.
     """
 
     def __init__(
         self,
-        sources: Sequence[str],
+        sources: Sequence[str | Origin],
         *,
         hold_s: float = HOLD_S,
         accept_missing: bool = False,
         damping: Damping | None = None,
+        merging: Merging = FIRST_WINS,
     ) -> None:
-        self._shards = {source: _Shard(Guard(hold_s)) for source in sources}
+        self._merging = merging
+        origins = [Origin(source) if isinstance(source, str) else source for source in sources]
+        self._shards = {origin.source: _Shard(origin, Guard(hold_s)) for origin in origins}
         self._accept_missing = accept_missing
         self._synced = asyncio.Event()
         self._damping = damping
         self._services: dict[ServiceName, Service] = {}
+        #: How many endpoints all services have.
+        self.endpoints = 0
         #: Services that were created, changed or removed since the last `take`.
         self.changed: DirtySet[ServiceName] = DirtySet()
+        #: What each report has changed, up to the last client that answered it.
+        self.revisions = Revisions()
 
     @property
     def sources(self) -> Iterable[str]:
@@ -79,6 +96,12 @@ class Registry:
     def count(self, source: str) -> int:
         """How many services of a source are in force."""
         return len(self._shards[source].in_force)
+
+    def provenance(self, name: ServiceName) -> Sequence[Contribution]:
+        """Which sources say what is in force of a service, the one that defines it first; damping apart."""
+        shards = self._shards.values()
+        said = [Said(shard.origin, shard.in_force[name]) for shard in shards if name in shard.in_force]
+        return self._merging.choose(said)
 
     def held(self, source: str) -> Hold | None:
         """The loss of a source that is not believed yet, without what is back meanwhile."""
@@ -109,22 +132,26 @@ class Registry:
         shard = self._shards[source]
         if not shard.synced:
             shard.reported = {service.name: service for service in services}
-            self._enforce(shard, shard.reported)
+            self._enforce(shard, shard.reported, _KEPT)
 
-    def replace(self, source: str, services: Iterable[Service], suspect: bool = False) -> None:
+    def replace(
+        self, source: str, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED
+    ) -> None:
         shard, complete = self._shards[source], self.complete
         shard.reported = {service.name: service for service in services}
         held = self.held(source)
         suspect = suspect or held is not None
         verdict = shard.guard.judge(shard.in_force, shard.reported, time.monotonic(), suspect, held)
         self._hold(shard, verdict.hold)
-        self._enforce(shard, verdict.in_force)
+        self._enforce(shard, verdict.in_force, cause)
         shard.synced = True
         if not self.unsynced:
             self._synced.set()
         self._tell_if_completed(complete)
 
-    def update(self, source: str, name: ServiceName, service: Service | None) -> None:
+    def update(
+        self, source: str, name: ServiceName, service: Service | None, cause: Cause = UNSTATED
+    ) -> None:
         shard = self._shards[source]
         if service is None:
             shard.guard.removed(name)
@@ -141,7 +168,13 @@ class Registry:
             del shard.in_force[name]
         else:
             shard.in_force[name] = service
-        self._merge([name])
+        self._merge([name], source, cause)
+
+    @contextmanager
+    def together(self, source: str) -> Iterator[None]:
+        # The revision is noted before its names can be taken.
+        with self.changed.together(), self.revisions.together(source):
+            yield
 
     def state_unknown(self, source: str, unknown: Unknown) -> None:
         self._shards[source].unknown = NOTHING if self._accept_missing else unknown
@@ -167,38 +200,50 @@ class Registry:
         """The hold has lasted long enough: what was reported is believed."""
         self._hold(shard, None)
         shard.guard.believed(shard.reported, time.monotonic())
-        self._enforce(shard, shard.reported)
+        self._enforce(shard, shard.reported, _RELEASED)
 
-    def _enforce(self, shard: _Shard, services: Mapping[ServiceName, Service]) -> None:
+    def _enforce(self, shard: _Shard, services: Mapping[ServiceName, Service], cause: Cause) -> None:
         before, after = shard.in_force, dict(services)
         shard.in_force = after
-        self._merge([name for name in before.keys() | after.keys() if before.get(name) != after.get(name)])
+        names = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+        self._merge(names, shard.origin.source, cause)
 
-    def _merge(self, names: Iterable[ServiceName]) -> None:
+    def _merge(self, names: Iterable[ServiceName], source: str, cause: Cause) -> None:
         changed = []
         for name in names:
-            shards = self._shards.values()
-            merged = next((shard.in_force[name] for shard in shards if name in shard.in_force), None)
+            merged = combined(self.provenance(name))
             if self._damping is not None:
-                merged = self._damped(self._damping, name, merged)
-            if merged == self._services.get(name):
+                merged = self._damped(self._damping, name, merged, source)
+            before = self._services.get(name)
+            if merged == before:
                 continue
             changed.append(name)
+            self.endpoints += (len(merged.endpoints) if merged else 0) - (
+                len(before.endpoints) if before else 0
+            )
             if merged is None:
                 del self._services[name]
             else:
                 self._services[name] = merged
+        if changed:
+            self.revisions.note(source, cause, changed)
         self.changed.mark(changed)
 
-    def _damped(self, damping: Damping, name: ServiceName, merged: Service | None) -> Service | None:
+    def _damped(
+        self, damping: Damping, name: ServiceName, merged: Service | None, source: str
+    ) -> Service | None:
         if merged is None:
             damping.forget(name)
             return None
         loop = asyncio.get_running_loop()
         found, again = damping.damped(merged, loop.time())
         if again is not None:
-            loop.call_at(again, self._merge, [name])
+            loop.call_at(again, self._merge, [name], source, _CALM)
         return found
+
+
+def _endpoints(service: Service | None) -> int:
+    return len(service.endpoints) if service else 0
 
 
 class Shard:
@@ -211,17 +256,17 @@ class Shard:
     def restore(self, services: Iterable[Service]) -> None:
         self._registry.restore(self._source, services)
 
-    def replace(self, services: Iterable[Service], suspect: bool = False) -> None:
-        self._registry.replace(self._source, services, suspect)
+    def replace(self, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED) -> None:
+        self._registry.replace(self._source, services, suspect, cause)
 
-    def put(self, service: Service) -> None:
-        self._registry.update(self._source, service.name, service)
+    def put(self, service: Service, cause: Cause = UNSTATED) -> None:
+        self._registry.update(self._source, service.name, service, cause)
 
-    def remove(self, name: ServiceName) -> None:
-        self._registry.update(self._source, name, None)
+    def remove(self, name: ServiceName, cause: Cause = UNSTATED) -> None:
+        self._registry.update(self._source, name, None, cause)
 
     def together(self) -> AbstractContextManager[None]:
-        return self._registry.changed.together()
+        return self._registry.together(self._source)
 
     def unknown(self, unknown: Unknown) -> None:
         self._registry.state_unknown(self._source, unknown)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
 from pilothouse.model.services import Service, ServiceName
-from pilothouse.sources import Sink, Source, Unknown
+from pilothouse.sources import UNSTATED, Cause, Sink, Source, Unknown
 
 _RETRY_S = (0.5, 30.0)  # the first and the longest pause before a failed source is run again
 
@@ -48,16 +48,16 @@ class _Watched:
     def unknown(self, unknown: Unknown) -> None:
         self._sink.unknown(unknown)
 
-    def replace(self, services: Iterable[Service], suspect: bool = False) -> None:
-        self._sink.replace(services, suspect)
+    def replace(self, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED) -> None:
+        self._sink.replace(services, suspect, cause)
         self._state.reported()
 
-    def put(self, service: Service) -> None:
-        self._sink.put(service)
+    def put(self, service: Service, cause: Cause = UNSTATED) -> None:
+        self._sink.put(service, cause)
         self._state.reported()
 
-    def remove(self, name: ServiceName) -> None:
-        self._sink.remove(name)
+    def remove(self, name: ServiceName, cause: Cause = UNSTATED) -> None:
+        self._sink.remove(name, cause)
         self._state.reported()
 
 

@@ -26,6 +26,7 @@ from pilothouse.server.tally import Tally
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.changes import Change, affected
 from pilothouse.serving.world import World
+from pilothouse.structures.delivery import Delivery
 from pilothouse.structures.turns import Steps, at_once
 
 log = structlog.get_logger(__name__)
@@ -57,11 +58,11 @@ class Discovery:
         """The open streams, for the admin to read."""
         return self._conversations.keys()
 
-    def publish(self, changes: list[Change]) -> None:
-        """Wake the streams that these changes concern."""
-        at_once(self.publishing(changes))
+    def publish(self, changes: list[Change], delivery: Delivery | None = None) -> None:
+        """Wake the streams that these changes concern; what they answer confirms the delivery."""
+        at_once(self.publishing(changes, delivery))
 
-    def publishing(self, changes: list[Change]) -> Steps[None]:
+    def publishing(self, changes: list[Change], delivery: Delivery | None = None) -> Steps[None]:
         """As `publish`, in steps. Whatever a stream sends before it is woken is of the newest state, too."""
         seen: dict[Audience, Changes] = {}
         last: Audience | None = None
@@ -76,8 +77,10 @@ class Discovery:
                     seen[last] = affected(changes, last.scope, last.dialect)
                 concerned = seen[last]
             if concerned and session in self._conversations:
-                session.changed(concerned)
+                session.changed(concerned, delivery)
             yield
+        if delivery is not None:
+            delivery.told_all()
 
     def release(self) -> None:
         """More is known than before: let the streams look again at what was withheld from them."""
@@ -116,6 +119,7 @@ class Discovery:
             finally:
                 del self._conversations[session]
                 self._namesakes.part(session)
+                session.stream.end()
                 self.tally.streams_closed += 1
                 self.tally.unknown_names += session.unknown_names
 

@@ -21,6 +21,7 @@ from pilothouse.protocol.subscription import Excess, Names, cut, preparing
 from pilothouse.server.node import plain
 from pilothouse.server.tally import Tally
 from pilothouse.serving.world import World
+from pilothouse.structures.delivery import Delivery
 
 log = structlog.get_logger(__name__)
 
@@ -159,9 +160,9 @@ class Session:
             raise BadRequest(str(excess)) from None
         self._note_answer(type)
 
-    def changed(self, changes: Changes) -> None:
-        """Send what of these changes the client wants."""
-        if self.stream.notify(changes):
+    def changed(self, changes: Changes, delivery: Delivery | None = None) -> None:
+        """Send what of these changes the client wants; its answer confirms the delivery."""
+        if self.stream.notify(changes, delivery):
             self.pump()
 
     def release(self) -> None:

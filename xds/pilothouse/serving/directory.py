@@ -30,6 +30,8 @@ class Directory:
         self._exporting = 0  # how many services are not exported to all
         # How many services there are of which a namespace alone, or with others, sees something.
         self._restricted: Counter[str] = Counter()
+        #: How many load assignments there are, and how many listeners beside the egress listener.
+        self.assignments = self.listeners = 0
         #: How many services are called by TLS server name.
         self.by_server_name = 0
         #: The clusters of which clients on different nodes get different endpoints.
@@ -136,6 +138,8 @@ class Directory:
         self.by_node.update(cluster for cluster, pool in new.pools.items() if pool.by_node)
         for backend in new.leads_to:
             self._leading.add(backend, new.service.name)
+        self.assignments += len(new.pools)
+        self.listeners += len(new.listeners)
         self.by_server_name += bool(new.chains.own)
         self._exporting += new.service.spec.exported_to is not None
         self._restricted.update(_told_apart(new))
@@ -146,6 +150,8 @@ class Directory:
             self.by_node.discard(cluster)
         for backend in old.leads_to:
             self._leading.discard(backend, old.service.name)
+        self.assignments -= len(old.pools)
+        self.listeners -= len(old.listeners)
         self.by_server_name -= bool(old.chains.own)
         self._exporting -= old.service.spec.exported_to is not None
         for namespace in _told_apart(old):

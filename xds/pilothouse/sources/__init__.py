@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from pilothouse.model.reasons import Omission, Reason
+from pilothouse.kubernetes.realm import WHOLE, Realm
+from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Service, ServiceName
 
 #: How long a massive loss that nobody stated is held, in seconds, unless the operator says otherwise.
@@ -28,27 +30,65 @@ class Unknown(NamedTuple):
 NOTHING = Unknown()
 
 
+class Cause(NamedTuple):
+    """What in a backend a report is about: where that is said, and when the source heard of it.
+
+    `place` is a text for people: `file:line`, `kind namespace/name@resourceVersion` or `key@revision`.
+    `since` is in seconds of the monotonic clock; None is the moment of the report.
+    """
+
+    place: str = ""
+    since: float | None = None
+
+
+UNSTATED = Cause()
+
+
+class Misconfigured(Exception):
+    """A mistake of whoever configured a source: the setting, and what is wrong with it."""
+
+    def __init__(self, setting: str, mistake: str) -> None:
+        self.setting, self.mistake = setting, mistake
+        super().__init__(f"{setting}: {mistake}")
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What an operator says to all sources, beside the section of the settings that each of them owns.
+
+    `state` is where each has a folder for what the next process has to know, None if nothing is to be kept;
+    it is `wanted` if an operator asked for this one. With `accept_missing` what cannot be read counts as
+    absent; a massive loss that nobody stated is held for `hold_s` seconds.
+    """
+
+    realm: Realm = WHOLE
+    accept_missing: bool = False
+    hold_s: float = HOLD_S
+    state: Path | None = None
+    wanted: bool = False
+
+
 class Sink(Protocol):
     """Where a source reports. Synchronous, so that no source is cancelled in mid-report."""
 
     def restore(self, services: Iterable[Service]) -> None:
         """Hand over what was in force when the process last ended. It is served until the first report."""
 
-    def replace(self, services: Iterable[Service], suspect: bool = False) -> None:
+    def replace(self, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED) -> None:
         """Report everything: what is not in it is gone, as far as the guard believes that.
 
         A report is suspect if what it lacks went with its place, such as a folder. The first call means
         "synced".
         """
 
-    def put(self, service: Service) -> None:
+    def put(self, service: Service, cause: Cause = UNSTATED) -> None:
         """Report one service as it is now."""
 
-    def remove(self, name: ServiceName) -> None:
+    def remove(self, name: ServiceName, cause: Cause = UNSTATED) -> None:
         """Report that one service is gone; naming one that was never reported does nothing."""
 
     def together(self) -> AbstractContextManager[None]:
-        """What is reported within comes into force together, at the end."""
+        """What is reported within comes into force together, at the end, as one revision."""
 
     def unknown(self, unknown: Unknown) -> None:
         """Report what cannot be read while nothing good of it is known; NOTHING, when all is known.
@@ -70,35 +110,22 @@ class Standing(Enum):
 class Fault:
     """Something in a backend that could not be read, and what stands in its place.
 
-    `line` and `document` count from 1 and are 0 where they are not known; `field` is a path such
-    as `spec.ports[0].port`, empty where the whole document is at fault. A `warning` refuses nothing: its
-    message says what is in force. `code` is that of a reason to leave something out, if there is one.
+    `place` is a text for people, as that of a `Cause`; `field` is a path such as `spec.ports[0].port`, empty
+    where the whole is at fault. A `warning` refuses nothing: its message says what is in force. `code` is
+    that of a reason to leave something out, if there is one. `parts` are the place for programs, in the
+    source's own terms, such as a file and a line.
     """
 
-    file: str
-    line: int
-    document: int
+    place: str
     field: str
     message: str
     standing: Standing = Standing.LAST_GOOD
     warning: bool = False
     code: str = ""
+    parts: tuple[tuple[str, str | int], ...] = ()
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        document = f" document {self.document}" if self.document else ""
-        field = f" {self.field}:" if self.field else ""
-        return f"{place}:{document}{field} {self.message}"
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A document of a backend that plays no part in routing. `line` and `document` count from 1."""
-
-    file: str
-    line: int
-    document: int
-    omission: Omission
+        return ": ".join(part for part in (self.place, self.field, self.message) if part)
 
 
 class Source(Protocol):
@@ -111,9 +138,6 @@ class Source(Protocol):
 
     def reread(self) -> None:
         """Read everything anew, and soon, also what seems unchanged: an operator asks for it."""
-
-    def place(self, name: ServiceName) -> str:
-        """Where the backend said what changed last of a service, for people; empty if that is not known."""
 
     @property
     def faults(self) -> Sequence[Fault]:

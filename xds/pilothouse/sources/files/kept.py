@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from pilothouse.sources import HOLD_S, Fault, Standing
+from pilothouse.sources.files.faults import of_path
 from pilothouse.sources.files.lookout import on_a_thread
 from pilothouse.sources.files.state import StateFolder, Texts
 from pilothouse.sources.files.tree import is_within, shown
@@ -40,13 +41,13 @@ class Kept:
     @property
     def faults(self) -> Sequence[Fault]:
         corrupt = (
-            Fault(str(file), 0, 0, "", f"kept state: {reason}", Standing.ABSENT)
+            of_path(str(file), f"kept state: {reason}", Standing.ABSENT)
             for file, reason in sorted(self._corrupt.items())
         )
         if not self._failure:
             return tuple(corrupt)
         why = f"the state folder cannot be written ({self._failure}): {_CONSEQUENCE}"
-        return (*corrupt, Fault(str(self._state.folder), 0, 0, "", why, Standing.STATED))
+        return (*corrupt, of_path(str(self._state.folder), why, Standing.STATED))
 
     async def load(self, roots: Sequence[Path]) -> dict[str, Texts]:
         """The texts that were kept of the files below these roots, by path, the oldest text first."""

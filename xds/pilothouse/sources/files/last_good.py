@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pilothouse.kubernetes.documents import Contents, Declared, Remark
@@ -17,6 +17,7 @@ from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.sources import Fault, Standing, Unknown
 from pilothouse.sources.files.disk import Look, Manifest
+from pilothouse.sources.files.faults import of_path, of_remark, order
 from pilothouse.sources.files.left_out import LeftOutDocuments
 from pilothouse.sources.files.tree import Identity, is_within
 from pilothouse.structures.turns import Steps, at_once
@@ -30,6 +31,8 @@ _MISSING = b""
 _MISSING_DOUBTS = 5
 # Of a file that stays broken, so many texts are kept: each may hold the last good version of something.
 _MOST_TEXTS = 8
+# Of so many services that changed in a file, the lines are looked for.
+_MOST_PLACES = 64
 
 Doubt = tuple[bytes, float]
 
@@ -72,10 +75,10 @@ class LastGood:
         self.faults: tuple[Fault, ...] = ()
         #: What to keep for the next process: the texts of each file that changed, None for one that is gone.
         self.unsaved: dict[str, tuple[bytes, ...] | None] = {}
-        # service -> the file that changed it, as of the last look that changed anything
-        self._changed_by: dict[ServiceName, str] = {}
         #: The files that went with the last look, and that nobody removed one by one: their folder went.
         self.implied_losses: tuple[str, ...] = ()
+        #: Where that is said which the last look changed, by service: `file:line`, or the file alone.
+        self.places: dict[ServiceName, str] = {}
 
     @property
     def look(self) -> Look:
@@ -133,13 +136,6 @@ class LastGood:
     def service(self, name: ServiceName) -> Service | None:
         return self._cluster.service(name)
 
-    def place(self, name: ServiceName) -> str:
-        """The file that changed a service last; once others have changed since, the one that declares it."""
-        for path in (self._changed_by.get(name), self._manifests.file_of(Key("Service", *name))):
-            if path:
-                return path
-        return ""
-
     def recover(self, path: str, texts: Iterable[Manifest]) -> None:
         """Take in what an earlier process kept of a file, the oldest text first."""
         for text in texts:
@@ -155,17 +151,16 @@ class LastGood:
         former, self._look = self._look, found
         self.left_out.follow(former, found)
         doubted, self._doubts = self._doubts, {}
-        changed: dict[ServiceName, str] = {}
+        changed: set[ServiceName] = set()
+        self.places = {}
         self._follow_renamed(found)
         for path, manifest in found.files.items():
             if manifest is not former.files.get(path) or path in doubted:
-                names = yield from self._put(path, manifest, now, doubted.get(path))
-                changed.update(dict.fromkeys(names, path))
-        changed.update((yield from self._let_go(now, doubted)))
-        self._changed_by = changed or self._changed_by
+                changed |= yield from self._put(path, manifest, now, doubted.get(path))
+        changed |= yield from self._let_go(now, doubted)
         for path in self._remarks.keys() - found.files.keys() - self._doubts.keys():
             del self._remarks[path]
-        self.faults = tuple(sorted(self._all_faults(), key=_place))
+        self.faults = tuple(sorted(self._all_faults(), key=order))
         return frozenset(changed)
 
     def _follow_renamed(self, found: Look) -> None:
@@ -212,6 +207,7 @@ class LastGood:
         yield
         change = yield from self._manifests.putting(path, [*declared, *self._manifests.declared(path, kept)])
         changed = yield from self._cluster.applying(*change)
+        self.places.update(_places(path, declared, changed))
         self._applied[path] = manifest.digest
         return changed
 
@@ -231,17 +227,18 @@ class LastGood:
             self._texts[path] = (text,)
         self.unsaved[path] = tuple(each.data for each in self._texts[path])
 
-    def _let_go(self, now: float, doubted: dict[str, Doubt]) -> Steps[dict[ServiceName, str]]:
-        """Let go of the files that are missing; gives the services that changed, each with its file."""
-        changed: dict[ServiceName, str] = {}
+    def _let_go(self, now: float, doubted: dict[str, Doubt]) -> Steps[set[ServiceName]]:
+        """Let go of the files that are missing."""
+        changed: set[ServiceName] = set()
         gone = self._gone(now, doubted)
         for path in gone:
             del self._applied[path]
             self._whole.discard(path)
             self._texts.pop(path, None)
             change = yield from self._manifests.removing(path)
-            names = yield from self._cluster.applying(*change)
-            changed.update(dict.fromkeys(names, path))
+            lost = yield from self._cluster.applying(*change)
+            self.places.update(dict.fromkeys(lost, path))
+            changed |= lost
         implied = self._implied(gone)
         self.unsaved.update(dict.fromkeys(set(gone).difference(implied)))
         self.implied_losses = tuple(implied)
@@ -303,22 +300,22 @@ class LastGood:
     def _all_faults(self) -> Iterator[Fault]:
         for path, reason in self._look.unreadable.items():
             standing = Standing.LAST_GOOD if self.knows(path) else Standing.UNKNOWN
-            yield Fault(path, 0, 0, "", reason, standing)
+            yield of_path(path, reason, standing)
         for remarks in self._remarks.values():
             yield from remarks
         # A file on its way to another name is there twice for a moment.
         if not self._doubts:
             self._conflicts = tuple(
-                _fault(path, remark, Standing.STATED) for path, remark in self._manifests.conflicts
+                of_remark(path, remark, Standing.STATED) for path, remark in self._manifests.conflicts
             )
         yield from self._conflicts
 
     def _told(self, path: str, contents: Contents) -> Iterator[Fault]:
         in_force = self._manifests.keys(path)
         for error in contents.errors:
-            yield _fault(path, error, self._standing(path, error, in_force))
+            yield of_remark(path, error, self._standing(path, error, in_force))
         for warning in contents.warnings:
-            yield _fault(path, warning, Standing.STATED, warning=True)
+            yield of_remark(path, warning, Standing.STATED, warning=True)
 
     def _standing(self, path: str, error: Remark, in_force: frozenset[Key]) -> Standing:
         if error.key is None:
@@ -349,17 +346,21 @@ class _Places:
         return before != identity and lost > self._files[folder]
 
 
+def _places(
+    path: str, declared: Iterable[Declared], changed: Collection[ServiceName]
+) -> dict[ServiceName, str]:
+    """The first line about each of these services. Of many the file alone is named, as at the start."""
+    places = dict.fromkeys(changed, path)
+    if len(places) > _MOST_PLACES:
+        return places
+    for one in reversed([*declared]):
+        for name in services_named(one.object):
+            if name in places:
+                places[name] = f"{path}:{one.place.line}"
+    return places
+
+
 def _spoilt(errors: Sequence[Remark], lost: frozenset[Key]) -> frozenset[Key]:
     """Of the objects that a text does not declare any more, those that its broken documents may be."""
     keys = {error.key for error in errors}
     return lost if None in keys else lost & keys
-
-
-def _fault(path: str, remark: Remark, standing: Standing, warning: bool = False) -> Fault:
-    (line, document, field), message, _, reason = remark
-    code = reason.value if reason else ""
-    return Fault(path, line, document, field, message, standing, warning, code)
-
-
-def _place(fault: Fault) -> tuple[str, int, str, str]:
-    return (fault.file, fault.line, fault.field, fault.message)

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.model.reasons import Omission, Reason
-from pilothouse.sources import LeftOut
 from pilothouse.sources.files.disk import Look, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A document that plays no part in routing. `line` and `document` count from 1."""
+
+    file: str
+    line: int
+    document: int
+    omission: Omission
 
 
 class LeftOutDocuments:

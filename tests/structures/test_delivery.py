@@ -1,0 +1,79 @@
+"""Something that is told to many: when the last of them has confirmed it."""
+
+from __future__ import annotations
+
+from pilothouse.structures.delivery import Deliveries, Delivery, confirmed, refused, told, withdrawn
+
+
+class Told:
+    """A delivery, and how often it has ended."""
+
+    def __init__(self) -> None:
+        self.ended = 0
+        self.delivery = Delivery(self._end)
+
+    def _end(self, _: Delivery) -> None:
+        self.ended += 1
+
+
+def test_it_ends_with_the_last_confirmation_and_once() -> None:
+    one = Told()
+    first, second = told((), one.delivery), told((), one.delivery)
+    one.delivery.told_all()
+    confirmed(first, 1.0)
+    assert not one.ended
+    confirmed(second, 2.0)
+    assert (one.ended, one.delivery.confirmed_at) == (1, 2.0)
+
+
+def test_it_does_not_end_before_all_were_told() -> None:
+    one = Told()
+    confirmed(told((), one.delivery), 1.0)
+    assert not one.ended
+    held = told((), one.delivery)
+    one.delivery.told_all()
+    confirmed(held, 2.0)
+    assert one.ended
+
+
+def test_who_leaves_is_not_waited_for_and_has_confirmed_nothing() -> None:
+    one = Told()
+    first, second = told((), one.delivery), told((), one.delivery)
+    one.delivery.told_all()
+    confirmed(first, 1.0)
+    withdrawn(second)
+    assert (one.ended, one.delivery.confirmed_at) == (1, 1.0)
+
+
+def test_what_nobody_was_told_ends_unconfirmed() -> None:
+    one = Told()
+    one.delivery.told_all()
+    assert (one.ended, one.delivery.confirmed_at) == (1, None)
+
+
+def test_one_answer_confirms_all_that_was_merged_in_it() -> None:
+    one, other = Told(), Told()
+    held = told(told((), one.delivery), other.delivery)
+    one.delivery.told_all()
+    other.delivery.told_all()
+    refused(held, 3.0)
+    assert (one.ended, other.ended) == (1, 1)
+    assert (one.delivery.refused, other.delivery.confirmed_at) == (1, 3.0)
+
+
+def test_what_was_given_up_never_ends() -> None:
+    one = Told()
+    held = told((), one.delivery)
+    one.delivery.told_all()
+    one.delivery.give_up()
+    confirmed(held, 1.0)
+    assert not one.ended
+
+
+def test_who_never_confirms_holds_little_of_what_was_given_up() -> None:
+    held: Deliveries = ()
+    for _ in range(1000):
+        one = Told()
+        held = told(held, one.delivery)
+        one.delivery.give_up()
+    assert len(held) <= 65

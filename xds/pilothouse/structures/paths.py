@@ -1,0 +1,29 @@
+"""Whether something is there, asked of a disk that may not answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Thread
+
+_ANSWERS_WITHIN_S = 5.0
+
+
+def present(path: Path) -> Path:
+    """The path. Raises ValueError if there is nothing.
+
+    A disk that does not answer is no mistake of whoever named the path: reading will tell.
+    """
+    mistakes: list[OSError] = []
+
+    def ask() -> None:
+        try:
+            path.stat()
+        except OSError as error:
+            mistakes.append(error)
+
+    asking = Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_ANSWERS_WITHIN_S)
+    if mistakes:
+        raise ValueError(f"{path}: {mistakes[0].strerror}")
+    return path
