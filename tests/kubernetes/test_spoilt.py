@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import TYPES
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects.types import Object
@@ -117,7 +117,7 @@ def serve(cluster: Cluster, catalogue: Catalogue, names: frozenset[Any]) -> None
     catalogue.apply(names, services)
     for client in CLIENTS:
         world = World(catalogue, client)
-        for type in ResourceType:
+        for type in TYPES:
             world.selection(type)
         for service in services.values():
             catalogue.omissions(service, client)

@@ -9,7 +9,8 @@ from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
-from pilothouse.encoding.resources import Resource, ResourceType
+from pilothouse.encoding.resources import Resource
+from pilothouse.encoding.types import TYPES
 from pilothouse.mesh.audience import ANYWHERE, Audience, Capture, Scope
 from pilothouse.mesh.dependencies import Dependencies, Domain
 from pilothouse.model.routing import Backend, Filters, HeaderChange, Route, RouteKind, Rule
@@ -91,7 +92,7 @@ def test_of_several_ports_80_or_the_first_serves_the_host_alone(town: Any) -> No
 
 def test_nobody_else_has_it(town: Any) -> None:
     seen = World(town.catalogue, Audience(namespace="shop"))
-    for type in ResourceType:
+    for type in TYPES:
         assert seen.get(type, API) is None
     assert "api.example.com" not in routed(town, Scope(namespace="shop"))
 

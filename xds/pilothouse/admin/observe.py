@@ -18,7 +18,7 @@ from pilothouse.admin.status import (
     StreamStatus,
     SubscriptionStatus,
 )
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 from pilothouse.model.reasons import Reason
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
@@ -56,7 +56,7 @@ def observe(  # noqa: PLR0913  (each is a running part)
         ),
         services=len(registry.services),
         endpoints=sum(len(service.endpoints) for service in registry.services.values()),
-        resources={type.label: count for type, count in catalogue.counts().items()},
+        resources={type.label: shelf.count() for type, shelf in discovery.shelves.items()},
         streams=tuple(_stream(session) for session in discovery.sessions),
         counters=_counters(discovery),
         certificates=_certificates(certificates) if certificates else CertificatesStatus(),

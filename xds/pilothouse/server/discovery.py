@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import structlog
 
-from pilothouse.encoding.resources import Changes, ResourceType
+from pilothouse.encoding.types import Changes, ResourceType
 from pilothouse.mesh.audience import OPEN, Admission, Audience, Node, audience
 from pilothouse.mesh.identity import Identity
 from pilothouse.protocol.delta import DeltaStream
@@ -23,6 +23,7 @@ from pilothouse.server.session import BadRequest, Context, Session, Stream
 from pilothouse.server.tally import Tally
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.changes import Change, affected
+from pilothouse.serving.shelves import Shelves, of_services
 from pilothouse.serving.world import World
 from pilothouse.structures.turns import Steps, at_once
 
@@ -33,9 +34,15 @@ class Discovery:
     """All streams of this process."""
 
     def __init__(
-        self, catalogue: Catalogue, admission: Admission = OPEN, identity: Identity | None = None
+        self,
+        catalogue: Catalogue,
+        admission: Admission = OPEN,
+        identity: Identity | None = None,
+        feeds: Shelves | None = None,
     ) -> None:
         self._catalogue = catalogue
+        #: What is served: of services, and of what else there is.
+        self.shelves: Shelves = {**of_services(catalogue), **(feeds or {})}
         self._admission = admission
         self._identity = identity  # None: a client is who it says it is
         self._conversations: dict[Session, asyncio.Task[None] | None] = {}
@@ -110,7 +117,7 @@ class Discovery:
 
     def _world_of(self, node: Node, context: Context) -> World:
         bound = self._identity.namespace(presented(context)) if self._identity else ""
-        return World(self._catalogue, audience(node, self._admission, bound))
+        return World(self._catalogue, audience(node, self._admission, bound), self.shelves)
 
     async def _converse(self, session: Session, context: Context) -> None:
         try:

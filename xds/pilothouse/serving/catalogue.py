@@ -90,16 +90,9 @@ class Catalogue:
         size = sum(len(resource.any) for resource in assigned)
         return sum(map(len, caches)) + len(assigned), sum(cache.size for cache in caches) + size
 
-    def counts(self) -> Mapping[ResourceType, int]:
-        """How many resources there are, for a client that may see all."""
-        listeners = sum(len(translated.listeners) for translated in self._directory.all())
-        assignments = sum(len(translated.pools) for translated in self._directory.all())
-        return {
-            ResourceType.CLUSTER: len(self._directory.clusters),
-            ResourceType.ENDPOINTS: assignments,
-            ResourceType.LISTENER: listeners + 1,
-            ResourceType.ROUTES: 1,
-        }
+    def counted(self, number: Callable[[Translated], int]) -> int:
+        """How many there are of something, in all services together."""
+        return sum(map(number, self._directory.all()))
 
     def apply(self, names: Iterable[ServiceName], services: Mapping[ServiceName, Service]) -> list[Change]:
         """Take over these services as they are now. Costs as much as what changed."""
