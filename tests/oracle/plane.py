@@ -8,7 +8,6 @@ from typing import Any
 from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse.encoding.resources import ResourceType
-from pilothouse.encoding.types import TYPES
 from pilothouse.mesh.audience import Audience, Dialect
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.merged import Registry
@@ -73,7 +72,7 @@ class View(World):
         catalogue = Catalogue()
         catalogue.apply(sorted(services), services)
         fresh = World(catalogue, self.audience)
-        found = {type: dict(_found(fresh, type)) for type in TYPES}
+        found = {type: dict(_found(fresh, type)) for type in NAMES}
         if self.audience.dialect is Dialect.ENVOY:
             said = bytes.fromhex("".join([*found[LDS].values(), *found[RDS].values()]))
             # One name goes on where another ends: `payments.shop` is that of a domain as well.

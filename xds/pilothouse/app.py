@@ -9,10 +9,11 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -20,6 +21,10 @@ from pilothouse.admin.http import admin
 from pilothouse.admin.observe import observe
 from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.config.settings import ConfigError, Settings
+from pilothouse.encoding.resources import Resource
+from pilothouse.encoding.types import ResourceType
+from pilothouse.feeds import Mistake
+from pilothouse.feeds.runtime import read as layer
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Namespaces
 from pilothouse.mesh.audience import Admission
@@ -31,16 +36,19 @@ from pilothouse.registry.merged import Registry
 from pilothouse.registry.supervise import SourceState, supervise
 from pilothouse.server.certificates import Certificates, Files, Unusable
 from pilothouse.server.discovery import Discovery
+from pilothouse.server.feeding import Feeding
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
+from pilothouse.serving.feeding import Fed
 from pilothouse.sources import Source
 from pilothouse.sources.files import Absence, FilesSource
 from pilothouse.sources.files.kept import Kept
 from pilothouse.sources.files.state import StateFolder, default_folder
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.turns import in_turns
+from pilothouse.translate.runtime import runtime
 
 log = structlog.get_logger(__name__)
 
@@ -76,18 +84,20 @@ async def run(
         damping=Damping() if settings.flap_damping else None,
     )
     catalogue = Catalogue(settings.external_names, settings.unknown_host_status)
-    discovery = Discovery(catalogue, _admission(settings), _identity(settings))
+    feeds = _feeds(settings)
+    discovery = _discovery(settings, catalogue, feeds)
     terms = Terms(_certificates(settings), settings.max_connection_age_s, shared=settings.workers > 1)
     census, uncounted = Census(catalogue, registry.services), DirtySet[ServiceName]()
     started_s, stopping = time.time(), asyncio.Event()
-    rereads = [lambda: _reread(sources), *([terms.tls.look] if terms.tls else [])]
-    _heed_signals(stopping, rereads)
+    looks = [feed.look for feed in feeds.values()] + ([terms.tls.look] if terms.tls else [])
+    _heed_signals(stopping, [lambda: _reread(sources), *looks])
 
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(supervise(state, registry.shard(state.name), _log_failure)) for state in states
         ]
-        status = admin(lambda: observe(started_s, states, registry, catalogue, discovery, census, terms.tls))
+        observed = partial(observe, started_s, states, registry, catalogue, discovery, census, terms.tls)
+        status = admin(lambda: observed([feed.state for feed in feeds.values()]))
         async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
             log.info("starting", admin=f"{settings.admin.host}:{admin_port}", sources=names)
             if await _synced(registry, stopping):
@@ -101,7 +111,7 @@ async def run(
                     _give_back_memory(),
                 )
                 running += map(tasks.create_task, following)
-                async with serving_discovery(discovery, str(settings.xds), terms) as xds_port:
+                async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
                     log.info(
                         "serving",
                         xds=f"{settings.xds.host}:{xds_port}",
@@ -112,6 +122,17 @@ async def run(
                     log.info("stopping", streams=len(discovery.sessions))
         for task in running:
             task.cancel()
+
+
+@asynccontextmanager
+async def _opened(
+    discovery: Discovery, address: str, terms: Terms, feeds: Iterable[Feeding[Any]]
+) -> AsyncIterator[int]:
+    """Serve, and follow what is served beside services; gives the port."""
+    async with AsyncExitStack() as opening:
+        for feed in feeds:
+            opening.enter_context(feed.followed(discovery.publish))
+        yield await opening.enter_async_context(serving_discovery(discovery, address, terms))
 
 
 def _log_failure(state: SourceState, retry_s: float) -> None:
@@ -303,6 +324,28 @@ def _admission(settings: Settings) -> Admission:
     wildcards = settings.wildcard_namespaces
     admitted = frozenset(wildcards) if wildcards else None
     return Admission(settings.default_namespace or "", admitted, settings.cluster_domain)
+
+
+def _feeds(settings: Settings) -> dict[ResourceType, Feeding[Any]]:
+    """What is served beside services. Raises ConfigError."""
+    found: dict[ResourceType, Feeding[Any]] = {}
+    try:
+        if settings.runtime is not None:
+            found[ResourceType.RUNTIME] = _runtime(settings.runtime)
+    except Mistake as mistake:  # they were good when the settings were read
+        raise ConfigError("serve", str(mistake)) from None
+    return found
+
+
+def _discovery(
+    settings: Settings, catalogue: Catalogue, feeds: Mapping[ResourceType, Feeding[Any]]
+) -> Discovery:
+    shelves = {type: feed.shelf for type, feed in feeds.items()}
+    return Discovery(catalogue, _admission(settings), _identity(settings), shelves)
+
+
+def _runtime(file: Path) -> Feeding[list[Resource]]:
+    return Feeding("runtime", lambda: [runtime(layer(file))], Fed(ResourceType.RUNTIME))
 
 
 def _certificates(settings: Settings) -> Certificates | None:

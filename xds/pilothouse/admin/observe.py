@@ -19,6 +19,7 @@ from pilothouse.admin.status import (
     SubscriptionStatus,
 )
 from pilothouse.encoding.types import ResourceType
+from pilothouse.feeds import State
 from pilothouse.model.reasons import Reason
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
@@ -28,7 +29,7 @@ from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
-from pilothouse.sources import Fault
+from pilothouse.sources import Fault, Standing
 
 #: After how long without an answer a client is not just busy.
 LAGGING_S = 10.0
@@ -43,13 +44,14 @@ def observe(  # noqa: PLR0913  (each is a running part)
     discovery: Discovery,
     census: Census,
     certificates: Certificates | None = None,
+    feeds: Sequence[State] = (),
 ) -> Status:
     """The whole process at this moment."""
     return Status(
         version=__version__,
         started_at=started_s,
         draining=discovery.draining,
-        sources=tuple(_source(state, registry) for state in states),
+        sources=(*(_source(state, registry) for state in states), *map(_feed, feeds)),
         quarantined=tuple(
             Quarantine(str(name), held.reason, held.since_s, catalogue.serves(name))
             for name, held in sorted(catalogue.quarantined.items())
@@ -86,6 +88,14 @@ def _source(state: SourceState, registry: Registry) -> SourceStatus:
         unknown=registry.unknown(state.name).places,
         hold=_hold(registry.held(state.name)),
     )
+
+
+def _feed(state: State) -> SourceStatus:
+    """Of what is served beside services: without it the process does not start."""
+    mistake, kept = state.mistake, Standing.LAST_GOOD.value
+    place = (mistake.file, mistake.line, 0, mistake.field, mistake.message) if mistake else None
+    faults = (FaultStatus(*place, kept),) if place else ()
+    return SourceStatus(state.name, synced=True, last_report_s=state.read_s, faults=faults)
 
 
 def _fault(fault: Fault) -> FaultStatus:

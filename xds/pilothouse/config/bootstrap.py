@@ -30,6 +30,9 @@ _MOST_INSTRUCTIONS = 1_000
 CONTROL_PLANE = "xds"
 """What the cluster of the control plane is called; no cluster of a service can be, see translate."""
 
+RUNTIME_LAYER = "pilothouse"
+"""What the control plane calls its layer, see translate/runtime."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tls:
@@ -50,7 +53,8 @@ class Tls:
 class Sidecar:
     """What sets one sidecar apart: who its node says it is, and where it finds the control plane.
 
-    `cluster` is the name of its kind; Envoy wants one, though nothing here depends on it.
+    `cluster` is the name of its kind; Envoy wants one, though nothing here depends on it. With `runtime` it
+    asks the control plane for values of its runtime.
     """
 
     node: Node
@@ -59,6 +63,7 @@ class Sidecar:
     sotw: bool = False
     admin_port: int = 19000
     tls: Tls | None = None
+    runtime: bool = False
 
 
 def bootstrap(sidecar: Sidecar) -> str:
@@ -71,21 +76,23 @@ def bootstrap(sidecar: Sidecar) -> str:
             ads_config=_ads(sidecar.sotw), cds_config=_from_ads(), lds_config=_from_ads()
         ),
         static_resources=envoy.BootstrapStaticResources(clusters=[_control_plane(sidecar)]),
-        layered_runtime=_runtime(),
+        layered_runtime=_runtime(sidecar.runtime),
     )
     return json.dumps(message.to_dict(casing=betterproto2.Casing.SNAKE), indent=2) + "\n"
 
 
-def _runtime() -> envoy.LayeredRuntime:
+def _runtime(asked: bool) -> envoy.LayeredRuntime:
     """More room for regular expressions, of which one that is too large costs a sidecar all of its routes.
 
     The control plane sends none of more than 100 instructions, Envoy's own limit, but versions of RE2 may
     count differently. The layer for the admin interface is the one that there is if nothing is said.
     """
     larger = protobuf.Struct.from_dict({"re2.max_program_size.error_level": _MOST_INSTRUCTIONS})
+    layer = envoy.RuntimeLayerRtdsLayer(name=RUNTIME_LAYER, rtds_config=_from_ads())
     return envoy.LayeredRuntime(
         layers=[
             envoy.RuntimeLayer(name="pilothouse", static_layer=larger),
+            *([envoy.RuntimeLayer(name="rtds", rtds_layer=layer)] if asked else []),
             envoy.RuntimeLayer(name="admin", admin_layer=envoy.RuntimeLayerAdminLayer()),
         ]
     )

@@ -112,6 +112,14 @@ def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str | Path) else value
 
 
+def _runtime(path: Path) -> Path:
+    # Not at the top: most commands have no such file to look at.
+    from pilothouse.feeds.runtime import read
+
+    read(present(path))
+    return path
+
+
 Address = Annotated[HostPort, PlainValidator(_host_port)]
 Manifests = Annotated[tuple[Annotated[Root, PlainValidator(_root)], ...], BeforeValidator(_one_or_many)]
 
@@ -161,6 +169,7 @@ class Settings(Listening, Security):
     `no_state` nothing is kept. With `accept_missing` what cannot be read counts as absent, and with
     `allow_empty` so does what an empty folder once held. A massive loss that nobody stated is held for
     `hold` seconds; 0 believes it at once.
+    `runtime` is a file with the values of Envoy's runtime that all sidecars are to use.
     """
 
     manifests: Manifests = Field(min_length=1)
@@ -182,6 +191,7 @@ class Settings(Listening, Security):
     no_state: bool = False
     accept_missing: bool = False
     allow_empty: bool = False
+    runtime: Annotated[Path, AfterValidator(_runtime)] | None = None
     hold: float = Field(default=HOLD_S, ge=0, le=_LONGEST_HOLD_S, allow_inf_nan=False)
 
     @field_validator("no_state")
@@ -322,7 +332,7 @@ def _entries(file: Path, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Given]
 
 def _anchored(name: str, value: object, folder: Path) -> object:
     """Paths in a file are relative to it, since a service manager starts us in any directory."""
-    if name not in {"manifests", "tls_cert", "tls_key", "client_ca", "identity_map", "state"}:
+    if name not in {"manifests", "tls_cert", "tls_key", "client_ca", "identity_map", "state", "runtime"}:
         return value
     if isinstance(value, list):
         return [_anchored(name, item, folder) for item in value]

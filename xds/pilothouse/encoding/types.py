@@ -29,6 +29,7 @@ class ResourceType:
     ENDPOINTS: ClassVar[ResourceType]
     LISTENER: ClassVar[ResourceType]
     ROUTES: ClassVar[ResourceType]
+    RUNTIME: ClassVar[ResourceType]
 
     message: str
     label: str
@@ -93,8 +94,24 @@ ResourceType.ROUTES = ResourceType(
     waits_for=ResourceType.CLUSTER,
 )
 
+ResourceType.RUNTIME = ResourceType(
+    message="envoy.service.runtime.v3.Runtime",
+    label="RTDS",
+    proto="envoy/service/runtime/v3/rtds.proto",
+    service="RuntimeDiscoveryService",
+    stands_alone=True,
+    # A sidecar that waits for a layer does not start for 15 s.
+    empty=lambda layer: wire.text(1, layer),
+)
+
 #: In the order in which additions are sent: what is referred to first.
-TYPES = (ResourceType.CLUSTER, ResourceType.ENDPOINTS, ResourceType.LISTENER, ResourceType.ROUTES)
+TYPES = (
+    ResourceType.CLUSTER,
+    ResourceType.ENDPOINTS,
+    ResourceType.LISTENER,
+    ResourceType.ROUTES,
+    ResourceType.RUNTIME,
+)
 BY_URL: Mapping[str, ResourceType] = {type.url: type for type in TYPES}
 
 #: What changed in a world: names by type, created, changed or gone.

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,10 +17,10 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from pilothouse.feeds.looking import Looking
+
 log = structlog.get_logger(__name__)
 
-#: How often the files are looked at.
-LOOK_S = 2.0
 _LONGEST = 1 << 20
 #: A certificate should be renewed a week before its end, or a fifth of its life if that is less.
 _SOON, _SHARE = timedelta(days=7), 5
@@ -101,8 +99,8 @@ class Certificates:
         #: Why the files, as they are now, are not used; empty if they are.
         self.error = ""
         self._warned: set[str] = set()
-        self._wake = threading.Event()
-        self._ended = False
+        looking = Looking("certificates", self.refresh)
+        self.watched, self.look = looking.watched, looking.look
         self._warn()
 
     @property
@@ -124,31 +122,6 @@ class Certificates:
                 log.info("certificates read again", cert=str(self._files.cert))
             self.tls, self.error = found, ""
         self._warn()
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Refresh every few seconds while the context is open.
-
-        On a thread that nobody waits for: a file system that hangs must stop neither the loop nor the exit.
-        """
-        threading.Thread(target=self._watch, name="certificates", daemon=True).start()
-        try:
-            yield
-        finally:
-            self._ended = True
-            self._wake.set()
-
-    def look(self) -> None:
-        """Refresh soon, without waiting for it."""
-        self._wake.set()
-
-    def _watch(self) -> None:
-        while True:
-            self._wake.wait(LOOK_S)
-            self._wake.clear()
-            if self._ended:
-                return
-            self.refresh()
 
     def _cautions(self) -> list[str]:
         """About what is in force."""

@@ -6,7 +6,7 @@ Requests and responses are bytes here, so that nothing is serialized for each st
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import grpc
@@ -22,7 +22,7 @@ from pilothouse.server.peer import presented
 from pilothouse.server.session import BadRequest, Context, Session, Stream
 from pilothouse.server.tally import Tally
 from pilothouse.serving.catalogue import Catalogue
-from pilothouse.serving.changes import Change, affected
+from pilothouse.serving.changes import Noticed, affected
 from pilothouse.serving.shelves import Shelves, of_services
 from pilothouse.serving.world import World
 from pilothouse.structures.turns import Steps, at_once
@@ -54,11 +54,11 @@ class Discovery:
         """The open streams, for the admin to read."""
         return self._conversations.keys()
 
-    def publish(self, changes: list[Change]) -> None:
+    def publish(self, changes: Sequence[Noticed]) -> None:
         """Wake the streams that these changes concern."""
         at_once(self.publishing(changes))
 
-    def publishing(self, changes: list[Change]) -> Steps[None]:
+    def publishing(self, changes: Sequence[Noticed]) -> Steps[None]:
         """As `publish`, in steps. Whatever a stream sends before it is woken is of the newest state, too."""
         seen: dict[Audience, Changes] = {}
         last: Audience | None = None
