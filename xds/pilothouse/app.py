@@ -24,24 +24,27 @@ from pilothouse.config.settings import ConfigError, Settings
 from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import ResourceType
 from pilothouse.feeds import Mistake
+from pilothouse.feeds.pem import Files, Unusable
 from pilothouse.feeds.runtime import read as layer
+from pilothouse.feeds.secrets import Secret
+from pilothouse.feeds.secrets import read as secrets
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Namespaces
 from pilothouse.mesh.audience import Admission
-from pilothouse.mesh.identity import Identity
+from pilothouse.mesh.identity import Grant, Identity
 from pilothouse.model.services import ServiceName
 from pilothouse.registry.damping import Damping
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
 from pilothouse.registry.supervise import SourceState, supervise
-from pilothouse.server.certificates import Certificates, Files, Unusable
+from pilothouse.server.certificates import Certificates
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.feeding import Feeding
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
-from pilothouse.serving.feeding import Fed
+from pilothouse.serving.feeding import Fed, Granted
 from pilothouse.sources import Source
 from pilothouse.sources.files import Absence, FilesSource
 from pilothouse.sources.files.kept import Kept
@@ -49,6 +52,7 @@ from pilothouse.sources.files.state import StateFolder, default_folder
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.turns import in_turns
 from pilothouse.translate.runtime import runtime
+from pilothouse.translate.secrets import certificate, validation
 
 log = structlog.get_logger(__name__)
 
@@ -332,6 +336,8 @@ def _feeds(settings: Settings) -> dict[ResourceType, Feeding[Any]]:
     try:
         if settings.runtime is not None:
             found[ResourceType.RUNTIME] = _runtime(settings.runtime)
+        if settings.secrets is not None:
+            found[ResourceType.SECRET] = _secrets(settings.secrets)
     except Mistake as mistake:  # they were good when the settings were read
         raise ConfigError("serve", str(mistake)) from None
     return found
@@ -345,7 +351,22 @@ def _discovery(
 
 
 def _runtime(file: Path) -> Feeding[list[Resource]]:
-    return Feeding("runtime", lambda: [runtime(layer(file))], Fed(ResourceType.RUNTIME))
+    shelf = Fed(ResourceType.RUNTIME)
+    return Feeding("runtime", lambda: [runtime(layer(file))], shelf, shelf.put)
+
+
+def _secrets(file: Path) -> Feeding[list[tuple[Resource, Grant]]]:
+    def encoded(each: Secret) -> Resource:
+        if each.authorities:
+            return validation(each.name, each.authorities)
+        return certificate(each.name, each.chain, each.key)
+
+    def found() -> list[tuple[Resource, Grant]]:
+        read = secrets(file)
+        return [(encoded(each), Grant(each.namespaces, each.ids, each.anyone)) for each in read]
+
+    shelf = Granted(ResourceType.SECRET)
+    return Feeding("secrets", found, shelf, shelf.grant)
 
 
 def _certificates(settings: Settings) -> Certificates | None:

@@ -112,6 +112,13 @@ def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str | Path) else value
 
 
+def _secrets(path: Path) -> Path:
+    from pilothouse.feeds.secrets import read
+
+    read(present(path))
+    return path
+
+
 def _runtime(path: Path) -> Path:
     # Not at the top: most commands have no such file to look at.
     from pilothouse.feeds.runtime import read
@@ -169,7 +176,8 @@ class Settings(Listening, Security):
     `no_state` nothing is kept. With `accept_missing` what cannot be read counts as absent, and with
     `allow_empty` so does what an empty folder once held. A massive loss that nobody stated is held for
     `hold` seconds; 0 believes it at once.
-    `runtime` is a file with the values of Envoy's runtime that all sidecars are to use.
+    `runtime` is a file with the values of Envoy's runtime that all sidecars are to use, and `secrets`
+    one that names certificates and CAs, and who may have them.
     """
 
     manifests: Manifests = Field(min_length=1)
@@ -192,6 +200,7 @@ class Settings(Listening, Security):
     accept_missing: bool = False
     allow_empty: bool = False
     runtime: Annotated[Path, AfterValidator(_runtime)] | None = None
+    secrets: Annotated[Path, AfterValidator(_secrets)] | None = None
     hold: float = Field(default=HOLD_S, ge=0, le=_LONGEST_HOLD_S, allow_inf_nan=False)
 
     @field_validator("no_state")
@@ -330,9 +339,14 @@ def _entries(file: Path, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Given]
             yield name, _Given(value, place)
 
 
+_PATHS = frozenset(
+    {"manifests", "tls_cert", "tls_key", "client_ca", "identity_map", "state", "runtime", "secrets"}
+)
+
+
 def _anchored(name: str, value: object, folder: Path) -> object:
     """Paths in a file are relative to it, since a service manager starts us in any directory."""
-    if name not in {"manifests", "tls_cert", "tls_key", "client_ca", "identity_map", "state", "runtime"}:
+    if name not in _PATHS:
         return value
     if isinstance(value, list):
         return [_anchored(name, item, folder) for item in value]

@@ -30,6 +30,7 @@ class ResourceType:
     LISTENER: ClassVar[ResourceType]
     ROUTES: ClassVar[ResourceType]
     RUNTIME: ClassVar[ResourceType]
+    SECRET: ClassVar[ResourceType]
 
     message: str
     label: str
@@ -103,6 +104,13 @@ ResourceType.RUNTIME = ResourceType(
     # A sidecar that waits for a layer does not start for 15 s.
     empty=lambda layer: wire.text(1, layer),
 )
+ResourceType.SECRET = ResourceType(
+    message="envoy.extensions.transport_sockets.tls.v3.Secret",
+    label="SDS",
+    proto="envoy/service/secret/v3/sds.proto",
+    service="SecretDiscoveryService",
+    stands_alone=True,
+)
 
 #: In the order in which additions are sent: what is referred to first.
 TYPES = (
@@ -111,6 +119,7 @@ TYPES = (
     ResourceType.LISTENER,
     ResourceType.ROUTES,
     ResourceType.RUNTIME,
+    ResourceType.SECRET,
 )
 BY_URL: Mapping[str, ResourceType] = {type.url: type for type in TYPES}
 

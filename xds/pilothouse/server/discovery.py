@@ -14,11 +14,11 @@ import structlog
 
 from pilothouse.encoding.types import Changes, ResourceType
 from pilothouse.mesh.audience import OPEN, Admission, Audience, Node, audience
-from pilothouse.mesh.identity import Identity
+from pilothouse.mesh.identity import Identity, Principal
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
 from pilothouse.server.methods import SERVICES
-from pilothouse.server.peer import presented
+from pilothouse.server.peer import is_local, presented
 from pilothouse.server.session import BadRequest, Context, Session, Stream
 from pilothouse.server.tally import Tally
 from pilothouse.serving.catalogue import Catalogue
@@ -116,8 +116,13 @@ class Discovery:
         return grpc.stream_stream_rpc_method_handler(converse)
 
     def _world_of(self, node: Node, context: Context) -> World:
-        bound = self._identity.namespace(presented(context)) if self._identity else ""
-        return World(self._catalogue, audience(node, self._admission, bound), self.shelves)
+        certificate = presented(context)
+        bound = self._identity.namespace(certificate) if self._identity else ""
+        found = audience(node, self._admission, bound)
+        # What a client says of itself proves nothing, but on this machine.
+        proven = bound or (found.namespace if self._identity is None and is_local(context) else "")
+        principal = Principal(proven, frozenset(certificate.uris))
+        return World(self._catalogue, found, self.shelves, principal)
 
     async def _converse(self, session: Session, context: Context) -> None:
         try:

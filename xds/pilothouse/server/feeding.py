@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from pilothouse.feeds import Feed, State
 from pilothouse.feeds.looking import Looking
@@ -13,21 +13,16 @@ from pilothouse.serving.changes import Noticed
 from pilothouse.serving.shelf import Shelf
 
 Told = TypeVar("Told")
-_Told = TypeVar("_Told", contravariant=True)
-
-
-class Fillable(Shelf, Protocol[_Told]):
-    """A shelf that takes all that there is at once, and says what that changed."""
-
-    def put(self, found: _Told) -> Noticed | None: ...
 
 
 class Feeding(Generic[Told]):
     """One feed and its shelf. Files are read on a thread, the shelf is filled on the event loop."""
 
-    def __init__(self, name: str, read: Callable[[], Told], shelf: Fillable[Told]) -> None:
-        """Raises Mistake."""
-        self.shelf = shelf
+    def __init__(
+        self, name: str, read: Callable[[], Told], shelf: Shelf, put: Callable[[Told], Noticed | None]
+    ) -> None:
+        """`put` fills the shelf with all that there is, and says what that changed. Raises Mistake."""
+        self.shelf, self._put = shelf, put
         self._feed = Feed(name, read)
         self._looking = Looking(name, self._refresh)
         self._publish: Callable[[list[Noticed]], None] = lambda changes: None
@@ -60,6 +55,6 @@ class Feeding(Generic[Told]):
                 return
 
     def _deliver(self) -> None:
-        change = self.shelf.put(self._feed.value)
+        change = self._put(self._feed.value)
         if change is not None:
             self._publish([change])

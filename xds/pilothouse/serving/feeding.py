@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pilothouse.encoding.resources import Resource, Selection
 from pilothouse.encoding.types import Changes, ResourceType
 from pilothouse.mesh.audience import Dialect, Scope
+from pilothouse.mesh.identity import Grant
 from pilothouse.serving.shelf import Client
 
 
@@ -21,15 +22,11 @@ class News:
         return self.names
 
 
-def _everybody(client: Client, name: str) -> bool:
-    return True
-
-
 class Fed:
-    """All of one type, of which `admits` says who may see it. Nothing is kept for a client."""
+    """All of one type, for everybody. Nothing is kept for a client."""
 
-    def __init__(self, type: ResourceType, admits: Callable[[Client, str], bool] = _everybody) -> None:
-        self.type, self._admits = type, admits
+    def __init__(self, type: ResourceType) -> None:
+        self.type = type
         self._held: Mapping[str, Resource] = {}
 
     def put(self, found: Iterable[Resource]) -> News | None:
@@ -61,6 +58,29 @@ class Fed:
 
     def count(self) -> int:
         return len(self._held)
+
+    def _admits(self, client: Client, name: str) -> bool:
+        return True
+
+
+class Granted(Fed):
+    """All of one type, each for those who may have it: to others it looks as if it were not there."""
+
+    def __init__(self, type: ResourceType) -> None:
+        super().__init__(type)
+        self._grants: Mapping[str, Grant] = {}
+
+    def grant(self, found: Iterable[tuple[Resource, Grant]]) -> News | None:
+        """As `put`, and say who may have what."""
+        held = list(found)
+        before, self._grants = self._grants, {resource.name: grant for resource, grant in held}
+        news = self.put([resource for resource, _ in held])
+        names = news.names[self.type] if news else frozenset[str]()
+        names |= {n for n in before.keys() & self._grants.keys() if before[n] != self._grants[n]}
+        return News({self.type: names}) if names else None
+
+    def _admits(self, client: Client, name: str) -> bool:
+        return self._grants[name].holds(client.principal)
 
 
 def _version(resources: Mapping[str, Resource], name: str) -> str | None:

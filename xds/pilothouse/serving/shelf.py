@@ -7,15 +7,18 @@ from typing import Protocol
 
 from pilothouse.encoding.resources import EMPTY, Resource, Selection
 from pilothouse.mesh.audience import Audience
+from pilothouse.mesh.identity import NOBODY, Principal
 
 
 class Client:
     """Who looks, with the facets that a shelf depends on worked out once."""
 
-    __slots__ = ("anywhere", "audience", "families", "scope", "vantage")
+    __slots__ = ("anywhere", "audience", "families", "principal", "scope", "vantage")
 
-    def __init__(self, audience: Audience) -> None:
+    def __init__(self, audience: Audience, principal: Principal = NOBODY) -> None:
         self.audience = audience
+        #: What is proven of it. Clients with equal audiences may differ in this.
+        self.principal = principal
         self.scope, self.vantage = audience.scope, audience.vantage
         self.families = frozenset(audience.families)
         #: The same client on a node that is not known.

@@ -8,6 +8,7 @@ from functools import partial
 from pilothouse.encoding.resources import Resource, Selection
 from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import Audience, Capture
+from pilothouse.mesh.identity import NOBODY, Principal
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.shelf import NOTHING, Client, Shelf
 from pilothouse.serving.shelves import Shelves, of_services
@@ -19,11 +20,17 @@ class World:
     Without `shelves` there is what services are translated to, and nothing else.
     """
 
-    def __init__(self, catalogue: Catalogue, audience: Audience, shelves: Shelves | None = None) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        audience: Audience,
+        shelves: Shelves | None = None,
+        principal: Principal = NOBODY,
+    ) -> None:
         self._catalogue = catalogue
         self.audience = audience
         self._shelves = of_services(catalogue) if shelves is None else shelves
-        self._client = Client(audience)
+        self._client = Client(audience, principal)
         self._capturing = (
             catalogue.capturing.hold() if audience.capture is Capture.VIP else None
         )  # to be held
