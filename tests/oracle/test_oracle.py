@@ -168,6 +168,9 @@ class Mesh(RuleBasedStateMachine):
                 self.admitted.pop(name, None)
             elif not merged[name].poisoned:
                 self.admitted[name] = merged[name].named(name)
+            elif name in self.admitted:  # its last good version stays, with the endpoints that there are now
+                endpoints = merged[name].named(name).endpoints
+                self.admitted[name] = replace(self.admitted[name], endpoints=endpoints)
         for line in self.lines:
             line.told_of(changes)
 
