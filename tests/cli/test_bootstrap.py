@@ -15,6 +15,7 @@ from pilothouse._pb.envoy.config.cluster.v3 import cluster_pb2
 from pilothouse._pb.envoy.config.core.v3 import config_source_pb2
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3 import common_pb2, tls_pb2
 from pilothouse._pb.envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
+from pilothouse.translate.runtime import LAYER
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "envoy-configs"
@@ -78,6 +79,12 @@ def test_an_expression_that_envoy_counts_as_larger_than_we_do_is_taken_all_the_s
     own, admin = bootstrap().layered_runtime.layers
     assert dict(own.static_layer) == {"re2.max_program_size.error_level": 1000}
     assert admin.HasField("admin_layer")
+
+
+def test_values_of_the_runtime_come_over_ads_if_that_is_asked_for(bootstrap) -> None:
+    _, asked, _ = bootstrap("--runtime").layered_runtime.layers
+    assert asked.rtds_layer.name == LAYER
+    assert asked.rtds_layer.rtds_config.HasField("ads")
 
 
 def test_the_node_says_who_it_is(bootstrap) -> None:

@@ -37,6 +37,8 @@ def pki(here: Path) -> Path:
     other.private_key_pem.write_to_path(str(here / "other.key"))
     ca.cert_pem.write_to_path(str(here / "ca.crt"))
     (here / "map.yaml").write_text("spiffe://mesh.test/ns/{namespace}/*:\nspiffe://mesh.test/vm: shop\n")
+    (here / "r.yaml").write_text("a: 1\n")
+    (here / "s.yaml").write_text("web: {cert: tls.crt, key: tls.key, namespaces: [shop]}\n")
     (here / "torn.key").write_bytes(mine.private_key_pem.bytes()[:100])
     return here
 
@@ -114,6 +116,8 @@ EVERYTHING = {
     "accept_missing": "true",
     "allow_empty": "true",
     "hold": "7.5",
+    "runtime": "r.yaml",
+    "secrets": "s.yaml",
 }
 
 

@@ -76,12 +76,20 @@ class Mesh:
         return envoy
 
     def start_sidecar(self, port: int, locality: str = "", tls: Tls | None = None, **said: Any) -> Envoy:
-        """Start an Envoy that says `said` in its node's metadata."""
+        """Start an Envoy that says `said` in its node's metadata; with `runtime` it asks for that, too.
+
+        `listeners` are its own, beside those that come over xDS.
+        """
         self._sidecars += 1
         envoy = Envoy(free_port())
+        asks, listeners = bool(said.pop("runtime", False)), said.pop("listeners", [])
         metadata = {"namespace": "shop", "egress": "{}:{}".format(*envoy.egress), **said}
         who = Node(f"web-{self._sidecars}", Locality(*locality.split("/")), {"pilothouse": metadata})
-        text = bootstrap(Sidecar(who, "web", HostPort("127.0.0.1", port), not self.delta, 0, tls))
+        text = bootstrap(Sidecar(who, "web", HostPort("127.0.0.1", port), not self.delta, 0, tls, asks))
+        if listeners:
+            parsed = json.loads(text)
+            parsed["static_resources"]["listeners"] = listeners
+            text = json.dumps(parsed)
         if self._resolver is not None:
             text = json.dumps(json.loads(text) | {"typed_dns_resolver_config": resolver(self._resolver)})
         envoy.launch(self._envoy, text, self._folder / who.id)

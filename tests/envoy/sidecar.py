@@ -71,6 +71,11 @@ class Envoy:
         """The names of the listeners that are active."""
         return {one["name"] for one in (await self._get("/listeners?format=json"))["listener_statuses"]}
 
+    async def runtime(self) -> dict[str, str]:
+        """The values of its runtime that are in force, by key."""
+        entries = (await self._get("/runtime"))["entries"]
+        return {key: entry["final_value"] for key, entry in entries.items()}
+
     async def config(self) -> list[dict[str, Any]]:
         """All that it runs with, section by section."""
         return list((await self._get("/config_dump"))["configs"])

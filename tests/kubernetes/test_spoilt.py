@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import TYPES
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects.types import Object
@@ -132,7 +132,7 @@ def show(catalogue: Catalogue, services: list[Service]) -> None:
     """Show everything to all clients, and give the reasons for what is left out of some services."""
     for client in CLIENTS:
         world = World(catalogue, client)
-        for type in ResourceType:
+        for type in TYPES:
             world.selection(type)
         for service in services:
             catalogue.omissions(service, client)

@@ -85,7 +85,7 @@ def translated(
     catalogue = Catalogue()
     catalogue.apply([name for name, _ in services], dict(services))
     fresh = World(catalogue, audience)
-    found = {type: dict(_found(fresh, type)) for type in ResourceType}
+    found = {type: dict(_found(fresh, type)) for type in NAMES}
     if audience.dialect is Dialect.ENVOY:
         said = bytes.fromhex("".join([*found[LDS].values(), *found[RDS].values()]))
         # One name goes on where another ends: `payments.shop` is that of a domain as well.

@@ -18,7 +18,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pilothouse.encoding.resources import ResourceType
 from pilothouse.mesh.audience import Audience
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.protocol.ordering import RELEASE_S
@@ -31,7 +30,7 @@ from .plane import NAMES, Line, Plane
 from .towns import AUDIENCES, DRAFTS, SOURCES, TWINS, Draft
 from .towns import NAMES as SERVICES
 
-_ASKED = st.sampled_from(ResourceType).flatmap(
+_ASKED = st.sampled_from([*NAMES]).flatmap(
     lambda type: st.tuples(st.just(type), st.sets(st.sampled_from(NAMES[type]), max_size=3))
 )
 
@@ -157,7 +156,7 @@ class Mesh(RuleBasedStateMachine):
 
     def _ask_for_everything(self, line: Line) -> None:
         """As Envoy does, which has no wildcard for endpoints and routes; a gRPC client has none at all."""
-        for type in ResourceType:
+        for type in NAMES:
             wild = self.wild and line.stream.legacy and type in (CDS, LDS)
             line.first(type, frozenset() if wild else frozenset(NAMES[type]))
 
@@ -169,6 +168,9 @@ class Mesh(RuleBasedStateMachine):
                 self.admitted.pop(name, None)
             elif not merged[name].poisoned:
                 self.admitted[name] = merged[name].named(name)
+            elif name in self.admitted:  # its last good version stays, with the endpoints that there are now
+                endpoints = merged[name].named(name).endpoints
+                self.admitted[name] = replace(self.admitted[name], endpoints=endpoints)
         for line in self.lines:
             line.told_of(changes)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pilothouse.encoding.resources import ResourceType
 
 from .reading import STREAMS, Said
-from .toy_world import CDS, EDS, NO_ENDPOINTS, RDS, ToyWorld
+from .toy_world import CDS, EDS, NO_ENDPOINTS, TYPES, ToyWorld
 
 ALL = "*"
 
@@ -56,7 +56,7 @@ class Client:
     variant: str
 
     def __init__(self) -> None:
-        self.held = {type: Held() for type in ResourceType}
+        self.held = {type: Held() for type in TYPES}
         stream: Any = STREAMS[self.variant]
         self.Request = stream.Request
 
@@ -175,7 +175,8 @@ class SotwClient(Client):
         clusters = self.held[CDS]
         # A cluster that it has only because it refused to lose it is none that the server knows of.
         known = clusters.begun and name in clusters.texts and name not in clusters.refused
-        return type is RDS or (type is EDS and carried and not known)
+        silent = not type.full_state and type.empty is None
+        return silent or (type is EDS and carried and not known)
 
 
 class DeltaClient(Client):

@@ -12,9 +12,20 @@ from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
 from pilothouse.protocol.subscription import Response
 
-from .toy_world import MESSAGES
+from .toy_world import MESSAGES, TYPES
 
-STREAMS = {"sotw": SotwStream, "delta": DeltaStream}
+
+class Sotw(SotwStream):
+    def __init__(self) -> None:
+        super().__init__(TYPES)
+
+
+class Delta(DeltaStream):
+    def __init__(self) -> None:
+        super().__init__(TYPES)
+
+
+STREAMS = {"sotw": Sotw, "delta": Delta}
 
 
 def receive(stream: Any, type: ResourceType, request: Any, now: float) -> None:

@@ -8,7 +8,7 @@ from pilothouse.protocol.ordering import ARRIVE_S
 from .clients import CLIENTS
 from .connection import MANY, Connection
 from .reading import Said
-from .toy_world import CDS, EDS, LDS, RDS, ToyWorld
+from .toy_world import CDS, EDS, LDS, RDS, TYPES, ToyWorld
 
 ROUTES = "routes"
 
@@ -33,10 +33,10 @@ class Sidecar(Connection):
         # The types of which the server knows what this client has: those it was sent on this stream, and in
         # Delta what it says when it comes back.
         known = self.client.variant == "delta" and self.client.held[CDS].texts
-        self.known: set[ResourceType] = set(ResourceType) if known else set()
+        self.known: set[ResourceType] = set(TYPES) if known else set()
         # One that warms anew uses the endpoints it has after 15 s, if it is sent none on this stream.
         self.warming &= self.cold
-        for type in ResourceType:
+        for type in TYPES:
             held = self.client.held[type]
             held.dropped.clear()  # Envoy claims what it last accepted, whatever it dropped since
             if held.names or type is CDS:

@@ -97,7 +97,7 @@ class Conversation(RuleBasedStateMachine):
             self.line.client = type(self.line.client)()
             self.held = self.line.client.held
         self.line.connect()
-        for kind in ResourceType:
+        for kind in NAMES:
             if self.held[kind].names:
                 self.line.first(kind)
 

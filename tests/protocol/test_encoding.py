@@ -12,10 +12,9 @@ from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 from envoy_data_plane.envoy.service.discovery.v3 import DeltaDiscoveryResponse, DiscoveryResponse
 
 from pilothouse.encoding.resources import ResourceType
-from pilothouse.protocol.delta import DeltaStream
-from pilothouse.protocol.sotw import SotwStream
 
-from .toy_world import CDS, EDS, LDS, NO_ENDPOINTS, RDS, ToyWorld, made, opened
+from .reading import STREAMS
+from .toy_world import CDS, EDS, LDS, NO_ENDPOINTS, RDS, TYPES, ToyWorld, made, opened
 
 MESSAGES: dict[ResourceType, Any] = {
     CDS: Cluster,
@@ -30,14 +29,14 @@ TEXTS = {"a": "1", "b" * 200: "2" * 20_000, "ö": "☃"}
 @pytest.fixture
 def world() -> Any:
     world = ToyWorld()
-    world.change([(type, name, text) for type in ResourceType for name, text in TEXTS.items()])
+    world.change([(type, name, text) for type in TYPES for name, text in TEXTS.items()])
     return world
 
 
-@pytest.mark.parametrize("type", ResourceType, ids=lambda type: type.label)
+@pytest.mark.parametrize("type", MESSAGES, ids=lambda type: type.label)
 def test_a_state_of_the_world_response_is_read_as_it_was_meant(world: Any, type: ResourceType) -> None:
     """G-TYPE G-NONCE G-VERSION G-WRAP"""
-    stream = SotwStream()
+    stream: Any = STREAMS["sotw"]()
     stream.receive(type, stream.Request(resource_names=TEXTS), 0.0)
     response = DiscoveryResponse.parse(stream.poll(world, 0.0).data)
     assert (response.type_url, response.nonce) == (type.url, "1")
@@ -46,10 +45,10 @@ def test_a_state_of_the_world_response_is_read_as_it_was_meant(world: Any, type:
     assert dict(opened(type, MESSAGES[type].parse(each.value)) for each in response.resources) == TEXTS
 
 
-@pytest.mark.parametrize("type", ResourceType, ids=lambda type: type.label)
+@pytest.mark.parametrize("type", MESSAGES, ids=lambda type: type.label)
 def test_a_delta_response_is_read_as_it_was_meant(world: Any, type: ResourceType) -> None:
     """G-TYPE G-NAME G-NONCE G-TTL D-RESVERSION"""
-    stream = DeltaStream()
+    stream: Any = STREAMS["delta"]()
     stream.receive(type, stream.Request(resource_names_subscribe=[*TEXTS, "nosuch"]), 0.0)
     response = DeltaDiscoveryResponse.parse(stream.poll(world, 0.0).data)
     assert (response.type_url, response.nonce) == (type.url, "1")
@@ -64,7 +63,7 @@ def test_a_delta_response_is_read_as_it_was_meant(world: Any, type: ResourceType
 
 def test_an_empty_load_assignment_has_its_name_and_no_endpoints(world: Any) -> None:
     """N-8 S-DEL-PART"""
-    stream = SotwStream()
+    stream: Any = STREAMS["sotw"]()
     stream.receive(EDS, stream.Request(resource_names=["a"]), 0.0)
     first = DiscoveryResponse.parse(stream.poll(world, 0.0).data)
     stream.receive(EDS, stream.Request(resource_names=["a"], response_nonce=first.nonce), 0.0)

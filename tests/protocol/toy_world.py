@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from typing import Any
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from pilothouse._pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.encoding.resources import Changes, Resource, ResourceType, Selection
 
-CDS, EDS, LDS, RDS = ResourceType
+CDS, EDS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
+LDS, RDS = ResourceType.LISTENER, ResourceType.ROUTES
+#: A type that the product does not serve: a row, and nothing else.
+FURTHER = ResourceType(
+    message="envoy.config.core.v3.TypedExtensionConfig",
+    label="ECDS",
+    proto="envoy/service/extension/v3/config_discovery.proto",
+    service="ExtensionConfigDiscoveryService",
+    stands_alone=True,
+)
+TYPES = (CDS, EDS, LDS, RDS, FURTHER)
 MESSAGES: Mapping[ResourceType, Any] = {
     CDS: Cluster,
     EDS: ClusterLoadAssignment,
     LDS: Listener,
     RDS: RouteConfiguration,
+    FURTHER: TypedExtensionConfig,
 }
 
 #: What `opened` reads in a load assignment without endpoints.
@@ -34,6 +46,9 @@ def made(type: ResourceType, name: str, text: str) -> Resource:
         message.endpoints.add().lb_endpoints.add().endpoint_name = text
     elif type is LDS:
         message = Listener(name=name, stat_prefix=text)
+    elif type is FURTHER:
+        message = TypedExtensionConfig(name=name)
+        message.typed_config.type_url = text
     else:
         message = RouteConfiguration(name=name)
         message.virtual_hosts.add().name = text
@@ -49,6 +64,8 @@ def opened(type: ResourceType, message: Any) -> tuple[str, str]:
         return message.cluster_name, held[0] if held else NO_ENDPOINTS
     if type is LDS:
         return message.name, message.stat_prefix
+    if type is FURTHER:
+        return message.name, message.typed_config.type_url
     return message.name, message.virtual_hosts[0].name
 
 
@@ -58,7 +75,7 @@ class ToyWorld:
     opened = staticmethod(opened)
 
     def __init__(self) -> None:
-        self.texts: dict[ResourceType, dict[str, str]] = {type: {} for type in ResourceType}
+        self.texts: dict[ResourceType, dict[str, str]] = {type: {} for type in TYPES}
         self.complete = True  # whether nothing is unknown
         self.gone: set[tuple[ResourceType, str]] = set()  # known to be, although something is unknown
         self.partial: set[tuple[ResourceType, str]] = set()  # may lack something while something is unknown
@@ -83,6 +100,9 @@ class ToyWorld:
     def get(self, type: ResourceType, name: str) -> Resource | None:
         text = self.texts[type].get(name)
         return None if text is None else made(type, name, text)
+
+    def finder(self, type: ResourceType) -> Callable[[str], Resource | None]:
+        return partial(self.get, type)
 
     def is_absent(self, type: ResourceType, name: str) -> bool:
         return self.complete or (type, name) in self.gone

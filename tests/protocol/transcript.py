@@ -28,10 +28,10 @@ import pytest
 from pilothouse.encoding.resources import ResourceType
 
 from .reading import STREAMS, Reader, Said, receive
-from .toy_world import NO_ENDPOINTS, ToyWorld, made, opened
+from .toy_world import NO_ENDPOINTS, TYPES, ToyWorld, made, opened
 
 OPTIONS = ("nonce:", "version:", "has:")
-TYPES = {type.label: type for type in ResourceType}
+LABELS = {type.label: type for type in TYPES}
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Player:
         self.variant = variant
         self.world = ToyWorld()
         self.now = 1000.0
-        self.sides = {type: Side() for type in ResourceType}
+        self.sides = {type: Side() for type in TYPES}
         self.reconnect()
 
     def play(self, transcript: str) -> None:
@@ -66,7 +66,7 @@ class Player:
     def step(self, verb: str, *words: str) -> None:
         """Do, or check, one line."""
         if verb == "<":
-            self.expect(TYPES[words[0]], words[1:])
+            self.expect(LABELS[words[0]], words[1:])
             return
         if verb != "&":
             self.silence()
@@ -74,7 +74,7 @@ class Player:
             case "world":
                 self.change(words)
             case ">" | "&":
-                self.ask(TYPES[words[0]], words[1:])
+                self.ask(LABELS[words[0]], words[1:])
             case "wait" | "wakes":
                 {"wait": self.wait, "wakes": self.wakes}[verb](float(words[0]))
             case "reconnect":
@@ -126,8 +126,8 @@ class Player:
         wanted, type = [], ResourceType.CLUSTER
         for word in words:
             name, _, text = word.rstrip(";").removeprefix("-").partition("=")
-            if name in TYPES:
-                type = TYPES[name]
+            if name in LABELS:
+                type = LABELS[name]
             else:
                 wanted.append((type, name, text or None))
         self._awake |= self.stream.notify(self.world.change(wanted))

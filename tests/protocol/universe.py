@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from pilothouse.encoding.resources import ResourceType
 
 from .clients import ALL
-from .toy_world import CDS, EDS, LDS, RDS
+from .toy_world import CDS, EDS, FURTHER, LDS, RDS
 
-NAMES = {CDS: "abc", EDS: "abc", LDS: "lm", RDS: "rs"}
-TYPES = st.sampled_from(ResourceType)
+NAMES = {CDS: "abc", EDS: "abc", LDS: "lm", RDS: "rs", FURTHER: "xy"}
+TYPES = st.sampled_from(sorted(NAMES, key=lambda type: type.label))
 CHANGES = st.lists(
     st.sampled_from(
         [(type, name, text) for type in NAMES for name in NAMES[type] for text in (None, "1", "2")]

@@ -15,6 +15,7 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
     http_connection_manager_pb2 as hcm,
 )
 from pilothouse.encoding.resources import Resource, ResourceType
+from pilothouse.encoding.types import TYPES
 from pilothouse.mesh.audience import Node, audience
 from pilothouse.model.policy import CLIENT, Balance, HashOn, Policy
 from pilothouse.model.services import (
@@ -31,7 +32,7 @@ from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.changes import affected
 from pilothouse.serving.world import World
 
-CDS, EDS, LDS, RDS = ResourceType
+CDS, EDS, LDS, RDS = TYPES[:4]
 MESSAGES: dict[ResourceType, Any] = {
     CDS: Cluster,
     EDS: ClusterLoadAssignment,

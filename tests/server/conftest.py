@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -19,6 +19,7 @@ from pilothouse.registry.revisions import Revisions
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.grpc_server import Terms, serving
 from pilothouse.serving.catalogue import Catalogue
+from pilothouse.serving.shelf import Shelf
 from pilothouse.sources import Cause
 
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/"
@@ -81,9 +82,14 @@ class Stream:
 class Server:
     """A server over services that a test puts in and takes out."""
 
-    def __init__(self, admission: Admission = OPEN, identity: Identity | None = None) -> None:
+    def __init__(
+        self,
+        admission: Admission = OPEN,
+        identity: Identity | None = None,
+        feeds: Mapping[ResourceType, Shelf] | None = None,
+    ) -> None:
         self.catalogue = Catalogue()
-        self.discovery = Discovery(self.catalogue, admission, identity)
+        self.discovery = Discovery(self.catalogue, admission, identity, feeds)
         self.revisions = Revisions()
         self.services: dict[ServiceName, Service] = {}
 

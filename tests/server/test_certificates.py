@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from pilothouse.server.certificates import Certificates, Files, Unusable, Validity, read
+from pilothouse.feeds.pem import Files, Unusable, Validity, read
+from pilothouse.server.certificates import Certificates
 
 from ..authority import Authority, replace
 

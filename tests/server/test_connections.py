@@ -11,7 +11,8 @@ import grpc
 import pytest
 
 from pilothouse.encoding.resources import ResourceType
-from pilothouse.server.certificates import Certificates, Files
+from pilothouse.feeds.pem import Files
+from pilothouse.server.certificates import Certificates
 from pilothouse.server.grpc_server import Unavailable
 
 from ..authority import Authority, replace

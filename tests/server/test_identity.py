@@ -12,9 +12,10 @@ import pytest
 import structlog
 
 from pilothouse.encoding.resources import ResourceType
+from pilothouse.feeds.pem import Files
 from pilothouse.mesh.audience import Admission
 from pilothouse.mesh.identity import Identity
-from pilothouse.server.certificates import Certificates, Files
+from pilothouse.server.certificates import Certificates
 
 from ..authority import Authority, Issued, replace
 from .conftest import ADS, Server, Stream, cluster, service

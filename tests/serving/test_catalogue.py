@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import TYPES
 from pilothouse.mesh.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope, Vantage
 from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.services import Locality, Port, Protocol, Service, ServiceName
@@ -210,7 +211,7 @@ def test_the_same_registry_gives_the_same_versions_whatever_the_order(make_servi
     town.put(*services)
     for service in reversed(services):
         other.put(service)
-    for type_ in ResourceType:
+    for type_ in TYPES:
         ours, theirs = (
             World(t.catalogue, Audience("shop", locality=Locality("r1"))).selection(type_)
             for t in (town, other)

@@ -11,7 +11,8 @@ from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.extensions.clusters.common.dns.v3.dns_pb2 import DnsLookupFamily
 from pilothouse._pb.envoy.extensions.clusters.dns.v3.dns_cluster_pb2 import DnsCluster
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
-from pilothouse.encoding.resources import Resource, ResourceType
+from pilothouse.encoding.resources import Resource
+from pilothouse.encoding.types import TYPES
 from pilothouse.mesh.audience import ANYWHERE, Audience, Capture, Scope
 from pilothouse.mesh.dependencies import Dependencies, Domain
 from pilothouse.model.routing import Backend, Filters, HeaderChange, Route, RouteKind, Rule
@@ -96,7 +97,7 @@ def test_of_several_ports_80_or_the_first_serves_the_host_alone(town: Any) -> No
 
 def test_nobody_else_has_it(town: Any) -> None:
     seen = World(town.catalogue, Audience(namespace="shop"))
-    for type in ResourceType:
+    for type in TYPES:
         assert seen.get(type, API) is None
     assert "api.example.com" not in routed(town, Scope(namespace="shop"))
 

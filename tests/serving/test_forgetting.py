@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import TYPES
 from pilothouse.mesh.audience import Node, audience
 from pilothouse.model.services import Locality, Service
 from pilothouse.protocol import subscription
@@ -18,7 +18,7 @@ from pilothouse.protocol.sotw import SotwStream
 from pilothouse.serving.world import World
 
 Make = Callable[..., Service]
-CLUSTER, ENDPOINTS, LISTENER, ROUTES = ResourceType
+CLUSTER, ENDPOINTS, LISTENER, ROUTES = TYPES[:4]
 KNOWN = [f"outbound|8080||s{n}.shop.svc.cluster.local" for n in range(20)]
 
 ODD: dict[str, Callable[[int], Node]] = {

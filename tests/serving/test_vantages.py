@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pilothouse.encoding.resources import ResourceType, Selection
+from pilothouse.encoding.types import TYPES
 from pilothouse.mesh.audience import Audience
 from pilothouse.model.services import Endpoint, Locality, Placement, Service, ordered
 from pilothouse.serving.world import World
@@ -71,12 +72,12 @@ def test_a_changed_placement_is_a_change_of_the_endpoints_and_of_nothing_else_th
     before = make_service("shop/payments", "10.0.0.1")
     town.put(before)
     world = World(town.catalogue, Audience("shop"))
-    versions = {type: world.selection(type).versions for type in ResourceType}
+    versions = {type: world.selection(type).versions for type in TYPES}
     (change,) = town.put(
         replace(before, spec=replace(before.spec, placement=Placement(overprovisioning=200)))
     )
     assert PAYMENTS in change.names[ResourceType.ENDPOINTS]
-    assert [type for type in ResourceType if world.selection(type).versions != versions[type]] == [
+    assert [type for type in TYPES if world.selection(type).versions != versions[type]] == [
         ResourceType.ENDPOINTS
     ]
 

@@ -9,11 +9,12 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -22,25 +23,36 @@ from pilothouse.admin.news import Item, News
 from pilothouse.admin.observe import Observed
 from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.config.settings import ConfigError, Settings
+from pilothouse.encoding.resources import Resource
+from pilothouse.encoding.types import ResourceType
+from pilothouse.feeds import Mistake
+from pilothouse.feeds.pem import Files, Unusable
+from pilothouse.feeds.runtime import read as layer
+from pilothouse.feeds.secrets import Secret
+from pilothouse.feeds.secrets import read as secrets
 from pilothouse.kubernetes.realm import Realm
 from pilothouse.mesh.audience import Admission
-from pilothouse.mesh.identity import Identity
+from pilothouse.mesh.identity import Grant, Identity
 from pilothouse.model.services import ServiceName
 from pilothouse.registry.damping import Damping
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
 from pilothouse.registry.supervise import SourceState, supervise
-from pilothouse.server.certificates import Certificates, Files, Unusable
+from pilothouse.server.certificates import Certificates
 from pilothouse.server.discovery import Discovery
+from pilothouse.server.feeding import Feeding
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
+from pilothouse.serving.feeding import Fed, Granted
 from pilothouse.sources import Common, Misconfigured, Source
 from pilothouse.sources.files.factory import files
 from pilothouse.sources.files.state import default_folder
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.turns import in_turns
+from pilothouse.translate.runtime import runtime
+from pilothouse.translate.secrets import certificate, validation
 
 log = structlog.get_logger(__name__)
 
@@ -82,18 +94,21 @@ async def run(
         damping=Damping() if settings.flap_damping else None,
     )
     catalogue = Catalogue(settings.external_names, settings.unknown_host_status)
-    discovery = Discovery(catalogue, _admission(settings), _identity(settings))
+    feeds = _feeds(settings)
+    discovery = _discovery(settings, catalogue, feeds)
     terms = Terms(_certificates(settings), settings.max_connection_age_s, shared=settings.workers > 1)
     census, uncounted = Census(catalogue, registry.services), DirtySet[ServiceName]()
     started_s, stopping = time.time(), asyncio.Event()
-    rereads = [lambda: _reread(sources), *([terms.tls.look] if terms.tls else [])]
-    _heed_signals(stopping, rereads)
+    looks = [feed.look for feed in feeds.values()] + ([terms.tls.look] if terms.tls else [])
+    _heed_signals(stopping, [lambda: _reread(sources), *looks])
 
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(supervise(state, registry.shard(state.name), _log_failure)) for state in states
         ]
-        status = admin(lambda: Observed(started_s, states, registry, catalogue, discovery, census, terms.tls))
+        followed = [feed.state for feed in feeds.values()]
+        parts = started_s, states, registry, catalogue, discovery, census
+        status = admin(lambda: Observed(*parts, terms.tls, followed))
         async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
             log.info("starting", admin=f"{settings.admin.host}:{admin_port}", sources=names)
             if await _synced(registry, stopping):
@@ -108,7 +123,7 @@ async def run(
                     _give_back_memory(),
                 )
                 running += map(tasks.create_task, following)
-                async with serving_discovery(discovery, str(settings.xds), terms) as xds_port:
+                async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
                     log.info(
                         "serving",
                         xds=f"{settings.xds.host}:{xds_port}",
@@ -119,6 +134,17 @@ async def run(
                     log.info("stopping", streams=len(discovery.sessions))
         for task in running:
             task.cancel()
+
+
+@asynccontextmanager
+async def _opened(
+    discovery: Discovery, address: str, terms: Terms, feeds: Iterable[Feeding[Any]]
+) -> AsyncIterator[int]:
+    """Serve, and follow what is served beside services; gives the port."""
+    async with AsyncExitStack() as opening:
+        for feed in feeds:
+            opening.enter_context(feed.followed(discovery.publish))
+        yield await opening.enter_async_context(serving_discovery(discovery, address, terms))
 
 
 def _log_failure(state: SourceState, retry_s: float) -> None:
@@ -345,6 +371,45 @@ def _admission(settings: Settings) -> Admission:
     wildcards = settings.wildcard_namespaces
     admitted = frozenset(wildcards) if wildcards else None
     return Admission(settings.default_namespace or "", admitted, settings.cluster_domain)
+
+
+def _feeds(settings: Settings) -> dict[ResourceType, Feeding[Any]]:
+    """What is served beside services. Raises ConfigError."""
+    found: dict[ResourceType, Feeding[Any]] = {}
+    try:
+        if settings.runtime is not None:
+            found[ResourceType.RUNTIME] = _runtime(settings.runtime)
+        if settings.secrets is not None:
+            found[ResourceType.SECRET] = _secrets(settings.secrets)
+    except Mistake as mistake:  # they were good when the settings were read
+        raise ConfigError("serve", str(mistake)) from None
+    return found
+
+
+def _discovery(
+    settings: Settings, catalogue: Catalogue, feeds: Mapping[ResourceType, Feeding[Any]]
+) -> Discovery:
+    shelves = {type: feed.shelf for type, feed in feeds.items()}
+    return Discovery(catalogue, _admission(settings), _identity(settings), shelves)
+
+
+def _runtime(file: Path) -> Feeding[list[Resource]]:
+    shelf = Fed(ResourceType.RUNTIME)
+    return Feeding("runtime", lambda: [runtime(layer(file))], shelf, shelf.put)
+
+
+def _secrets(file: Path) -> Feeding[list[tuple[Resource, Grant]]]:
+    def encoded(each: Secret) -> Resource:
+        if each.authorities:
+            return validation(each.name, each.authorities)
+        return certificate(each.name, each.chain, each.key)
+
+    def found() -> list[tuple[Resource, Grant]]:
+        read = secrets(file)
+        return [(encoded(each), Grant(each.namespaces, each.ids, each.anyone)) for each in read]
+
+    shelf = Granted(ResourceType.SECRET)
+    return Feeding("secrets", found, shelf, shelf.grant)
 
 
 def _certificates(settings: Settings) -> Certificates | None:

@@ -19,7 +19,8 @@ from pilothouse.admin.status import (
     StreamStatus,
     SubscriptionStatus,
 )
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
+from pilothouse.feeds import Mistake, State
 from pilothouse.model.reasons import Reason
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
@@ -30,7 +31,7 @@ from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
-from pilothouse.sources import Fault
+from pilothouse.sources import Fault, Standing
 from pilothouse.structures.histogram import Histogram
 
 #: After how long without an answer a client is not just busy.
@@ -52,10 +53,12 @@ class Observed:
         discovery: Discovery,
         census: Census,
         certificates: Certificates | None = None,
+        feeds: Sequence[State] = (),
     ) -> None:
         self.started_at = started_s
         self._states, self._registry, self._catalogue = states, registry, catalogue
         self._discovery, self._census, self._certificates = discovery, census, certificates
+        self._feeds = feeds
 
     @property
     def draining(self) -> bool:
@@ -63,7 +66,7 @@ class Observed:
 
     @cached_property
     def sources(self) -> Sequence[SourceStatus]:
-        return tuple(_source(state, self._registry) for state in self._states)
+        return (*(_source(state, self._registry) for state in self._states), *map(_feed, self._feeds))
 
     @cached_property
     def quarantined(self) -> Sequence[Quarantine]:
@@ -82,7 +85,7 @@ class Observed:
 
     @property
     def resources(self) -> Mapping[str, int]:
-        return {type.label: count for type, count in self._catalogue.counts().items()}
+        return {type.label: shelf.count() for type, shelf in self._discovery.shelves.items()}
 
     @cached_property
     def streams(self) -> Sequence[StreamStatus]:
@@ -135,6 +138,17 @@ def _source(state: SourceState, registry: Registry) -> SourceStatus:
         unknown=registry.unknown(state.name).places,
         hold=_hold(registry.held(state.name)),
     )
+
+
+def _feed(state: State) -> SourceStatus:
+    """Of what is served beside services: without it the process does not start."""
+    faults = (_mistake(state.mistake),) if state.mistake else ()
+    return SourceStatus(state.name, synced=True, last_report_s=state.read_s, faults=faults)
+
+
+def _mistake(found: Mistake) -> FaultStatus:
+    parts: tuple[tuple[str, str | int], ...] = (("file", found.file), ("line", found.line))
+    return FaultStatus(found.place, found.field, found.message, Standing.LAST_GOOD.value, parts=parts)
 
 
 def _fault(fault: Fault) -> FaultStatus:

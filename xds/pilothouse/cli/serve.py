@@ -131,6 +131,14 @@ Hold = Annotated[
         help="How long services stay that vanish all at once, as with a folder.  [default: 120]",
     ),
 ]
+Runtime = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="YAML or JSON file: values of Envoy's runtime for all sidecars."),
+]
+Secrets = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="YAML file: certificates and CAs, and which sidecars may have them."),
+]
 Config = Annotated[str | None, typer.Option(metavar="FILE", help="YAML file of these settings.")]
 
 
@@ -165,6 +173,8 @@ def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     accept_missing: AcceptMissing = None,
     allow_empty: AllowEmpty = None,
     hold: Hold = None,
+    runtime: Runtime = None,
+    secrets: Secrets = None,
     config: Config = None,
 ) -> None:
     """Run the control plane until SIGTERM or SIGINT.

@@ -50,6 +50,9 @@ Families = Annotated[
         "--family", metavar="ipv4|ipv6", help="Repeatable, the preferred one first.  [default: both]"
     ),
 ]
+Runtime = Annotated[
+    bool, typer.Option("--runtime", help="Ask the control plane for values of the runtime (RTDS).")
+]
 TlsCa = Annotated[
     str, typer.Option(metavar="FILE", help="Use TLS; the CA that vouches for the control plane.")
 ]
@@ -74,6 +77,7 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
     admin_port: AdminPort = 19000,
     node_name: NodeName = "",
     family: Families = None,
+    runtime: Runtime = False,
     tls_ca: TlsCa = "",
     tls_cert: TlsCert = "",
     tls_key: TlsKey = "",
@@ -95,6 +99,7 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
         sotw=sotw,
         admin_port=admin_port,
         tls=_tls(tls_ca, tls_cert, tls_key, tls_san),
+        runtime=runtime,
     )
     typer.echo(written(sidecar), nl=False)
 

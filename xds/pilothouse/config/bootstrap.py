@@ -27,6 +27,8 @@ CONTROL_PLANE = "xds"
 """What the cluster of the control plane is called; no cluster of a service can be, see translate."""
 
 _EXTENSIONS = "envoy.extensions."
+RUNTIME_LAYER = "pilothouse"
+"""What the control plane calls its layer, see translate/runtime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class Tls:
 class Sidecar:
     """What sets one sidecar apart: who its node says it is, and where it finds the control plane.
 
-    `cluster` is the name of its kind; Envoy wants one, though nothing here depends on it.
+    `cluster` is the name of its kind; Envoy wants one, though nothing here depends on it. With `runtime` it
+    asks the control plane for values of its runtime.
     """
 
     node: Node
@@ -57,6 +60,7 @@ class Sidecar:
     sotw: bool = False
     admin_port: int = 19000
     tls: Tls | None = None
+    runtime: bool = False
 
 
 def bootstrap(sidecar: Sidecar) -> str:
@@ -69,14 +73,14 @@ def bootstrap(sidecar: Sidecar) -> str:
             "cds_config": _from_ads(),
             "ads_config": _ads(sidecar.sotw),
         },
-        "layered_runtime": _runtime(),
+        "layered_runtime": _runtime(sidecar.runtime),
         # The admin interface can end the process and shows all that it knows: for this machine only.
         "admin": {"address": _address(HostPort("127.0.0.1", sidecar.admin_port))},
     }
     return json.dumps(message, indent=2) + "\n"
 
 
-def _runtime() -> Message:
+def _runtime(asked: bool) -> Message:
     """More room for regular expressions, of which one that is too large costs a sidecar all of its routes.
 
     The control plane sends none of more than 100 instructions, Envoy's own limit, but versions of RE2 may
@@ -84,9 +88,11 @@ def _runtime() -> Message:
     """
     # As a float, since all numbers of a Struct are.
     larger = {"re2.max_program_size.error_level": float(_MOST_INSTRUCTIONS)}
+    layer = {"name": RUNTIME_LAYER, "rtds_config": _from_ads()}
     return {
         "layers": [
             {"name": "pilothouse", "static_layer": larger},
+            *([{"name": "rtds", "rtds_layer": layer}] if asked else []),
             {"name": "admin", "admin_layer": {}},
         ]
     }

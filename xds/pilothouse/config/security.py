@@ -42,7 +42,7 @@ def _identity_map(value: object) -> IdentityMap:
 
 def _check(cert: Path, key: Path, client_ca: Path | None = None) -> None:
     # Not at the top: most commands have no certificates to look at.
-    from pilothouse.server.certificates import Files, read
+    from pilothouse.feeds.pem import Files, read
 
     read(Files(cert, key, client_ca))
 

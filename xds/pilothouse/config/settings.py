@@ -31,6 +31,7 @@ from pilothouse.config.security import Security
 from pilothouse.kubernetes.realm import Network, network
 from pilothouse.sources import HOLD_S
 from pilothouse.sources.files.settings import FilesSettings
+from pilothouse.structures.paths import present
 from pilothouse.structures.written import named
 
 PREFIX = "PILOTHOUSE_"
@@ -113,6 +114,21 @@ def _listed(value: object) -> object:
     return tuple(item.strip() for part in parts for item in part.split(",") if item.strip())
 
 
+def _secrets(path: Path) -> Path:
+    from pilothouse.feeds.secrets import read
+
+    read(present(path))
+    return path
+
+
+def _runtime(path: Path) -> Path:
+    # Not at the top: most commands have no such file to look at.
+    from pilothouse.feeds.runtime import read
+
+    read(present(path))
+    return path
+
+
 Address = Annotated[HostPort, PlainValidator(_host_port)]
 
 _LISTED = BeforeValidator(_listed)
@@ -160,6 +176,8 @@ class Settings(FilesSettings, Listening, Security):
     `state` is a folder for what the next process has to know; without one it is the platform's, and with
     `no_state` nothing is kept. With `accept_missing` what cannot be read counts as absent. A massive loss
     that nobody stated is held for `hold` seconds; 0 believes it at once.
+    `runtime` is a file with the values of Envoy's runtime that all sidecars are to use, and `secrets`
+    one that names certificates and CAs, and who may have them.
     """
 
     log_format: Literal["auto", "human", "json"] = "auto"
@@ -180,6 +198,8 @@ class Settings(FilesSettings, Listening, Security):
     state: Path | None = None
     no_state: bool = False
     accept_missing: bool = False
+    runtime: Annotated[Path, AfterValidator(_runtime)] | None = None
+    secrets: Annotated[Path, AfterValidator(_secrets)] | None = None
     hold: float = Field(default=HOLD_S, ge=0, le=_LONGEST_HOLD_S, allow_inf_nan=False)
 
     @field_validator("no_state")
@@ -326,9 +346,14 @@ def _entries(file: Path, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Given]
             yield name, _Given(value, place)
 
 
+_PATHS = frozenset(
+    {"manifests", "tls_cert", "tls_key", "client_ca", "identity_map", "state", "runtime", "secrets"}
+)
+
+
 def _anchored(name: str, value: object, folder: Path) -> object:
     """Paths in a file are relative to it, since a service manager starts us in any directory."""
-    if name not in {"manifests", "tls_cert", "tls_key", "client_ca", "identity_map", "state"}:
+    if name not in _PATHS:
         return value
     if isinstance(value, list):
         return [_anchored(name, item, folder) for item in value]

@@ -4,53 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from enum import Enum
-from functools import cached_property
+from functools import cache, cached_property
 from types import MappingProxyType
-from typing import TypeAlias
 
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
 from pilothouse.encoding import rules, wire
+from pilothouse.encoding.types import Changes as Changes
+from pilothouse.encoding.types import ResourceType as ResourceType
 
-PREFIX = "type.googleapis.com/"
 _FINGERPRINT_MASK = (1 << 64) - 1
 #: In characters, of the version of a set.
 VERSION_SIZE = 16
 # In bytes, what a resource in a selection takes beside its encoding.
 _MEMBER = 200
-
-
-_LABELS = {"CLUSTER": "CDS", "ENDPOINTS": "EDS", "LISTENER": "LDS", "ROUTES": "RDS"}
-
-
-class ResourceType(Enum):
-    """The types that are served, in the order in which additions are sent: what is referred to first."""
-
-    CLUSTER = PREFIX + "envoy.config.cluster.v3.Cluster"
-    ENDPOINTS = PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
-    LISTENER = PREFIX + "envoy.config.listener.v3.Listener"
-    ROUTES = PREFIX + "envoy.config.route.v3.RouteConfiguration"
-
-    # Members are singletons, so identity serves; Enum's own hash is written in Python and is met
-    # several times on each push.
-    __hash__ = object.__hash__
-
-    @property
-    def url(self) -> str:
-        """The type URL, for example `type.googleapis.com/envoy.config.cluster.v3.Cluster`."""
-        return self.value
-
-    @property
-    def label(self) -> str:
-        """The short name of the type's discovery service, for people and metrics."""
-        return _LABELS[self.name]
-
-    @property
-    def full_state(self) -> bool:
-        """Whether a SotW response restates everything, so that leaving one out deletes it."""
-        return self is ResourceType.CLUSTER or self is ResourceType.LISTENER
 
 
 class Resource:
@@ -84,7 +52,7 @@ class Resource:
         self.version = digest.hexdigest()[:16]
         digest.update(name.encode())
         self.fingerprint = int.from_bytes(digest.digest()[:8], "big")
-        self.any = _ANY_HEAD[type] + wire.delimited(2, data)
+        self.any = _any_head(type) + wire.delimited(2, data)
         self.sotw_head = wire.head(2, len(self.any))
         inner = wire.text(1, self.version) + wire.head(2, len(self.any))
         self.delta_tail = wire.text(3, name)
@@ -95,10 +63,9 @@ class Resource:
         return f"<{self.type.label} {self.name} {self.version}>"
 
 
-_ANY_HEAD = {type: wire.text(1, type.url) for type in ResourceType}
-
-#: What changed in a world: names by type, created, changed or gone.
-Changes: TypeAlias = Mapping[ResourceType, frozenset[str]]
+@cache
+def _any_head(type: ResourceType) -> bytes:
+    return wire.text(1, type.url)
 
 
 class Selection:
@@ -152,12 +119,14 @@ def delta_body(resources: Iterable[Resource]) -> bytes:
     return b"".join([part for r in resources for part in (r.delta_head, r.any, r.delta_tail)])
 
 
-def no_endpoints(name: str) -> Resource:
-    """An empty load assignment, which takes the endpoints of a cluster away: leaving it out would not.
+def emptied(type: ResourceType, name: str) -> Resource:
+    """One that holds nothing: an empty load assignment takes the endpoints of a cluster away, and leaving it
+    out would not.
 
     Clients may ask for any name, so nothing of it is kept.
     """
-    return Resource(ResourceType.ENDPOINTS, name, wire.text(1, name))
+    assert type.empty is not None
+    return Resource(type, name, type.empty(name))
 
 
 def packed(message: Message) -> Any:

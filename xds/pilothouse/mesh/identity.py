@@ -37,6 +37,32 @@ class Certificate(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Principal:
+    """What is proven of a client: its namespace, empty if that is not, and the URIs in its certificate."""
+
+    namespace: str = ""
+    ids: frozenset[str] = frozenset()
+
+
+#: A client of which nothing is proven.
+NOBODY = Principal()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Who may have something: clients in namespaces, where `*` is any, clients with ids, or anyone."""
+
+    namespaces: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()
+    anyone: bool = False
+
+    def holds(self, client: Principal) -> bool:
+        if self.anyone or not self.ids.isdisjoint(client.ids):
+            return True
+        return bool(client.namespace) and not self.namespaces.isdisjoint((client.namespace, "*"))
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """Whose certificates are those of a namespace; None is the one that the pattern captures.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import chain, count
+from itertools import count
 from typing import Literal
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import (
@@ -12,10 +12,10 @@ from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import (
     DeltaDiscoveryResponse,
 )
 from pilothouse.encoding import wire
-from pilothouse.encoding.resources import Changes, ResourceType, delta_body
+from pilothouse.encoding.resources import delta_body
+from pilothouse.encoding.types import TYPES, Changes, ResourceType, turns
 from pilothouse.protocol.ordering import Ordering
 from pilothouse.protocol.subscription import (
-    TURNS,
     Claimed,
     Difference,
     Names,
@@ -35,6 +35,8 @@ from pilothouse.structures.delivery import Delivery
 _TYPE_URL, _NONCE = 4, 5
 _REQUEST_TYPE_URL, _RESPONSE_NONCE = 2, 6
 
+TURNS = turns()
+
 
 class DeltaStream:
     """One stream of DeltaDiscoveryRequests, of one type or, with ADS, of several."""
@@ -42,12 +44,13 @@ class DeltaStream:
     variant: Literal["delta"] = "delta"
     Request = DeltaDiscoveryRequest
 
-    def __init__(self) -> None:
+    def __init__(self, types: tuple[ResourceType, ...] = TYPES) -> None:
         #: Whether a first request without names asks for everything: not of a gRPC client (gRFC A27).
         self.legacy = True
         self.subscriptions: dict[ResourceType, Subscription] = {}
         self._ordering = Ordering()
         self._nonces = count(1)
+        self._turns = TURNS if types is TYPES else turns(types)
 
     @property
     def wake_at(self) -> float | None:
@@ -72,14 +75,10 @@ class DeltaStream:
             everything = started or (self.legacy and type.full_state and not added)
             subscription = self.subscriptions[type] = _first(type, asked, everything, request)
             added, started = frozenset(), False
-            if type is ResourceType.ENDPOINTS:
-                subscription.again(self._ordering.warming)
-            elif type is ResourceType.CLUSTER and subscription.returning:
-                self._ordering.returned(now)
+            self._ordering.begun(subscription, now)
         elif request.response_nonce and request.response_nonce == subscription.nonce:
             subscription.answered(request, now)
-            if type is ResourceType.CLUSTER:
-                self._ordering.clusters_answered(now)
+            self._ordering.answered(type, now)
         if added or started:
             _subscribe(subscription, added, started)
         if dropped or ended:
@@ -90,8 +89,7 @@ class DeltaStream:
         for type, subscription in self.subscriptions.items():
             if subscription.accepted_by(data):
                 subscription.accepted(now)
-                if type is ResourceType.CLUSTER:
-                    self._ordering.clusters_answered(now)
+                self._ordering.answered(type, now)
                 return type
         return None
 
@@ -110,7 +108,7 @@ class DeltaStream:
     def poll(self, world: World, now: float) -> Response | None:
         """The next DeltaDiscoveryResponse to send, encoded. Call until it returns None."""
         self._ordering.wake_at = None
-        for type in TURNS:  # most polls, after a write and after an ACK, find nothing
+        for type in self._turns:  # most polls, after a write and after an ACK, find nothing
             subscription = self.subscriptions.get(type)
             if subscription is not None and subscription.stirring:
                 response = self._turn(subscription, world, now)
@@ -139,10 +137,7 @@ class DeltaStream:
         self, subscription: Subscription, difference: Difference, removed: list[str], now: float
     ) -> Response:
         changed = difference.changed
-        if changed and subscription.type is ResourceType.CLUSTER:
-            self._ordering.clusters_sent(changed, self.subscriptions, now)
-        elif subscription.type is ResourceType.ENDPOINTS:
-            self._ordering.endpoints_sent(chain((resource.name for resource in changed), difference.missing))
+        self._ordering.sending(subscription, changed, difference.missing, self.subscriptions, now)
         subscription.record(difference)
         if removed:
             subscription.forget(removed)

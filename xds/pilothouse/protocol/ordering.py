@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from pilothouse.encoding.resources import Resource, ResourceType
+from pilothouse.encoding.resources import Resource
+from pilothouse.encoding.types import TYPES, ResourceType
 from pilothouse.protocol.subscription import Subscription
 
 WARM_S = 3.0  # for the acknowledgement of clusters
@@ -18,7 +19,8 @@ ARRIVE_S = 0.1  # for a returning client to ask for listeners, too
 RETURN_S = 1.0  # for the acknowledgement of clusters by a returning client that has asked for routes
 RELEASE_S = WARM_S + 3.0  # for routes and listeners, which may wait themselves, to let go of what is removed
 
-FOLLOWERS = (ResourceType.LISTENER, ResourceType.ROUTES)
+#: What refers to clusters.
+FOLLOWERS = tuple(type for type in TYPES if type.waits_for is ResourceType.CLUSTER)
 
 Subscriptions = Mapping[ResourceType, Subscription]
 
@@ -36,14 +38,41 @@ class Ordering:
         #: When to look again if nothing else happens before; None if nothing waits.
         self.wake_at: float | None = None
 
-    def returned(self, now: float) -> None:
-        """A client is back that has clusters, and so has routes that refer to them, and will say so."""
-        self._followers_by = now + ARRIVE_S
+    def begun(self, subscription: Subscription, now: float) -> None:
+        """A client that can say what it has asked for a type for the first time on this stream.
 
-    def clusters_sent(self, resources: Collection[Resource], all: Subscriptions, now: float) -> None:
+        One that has clusters has routes that refer to them, too, and will say so.
+        """
+        if subscription.type is ResourceType.ENDPOINTS:
+            subscription.again(self.warming)
+        elif subscription.type is ResourceType.CLUSTER and subscription.returning:
+            self._followers_by = now + ARRIVE_S
+
+    def answered(self, type: ResourceType, now: float) -> None:
+        """The last response of a type was accepted or rejected."""
+        if type is ResourceType.CLUSTER:
+            self._warm_by = min(self._warm_by, now + FOLLOW_UP_S)
+
+    def sending(
+        self,
+        subscription: Subscription,
+        changed: Collection[Resource],
+        empty: Iterable[str],
+        all: Subscriptions,
+        now: float,
+    ) -> None:
+        """This is about to be sent, and is not recorded yet; of the names in `empty` there is nothing."""
+        if subscription.type is ResourceType.CLUSTER:
+            if changed:
+                self._warm(changed, all, now)
+        elif self._cold and subscription.type is ResourceType.ENDPOINTS:
+            # These clusters wait for their endpoints no more, even if there are none.
+            self._cold.difference_update([resource.name for resource in changed], empty)
+
+    def _warm(self, resources: Collection[Resource], all: Subscriptions, now: float) -> None:
         """Changed clusters warm until their endpoints come, changed or not, so these are sent again.
 
-        In Delta Envoy does not ask for them. To be called before the clusters are recorded as sent.
+        In Delta Envoy does not ask for them.
         """
         names = [resource.name for resource in resources]
         clusters = all[ResourceType.CLUSTER]
@@ -61,20 +90,12 @@ class Ordering:
             )
             self._warm_by = now + WARM_S
 
-    def clusters_answered(self, now: float) -> None:
-        self._warm_by = min(self._warm_by, now + FOLLOW_UP_S)
-
-    def endpoints_sent(self, names: Iterable[str]) -> None:
-        """These clusters wait for their endpoints no more, even if there are none."""
-        if self._cold:
-            self._cold.difference_update(names)
-
     def may_add(self, subscription: Subscription, all: Subscriptions, now: float) -> bool:
         """Whether what is new of a type may be sent: routes only after the clusters they lead to."""
         clusters = all.get(ResourceType.CLUSTER)
         if subscription is clusters:
             return self._arrived(subscription, all, now)
-        if subscription.type not in FOLLOWERS or clusters is None:
+        if subscription.type.waits_for is not ResourceType.CLUSTER or clusters is None:
             return True
         asked = (subscription.due or subscription.owed) and not subscription.returning
         until = (self._warm_by if self._cold else now) if asked else self._hold(subscription, clusters, now)
@@ -103,7 +124,7 @@ class Ordering:
     def removable(self, subscription: Subscription, all: Subscriptions, now: float) -> list[str]:
         """What is gone of a type and may be taken away: clusters only after the routes to them."""
         departed = subscription.departed
-        if not departed or subscription.type in FOLLOWERS:
+        if not departed or not subscription.type.leaves_last:
             return sorted(departed)
         if now < self._followers_by and not all.keys() >= set(FOLLOWERS):
             self._wake(self._followers_by)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import chain, count
+from itertools import count
 from typing import Literal
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
 from pilothouse.encoding import wire
 from pilothouse.encoding.resources import (
     VERSION_SIZE,
-    Changes,
     Resource,
-    ResourceType,
+    emptied,
     fingerprint,
-    no_endpoints,
     sotw_body,
     version,
 )
+from pilothouse.encoding.types import TYPES, Changes, ResourceType, turns
 from pilothouse.protocol.ordering import Ordering
 from pilothouse.protocol.subscription import (
     LONGEST_VERSION,
-    TURNS,
     Difference,
     Excess,
     Names,
@@ -42,8 +40,7 @@ _VERSION_INFO, _TYPE_URL, _NONCE = 1, 4, 5
 # them has to fit into the 4 MiB that a gRPC client takes.
 _LONGEST_AWAITED, _MOST_AWAITED = 512, 1000
 
-#: Whose versions must have matched on this stream before those of another type are believed.
-_BEFORE = {ResourceType.ENDPOINTS: ResourceType.CLUSTER, ResourceType.ROUTES: ResourceType.LISTENER}
+TURNS = turns()
 
 
 class SotwStream:
@@ -52,12 +49,13 @@ class SotwStream:
     variant: Literal["sotw"] = "sotw"
     Request = DiscoveryRequest
 
-    def __init__(self) -> None:
+    def __init__(self, types: tuple[ResourceType, ...] = TYPES) -> None:
         #: Whether a first request without names asks for everything: not of a gRPC client (gRFC A27).
         self.legacy = True
         self.subscriptions: dict[ResourceType, Subscription] = {}
         self._ordering = Ordering()
         self._nonces = count(1)
+        self._turns = TURNS if types is TYPES else turns(types)
         self._resumed: set[ResourceType] = set()  # the client proved that it has the current state
 
     @property
@@ -85,8 +83,7 @@ class SotwStream:
             _resubscribe(subscription, names)
         elif request.response_nonce == subscription.nonce:
             subscription.answered(request, now)
-            if type is ResourceType.CLUSTER:
-                self._ordering.clusters_answered(now)
+            self._ordering.answered(type, now)
             _resubscribe(subscription, names)
         elif subscription.awaiting:
             _crossed(subscription, names)
@@ -96,8 +93,7 @@ class SotwStream:
         for type, subscription in self.subscriptions.items():
             if subscription.accepted_by(data):
                 subscription.accepted(now)
-                if type is ResourceType.CLUSTER:
-                    self._ordering.clusters_answered(now)
+                self._ordering.answered(type, now)
                 return type
         return None
 
@@ -116,7 +112,7 @@ class SotwStream:
     def poll(self, world: World, now: float) -> Response | None:
         """The next DiscoveryResponse to send, encoded. Call until it returns None."""
         self._ordering.wake_at = None
-        for type in TURNS:  # most polls, after a write and after an ACK, find nothing
+        for type in self._turns:  # most polls, after a write and after an ACK, find nothing
             subscription = self.subscriptions.get(type)
             if subscription is not None and subscription.stirring:
                 response = self._turn(subscription, world, now)
@@ -140,7 +136,7 @@ class SotwStream:
         changed += subscription.kept(gone)
         response = None
         if not subscription.type.full_state:
-            response = self._parts(subscription, difference, gone)
+            response = self._parts(subscription, difference, gone, now)
         elif changed or gone or subscription.due:
             response = self._whole(subscription, world, changed, gone, now)
         if response is None:
@@ -151,8 +147,7 @@ class SotwStream:
         self, subscription: Subscription, world: World, changed: list[Resource], gone: list[str], now: float
     ) -> Response:
         """A response that restates the subscription, with what is gone but may still be referred to."""
-        if changed and subscription.type is ResourceType.CLUSTER:
-            self._ordering.clusters_sent(changed, self.subscriptions, now)
+        self._ordering.sending(subscription, changed, (), self.subscriptions, now)
         stated, held = subscription.selected(world), subscription.sent
         for name in gone:
             del subscription.departed[name]
@@ -161,19 +156,20 @@ class SotwStream:
         subscription.restate(resources, stated.fingerprint + fingerprint(kept.values()))
         return self._respond(subscription, stated.sotw_body + sotw_body(kept.values()))
 
-    def _parts(self, subscription: Subscription, difference: Difference, gone: list[str]) -> Response | None:
+    def _parts(
+        self, subscription: Subscription, difference: Difference, gone: list[str], now: float
+    ) -> Response | None:
         """A response that leaves out what the client has; None if there is nothing to say."""
         empty = _emptied(subscription, difference.missing, gone)
         if gone:
             subscription.forget(gone)
         if not (difference.changed or empty or self._outdated(subscription)):
             return None
-        if subscription.type is ResourceType.ENDPOINTS:
-            self._ordering.endpoints_sent(chain((resource.name for resource in difference.changed), empty))
+        self._ordering.sending(subscription, difference.changed, empty, self.subscriptions, now)
         subscription.record(difference)
         body = difference.whole.sotw_body if difference.whole else sotw_body(difference.changed)
         if empty:
-            body += sotw_body(map(no_endpoints, empty))
+            body += sotw_body(emptied(subscription.type, name) for name in empty)
         return self._respond(subscription, body)
 
     def _outdated(self, subscription: Subscription) -> bool:
@@ -182,7 +178,8 @@ class SotwStream:
         What it gave up, or what went away in silence, is in the version that it has. Such a version is
         replaced by an empty response, on streams where it would be believed.
         """
-        before = self.subscriptions.get(_BEFORE[subscription.type])
+        after = subscription.type.resumes_after
+        before = self.subscriptions.get(after) if after is not None else None
         if before is None or not before.legacy or not subscription.told:
             return False
         return subscription.told != version(subscription.fingerprint)
@@ -199,13 +196,8 @@ class SotwStream:
         type, claim = subscription.type, subscription.claim
         subscription.claim = ""
         # All that such a response lacks is gone from the client, or no name of it leads there any more.
-        subscription.unproven = type is not ResourceType.ENDPOINTS
-        if type.full_state:
-            known = subscription.legacy
-        else:
-            before = _BEFORE[type]
-            known = before in self._resumed and not self.subscriptions[before].nonce
-        if not known:
+        subscription.unproven = not type.stands_alone
+        if not self._believable(subscription):
             return False
         current = subscription.selected(world)
         if version(current.fingerprint) != claim:
@@ -215,6 +207,13 @@ class SotwStream:
         subscription.unproven = False
         self._resumed.add(type)
         return True
+
+    def _believable(self, subscription: Subscription) -> bool:
+        """Whether what a client said in its first request of a type can prove anything."""
+        if subscription.type.full_state:
+            return subscription.legacy
+        before = subscription.type.resumes_after
+        return before is not None and before in self._resumed and not self.subscriptions[before].nonce
 
     def _respond(self, subscription: Subscription, body: bytes) -> Response:
         # Version, type and nonce have the same field numbers in a request.
@@ -262,13 +261,13 @@ def _first(type: ResourceType, names: Names, claim: str, legacy: bool) -> Subscr
 
 
 def _emptied(subscription: Subscription, missing: list[str], gone: list[str]) -> list[str]:
-    """The names of which an empty list of endpoints is sent; absence would say nothing.
+    """The names of which what is empty is sent, such as no endpoints; absence would say nothing.
 
     Those that are gone, so that the version of the response, which is of what still exists, is the
     one that this client will have when it has dropped the names, and can prove when it reconnects.
     And those that are asked for and never were: a cluster that waits for them warms for 15 seconds.
     """
-    if subscription.type is not ResourceType.ENDPOINTS:
+    if subscription.type.empty is None:
         return []
     awaited = [name for name in missing if 0 < len(name) <= _LONGEST_AWAITED][:_MOST_AWAITED]
     return list(dict.fromkeys((*gone, *awaited)))
@@ -282,7 +281,7 @@ def _resubscribe(subscription: Subscription, request: Names) -> None:
     wildcard = wildcard or subscription.legacy
     if (names, wildcard) == (subscription.names, subscription.wildcard):
         return
-    if subscription.claim and subscription.type is not ResourceType.ENDPOINTS:
+    if subscription.claim and not subscription.type.stands_alone:
         subscription.unproven = True
     subscription.claim = ""  # was about other names
     started = wildcard and not subscription.wildcard

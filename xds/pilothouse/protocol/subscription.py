@@ -25,10 +25,6 @@ _LONGEST_ERROR = 500
 # From so many names on they are looked up together, and not brought into order, which takes longest.
 _MANY = 1000
 
-#: The order in which types are looked at. The second look is for removals that the first found
-#: nothing left to wait for.
-TURNS = (*ResourceType, ResourceType.ENDPOINTS, ResourceType.CLUSTER)
-
 
 class Excess(ValueError):
     """A request for more than a client is granted; the text names the field and the limit."""
@@ -226,7 +222,7 @@ class Subscription:
 
     def _finder(self, world: World, names: Collection[str]) -> Callable[[str], Resource | None]:
         if len(names) < _MANY:
-            return partial(world.get, self.type)
+            return world.finder(self.type)
         return world.chosen(self.type, frozenset(names)).resources.get
 
     def settled(self) -> None:

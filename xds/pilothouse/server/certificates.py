@@ -5,90 +5,14 @@ What is read is checked as a whole: a certificate whose key is not written yet c
 
 from __future__ import annotations
 
-import os
-import stat
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 
 import structlog
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from pilothouse.feeds.looking import Looking
+from pilothouse.feeds.pem import Files, Unusable, read
 
 log = structlog.get_logger(__name__)
-
-#: How often the files are looked at.
-LOOK_S = 2.0
-_LONGEST = 1 << 20
-#: A certificate should be renewed a week before its end, or a fifth of its life if that is less.
-_SOON, _SHARE = timedelta(days=7), 5
-
-
-class Unusable(ValueError):
-    """Files that cannot be used; the text names the file and says why, and quotes nothing out of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Where they are. Certificate files can hold a chain, the CA file several CAs."""
-
-    cert: Path
-    key: Path
-    client_ca: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Validity:
-    """From when to when a file is of use."""
-
-    file: Path
-    since: datetime
-    until: datetime
-
-    def complaint(self, now: datetime) -> str:
-        """What is the matter with it, if anything is."""
-        if now >= self.until:
-            return f"{self.file} expired at {self.until:%Y-%m-%d %H:%M} UTC"
-        if now < self.since:
-            return f"{self.file} is not valid before {self.since:%Y-%m-%d %H:%M} UTC"
-        if self.until - now < min(_SOON, (self.until - self.since) / _SHARE):
-            return f"{self.file} expires soon, at {self.until:%Y-%m-%d %H:%M} UTC"
-        return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """PEM contents that fit together. With `client_ca`, clients must present a certificate that it signed."""
-
-    cert: bytes
-    key: bytes
-    client_ca: bytes | None
-    validities: tuple[Validity, ...]
-    caution: str = ""  # about the file of the key
-
-    @property
-    def contents(self) -> tuple[bytes, bytes, bytes | None]:
-        return self.cert, self.key, self.client_ca
-
-    def __repr__(self) -> str:
-        return "<Tls>"  # never the key
-
-
-def read(files: Files) -> Tls:
-    """What the files hold now. Raises Unusable."""
-    cert, key = _content(files.cert), _content(files.key)
-    chain = _certificates(files.cert, cert)
-    _match(files, chain[0], key)
-    validities = [_of_chain(files.cert, chain)]
-    ca = None
-    if files.client_ca is not None:
-        ca = _content(files.client_ca)
-        validities.append(_of_bundle(files.client_ca, _certificates(files.client_ca, ca)))
-    return Tls(cert, key, ca, tuple(validities), _caution(files.key))
 
 
 class Certificates:
@@ -101,8 +25,8 @@ class Certificates:
         #: Why the files, as they are now, are not used; empty if they are.
         self.error = ""
         self._warned: set[str] = set()
-        self._wake = threading.Event()
-        self._ended = False
+        looking = Looking("certificates", self.refresh)
+        self.watched, self.look = looking.watched, looking.look
         self._warn()
 
     @property
@@ -125,31 +49,6 @@ class Certificates:
             self.tls, self.error = found, ""
         self._warn()
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Refresh every few seconds while the context is open.
-
-        On a thread that nobody waits for: a file system that hangs must stop neither the loop nor the exit.
-        """
-        threading.Thread(target=self._watch, name="certificates", daemon=True).start()
-        try:
-            yield
-        finally:
-            self._ended = True
-            self._wake.set()
-
-    def look(self) -> None:
-        """Refresh soon, without waiting for it."""
-        self._wake.set()
-
-    def _watch(self) -> None:
-        while True:
-            self._wake.wait(LOOK_S)
-            self._wake.clear()
-            if self._ended:
-                return
-            self.refresh()
-
     def _cautions(self) -> list[str]:
         """About what is in force."""
         now = datetime.now(UTC)
@@ -163,65 +62,3 @@ class Certificates:
             if caution not in self._warned:
                 log.warning("certificate", problem=caution)
         self._warned = set(cautions)
-
-
-def _content(path: Path) -> bytes:
-    """Not blocking: what was a file may be a pipe now."""
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            content = os.read(file, _LONGEST)
-        finally:
-            os.close(file)
-    except OSError as error:
-        raise Unusable(f"{path}: {error.strerror}") from None
-    return content
-
-
-def _certificates(path: Path, content: bytes) -> list[x509.Certificate]:
-    try:
-        found = x509.load_pem_x509_certificates(content)
-    except ValueError:
-        raise Unusable(f"{path} holds no certificates (PEM)") from None
-    if len(found) != content.count(b"-----BEGIN CERTIFICATE-----"):
-        raise Unusable(f"{path} is cut off: a certificate in it has no end")
-    return found
-
-
-def _match(files: Files, certificate: x509.Certificate, key: bytes) -> None:
-    mismatch = f"{files.key} is not the key of {files.cert}"
-    try:
-        public = load_pem_private_key(key, None).public_key()
-        theirs = certificate.public_key()
-    except TypeError:
-        raise Unusable(f"{mismatch}: it is encrypted") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise Unusable(f"{mismatch}: it is not a private key that can be read") from None
-    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if public.public_bytes(*form) != theirs.public_bytes(*form):
-        raise Unusable(f"{mismatch}: they do not match")
-
-
-def _of_chain(path: Path, chain: Sequence[x509.Certificate]) -> Validity:
-    """Of use as long as all are."""
-    return Validity(
-        path,
-        max(each.not_valid_before_utc for each in chain),
-        min(each.not_valid_after_utc for each in chain),
-    )
-
-
-def _of_bundle(path: Path, bundle: Sequence[x509.Certificate]) -> Validity:
-    """Those of the valid CA that expires first: an expired one may stay beside its successor."""
-    now = datetime.now(UTC)
-    living = [each for each in bundle if each.not_valid_after_utc > now]
-    first = min(living or bundle, key=lambda each: each.not_valid_after_utc)
-    return Validity(path, first.not_valid_before_utc, first.not_valid_after_utc)
-
-
-def _caution(key: Path) -> str:
-    try:
-        mode = stat.S_IMODE(key.stat().st_mode)
-    except OSError:
-        return ""  # gone since it was read; the next look says so
-    return f"{key} is a private key that others can read: its mode is {mode:04o}" if mode & 0o004 else ""

@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import grpc
 import structlog
 
-from pilothouse.encoding.resources import Changes, ResourceType
+from pilothouse.encoding.types import Changes, ResourceType
 from pilothouse.mesh.audience import OPEN, Admission, Audience, Node, audience
-from pilothouse.mesh.identity import Identity
+from pilothouse.mesh.identity import Identity, Principal
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
 from pilothouse.server.methods import SERVICES
 from pilothouse.server.namesakes import Namesakes
-from pilothouse.server.peer import presented
+from pilothouse.server.peer import is_local, presented
 from pilothouse.server.session import BadRequest, Context, Session, Stream
 from pilothouse.server.tally import Tally
 from pilothouse.serving.catalogue import Catalogue
-from pilothouse.serving.changes import Change, affected
+from pilothouse.serving.changes import Noticed, affected
+from pilothouse.serving.shelves import Shelves, of_services
 from pilothouse.serving.world import World
 from pilothouse.structures.delivery import Delivery
 from pilothouse.structures.turns import Steps, at_once
@@ -43,9 +44,15 @@ class Discovery:
     """All streams of this process."""
 
     def __init__(
-        self, catalogue: Catalogue, admission: Admission = OPEN, identity: Identity | None = None
+        self,
+        catalogue: Catalogue,
+        admission: Admission = OPEN,
+        identity: Identity | None = None,
+        feeds: Shelves | None = None,
     ) -> None:
         self._catalogue = catalogue
+        #: What is served: of services, and of what else there is.
+        self.shelves: Shelves = {**of_services(catalogue), **(feeds or {})}
         self._admission = admission
         self._identity = identity  # None: a client is who it says it is
         self._conversations: dict[Session, asyncio.Task[None] | None] = {}
@@ -58,11 +65,11 @@ class Discovery:
         """The open streams, for the admin to read."""
         return self._conversations.keys()
 
-    def publish(self, changes: list[Change], delivery: Delivery | None = None) -> None:
+    def publish(self, changes: Sequence[Noticed], delivery: Delivery | None = None) -> None:
         """Wake the streams that these changes concern; what they answer confirms the delivery."""
         at_once(self.publishing(changes, delivery))
 
-    def publishing(self, changes: list[Change], delivery: Delivery | None = None) -> Steps[None]:
+    def publishing(self, changes: Sequence[Noticed], delivery: Delivery | None = None) -> Steps[None]:
         """As `publish`, in steps. Whatever a stream sends before it is woken is of the newest state, too."""
         seen: dict[Audience, Changes] = {}
         last: Audience | None = None
@@ -126,8 +133,13 @@ class Discovery:
         return grpc.stream_stream_rpc_method_handler(converse)
 
     def _world_of(self, node: Node, context: Context) -> World:
-        bound = self._identity.namespace(presented(context)) if self._identity else ""
-        return World(self._catalogue, audience(node, self._admission, bound))
+        certificate = presented(context)
+        bound = self._identity.namespace(certificate) if self._identity else ""
+        found = audience(node, self._admission, bound)
+        # What a client says of itself proves nothing, but on this machine.
+        proven = bound or (found.namespace if self._identity is None and is_local(context) else "")
+        principal = Principal(proven, frozenset(certificate.uris))
+        return World(self._catalogue, found, self.shelves, principal)
 
     async def _converse(self, session: Session, context: Context) -> None:
         reason = _FAILED

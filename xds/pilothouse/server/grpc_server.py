@@ -10,7 +10,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from pilothouse.server.certificates import Certificates, Tls
+from pilothouse.feeds.pem import Tls
+from pilothouse.server.certificates import Certificates
 from pilothouse.server.descriptors import for_sidecars
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.methods import SERVICES

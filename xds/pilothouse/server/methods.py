@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import NamedTuple
 
-from pilothouse._pb.envoy.service.cluster.v3 import cds_pb2
-from pilothouse._pb.envoy.service.discovery.v3 import ads_pb2
-from pilothouse._pb.envoy.service.endpoint.v3 import eds_pb2
-from pilothouse._pb.envoy.service.listener.v3 import lds_pb2
-from pilothouse._pb.envoy.service.route.v3 import rds_pb2
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import TYPES, ResourceType
+
+_ADS = "envoy/service/discovery/v3/ads.proto", "AggregatedDiscoveryService"
 
 
 class Service(NamedTuple):
@@ -21,15 +19,13 @@ class Service(NamedTuple):
     type: ResourceType | None
 
 
-def _service(module: object, name: str, methods: str, type: ResourceType | None) -> Service:
-    descriptor = module.DESCRIPTOR.services_by_name[name]  # type: ignore[attr-defined]
-    return Service(descriptor.full_name, f"Stream{methods}", f"Delta{methods}", type)
+def _service(proto: str, name: str, type: ResourceType | None = None) -> Service:
+    module = import_module("pilothouse._pb." + proto.removesuffix(".proto").replace("/", ".") + "_pb2")
+    descriptor = module.DESCRIPTOR.services_by_name[name]
+    methods = descriptor.methods_by_name
+    [sotw] = (method for method in methods if method.startswith("Stream"))
+    [delta] = (method for method in methods if method.startswith("Delta"))
+    return Service(descriptor.full_name, sotw, delta, type)
 
 
-SERVICES = (
-    _service(ads_pb2, "AggregatedDiscoveryService", "AggregatedResources", None),
-    _service(cds_pb2, "ClusterDiscoveryService", "Clusters", ResourceType.CLUSTER),
-    _service(eds_pb2, "EndpointDiscoveryService", "Endpoints", ResourceType.ENDPOINTS),
-    _service(lds_pb2, "ListenerDiscoveryService", "Listeners", ResourceType.LISTENER),
-    _service(rds_pb2, "RouteDiscoveryService", "Routes", ResourceType.ROUTES),
-)
+SERVICES = (_service(*_ADS), *(_service(type.proto, type.service, type) for type in TYPES))

@@ -12,7 +12,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
-from pilothouse.encoding.resources import Changes, ResourceType
+from pilothouse.encoding.types import BY_URL, Changes, ResourceType
 from pilothouse.mesh.audience import BadNode, Dialect, ForeignNamespace, Node
 from pilothouse.mesh.identity import Unidentified
 from pilothouse.protocol.delta import DeltaStream
@@ -37,8 +37,6 @@ _MANY_CLUSTERS = 1000
 # A request of more bytes is worked off in turns; and so is what takes longer than this, in seconds.
 _LARGE = 1 << 18
 _TURN_S = 0.01
-
-_BY_URL = {type.url: type for type in ResourceType}
 
 
 class BadRequest(ValueError):
@@ -211,7 +209,7 @@ class Session:
             raise BadRequest("type_url: is required on an aggregated stream")
         if self._type is not None:
             raise BadRequest(f"type_url: {url} is not served by this method")
-        return _BY_URL.get(url)
+        return BY_URL.get(url)
 
     def _rejected(self, type: ResourceType, reason: str) -> None:
         self._tally.rejected(type)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pilothouse.encoding.resources import Resource, ResourceType, Selection
 from pilothouse.mesh.audience import ANYBODY, Address, Audience, Capture, Dialect, Scope, Vantage
@@ -57,6 +57,14 @@ class Quarantined:
     since_s: float
 
 
+class Counts(NamedTuple):
+    """Of resources; `listeners` are those beside the egress listener."""
+
+    clusters: int
+    assignments: int
+    listeners: int
+
+
 class Catalogue:
     """The translated services. Pure: time, tasks and logs are the caller's.
 
@@ -90,14 +98,10 @@ class Catalogue:
         size = sum(len(resource.any) for resource in assigned)
         return sum(map(len, caches)) + len(assigned), sum(cache.size for cache in caches) + size
 
-    def counts(self) -> Mapping[ResourceType, int]:
-        """How many resources there are, for a client that may see all. Costs no look at any of them."""
-        return {
-            ResourceType.CLUSTER: len(self._directory.clusters),
-            ResourceType.ENDPOINTS: self._directory.assignments,
-            ResourceType.LISTENER: self._directory.listeners + 1,
-            ResourceType.ROUTES: 1,
-        }
+    def counts(self) -> Counts:
+        """How much there is, for a client that may see all. Costs no look at any of it."""
+        directory = self._directory
+        return Counts(len(directory.clusters), directory.assignments, directory.listeners)
 
     def apply(self, names: Iterable[ServiceName], services: Mapping[ServiceName, Service]) -> list[Change]:
         """Take over these services as they are now. Costs as much as what changed."""

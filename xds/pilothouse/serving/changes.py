@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from pilothouse.encoding.resources import Changes, ResourceType
 from pilothouse.mesh.audience import Dialect, Scope
@@ -35,6 +35,12 @@ class Change:
     targets: frozenset[str] = frozenset()
     leading: frozenset[Leading] = frozenset()
 
+    def seen(self, scope: Scope, dialect: Dialect) -> Changes:
+        """What of it can be seen in a scope, by names as they are in a dialect."""
+        if scope.sees(self.service):
+            return _spoken(self, dialect)
+        return _spoken(_led_to(self), dialect) if scope.led(self.service, self.leading) else {}
+
 
 def change(name: ServiceName, before: Before, directory: Directory, captured: Following) -> Change:
     """What has become of a service, and of the clusters that its names lead to, since `before`."""
@@ -56,18 +62,20 @@ def change(name: ServiceName, before: Before, directory: Directory, captured: Fo
     return Change(_exposed(name, old, new), names, told, frozenset(directory.leading_to(name)))
 
 
+class Noticed(Protocol):
+    """Anything that may change says what of it can be seen in a scope."""
+
+    def seen(self, scope: Scope, dialect: Dialect) -> Changes: ...
+
+
 def concerns(change: Change, scope: Scope) -> bool:
     """Whether anything of a change can be seen in a scope."""
     return scope.sees(change.service) or scope.led(change.service, change.leading)
 
 
-def affected(changes: Iterable[Change], scope: Scope, dialect: Dialect) -> Changes:
+def affected(changes: Iterable[Noticed], scope: Scope, dialect: Dialect) -> Changes:
     """What of these changes can be seen in a scope."""
-    seen = [
-        _spoken(change if scope.sees(change.service) else _led_to(change), dialect)
-        for change in changes
-        if concerns(change, scope)
-    ]
+    seen = [names for change in changes if (names := change.seen(scope, dialect))]
     if len(seen) == 1:
         return seen[0]
     return _united(*seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 
 from pilothouse.encoding.resources import ResourceType
@@ -18,7 +19,7 @@ class Knowledge:
         self.complete = True
         self._unserved: frozenset[ServiceName] = frozenset()
         self._partial: frozenset[ServiceName] = frozenset()
-        self._gone: dict[ResourceType, set[str]] = {type: set() for type in ResourceType}
+        self._gone: defaultdict[ResourceType, set[str]] = defaultdict(set)
 
     def learn(self, all_read: bool, partial: frozenset[ServiceName]) -> bool:
         """Take note of whether the sources could read everything, and of which services perhaps only a part.
@@ -46,11 +47,9 @@ class Knowledge:
         """Whether it is known that a client has no such resource: it was removed, or is there for others."""
         return self.complete or name in self._gone[type] or self.directory.holder(name) is not None
 
-    def is_partial(self, type: ResourceType, name: str) -> bool:
-        """Whether a resource may lack something that cannot be read: services, routes or endpoints."""
-        if self.complete or type is ResourceType.CLUSTER:
+    def may_lack_endpoints(self, cluster: str) -> bool:
+        """Whether a load assignment may lack endpoints that cannot be read."""
+        if self.complete:
             return False
-        if type is not ResourceType.ENDPOINTS:
-            return True
-        owner = self.directory.holder(name)
+        owner = self.directory.holder(cluster)
         return owner is None or not owner.service.endpoints or owner.service.name in self._partial

@@ -1,0 +1,89 @@
+"""What a file of secrets may say, and that a mistake names its place and quotes no secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pilothouse.config.settings import ConfigError, load
+from pilothouse.feeds import Feed, Mistake
+from pilothouse.feeds.secrets import read
+
+from ..authority import Authority
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Beside it are `web.crt` and `web.key`, `other.key` and `ca.crt`."""
+    authority = Authority()
+    authority.issue("web.test").write(tmp_path, "web")
+    authority.issue("web.test").write(tmp_path, "other")
+    (tmp_path / "ca.crt").write_bytes(authority.pem)
+    return tmp_path / "s.yaml"
+
+
+def test_secrets_are_certificates_or_authorities_for_somebody(file: Path, tmp_path: Path) -> None:
+    file.write_text(
+        "web: {cert: web.crt, key: web.key, namespaces: [shop], ids: ['spiffe://a/b']}\n"
+        "roots: {ca: ca.crt, anyone: true}\n"
+    )
+    web, roots = read(file)
+    assert (web.name, web.namespaces, web.ids, web.anyone) == (
+        "web",
+        frozenset({"shop"}),
+        frozenset({"spiffe://a/b"}),
+        False,
+    )
+    assert (web.chain, web.key) == ((tmp_path / "web.crt").read_bytes(), (tmp_path / "web.key").read_bytes())
+    assert (roots.authorities, roots.anyone) == ((tmp_path / "ca.crt").read_bytes(), True)
+    assert "KEY" not in repr(web)
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (
+            "web: {cert: web.crt, key: web.key}",
+            "web: does not say who may have it: namespaces, ids or anyone",
+        ),
+        ("web: {cert: web.crt, key: web.key, namespaces: []}", "web: does not say who may have it"),
+        ("web: {cert: web.crt, key: web.key, anyone: false}", "web: does not say who may have it"),
+        ("web: {cert: web.crt, anyone: true}", "web: needs cert and key, or ca alone"),
+        ("web: {cert: web.crt, key: web.key, ca: ca.crt, anyone: true}", "web: needs cert and key, or ca"),
+        ("web: {anyone: true}", "web: needs cert and key, or ca alone"),
+        ("web: {ca: ca.crt, anyone: 1}", "web.anyone: is neither true nor false"),
+        ("web: {ca: ca.crt, namespaces: shop}", "web.namespaces: is not a list"),
+        ("web: {ca: ca.crt, namespaces: [1]}", "web.namespaces[0]: is not a text"),
+        ("web: {ca: ca.crt, namespace: [shop]}", "web.namespace: is not known; known are"),
+        ("web: {ca: none.crt, anyone: true}", "web: {folder}/none.crt: No such file or directory"),
+        ("web: {ca: web.key, anyone: true}", "web: {folder}/web.key holds no certificates (PEM)"),
+        ("web: {cert: web.crt, key: other.key, anyone: true}", "web: {folder}/other.key is not the key of"),
+        ("web: x", "web: is not a mapping"),
+    ],
+)
+def test_each_mistake_names_its_place(file: Path, text: str, mistake: str) -> None:
+    file.write_text(f"# first\n{text}\n")
+    with pytest.raises(Mistake) as raised:
+        read(file)
+    assert str(raised.value).startswith(f"{file}:2: " + mistake.replace("{folder}", str(file.parent)))
+
+
+def test_a_wrong_file_is_one_clear_error_at_the_start(file: Path, tmp_path: Path) -> None:
+    file.write_text("web: {ca: none.crt, anyone: true}\n")
+    with pytest.raises(ConfigError) as raised:
+        load({"manifests": [str(tmp_path)], "secrets": str(file)}, {})
+    assert str(raised.value).startswith(f"--secrets: {file}:1: web: {tmp_path}/none.crt: No such file")
+
+
+def test_a_pair_that_does_not_fit_yet_leaves_the_last_one_in_force(file: Path, tmp_path: Path) -> None:
+    file.write_text("web: {cert: web.crt, key: web.key, namespaces: [shop]}\n")
+    feed = Feed("secrets", lambda: read(file))
+    before, new = feed.value, Authority().issue("web.test")
+    (tmp_path / "web.crt").write_bytes(new.cert)
+    feed.refresh()
+    assert feed.value == before
+    assert "is not the key of" in str(feed.state.mistake)
+    (tmp_path / "web.key").write_bytes(new.key)
+    feed.refresh()
+    assert (feed.value[0].chain, feed.state.mistake) == (new.cert, None)

@@ -1,0 +1,82 @@
+"""What is served beside services, out of files that are read again when they change.
+
+A file that cannot be used is a mistake at the start, and later a fault: what was read before stays in force.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+LONGEST = 1 << 20  # bytes, of a file
+
+T = TypeVar("T")
+
+
+class Mistake(ValueError):
+    """A file that cannot be used. `line` counts from 1; 0 is not known. Nothing of it is quoted but names."""
+
+    def __init__(self, file: str, message: str, line: int = 0, field: str = "") -> None:
+        self.file, self.line, self.field, self.message = file, line, field, message
+        self.place = f"{file}:{line}" if line else file
+        super().__init__(": ".join(part for part in (self.place, field, message) if part))
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a feed fares: when it was last read as a whole, in Unix seconds, and what is wrong, if anything."""
+
+    name: str
+    read_s: float
+    mistake: Mistake | None = None
+
+
+class Feed(Generic[T]):
+    """The value of a file, or of several that one names. `refresh` may run on any thread, one at a time."""
+
+    def __init__(self, name: str, read: Callable[[], T]) -> None:
+        """Raises Mistake."""
+        self._read = read
+        self.value = read()
+        self.state = State(name, time.time())
+
+    def refresh(self) -> None:
+        """Read again. What can be used is in force, and nothing else."""
+        name = self.state.name
+        try:
+            self.value = self._read()
+        except Mistake as mistake:
+            if str(mistake) != str(self.state.mistake):
+                log.error("cannot be used, what was read before stays", feed=name, reason=str(mistake))
+            self.state = State(name, self.state.read_s, mistake)
+        else:
+            if self.state.mistake is not None:
+                log.info("can be used again", feed=name)
+            self.state = State(name, time.time())
+
+
+def content(path: Path) -> bytes:
+    """What a file holds. Raises Mistake. Not blocking: what was a file may be a pipe now."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            found = b"".join(iter(lambda: os.read(file, LONGEST), b"")) if _is_small(file) else None
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise Mistake(str(path), error.strerror or "cannot be read") from None
+    if found is None:
+        raise Mistake(str(path), f"is no file of at most {LONGEST} bytes")
+    return found
+
+
+def _is_small(file: int) -> bool:
+    return os.fstat(file).st_size <= LONGEST

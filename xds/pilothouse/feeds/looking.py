@@ -1,0 +1,43 @@
+"""A look at files every few seconds, on a thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+#: How often files are looked at.
+LOOK_S = 2.0
+
+
+class Looking:
+    """Calls `refresh` now and then, on a thread that nobody waits for: a file system that hangs must stop
+    neither the loop nor the exit.
+    """
+
+    def __init__(self, name: str, refresh: Callable[[], None]) -> None:
+        self._name, self._refresh = name, refresh
+        self._wake = threading.Event()
+        self._ended = False
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Refresh every few seconds while the context is open."""
+        threading.Thread(target=self._watch, name=self._name, daemon=True).start()
+        try:
+            yield
+        finally:
+            self._ended = True
+            self._wake.set()
+
+    def look(self) -> None:
+        """Refresh soon, without waiting for it."""
+        self._wake.set()
+
+    def _watch(self) -> None:
+        while True:
+            self._wake.wait(LOOK_S)
+            self._wake.clear()
+            if self._ended:
+                return
+            self._refresh()

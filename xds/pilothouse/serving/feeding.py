@@ -1,0 +1,88 @@
+"""Shelves of what is served beside services: few resources, that come as a whole when a file changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from pilothouse.encoding.resources import Resource, Selection
+from pilothouse.encoding.types import Changes, ResourceType
+from pilothouse.mesh.audience import Dialect, Scope
+from pilothouse.mesh.identity import Grant
+from pilothouse.serving.shelf import Client
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What changed on such a shelf. All clients are told the names; the shelf says who may see what of it."""
+
+    names: Changes
+
+    def seen(self, scope: Scope, dialect: Dialect) -> Changes:
+        return self.names
+
+
+class Fed:
+    """All of one type, for everybody. Nothing is kept for a client."""
+
+    def __init__(self, type: ResourceType) -> None:
+        self.type = type
+        self._held: Mapping[str, Resource] = {}
+
+    def put(self, found: Iterable[Resource]) -> News | None:
+        """Hold these and no others; what that changed."""
+        before, self._held = self._held, {resource.name: resource for resource in found}
+        names = before.keys() | self._held.keys()
+        changed = {name for name in names if _version(before, name) != _version(self._held, name)}
+        return News({self.type: frozenset(changed)}) if changed else None
+
+    def get(self, client: Client, name: str) -> Resource | None:
+        found = self._held.get(name)
+        return found if found is not None and self._admits(client, name) else None
+
+    def all(self, client: Client) -> Selection:
+        return self.chosen(client, frozenset(self._held))
+
+    def chosen(self, client: Client, names: frozenset[str]) -> Selection:
+        found = ((name, self.get(client, name)) for name in sorted(names & self._held.keys()))
+        return Selection({name: resource for name, resource in found if resource is not None})
+
+    def prepare(self, client: Client, names: frozenset[str], wildcard: bool) -> Iterator[object]:
+        return iter(())
+
+    def is_absent(self, name: str) -> bool:
+        return True
+
+    def is_partial(self, name: str) -> bool:
+        return False
+
+    def count(self) -> int:
+        return len(self._held)
+
+    def _admits(self, client: Client, name: str) -> bool:
+        return True
+
+
+class Granted(Fed):
+    """All of one type, each for those who may have it: to others it looks as if it were not there."""
+
+    def __init__(self, type: ResourceType) -> None:
+        super().__init__(type)
+        self._grants: Mapping[str, Grant] = {}
+
+    def grant(self, found: Iterable[tuple[Resource, Grant]]) -> News | None:
+        """As `put`, and say who may have what."""
+        held = list(found)
+        before, self._grants = self._grants, {resource.name: grant for resource, grant in held}
+        news = self.put([resource for resource, _ in held])
+        names = news.names[self.type] if news else frozenset[str]()
+        names |= {n for n in before.keys() & self._grants.keys() if before[n] != self._grants[n]}
+        return News({self.type: names}) if names else None
+
+    def _admits(self, client: Client, name: str) -> bool:
+        return self._grants[name].holds(client.principal)
+
+
+def _version(resources: Mapping[str, Resource], name: str) -> str | None:
+    found = resources.get(name)
+    return found.version if found is not None else None

@@ -1,0 +1,20 @@
+"""The runtime layer, as Envoy's message (RTDS)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pilothouse._pb.envoy.service.runtime.v3.rtds_pb2 import Runtime
+from pilothouse.encoding.resources import Resource, checked
+from pilothouse.encoding.types import ResourceType
+
+#: What the layer is called; a sidecar asks for it by this name.
+LAYER = "pilothouse"
+
+
+def runtime(values: Mapping[str, Any]) -> Resource:
+    """One layer for all sidecars; the values are plain, and mappings of them."""
+    message = Runtime(name=LAYER)
+    message.layer.update(values)
+    return Resource(ResourceType.RUNTIME, LAYER, checked(message))
