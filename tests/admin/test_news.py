@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pilothouse.admin.news import News
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec, State
+from pilothouse.registry.news import News
 
 NAME = ServiceName("shop", "payments")
 SPEC = ServiceSpec(NAME, "payments.shop.svc.cluster.local", (Port("http", 80),))

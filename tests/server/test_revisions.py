@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from pilothouse import app
 from pilothouse.admin.observe import Observed
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.registry.merged import Registry
+from pilothouse.server import publishing
 from pilothouse.serving.census import Census
 from pilothouse.sources import UNSTATED, Cause
 from pilothouse.structures.dirty import DirtySet
@@ -153,7 +153,7 @@ async def test_what_a_source_reports_is_timed_from_there_through_the_whole_proce
     await settled(server, eventually)
     shard.replace([service("payments", "10.0.0.1"), service("orders")])
     shard.put(service("payments", "10.0.0.2"), Cause("payments.yaml:3", time.monotonic() - 5))
-    await app.publish_next(registry, catalogue, server.discovery, DirtySet())
+    await publishing.publish_next(registry, catalogue, server.discovery, DirtySet())
     await stream.names()
 
     def propagation():

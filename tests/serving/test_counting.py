@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pilothouse import app
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import ServiceName
+from pilothouse.server import publishing
 from pilothouse.serving.census import Census
 from pilothouse.structures.dirty import DirtySet
 
@@ -18,7 +18,7 @@ async def test_all_that_changed_is_counted_and_others_get_their_turns_meanwhile(
     services = [make_service(f"shop/s{number}") for number in range(300)]
     town.put(*services)
     census, uncounted = Census(town.catalogue, town.services), DirtySet[ServiceName]()
-    counting = asyncio.create_task(app.count(uncounted, census))
+    counting = asyncio.create_task(publishing.count(uncounted, census))
     uncounted.mark(service.name for service in services)
     seen = set()
 

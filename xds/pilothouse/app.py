@@ -9,17 +9,15 @@ import os
 import resource
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from pilothouse.admin.http import admin
-from pilothouse.admin.news import Item, News
 from pilothouse.admin.observe import Observed
 from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.config.settings import ConfigError, Settings
@@ -35,7 +33,6 @@ from pilothouse.mesh.audience import Admission
 from pilothouse.mesh.identity import Grant, Identity
 from pilothouse.model.services import ServiceName
 from pilothouse.registry.damping import Damping
-from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
 from pilothouse.registry.supervise import SourceState, supervise
 from pilothouse.server.certificates import Certificates
@@ -43,6 +40,7 @@ from pilothouse.server.discovery import Discovery
 from pilothouse.server.feeding import Feeding
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
+from pilothouse.server.publishing import count, publish, publish_next, telling
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
 from pilothouse.serving.feeding import Fed, Granted
@@ -50,7 +48,6 @@ from pilothouse.sources import Common, Misconfigured, Source
 from pilothouse.sources.files.factory import files
 from pilothouse.sources.files.state import default_folder
 from pilothouse.structures.dirty import DirtySet
-from pilothouse.structures.turns import in_turns
 from pilothouse.translate.runtime import runtime
 from pilothouse.translate.secrets import certificate, validation
 
@@ -63,14 +60,6 @@ SOURCES: Sequence[Callable[[Settings, Common], Source | None]] = (files,)
 SYNC_S = 30.0
 _TRIM_S = 10.0  # how often memory that is free is given back, if there may be so many bytes of it
 _TRIMMED = 16 << 20
-# A fan-out to a thousand streams is not interrupted: what they answer would only delay the last of them.
-_FAN_OUT_S = 0.04
-# So many changes that came together are told one by one.
-_TOLD = 10
-_LATEST = 20  # revisions, in which a place is looked for
-# What is left out is counted in slices of about so long, with pauses, and a hundredth of the time at most.
-_COUNTING_S = 0.002
-_COUNTED_EVERY_S = 1.0
 
 
 async def run(
@@ -87,12 +76,7 @@ async def run(
     states = [SourceState(source) for source in sources]
     gc.disable()  # until everything is loaded: none of it is garbage, and it would be searched in vain
     names = [source.name for source in sources]
-    registry = Registry(
-        names,
-        hold_s=settings.hold,
-        accept_missing=settings.accept_missing,
-        damping=Damping() if settings.flap_damping else None,
-    )
+    registry = _registry(settings, names)
     catalogue = Catalogue(settings.external_names, settings.unknown_host_status)
     feeds = _feeds(settings)
     discovery = _discovery(settings, catalogue, feeds)
@@ -106,9 +90,8 @@ async def run(
         running = [
             tasks.create_task(supervise(state, registry.shard(state.name), _log_failure)) for state in states
         ]
-        followed = [feed.state for feed in feeds.values()]
-        parts = started_s, states, registry, catalogue, discovery, census
-        status = admin(lambda: Observed(*parts, terms.tls, followed))
+        observed = partial(Observed, started_s, states, registry, catalogue, discovery, census, terms.tls)
+        status = admin(lambda: observed([feed.state for feed in feeds.values()]))
         async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
             log.info("starting", admin=f"{settings.admin.host}:{admin_port}", sources=names)
             if await _synced(registry, stopping):
@@ -118,7 +101,7 @@ async def run(
                 catalogue.knowledge.begin()
                 _settle_memory()
                 following = (
-                    publish(registry, catalogue, discovery, uncounted, _telling(registry, catalogue)),
+                    publish(registry, catalogue, discovery, uncounted, telling(registry, catalogue)),
                     count(uncounted, census),
                     _give_back_memory(),
                 )
@@ -151,24 +134,6 @@ def _log_failure(state: SourceState, retry_s: float) -> None:
     log.error("source failed", source=state.name, error=state.error, retry_s=retry_s)
 
 
-def _log_holds(registry: Registry, held: dict[str, Hold]) -> None:
-    """Tell of holds that have begun or ended since the last time."""
-    for source in registry.sources:
-        hold, before = registry.held(source), held.get(source)
-        if hold is not None and before is None:
-            log.error(
-                "a loss is held, since nobody stated it",
-                source=source,
-                services=len(hold.names),
-                endpoints=hold.endpoints,
-                for_s=round(hold.until - hold.since),
-            )
-            held[source] = hold
-        elif hold is None and before is not None:
-            log.warning("a hold has ended", source=source, services=registry.count(source))
-            del held[source]
-
-
 def _log_loaded(sources: Sequence[Source], registry: Registry, took_s: float) -> None:
     """How much there is to begin with, of which only what is wrong was told one by one."""
     log.info(
@@ -179,92 +144,6 @@ def _log_loaded(sources: Sequence[Source], registry: Registry, took_s: float) ->
         faults=sum(not fault.warning for source in sources for fault in source.faults),
         took_s=round(took_s, 1),
     )
-
-
-def _telling(registry: Registry, catalogue: Catalogue) -> Callable[[Collection[ServiceName]], None]:
-    """What tells of changes of all that is loaded now."""
-    news = News()
-    news.learn(registry.services)
-
-    def tell(names: Collection[ServiceName]) -> None:
-        _log_changes(registry, news.follow(names, registry.services, catalogue.quarantined))
-
-    return tell
-
-
-def _log_changes(registry: Registry, items: Iterable[Item]) -> None:
-    """A line for each service that has changed and is served as it is now."""
-    told = list(items)
-    for item in told[:_TOLD]:
-        source, place = _place(registry, item.service)
-        log.info("change accepted", source=source, place=place, service=str(item.service), what=item.what)
-    if len(told) > _TOLD:
-        log.info(f"and {len(told) - _TOLD:,} more changes accepted")
-
-
-def _place(registry: Registry, name: ServiceName) -> tuple[str, str]:
-    """Which source has changed a service last, and where; of the latest revisions only."""
-    latest = islice(reversed(registry.revisions.recent), _LATEST)
-    return next(((one.source, one.place) for one in latest if name in one.names), ("", ""))
-
-
-async def publish(
-    registry: Registry,
-    catalogue: Catalogue,
-    discovery: Discovery,
-    uncounted: DirtySet[ServiceName],
-    tell: Callable[[Collection[ServiceName]], None] = lambda names: None,
-) -> None:
-    """Carry changes from the registry to the streams for ever, and tell of them once they are there."""
-    held: dict[str, Hold] = {}
-    while True:
-        _log_holds(registry, held)
-        tell(await publish_next(registry, catalogue, discovery, uncounted))
-
-
-async def publish_next(
-    registry: Registry, catalogue: Catalogue, discovery: Discovery, uncounted: DirtySet[ServiceName]
-) -> Collection[ServiceName]:
-    """Wait for a change, and carry it over; what changed meanwhile is taken together. Gives the names.
-
-    `uncounted` are the services of which something else may be left out now.
-    """
-    names = await registry.changed.take()
-    delivery = registry.revisions.take()
-    # As of now: what is marked while these are worked off may complete the registry, and is not served yet.
-    known = registry.complete, registry.partial
-    before = set(catalogue.quarantined)
-    changes = await in_turns(catalogue.applying(sorted(names), registry.services))
-    more_is_known = catalogue.knowledge.learn(*known)
-    await in_turns(discovery.publishing(changes, delivery), _FAN_OUT_S)
-    if more_is_known:
-        discovery.release()
-    uncounted.mark(names)
-    uncounted.mark(change.service.name for change in changes)
-    for name in sorted(catalogue.quarantined.keys() - before):
-        log.error(
-            "service quarantined",
-            stays="its last good version" if catalogue.serves(name) else "nothing",
-            service=str(name),
-            reason=catalogue.quarantined[name].reason,
-        )
-    return names
-
-
-async def count(uncounted: DirtySet[ServiceName], census: Census) -> None:
-    """Count for ever what is left out of the services that have changed, slowly: nobody waits for it."""
-    while True:
-        names = await uncounted.take()
-        total_s, begun = 0.0, time.monotonic()
-        for name in names:
-            census.count(name)
-            spent_s = time.monotonic() - begun
-            if spent_s >= _COUNTING_S:
-                total_s += spent_s
-                await asyncio.sleep(9 * spent_s)
-                begun = time.monotonic()
-        # What changes all the time is counted now and then.
-        await asyncio.sleep(max(_COUNTED_EVERY_S, 90 * total_s))
 
 
 async def _synced(registry: Registry, stopping: asyncio.Event) -> bool:
@@ -338,6 +217,11 @@ def _settle_memory() -> None:
     gc.enable()
     # While the product of the first two is looked at, everything else waits.
     gc.set_threshold(10_000, 5, 5000)
+
+
+def _registry(settings: Settings, sources: Sequence[str]) -> Registry:
+    damping = Damping() if settings.flap_damping else None
+    return Registry(sources, hold_s=settings.hold, accept_missing=settings.accept_missing, damping=damping)
 
 
 def _realm(settings: Settings) -> Realm:

@@ -1,0 +1,135 @@
+"""Changes are carried from the registry to the streams, and told of in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable
+from itertools import islice
+
+import structlog
+
+from pilothouse.model.services import ServiceName
+from pilothouse.registry.guard import Hold
+from pilothouse.registry.merged import Registry
+from pilothouse.registry.news import Item, News
+from pilothouse.server.discovery import Discovery
+from pilothouse.serving.catalogue import Catalogue
+from pilothouse.serving.census import Census
+from pilothouse.structures.dirty import DirtySet
+from pilothouse.structures.turns import in_turns
+
+log = structlog.get_logger(__name__)
+
+# A fan-out to a thousand streams is not interrupted: what they answer would only delay the last of them.
+_FAN_OUT_S = 0.04
+# So many changes that came together are told one by one.
+_TOLD = 10
+_LATEST = 20  # revisions, in which a place is looked for
+# What is left out is counted in slices of about so long, with pauses, and a hundredth of the time at most.
+_COUNTING_S = 0.002
+_COUNTED_EVERY_S = 1.0
+
+
+async def publish(
+    registry: Registry,
+    catalogue: Catalogue,
+    discovery: Discovery,
+    uncounted: DirtySet[ServiceName],
+    tell: Callable[[Collection[ServiceName]], None] = lambda names: None,
+) -> None:
+    """Carry changes from the registry to the streams for ever, and tell of them once they are there."""
+    held: dict[str, Hold] = {}
+    while True:
+        _log_holds(registry, held)
+        tell(await publish_next(registry, catalogue, discovery, uncounted))
+
+
+async def publish_next(
+    registry: Registry, catalogue: Catalogue, discovery: Discovery, uncounted: DirtySet[ServiceName]
+) -> Collection[ServiceName]:
+    """Wait for a change, and carry it over; what changed meanwhile is taken together. Gives the names.
+
+    `uncounted` are the services of which something else may be left out now.
+    """
+    names = await registry.changed.take()
+    delivery = registry.revisions.take()
+    # As of now: what is marked while these are worked off may complete the registry, and is not served yet.
+    known = registry.complete, registry.partial
+    before = set(catalogue.quarantined)
+    changes = await in_turns(catalogue.applying(sorted(names), registry.services))
+    more_is_known = catalogue.knowledge.learn(*known)
+    await in_turns(discovery.publishing(changes, delivery), _FAN_OUT_S)
+    if more_is_known:
+        discovery.release()
+    uncounted.mark(names)
+    uncounted.mark(change.service.name for change in changes)
+    for name in sorted(catalogue.quarantined.keys() - before):
+        log.error(
+            "service quarantined",
+            stays="its last good version" if catalogue.serves(name) else "nothing",
+            service=str(name),
+            reason=catalogue.quarantined[name].reason,
+        )
+    return names
+
+
+async def count(uncounted: DirtySet[ServiceName], census: Census) -> None:
+    """Count for ever what is left out of the services that have changed, slowly: nobody waits for it."""
+    while True:
+        names = await uncounted.take()
+        total_s, begun = 0.0, time.monotonic()
+        for name in names:
+            census.count(name)
+            spent_s = time.monotonic() - begun
+            if spent_s >= _COUNTING_S:
+                total_s += spent_s
+                await asyncio.sleep(9 * spent_s)
+                begun = time.monotonic()
+        # What changes all the time is counted now and then.
+        await asyncio.sleep(max(_COUNTED_EVERY_S, 90 * total_s))
+
+
+def telling(registry: Registry, catalogue: Catalogue) -> Callable[[Collection[ServiceName]], None]:
+    """What tells of changes of all that is loaded now."""
+    news = News()
+    news.learn(registry.services)
+
+    def tell(names: Collection[ServiceName]) -> None:
+        _log_changes(registry, news.follow(names, registry.services, catalogue.quarantined))
+
+    return tell
+
+
+def _log_changes(registry: Registry, items: Iterable[Item]) -> None:
+    """A line for each service that has changed and is served as it is now."""
+    told = list(items)
+    for item in told[:_TOLD]:
+        source, place = _place(registry, item.service)
+        log.info("change accepted", source=source, place=place, service=str(item.service), what=item.what)
+    if len(told) > _TOLD:
+        log.info(f"and {len(told) - _TOLD:,} more changes accepted")
+
+
+def _place(registry: Registry, name: ServiceName) -> tuple[str, str]:
+    """Which source has changed a service last, and where; of the latest revisions only."""
+    latest = islice(reversed(registry.revisions.recent), _LATEST)
+    return next(((one.source, one.place) for one in latest if name in one.names), ("", ""))
+
+
+def _log_holds(registry: Registry, held: dict[str, Hold]) -> None:
+    """Tell of holds that have begun or ended since the last time."""
+    for source in registry.sources:
+        hold, before = registry.held(source), held.get(source)
+        if hold is not None and before is None:
+            log.error(
+                "a loss is held, since nobody stated it",
+                source=source,
+                services=len(hold.names),
+                endpoints=hold.endpoints,
+                for_s=round(hold.until - hold.since),
+            )
+            held[source] = hold
+        elif hold is None and before is not None:
+            log.warning("a hold has ended", source=source, services=registry.count(source))
+            del held[source]
