@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli.inspection import Severity, inspect
-from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Root
+from pilothouse.kubernetes.served import ServedCluster
 
 PAY = """\
 apiVersion: v1
@@ -48,7 +48,7 @@ def found(tmp_path: Path):
         (tmp_path / "f.yaml").write_text(text)
         return [
             f"{one.line}: {one.severity.value}: {one.message} [{one.code}]"
-            for one in inspect([Root(tmp_path)], Realm()).findings
+            for one in inspect([Root(tmp_path)], ServedCluster()).findings
         ]
 
     return inspected
@@ -150,7 +150,7 @@ def test_a_finding_is_told_at_the_object_that_it_is_about(found, text, findings)
 def test_an_item_of_a_list_is_told_by_its_place(tmp_path: Path) -> None:
     item = PAY.strip().replace("\n", "\n  ")
     (tmp_path / "f.yaml").write_text(f"apiVersion: v1\nkind: List\nitems:\n- {item}\n- {item}\n")
-    left_out, twice = inspect([Root(tmp_path)], Realm()).findings
+    left_out, twice = inspect([Root(tmp_path)], ServedCluster()).findings
     assert (left_out.field, left_out.code) == ("items[0]", "no-endpoints")
     assert (twice.field, twice.severity) == ("items[1]", Severity.ERROR)
 
@@ -164,13 +164,13 @@ def test_a_path_without_a_manifest_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("no manifest")
     for path in (tmp_path / "empty", tmp_path):
-        (finding,) = inspect([Root(path)], Realm()).findings
+        (finding,) = inspect([Root(path)], ServedCluster()).findings
         assert finding[:5] == (str(path), 0, 0, "", "holds no manifest (.yaml, .yml or .json)")
         assert finding.severity is Severity.ERROR
 
 
 def test_a_path_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    (finding,) = inspect([Root(tmp_path / "nowhere")], Realm()).findings
+    (finding,) = inspect([Root(tmp_path / "nowhere")], ServedCluster()).findings
     assert (finding.file, finding.message) == (
         str(tmp_path / "nowhere"),
         "cannot be read: no such file or directory",
@@ -180,18 +180,18 @@ def test_a_path_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 def test_everything_is_counted(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(GOOD + TO_PAY)
     (tmp_path / "b.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
-    found = inspect([Root(tmp_path)], Realm())
+    found = inspect([Root(tmp_path)], ServedCluster())
     assert (found.files, found.documents, found.objects, found.services, found.endpoints) == (2, 4, 3, 1, 1)
 
 
 def test_what_states_no_namespace_is_in_that_of_its_path(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(GOOD.replace(", namespace: shop", ""))
     (tmp_path / "b.yaml").write_text(TO_PAY)
-    assert inspect([Root(tmp_path, "shop")], Realm()).findings == ()
-    assert len(inspect([Root(tmp_path)], Realm()).findings) == 1
+    assert inspect([Root(tmp_path, "shop")], ServedCluster()).findings == ()
+    assert len(inspect([Root(tmp_path)], ServedCluster()).findings) == 1
 
 
 def test_an_excluded_namespace_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "f.yaml").write_text(PAY)
-    found = inspect([Root(tmp_path)], Realm(excluded=frozenset({"shop"})))
+    found = inspect([Root(tmp_path)], ServedCluster(excluded=frozenset({"shop"})))
     assert [(one.line, one.code) for one in found.findings] == [(1, "excluded-namespace")]

@@ -13,8 +13,8 @@ from pilothouse.demo.manifests import manifests, save
 from pilothouse.demo.mesh import CALLERS, FLOWS, HOSTS, START, ZONES, Mesh
 from pilothouse.demo.shares import wanted
 from pilothouse.demo.story import STORY, Act, Doing
-from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Root
+from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.model.services import Locality, ServiceName
 from pilothouse.sources.files.disk import Look, look
 from pilothouse.sources.files.last_good import LastGood
@@ -66,14 +66,14 @@ def test_a_lost_zone_is_made_up_for_by_the_others() -> None:
 @pytest.mark.parametrize("mesh", MESHES)
 def test_the_manifests_of_every_state_have_no_faults(mesh: Mesh, tmp_path: Path) -> None:
     save(tmp_path, {}, manifests(mesh, PORT))
-    found = inspect([Root(tmp_path)], Realm(allow_loopback=True))
+    found = inspect([Root(tmp_path)], ServedCluster(allow_loopback=True))
     assert found.of(Severity.ERROR) + found.of(Severity.WARNING) == []
 
 
 @pytest.mark.parametrize("mesh", MESHES)
 def test_the_manifests_say_what_the_mesh_is(mesh: Mesh, tmp_path: Path) -> None:
     save(tmp_path, {}, manifests(mesh, PORT))
-    found = LastGood(Realm(allow_loopback=True))
+    found = LastGood(ServedCluster(allow_loopback=True))
     found.take_in(look([tmp_path], Look()), now=0)
     alias = found.service(ServiceName("shop", "web"))
     assert alias is not None

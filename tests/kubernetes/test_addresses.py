@@ -8,7 +8,7 @@ import pytest
 
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects.types import Entry
-from pilothouse.kubernetes.realm import Realm
+from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.model.addresses import objection
 from pilothouse.model.reasons import Reason
 
@@ -58,18 +58,18 @@ def test_a_virtual_ip_that_no_sidecar_may_listen_on_is_left_out_and_the_rest_goe
 
 
 @pytest.mark.parametrize(
-    ("realm", "inside"),
+    ("served", "inside"),
     [
-        (Realm(), {"10.0.0.1", "10.9.0.1", "fd00::1"}),
-        (Realm(service_networks=(ip_network("10.0.0.0/16"),)), {"10.0.0.1"}),
+        (ServedCluster(), {"10.0.0.1", "10.9.0.1", "fd00::1"}),
+        (ServedCluster(service_networks=(ip_network("10.0.0.0/16"),)), {"10.0.0.1"}),
         (
-            Realm(service_networks=(ip_network("10.9.0.0/16"), ip_network("fd00::/108"))),
+            ServedCluster(service_networks=(ip_network("10.9.0.0/16"), ip_network("fd00::/108"))),
             {"10.9.0.1", "fd00::1"},
         ),
     ],
 )
-def test_virtual_ips_are_in_the_networks_that_the_operator_names(realm, inside):
-    cluster, vips = Cluster(realm), ("10.0.0.1", "10.9.0.1", "fd00::1")
+def test_virtual_ips_are_in_the_networks_that_the_operator_names(served, inside):
+    cluster, vips = Cluster(served), ("10.0.0.1", "10.9.0.1", "fd00::1")
     cluster.apply([service(vips=vips)])
     found = cluster.service(PAYMENTS)
     assert set(found.spec.vips) == inside
@@ -79,7 +79,7 @@ def test_virtual_ips_are_in_the_networks_that_the_operator_names(realm, inside):
 
 @pytest.mark.parametrize("allowed", [False, True])
 def test_loopback_is_for_demos_and_never_for_what_listens_at_the_machines_own_address(allowed):
-    cluster = Cluster(Realm(allow_loopback=allowed))
+    cluster = Cluster(ServedCluster(allow_loopback=allowed))
     local = ["127.0.0.1", "127.0.0.11", "::1"]
     cluster.apply([service(vips=("127.0.0.1", "127.16.0.1", "::1")), piece(*map(at, [*local, "10.1.0.1"]))])
     found = cluster.service(PAYMENTS)

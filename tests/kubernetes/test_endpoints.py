@@ -74,7 +74,7 @@ def test_an_address_keeps_its_host_name_its_node_and_what_it_is(joined):
         Node("n1", Locality("eu", "eu-a")),
         Pod("bakery", "p", weight=7),
     ).endpoints
-    assert (found.hostname, found.node, found.target, found.ports) == ("oven-0", "n1", "u1", (("", 80),))
+    assert (found.hostname, found.node, found.workload, found.ports) == ("oven-0", "n1", "u1", (("", 80),))
     assert (found.locality, found.weight) == (Locality("eu", "eu-a"), 7)
 
 

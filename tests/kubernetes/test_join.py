@@ -7,7 +7,7 @@ import pytest
 
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.objects.types import EndpointSlice, Entry, Key, Node, Pod, Service
-from pilothouse.kubernetes.realm import Realm
+from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.model.services import Endpoint, Locality, Port, ServiceName, ServiceSpec, State
 
 PAYMENTS = ServiceName("shop", "payments")
@@ -67,7 +67,7 @@ def test_headless_and_external_services_keep_what_they_are(cluster):
 
 @pytest.mark.parametrize("domain", ["Example.ORG", "example.org."])
 def test_the_host_name_ends_in_the_domain_of_the_cluster(domain):
-    cluster = Cluster(Realm(domain))
+    cluster = Cluster(ServedCluster(domain))
     cluster.apply([service()])
     assert cluster.service(PAYMENTS).spec.hostname == "payments.shop.svc.example.org"
 
@@ -112,8 +112,8 @@ def test_a_slice_that_changes_its_owner_leaves_the_former_one(cluster):
 
 
 def test_each_address_of_an_entry_is_an_endpoint(cluster):
-    cluster.apply([service(weight=3), piece(Entry(("10.1.0.1", "10.1.0.2"), target="uid"))])
-    assert [(found.address, found.weight, found.target) for found in endpoints(cluster)] == [
+    cluster.apply([service(weight=3), piece(Entry(("10.1.0.1", "10.1.0.2"), workload="uid"))])
+    assert [(found.address, found.weight, found.workload) for found in endpoints(cluster)] == [
         ("10.1.0.1", 3, "uid"),
         ("10.1.0.2", 3, "uid"),
     ]

@@ -109,7 +109,7 @@ def test_an_endpoint_is_told_apart_by_what_runs_there(parsed, reference, pod, ta
     (entry,) = parsed(
         manifest(f"endpoints: [{{addresses: [10.0.0.1], targetRef: {reference}}}]")
     ).object.entries
-    assert (entry.pod, entry.target) == (pod, target)
+    assert (entry.pod, entry.workload) == (pod, target)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from pilothouse.mesh.audience import Address, Admission, Audience, BadNode, Capture, Node, audience
 from pilothouse.mesh.dependencies import Dependencies
-from pilothouse.model.services import Exposed, Locality, ServiceName
+from pilothouse.model.services import Locality, ServiceName, Visibility
 
 
 def metadata(**said: Any) -> Node:
@@ -103,16 +103,16 @@ def test_the_namespace_is_stated_or_follows_a_convention_and_is_never_guessed(
 
 def test_no_dependencies_is_not_the_same_as_not_saying() -> None:
     payments = ServiceName("shop", "payments")
-    assert audience(metadata()).scope.sees(Exposed(payments))
-    assert not audience(metadata(dependencies=[])).scope.sees(Exposed(payments))
+    assert audience(metadata()).scope.sees(Visibility(payments))
+    assert not audience(metadata(dependencies=[])).scope.sees(Visibility(payments))
 
 
 def test_a_dependency_on_a_namespace_covers_all_of_it_and_no_other() -> None:
     scope = audience(metadata(dependencies=["data/*", "shop/payments"])).scope
-    assert scope.sees(Exposed(ServiceName("data", "ledger")))
-    assert scope.sees(Exposed(ServiceName("shop", "payments")))
-    assert not scope.sees(Exposed(ServiceName("shop", "carts")))
-    assert not scope.sees(Exposed(ServiceName("data-2", "ledger")))
+    assert scope.sees(Visibility(ServiceName("data", "ledger")))
+    assert scope.sees(Visibility(ServiceName("shop", "payments")))
+    assert not scope.sees(Visibility(ServiceName("shop", "carts")))
+    assert not scope.sees(Visibility(ServiceName("data-2", "ledger")))
 
 
 def test_an_operator_says_where_those_are_who_do_not_say_it() -> None:

@@ -44,9 +44,9 @@ def test_a_chain_of_aliases_ends_at_its_service_and_follows_it() -> None:
     service, alias, alias_of_alias = spec("green"), spec("web", alias_of="green"), spec("www", alias_of="web")
     claims.stake(alias_of_alias)
     claims.stake(alias)
-    assert claims.resolve(alias_of_alias).target is None
+    assert claims.resolve(alias_of_alias).answering is None
     assert claims.stake(service) == {alias.name, alias_of_alias.name}
-    assert claims.resolve(alias_of_alias).target == service
+    assert claims.resolve(alias_of_alias).answering == service
     assert claims.release(service) == {alias.name, alias_of_alias.name}
 
 
@@ -55,15 +55,15 @@ def test_aliases_in_a_circle_lead_nowhere() -> None:
     one, other = spec("one", alias_of="other"), spec("other", alias_of="one")
     claims.stake(one)
     claims.stake(other)
-    assert claims.resolve(one).target is None
-    assert claims.resolve(other).target is None
+    assert claims.resolve(one).answering is None
+    assert claims.resolve(other).answering is None
 
 
 def test_an_alias_of_itself_leads_nowhere() -> None:
     claims = Claims()
     alias = spec("one", alias_of="one")
     claims.stake(alias)
-    assert claims.resolve(alias).target is None
+    assert claims.resolve(alias).answering is None
 
 
 def test_of_equally_old_services_the_first_by_name_and_then_namespace_has_a_virtual_ip() -> None:

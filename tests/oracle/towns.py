@@ -103,7 +103,7 @@ _ENDPOINTS = st.builds(
     st.sampled_from([0, 1, 5]),
     st.sampled_from([Locality(), Locality("eu", "a"), Locality("eu", "b"), Locality("us", "a")]),
     st.sampled_from(["", "n1", "n2"]),
-    target=st.sampled_from(["", "uid-1"]),
+    workload=st.sampled_from(["", "uid-1"]),
     for_zones=st.sampled_from([(), ("a",), ("b",)]),
     for_nodes=st.sampled_from([(), ("n1",), ("n2", "n3")]),
     labels=st.sampled_from([(), _V1, (("version", "v2"),)]),

@@ -146,7 +146,7 @@ class SotwClient(Client):
     def _first(self, type: ResourceType, names: set[str]) -> Any:
         request = self._request(type, "")
         held = self.held[type]
-        # What it took up again after the last response is nothing that it could claim to have.
+        # What it took up again after the last response is nothing that it could reported to have.
         if held.dropped & held.names:
             request.version_info = ""
         return request

@@ -38,7 +38,7 @@ class Sidecar(Connection):
         self.warming &= self.cold
         for type in TYPES:
             held = self.client.held[type]
-            held.dropped.clear()  # Envoy claims what it last accepted, whatever it dropped since
+            held.dropped.clear()  # Envoy reports what it last accepted, whatever it dropped since
             if held.names or type is CDS:
                 self.first(type)
 

@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.encoding.types import TYPES
-from pilothouse.mesh.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope, Vantage
+from pilothouse.mesh.audience import ANYWHERE, Address, Audience, Capture, Dialect, EndpointFacet, Scope
 from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.services import Locality, Port, Protocol, Service, ServiceName
 from pilothouse.serving.changes import Change, affected
@@ -225,10 +225,10 @@ def test_the_same_registry_gives_the_same_versions_whatever_the_order(make_servi
 def test_a_service_that_others_do_not_touch_is_not_encoded_again(town: Any, make_service: Make) -> None:
     town.put(make_service("shop/payments", "10.0.0.1"))
     cluster = town.catalogue.cluster(EVERYTHING, PAYMENTS)
-    endpoints = town.catalogue.load_assignment(EVERYTHING, Vantage(Locality("r1")), PAYMENTS)
+    endpoints = town.catalogue.load_assignment(EVERYTHING, EndpointFacet(Locality("r1")), PAYMENTS)
     town.put(make_service("shop/carts", "10.0.0.2"))
     assert town.catalogue.cluster(EVERYTHING, PAYMENTS) is cluster
-    assert town.catalogue.load_assignment(EVERYTHING, Vantage(Locality("r1")), PAYMENTS) is endpoints
+    assert town.catalogue.load_assignment(EVERYTHING, EndpointFacet(Locality("r1")), PAYMENTS) is endpoints
 
 
 def test_who_depends_on_an_alias_alone_gets_the_cluster_that_it_leads_to(

@@ -22,7 +22,7 @@ def service(name: str, **fields: Any) -> Service:
     return Service(ServiceSpec(ServiceName("shop", name), host, (Port("http", 80),), **fields))
 
 
-def led_to(town: Any, namespace: str, configuration: str) -> str:
+def leads_to(town: Any, namespace: str, configuration: str) -> str:
     routes = town.catalogue.routes(Scope(namespace=namespace), Capture.VIP).resources[configuration]
     message = RouteConfiguration()
     assert Packed.FromString(routes.any).Unpack(message)
@@ -37,13 +37,13 @@ def test_only_the_clients_of_a_namespace_follow_its_routes(town: Any, configurat
 
     web = service("web", vips=("10.96.0.1",), routes=(route("shop", "blue"), route("front", "green")))
     town.put(web, service("blue"), service("green"))
-    assert led_to(town, "front", configuration) == "green"
-    assert led_to(town, "shop", configuration) == led_to(town, "data", configuration) == "blue"
+    assert leads_to(town, "front", configuration) == "green"
+    assert leads_to(town, "shop", configuration) == leads_to(town, "data", configuration) == "blue"
 
     only = replace(web, spec=replace(web.spec, routes=(route("front", "green"),)))
     client = World(town.catalogue, Audience("data", capture=Capture.VIP))
     changes = town.put(only)
     told = affected(changes, client.audience.scope, Dialect.ENVOY)
     assert configuration in told[ResourceType.ROUTES]
-    assert led_to(town, "data", configuration) == "web"
-    assert led_to(town, "front", configuration) == "green"
+    assert leads_to(town, "data", configuration) == "web"
+    assert leads_to(town, "front", configuration) == "green"

@@ -81,9 +81,9 @@ def test_an_operator_can_refuse_all_but_aliases() -> None:
     outside, name = partner("example.com"), ServiceName("data", "store")
     known = ServiceSpec(name, "store.data.svc.cluster.local", (Port("http", 80),))
     claims.stake(known)
-    assert claims.resolve(outside).target is None
+    assert claims.resolve(outside).answering is None
     assert [omission.reason for omission in claims.resolve(outside).omissions] == [Reason.REFUSED_NAME]
-    assert claims.resolve(partner(known.hostname)).target == known
+    assert claims.resolve(partner(known.hostname)).answering == known
 
 
 def test_without_ports_there_is_nothing_to_call() -> None:

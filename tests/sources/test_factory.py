@@ -8,8 +8,8 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Root
+from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.sources import Common, Misconfigured
 from pilothouse.sources.files.factory import files
 from pilothouse.sources.files.settings import FilesSettings
@@ -21,7 +21,7 @@ async def test_the_source_reads_what_the_section_names_as_the_operator_says_to_a
     (folder / "a.yaml").write_text(manifest("a", "10.0.0.1"))
     (folder / "b.yaml").write_text(manifest("b").replace("namespace: shop", "namespace: test"))
     settings = FilesSettings(manifests=folder)
-    async with running(files(settings, Common(Realm(excluded=frozenset({"test"}))))) as sink:
+    async with running(files(settings, Common(ServedCluster(excluded=frozenset({"test"}))))) as sink:
         await eventually(lambda: sink.reports)
         assert [name.name for name in sink.services] == ["a"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.kubernetes.realm import Realm
+from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.sources import Standing
 from pilothouse.sources.files import source as files
 from pilothouse.sources.files import watch
@@ -257,6 +257,6 @@ async def test_the_first_report_does_not_wait_for_ever(running, eventually, sour
 
 async def test_the_domain_of_the_cluster_is_a_choice(running, eventually, folder, write):
     write("a")
-    async with running(FilesSource([folder], Realm("mesh.example"))) as sink:
+    async with running(FilesSource([folder], ServedCluster("mesh.example"))) as sink:
         await eventually(lambda: sink.reports)
         assert sink.services["shop", "a"].spec.hostname == "a.shop.svc.mesh.example"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.kubernetes.documents import Contents, Place, Remark, read
-from pilothouse.kubernetes.realm import Realm
+from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import ServiceName
 from pilothouse.sources import Standing, Unknown
@@ -200,9 +200,11 @@ def test_documents_that_play_no_part_are_told_with_their_place_and_reason(last_g
     assert [*last_good.left_out] == [LeftOut("f.yaml", 2, 1, omission), LeftOut("f.yaml", 6, 2, omission)]
 
 
-@pytest.mark.parametrize("realm", [Realm(included=frozenset({"shop"})), Realm(excluded=frozenset({"test"}))])
-def test_what_is_in_a_namespace_that_is_not_served_is_not_there(found, realm):
-    last_good = LastGood(realm)
+@pytest.mark.parametrize(
+    "served", [ServedCluster(included=frozenset({"shop"})), ServedCluster(excluded=frozenset({"test"}))]
+)
+def test_what_is_in_a_namespace_that_is_not_served_is_not_there(found, served):
+    last_good = LastGood(served)
     meta = "metadata: {name: x, namespace: test}\n"
     other = f"---\napiVersion: v1\nkind: Service\n{meta}spec: {{ports: [{{port: 80}}]}}\n"
     last_good.take_in(found(f=other, e={"a": []}), 0)

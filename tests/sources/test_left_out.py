@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pilothouse.kubernetes.documents import read
-from pilothouse.kubernetes.realm import Realm
+from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.model.reasons import Reason
 from pilothouse.sources.files.disk import Look, Manifest
 from pilothouse.sources.files.left_out import LeftOutDocuments
@@ -23,7 +23,7 @@ def manifest(*kinds: str) -> Manifest:
 @pytest.fixture
 def follow():
     """Follows one look after the other; returns what is new and how much there is."""
-    documents, looks = LeftOutDocuments(Realm()), [Look()]
+    documents, looks = LeftOutDocuments(ServedCluster()), [Look()]
 
     def look(**files: Manifest) -> Any:
         looks.append(Look(files))

@@ -7,7 +7,7 @@ from typing import Any
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.encoding.rules import check
-from pilothouse.mesh.audience import Vantage
+from pilothouse.mesh.audience import EndpointFacet
 from pilothouse.mesh.claims import Resolved
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import (
@@ -48,7 +48,9 @@ def service(*endpoints: Endpoint, placement: Placement = NEAREST) -> Service:
     return Service(spec, ordered(endpoints))
 
 
-def sent(client: Vantage, *endpoints: Endpoint, placement: Placement = NEAREST) -> ClusterLoadAssignment:
+def sent(
+    client: EndpointFacet, *endpoints: Endpoint, placement: Placement = NEAREST
+) -> ClusterLoadAssignment:
     found = pool(service(*endpoints, placement=placement), HTTP)
     message = ClusterLoadAssignment.FromString(load_assignment("cluster", found, found.facet(client)))
     check(message)
@@ -88,7 +90,9 @@ def weights(message: ClusterLoadAssignment) -> dict[str, int]:
     }
 
 
-def reasons(client: Vantage, *endpoints: Endpoint, placement: Placement = NEAREST) -> set[tuple[Reason, str]]:
+def reasons(
+    client: EndpointFacet, *endpoints: Endpoint, placement: Placement = NEAREST
+) -> set[tuple[Reason, str]]:
     found: list[Omission] = []
     said = service(*endpoints, placement=placement)
     report_omissions(said, Resolved(said.spec, said.spec), client, "", found.append)

@@ -5,7 +5,7 @@ import pytest
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.encoding.rules import check
-from pilothouse.mesh.audience import Vantage
+from pilothouse.mesh.audience import EndpointFacet
 from pilothouse.model.services import (
     NOWHERE,
     Endpoint,
@@ -35,7 +35,7 @@ def endpoint(
 def sent(*endpoints: Endpoint, client: Locality = NOWHERE, port: Port = HTTP) -> ClusterLoadAssignment:
     service = Service(ServiceSpec(ServiceName("shop", "payments"), "p.shop.svc", (port,)), ordered(endpoints))
     message = ClusterLoadAssignment.FromString(
-        load_assignment("cluster", pool(service, port), Vantage(client))
+        load_assignment("cluster", pool(service, port), EndpointFacet(client))
     )
     check(message)
     return message

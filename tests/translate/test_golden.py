@@ -23,8 +23,8 @@ from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import Ups
 from pilothouse.cli.inspection import Severity, inspect
 from pilothouse.encoding.resources import ResourceType
 from pilothouse.encoding.rules import check
-from pilothouse.kubernetes.realm import Realm
 from pilothouse.kubernetes.roots import Root
+from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.mesh.audience import audience
 from pilothouse.server.node import plain
 from pilothouse.serving.catalogue import Catalogue
@@ -66,7 +66,7 @@ def messages(case: Path) -> dict[ResourceType, dict[str, Any]]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
 def test_the_translation_is_as_it_was_agreed(case: Path, request: pytest.FixtureRequest) -> None:
-    read = inspect([Root(case / "manifests.yaml")], Realm())
+    read = inspect([Root(case / "manifests.yaml")], ServedCluster())
     assert read.of(Severity.ERROR) + read.of(Severity.WARNING) == []
     found = {
         type_.label: {n: MessageToDict(m) for n, m in held.items()} for type_, held in messages(case).items()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.mesh.audience import Vantage
+from pilothouse.mesh.audience import EndpointFacet
 from pilothouse.model.services import NOWHERE, Endpoint, Placement, Prefer, State
 from pilothouse.translate.endpoints.placement import distance
 
@@ -26,7 +26,7 @@ _ENDPOINTS = st.builds(
     for_nodes=st.sampled_from([("n1",), ("n2", "n3"), ()]),
 )
 _CLIENTS = st.builds(
-    Vantage,
+    EndpointFacet,
     st.sampled_from([EU_A, EU_B, AP_A, NOWHERE]),
     st.sampled_from(["", "n1", "n2", "n3", "n4"]),
     st.sampled_from([(), ("ipv4",), ("ipv6", "ipv4")]),
@@ -37,7 +37,7 @@ _PLACEMENTS = st.builds(
 )
 
 
-def order(client: Vantage, endpoints: list[Endpoint], placement: Placement) -> list[set[str]]:
+def order(client: EndpointFacet, endpoints: list[Endpoint], placement: Placement) -> list[set[str]]:
     """The addresses at each priority."""
     if placement.local and client.node:
         endpoints = [e for e in endpoints if e.node == client.node]
@@ -58,7 +58,7 @@ def order(client: Vantage, endpoints: list[Endpoint], placement: Placement) -> l
     return [{e.address for e in shown if rank(e) == each} for each in sorted({rank(e) for e in shown})]
 
 
-def _hinted(client: Vantage, ready: list[Endpoint]) -> Callable[[Endpoint], bool]:
+def _hinted(client: EndpointFacet, ready: list[Endpoint]) -> Callable[[Endpoint], bool]:
     for mine, hints in (
         (client.node, lambda e: e.for_nodes),
         (client.locality.zone, lambda e: e.for_zones),
@@ -74,7 +74,7 @@ def _none(e: Endpoint) -> bool:
 
 @given(_CLIENTS, st.lists(_ENDPOINTS, max_size=5, unique_by=lambda e: e.address), _PLACEMENTS)
 def test_endpoints_have_the_priorities_that_they_should_have(
-    client: Vantage, endpoints: list[Endpoint], placement: Placement
+    client: EndpointFacet, endpoints: list[Endpoint], placement: Placement
 ) -> None:
     message = sent(client, *endpoints, placement=placement)
     found: list[set[str]] = [set() for _ in {place.priority for place in message.endpoints}]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
-from pilothouse.mesh.audience import Vantage
+from pilothouse.mesh.audience import EndpointFacet
 from pilothouse.mesh.claims import Resolved
 from pilothouse.mesh.dependencies import Preference
 from pilothouse.model.policy import Policy
@@ -33,7 +33,7 @@ def divided(*endpoints: Endpoint, labels: tuple[str, ...] = ("version",), **plac
 
 
 def sent(found: Service, *values: str, fallback: bool = False, node: str = "") -> ClusterLoadAssignment:
-    client = Vantage(EU_A, node, (), Preference("version", values, fallback) if values else None)
+    client = EndpointFacet(EU_A, node, (), Preference("version", values, fallback) if values else None)
     behind = pool(found, HTTP)
     return ClusterLoadAssignment.FromString(load_assignment("c", behind, behind.facet(client)))
 
@@ -102,7 +102,7 @@ def test_of_a_service_that_is_not_divided_nobody_is_what_is_wanted() -> None:
 @pytest.mark.parametrize("found", [divided(*TWO), service(*TWO)])
 def test_endpoints_of_other_subsets_have_a_reason(found: Service) -> None:
     told: list[Omission] = []
-    client = Vantage(preference=Preference("version", ("v2",)))
+    client = EndpointFacet(preference=Preference("version", ("v2",)))
     report_omissions(found, Resolved(found.spec, found.spec), client, "", told.append)
     others = {"10.0.0.1:8080", "10.0.0.3:8080"} | (
         {"10.0.0.2:8080"} if not found.spec.policy.subset_labels else set()

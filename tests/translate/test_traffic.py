@@ -225,15 +225,15 @@ def test_clients_with_routes_of_their_own_follow_these_and_no_others() -> None:
     own = replace(route(Rule(backends=(GREEN,))), namespace="front")
     found = resolved(route(Rule(backends=(BLUE,))), own)
 
-    def led_to(consumer: str) -> list[str]:
+    def leads_to(consumer: str) -> list[str]:
         return [
             one.route.cluster.split("|")[3]
             for one in request_routes(found, HTTP, consumer) or ()
             if one.route.cluster
         ]
 
-    assert led_to("") == led_to("data") == ["blue.shop.svc.cluster.local"]
-    assert led_to("front") == ["green.shop.svc.cluster.local"]
+    assert leads_to("") == leads_to("data") == ["blue.shop.svc.cluster.local"]
+    assert leads_to("front") == ["green.shop.svc.cluster.local"]
     assert request_routes(resolved(own), HTTP, "data") is None
 
 

@@ -105,11 +105,11 @@ async def test_a_domain_is_for_the_sidecar_that_depends_on_it(plane: ControlPlan
         context = UpstreamTlsContext()
         assert one.has[CDS][name].transport_socket.typed_config.Unpack(context)
         assert context.sni == "api.example.com"
-        led_to = {
+        leads_to = {
             domain: host.routes[0].route.cluster
             for host in one.has[RDS]["egress"].virtual_hosts
             for domain in host.domains
         }
-        assert led_to["api.example.com"] == led_to["api.example.com:443"] == name
+        assert leads_to["api.example.com"] == leads_to["api.example.com:443"] == name
         for sidecar in (one, other):
             await sidecar.close()

@@ -28,7 +28,7 @@ from pilothouse.feeds.pem import Files, Unusable
 from pilothouse.feeds.runtime import read as layer
 from pilothouse.feeds.secrets import Secret
 from pilothouse.feeds.secrets import read as secrets
-from pilothouse.kubernetes.realm import Realm
+from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.mesh.audience import Admission
 from pilothouse.mesh.identity import Grant, Identity
 from pilothouse.model.services import ServiceName
@@ -224,8 +224,8 @@ def _registry(settings: Settings, sources: Sequence[str]) -> Registry:
     return Registry(sources, hold_s=settings.hold, accept_missing=settings.accept_missing, damping=damping)
 
 
-def _realm(settings: Settings) -> Realm:
-    return Realm(
+def _served(settings: Settings) -> ServedCluster:
+    return ServedCluster(
         settings.cluster_domain,
         settings.extra_suffixes,
         frozenset(settings.include_namespaces),
@@ -238,7 +238,7 @@ def _realm(settings: Settings) -> Realm:
 def _made(settings: Settings) -> list[Source]:
     """The sources that the settings ask for. Raises ConfigError."""
     common = Common(
-        _realm(settings),
+        _served(settings),
         settings.accept_missing,
         settings.hold,
         None if settings.no_state else settings.state or default_folder(os.environ),

@@ -12,8 +12,8 @@ from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
 from pilothouse.kubernetes.objects.types import Key
 from pilothouse.kubernetes.places import Places
-from pilothouse.kubernetes.realm import Realm, never_virtual
 from pilothouse.kubernetes.roots import Namespaces, Root
+from pilothouse.kubernetes.served import ServedCluster, never_virtual
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.serving.catalogue import Catalogue
@@ -58,18 +58,18 @@ class Inspection:
         return [finding for finding in self.findings if finding.severity is severity]
 
 
-def inspect(roots: Sequence[Root], realm: Realm) -> Inspection:
+def inspect(roots: Sequence[Root], served: ServedCluster) -> Inspection:
     """Read manifests, join and translate them, and say what became of all of it."""
     found = look([root.path for root in roots], Look(), Namespaces(roots))
-    manifests, cluster = Manifests(), Cluster(realm)
+    manifests, cluster = Manifests(), Cluster(served)
     for path, manifest in sorted(found.files.items()):
-        declared = [one for one in manifest.contents.declared if realm.admits(one.object.key.namespace)]
+        declared = [one for one in manifest.contents.declared if served.serves(one.object.key.namespace)]
         cluster.apply(*manifests.put(path, declared))
     in_force = dict(manifests.in_force)
     services = {name: one for name in sorted(cluster.names) if (one := cluster.service(name))}
     findings = {
         *_of_paths(roots, found),
-        *_of_files(found, realm),
+        *_of_files(found, served),
         *(_finding(file, remark, Severity.ERROR) for file, remark in manifests.conflicts),
         *_of_objects(Places(in_force), cluster.unattached, services),
     }
@@ -97,13 +97,13 @@ def _of_paths(roots: Iterable[Root], found: Look) -> Iterator[Finding]:
             yield Finding(path, 0, 0, "", "holds nothing of a kind that is read", Severity.WARNING)
 
 
-def _of_files(found: Look, realm: Realm) -> Iterator[Finding]:
+def _of_files(found: Look, served: ServedCluster) -> Iterator[Finding]:
     for path, manifest in found.files.items():
         for error in manifest.contents.errors:
             yield _finding(path, error, Severity.ERROR)
         for warning in manifest.contents.warnings:
             yield _finding(path, warning, Severity.WARNING)
-    documents = LeftOutDocuments(realm)
+    documents = LeftOutDocuments(served)
     documents.follow(Look(), found)
     for document in documents:
         place = Place(document.line, document.document)

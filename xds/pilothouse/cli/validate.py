@@ -11,8 +11,8 @@ import typer
 
 from pilothouse.cli.output import Form, Output, answer, one_line
 from pilothouse.config.settings import ConfigError
-from pilothouse.kubernetes.realm import Network, Realm, network
 from pilothouse.kubernetes.roots import Root
+from pilothouse.kubernetes.served import Network, ServedCluster, network
 
 if TYPE_CHECKING:
     from pilothouse.cli.inspection import Finding, Inspection
@@ -45,10 +45,10 @@ def validate(
     """
     from pilothouse.cli.inspection import Severity, inspect
 
-    realm = Realm(
+    served = ServedCluster(
         cluster_domain, service_networks=_networks(service_cidr), allow_loopback=allow_loopback_endpoints
     )
-    found = inspect([_root(path) for path in paths], realm)
+    found = inspect([_root(path) for path in paths], served)
     answer(json.dumps(_as_json(found), indent=2) if output is Output.JSON else _as_text(found))
     if found.of(Severity.ERROR):
         raise typer.Exit(1)

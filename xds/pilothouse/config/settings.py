@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from pilothouse.config.security import Security
-from pilothouse.kubernetes.realm import Network, network
+from pilothouse.kubernetes.served import Network, network
 from pilothouse.sources import HOLD_S
 from pilothouse.sources.files.settings import FilesSettings
 from pilothouse.structures.paths import present

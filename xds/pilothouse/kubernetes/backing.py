@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from pilothouse.kubernetes.objects.types import Endpoints, EndpointSlice, Entry, Service
-from pilothouse.kubernetes.realm import Realm
+from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.model.addresses import objection
 from pilothouse.model.reasons import Omission, Reason
 
@@ -18,11 +18,11 @@ def entries(found: Backing) -> Iterator[Entry]:
     return (entry for each in found.slices for entry in each.entries)
 
 
-def callable_in(realm: Realm, found: Backing) -> Backing:
+def callable_in(served: ServedCluster, found: Backing) -> Backing:
     """The same without the addresses that no sidecar can call, each of which is left out with a reason."""
     if isinstance(found, EndpointSlice):
-        return _callable(realm, found)
-    slices = tuple([_callable(realm, each) for each in found.slices])
+        return _callable(served, found)
+    slices = tuple([_callable(served, each) for each in found.slices])
     return found if slices == found.slices else replace(found, slices=slices)
 
 
@@ -51,10 +51,10 @@ def counted(
     return found, tuple(left_out)
 
 
-def _callable(realm: Realm, found: EndpointSlice) -> EndpointSlice:
+def _callable(served: ServedCluster, found: EndpointSlice) -> EndpointSlice:
     if found.fqdn:
         return found
-    loopback = realm.allow_loopback
+    loopback = served.allow_loopback
     refused = {
         address: why
         for entry in found.entries

@@ -21,7 +21,7 @@ from pilothouse.kubernetes.objects.types import (
     RouteObject,
     Service,
 )
-from pilothouse.kubernetes.realm import WHOLE, Realm
+from pilothouse.kubernetes.served import WHOLE, ServedCluster
 from pilothouse.kubernetes.unattached import Unattached, services_named
 from pilothouse.model import services
 from pilothouse.model.addresses import canonical_address
@@ -46,8 +46,8 @@ class Cluster:
     Pods are found by reference, never by address: several may share one.
     """
 
-    def __init__(self, realm: Realm = WHOLE) -> None:
-        self._realm, self._domain = realm, realm.domain.lower().strip(".")
+    def __init__(self, served: ServedCluster = WHOLE) -> None:
+        self._served, self._domain = served, served.domain.lower().strip(".")
         self._objects: dict[Key, Object] = {}
         # Built once a Service, so that endpoints that come and go leave the spec the same object.
         self._specs: dict[ServiceName, ServiceSpec] = {}
@@ -120,7 +120,7 @@ class Cluster:
 
     def _change(self, key: Key, new: Object | None) -> Iterator[ServiceName]:
         if isinstance(new, EndpointSlice | Endpoints):
-            new = callable_in(self._realm, new)
+            new = callable_in(self._served, new)
         old = self._objects.get(key)
         if old == new:
             return
@@ -228,14 +228,14 @@ class Cluster:
             external_name=declared.external_name,
             created=declared.created,
             exported_to=exported_to,
-            suffixes=self._realm.suffixes,
+            suffixes=self._served.suffixes,
             placement=declared.placement,
             policy=declared.policy,
         )
 
     def _vips(self, declared: Service) -> tuple[str, ...]:
         """The virtual IPs that a sidecar may listen on. The others are left out."""
-        objections = {vip: self._realm.virtual_ip_objection(vip) for vip in declared.vips}
+        objections = {vip: self._served.virtual_ip_objection(vip) for vip in declared.vips}
         refused = [Omission(Reason.INVALID_ADDRESS, vip, why) for vip, why in objections.items() if why]
         if refused:
             self._refused_vips[declared.service] = tuple(refused)
@@ -261,7 +261,7 @@ class Cluster:
                     place,
                     node,
                     entry.hostname,
-                    entry.target,
+                    entry.workload,
                     entry.for_zones,
                     entry.for_nodes,
                     labels,

@@ -17,7 +17,7 @@ class Change(NamedTuple):
     gone: tuple[Key, ...]
 
 
-class _Claim(NamedTuple):
+class _Declaration(NamedTuple):
     """One declaration of an object. They sort by who is to win; no two agree in the first three fields."""
 
     created: str
@@ -36,7 +36,7 @@ class Manifests:
     def __init__(self) -> None:
         self._keys: dict[str, frozenset[Key]] = {}
         # object -> its declarations, the one in force first
-        self._claims: dict[Key, list[_Claim]] = {}
+        self._declarations: dict[Key, list[_Declaration]] = {}
         self._contested: set[Key] = set()
 
     def keys(self, file: str) -> frozenset[Key]:
@@ -45,8 +45,8 @@ class Manifests:
 
     def declared(self, file: str, keys: Collection[Key]) -> list[Declared]:
         """The declarations of these objects in a file, as they are in it now."""
-        claims = (claim for key in sorted(keys) for claim in self._claims.get(key, ()))
-        return [claim.declared for claim in claims if claim.file == file]
+        found = (each for key in sorted(keys) for each in self._declarations.get(key, ()))
+        return [each.declared for each in found if each.file == file]
 
     def put(self, file: str, declared: Iterable[Declared]) -> Change:
         """Replace everything that a file declares."""
@@ -54,19 +54,19 @@ class Manifests:
 
     def putting(self, file: str, declared: Iterable[Declared]) -> Steps[Change]:
         """As `put`, in steps."""
-        claims: dict[Key, list[_Claim]] = {}
+        declarations: dict[Key, list[_Declaration]] = {}
         for position, one in enumerate(declared):
             # "~" sorts after every time: an object of unknown age does not displace a known one.
-            claim = _Claim(one.object.created or "~", file, position, one)
-            claims.setdefault(one.object.key, []).append(claim)
+            declaration = _Declaration(one.object.created or "~", file, position, one)
+            declarations.setdefault(one.object.key, []).append(declaration)
             yield
         former = self.keys(file)
-        self._keys[file] = frozenset(claims)
+        self._keys[file] = frozenset(declarations)
         put: list[Object] = []
         gone: list[Key] = []
-        for key in [*claims, *sorted(former - claims.keys())]:
-            before = self._claims.get(key, [])
-            after = sorted([*(claim for claim in before if claim.file != file), *claims.get(key, ())])
+        for key in [*declarations, *sorted(former - declarations.keys())]:
+            before = self._declarations.get(key, [])
+            after = sorted([*(each for each in before if each.file != file), *declarations.get(key, ())])
             self._settle(key, after)
             if not after:
                 gone.append(key)
@@ -88,14 +88,14 @@ class Manifests:
     @property
     def in_force(self) -> Iterator[tuple[Key, tuple[str, Declared]]]:
         """Each object, with the file and the declaration that count."""
-        for key, (winner, *_) in self._claims.items():
+        for key, (winner, *_) in self._declarations.items():
             yield key, (winner.file, winner.declared)
 
     @property
     def conflicts(self) -> Iterator[tuple[str, Remark]]:
         """Each declaration that is not in force, with its file, and a remark that names the one that is."""
         for key in sorted(self._contested):
-            winner, *losers = self._claims[key]
+            winner, *losers = self._declarations[key]
             for loser in losers:
                 why = "is older" if winner.created < loser.created else "comes first"
                 place = f"{winner.file}:{winner.declared.place.line}"
@@ -107,12 +107,12 @@ class Manifests:
                     ),
                 )
 
-    def _settle(self, key: Key, claims: list[_Claim]) -> None:
-        if claims:
-            self._claims[key] = claims
+    def _settle(self, key: Key, declarations: list[_Declaration]) -> None:
+        if declarations:
+            self._declarations[key] = declarations
         else:
-            self._claims.pop(key, None)
-        if len(claims) > 1:
+            self._declarations.pop(key, None)
+        if len(declarations) > 1:
             self._contested.add(key)
         else:
             self._contested.discard(key)

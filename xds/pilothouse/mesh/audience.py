@@ -14,7 +14,7 @@ from enum import Enum
 from typing import NamedTuple, get_args
 
 from pilothouse.mesh.dependencies import EVERYTHING, Dependencies, Preference, dependencies
-from pilothouse.model.services import NOWHERE, Exposed, Family, Leading, Locality, ServiceName
+from pilothouse.model.services import NOWHERE, Family, Locality, Referrer, ServiceName, Visibility
 from pilothouse.structures.cache import interned
 
 METADATA = "node.metadata.pilothouse"
@@ -95,10 +95,10 @@ class Scope:
     def outside(self) -> Scope:
         return self._outside or self
 
-    def sees(self, exposed: Exposed) -> bool:
-        return self.admits(exposed) and self.wants(exposed.name)
+    def sees(self, visibility: Visibility) -> bool:
+        return self.may_see(visibility) and self.wants(visibility.name)
 
-    def led(self, exposed: Exposed, leading: Iterable[Leading]) -> bool:
+    def reaches_through(self, visibility: Visibility, referrers: Iterable[Referrer]) -> bool:
         """Whether a service is reached by the names of others, which lead to it.
 
         What is not exported to this namespace is reached if it answers for a service that is seen, or if a
@@ -107,27 +107,27 @@ class Scope:
         return any(
             self.sees(one.called)
             and self.answered(one)
-            and (self.admits(exposed) or exposed.name == one.answers.name or self._passed(one))
-            for one in leading
+            and (self.may_see(visibility) or visibility.name == one.answers.name or self._passed(one))
+            for one in referrers
         )
 
-    def _passed(self, one: Leading) -> bool:
+    def _passed(self, one: Referrer) -> bool:
         return one.passes is None or self.namespace in one.passes
 
-    def answered(self, one: Leading) -> bool:
+    def answered(self, one: Referrer) -> bool:
         """Whether what answers for a service that is seen may do so: an alias can lead to what is not."""
-        return self.admits(one.answers) or one.answers.beside(one.called)
+        return self.may_see(one.answers) or one.answers.beside(one.called)
 
-    def admits(self, exposed: Exposed) -> bool:
+    def may_see(self, visibility: Visibility) -> bool:
         """Whether a service is exported to this namespace, be it a dependency or not."""
-        return exposed.namespaces is None or self.namespace in exposed.namespaces
+        return visibility.namespaces is None or self.namespace in visibility.namespaces
 
     def wants(self, name: ServiceName) -> bool:
         """Whether a service is a dependency, be it exported or not."""
         return self.dependencies.want(name)
 
 
-class Vantage(NamedTuple):
+class EndpointFacet(NamedTuple):
     """From where a client calls: all that its load assignments depend on.
 
     `families` are those that it can call, the preferred one first; none stated means all, in the order
@@ -139,13 +139,13 @@ class Vantage(NamedTuple):
     families: tuple[Family, ...] = ()
     preference: Preference | None = None
 
-    def of(self, service: ServiceName, scope: Scope) -> Vantage:
+    def of(self, service: ServiceName, scope: Scope) -> EndpointFacet:
         """The same, with what a client wants of a service."""
         return self._replace(preference=scope.dependencies.preference(service))
 
 
 #: A client of which nothing is known.
-ANYWHERE = Vantage()
+ANYWHERE = EndpointFacet()
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -166,8 +166,8 @@ class Audience:
         object.__setattr__(self, "scope", interned(Scope(self.dependencies, self.namespace)))
 
     @property
-    def vantage(self) -> Vantage:
-        return Vantage(self.locality, self.node, self.families)
+    def endpoint_facet(self) -> EndpointFacet:
+        return EndpointFacet(self.locality, self.node, self.families)
 
     @property
     def anywhere(self) -> Audience:
@@ -217,7 +217,7 @@ def audience(node: Node, admission: Admission = OPEN, bound: str = "") -> Audien
             namespace=namespace,
             node=_string(said, "node"),
             locality=node.locality,
-            dependencies=_admitted(_dependencies(said, admission), namespace, admission),
+            dependencies=_restricted(_dependencies(said, admission), namespace, admission),
             egress=_egress(said),
             capture=_capture(said),
             dialect=Dialect.GRPC if node.user_agent.lower().startswith("grpc") else Dialect.ENVOY,
@@ -277,7 +277,7 @@ def _dependencies(said: Mapping[str, object], admission: Admission) -> Dependenc
     return dependencies(value, lambda item, mistake: BadNode(place + item, mistake), admission.cluster_domain)
 
 
-def _admitted(found: Dependencies, namespace: str, admission: Admission) -> Dependencies:
+def _restricted(found: Dependencies, namespace: str, admission: Admission) -> Dependencies:
     if found.services is None and admission.wildcards is not None and namespace not in admission.wildcards:
         whose = f"a client in the namespace {namespace}" if namespace else "a client without a namespace"
         raise BadNode(f"{METADATA}.dependencies", f"must say which: {whose} may not depend on everything")

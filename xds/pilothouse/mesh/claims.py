@@ -26,22 +26,22 @@ LONGEST_CHAIN = 16
 class Resolved:
     """A spec with the virtual IPs that are its own, and the spec that answers when it is called.
 
-    `target` is the service itself, except for an alias (ExternalName of a known service); None if nothing
+    `answering` is the service itself, except for an alias (ExternalName of a known service); None if nothing
     may answer. `omissions` say what it was not given.
     """
 
     spec: ServiceSpec
-    target: ServiceSpec | None
+    answering: ServiceSpec | None
     omissions: tuple[Omission, ...] = field(default=(), compare=False)
     #: Of its host names and those of its endpoints the ones that are the name of another service.
     taken: frozenset[str] = frozenset()
-    #: The services that the routes of the target lead to, of those that are known.
+    #: The services that its routes lead to, of those that are known.
     backends: tuple[ServiceSpec, ...] = ()
 
     @property
     def own(self) -> bool:
         """Whether the service answers itself."""
-        return self.target is not None and self.target.name == self.spec.name
+        return self.answering is not None and self.answering.name == self.spec.name
 
 
 class Claims:
@@ -53,7 +53,7 @@ class Claims:
         self._specs: dict[ServiceName, ServiceSpec] = {}
         self._by_vip = Index[str, ServiceName]()
         # Services whose routes lead to these.
-        self._leading = Index[ServiceName, ServiceName]()
+        self._referrers = Index[ServiceName, ServiceName]()
         # Services that would have a name of these services, were these not there.
         self._contesting = Index[ServiceName, ServiceName]()
         # By the host name that they point to.
@@ -63,7 +63,7 @@ class Claims:
         """Another one that says the same, to be changed while this one is read."""
         copied = copy(self)
         copied._by_hostname, copied._specs = self._by_hostname.copy(), self._specs.copy()
-        copied._by_vip, copied._leading = self._by_vip.copy(), self._leading.copy()
+        copied._by_vip, copied._referrers = self._by_vip.copy(), self._referrers.copy()
         copied._contesting, copied._aliases = self._contesting.copy(), self._aliases.copy()
         return copied
 
@@ -99,8 +99,8 @@ class Claims:
             self._contesting.add(owner, spec.name)
         if spec.external_name:
             self._aliases.add(spec.external_name, spec.name)
-        for backend in led_to(spec):
-            self._leading.add(backend, spec.name)
+        for backend in leads_to(spec):
+            self._referrers.add(backend, spec.name)
         self._specs[spec.name] = spec
         return self._touched(spec)
 
@@ -114,8 +114,8 @@ class Claims:
             self._contesting.discard(owner, spec.name)
         if spec.external_name:
             self._aliases.discard(spec.external_name, spec.name)
-        for backend in led_to(spec):
-            self._leading.discard(backend, spec.name)
+        for backend in leads_to(spec):
+            self._referrers.discard(backend, spec.name)
         self._specs.pop(spec.name, None)
         return touched
 
@@ -141,16 +141,17 @@ class Claims:
             current = following
         return current
 
-    def _backends(self, target: ServiceSpec, candidate: ServiceSpec) -> tuple[ServiceSpec, ...]:
+    def _backends(self, answering: ServiceSpec, candidate: ServiceSpec) -> tuple[ServiceSpec, ...]:
         """What is known of the services that routes lead to. An ExternalName is none: it leads elsewhere.
 
         The candidate may be one of them, and is not admitted yet as it is now.
         """
-        found = (candidate if name == candidate.name else self._specs.get(name) for name in led_to(target))
+        names = leads_to(answering)
+        found = (candidate if name == candidate.name else self._specs.get(name) for name in names)
         return tuple(each for each in found if each is not None and not each.external_name)
 
     def _touched(self, spec: ServiceSpec) -> set[ServiceName]:
-        parents = self._leading.at(spec.name)
+        parents = self._referrers.at(spec.name)
         touched = {name for vip in spec.vips for name in self._by_vip.at(vip)}
         touched.update(self._contesting.at(spec.name), parents)
         # Whose alias leads to a service leads to its backends. What is touched already may have aliases, too.
@@ -168,7 +169,7 @@ def _age(spec: ServiceSpec) -> tuple[bool, str, str, str]:
     return not spec.created, spec.created, spec.name.name, spec.name.namespace
 
 
-def led_to(spec: ServiceSpec) -> list[ServiceName]:
+def leads_to(spec: ServiceSpec) -> list[ServiceName]:
     """The services that its routes lead to, each once, in order."""
     return sorted(passed_on(spec))
 

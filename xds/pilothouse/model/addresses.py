@@ -92,18 +92,18 @@ def _has_leading_zeros(text: str) -> bool:
     return all(len(part.lstrip("0")) <= 3 and int(part) <= 255 for part in text.split("."))
 
 
-def is_public(target: str) -> bool:
+def is_public(host: str) -> bool:
     """Whether a host name or IP address (lower case) is none of the sidecar's own machine or network."""
-    if target.endswith(".localhost") or target.removesuffix(".localdomain") in _LOCAL:
+    if host.endswith(".localhost") or host.removesuffix(".localdomain") in _LOCAL:
         return False
     try:
-        address = ip_address(target)
+        address = ip_address(host)
     except ValueError:
-        return not looks_like_address(target)
+        return not looks_like_address(host)
     return address.is_global and not address.is_multicast
 
 
-def looks_like_address(target: str) -> bool:
+def looks_like_address(host: str) -> bool:
     """Resolvers read 127.1, 2130706433 and 0x7f000001 as addresses, too; no domain has such a last label."""
-    last = target.rpartition(".")[2]
+    last = host.rpartition(".")[2]
     return last.isdigit() or last.startswith("0x")

@@ -56,14 +56,14 @@ class OutlierDetection(NamedTuple):
 
 
 #: Of health checks.
-Kind: TypeAlias = Literal["http", "tcp", "grpc"]
+CheckProtocol: TypeAlias = Literal["http", "tcp", "grpc"]
 
 
 class HealthCheck(NamedTuple):
-    """What each sidecar asks each endpoint, by itself. `target` is a path of HTTP, or a service of gRPC."""
+    """What each sidecar asks each endpoint, by itself. `asks_for` is a path of HTTP, or a service of gRPC."""
 
-    kind: Kind
-    target: str = ""
+    protocol: CheckProtocol
+    asks_for: str = ""
     interval_ms: int = 5_000
     timeout_ms: int = 1_000
     unhealthy: int = 3

@@ -143,7 +143,7 @@ class Cors(NamedTuple):
     origins: tuple[Origin, ...] = (Origin(".*", regex=True),)
     methods: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
-    exposed: tuple[str, ...] = ()
+    visibility: tuple[str, ...] = ()
     credentials: bool = False
     max_age_s: int = 5
 

@@ -33,25 +33,25 @@ class ServiceName(NamedTuple):
 Namespaces: TypeAlias = frozenset[str] | None
 
 
-class Exposed(NamedTuple):
+class Visibility(NamedTuple):
     """A service, and the namespaces whose clients may know of it; None means: all of them."""
 
     name: ServiceName
     namespaces: Namespaces = None
 
-    def beside(self, other: Exposed) -> bool:
+    def beside(self, other: Visibility) -> bool:
         """Whether both are services of one namespace."""
         return self.name.namespace == other.name.namespace
 
 
-class Leading(NamedTuple):
+class Referrer(NamedTuple):
     """A service whose names lead to another, and what answers for it: itself, unless it is an alias.
 
     `passes` are the namespaces to whose clients its routes pass the other on, exported to them or not.
     """
 
-    called: Exposed
-    answers: Exposed
+    called: Visibility
+    answers: Visibility
     passes: Namespaces = frozenset()
 
 
@@ -199,7 +199,7 @@ class Endpoint:
     """One address of one slice. A service port finds its number in `ports` by name.
 
     `ports` maps port name to number; a number of None means "all ports" (API: nil). `weight` is
-    0..65535, where 0 is maintenance. `target` identifies what runs there (a pod's uid or name).
+    0..65535, where 0 is maintenance. `workload` identifies what runs there (a pod's uid or name).
     `for_zones` and `for_nodes` are hints about which clients are to come here (KEP-2433, KEP-3015).
     `labels` are those of its pod by which its service can be divided into subsets.
     """
@@ -211,7 +211,7 @@ class Endpoint:
     locality: Locality = NOWHERE
     node: str = ""
     hostname: str = ""
-    target: str = ""
+    workload: str = ""
     for_zones: tuple[str, ...] = ()
     for_nodes: tuple[str, ...] = ()
     labels: Labels = ()
@@ -247,8 +247,8 @@ class ServiceSpec:
     routes: tuple[Route, ...] = ()
 
     @property
-    def exposed(self) -> Exposed:
-        return Exposed(self.name, self.exported_to)
+    def visibility(self) -> Visibility:
+        return Visibility(self.name, self.exported_to)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from pilothouse.encoding.resources import delta_body
 from pilothouse.encoding.types import TYPES, Changes, ResourceType, turns
 from pilothouse.protocol.ordering import Ordering
 from pilothouse.protocol.subscription import (
-    Claimed,
     Difference,
     Names,
+    ReportedVersion,
     Response,
     Subscription,
     counted,
@@ -118,9 +118,9 @@ class DeltaStream:
 
     def _turn(self, subscription: Subscription, world: World, now: float) -> Response | None:
         # What a client asks for is answered even while it owes an answer itself.
-        if subscription.awaiting and not (subscription.owed or subscription.due):
+        if subscription.awaiting and not (subscription.requested or subscription.due):
             return None
-        if subscription.claim and self._resume(subscription, world):
+        if subscription.reported and self._resume(subscription, world):
             return None
         if not self._ordering.may_add(subscription, self.subscriptions, now):
             return None
@@ -146,14 +146,14 @@ class DeltaStream:
 
     def _resume(self, subscription: Subscription, world: World) -> bool:
         """Whether a reconnecting client has exactly the current state; if not, what it has is compared."""
-        claim, subscription.claim = subscription.claim, ""
+        reported, subscription.reported = subscription.reported, ""
         current = subscription.selected(world)
-        if claim == current.versions and not subscription.owed:
+        if reported == current.versions and not subscription.requested:
             subscription.restate(current.resources, current.fingerprint)
             subscription.settled()
             return True
-        if isinstance(claim, Mapping):
-            subscription.sent = {name: Claimed(version) for name, version in claim.items()}
+        if isinstance(reported, Mapping):
+            subscription.sent = {name: ReportedVersion(version) for name, version in reported.items()}
         return False
 
     def _respond(self, subscription: Subscription, body: bytes, removed: list[str]) -> Response:
@@ -173,17 +173,17 @@ def _ending(type: ResourceType, number: int) -> tuple[str, bytes, bytes]:
 
 def _first(type: ResourceType, asked: Names, wildcard: bool, request: DeltaDiscoveryRequest) -> Subscription:
     """The first request of a type on a stream says what a reconnecting client has already."""
-    names, claims = asked.plain, request.initial_resource_versions.items()
-    has = {name: version for name, version in claims if wildcard or name in names}
+    names, reports = asked.plain, request.initial_resource_versions.items()
+    has = {name: version for name, version in reports if wildcard or name in names}
     # What it says it has is compared, not sent again for being asked for.
     return Subscription(
         type,
         names,
         wildcard,
-        owed=set(names - has.keys()),
+        requested=set(names - has.keys()),
         rescan=True,
         due=wildcard and not has,
-        claim=has,
+        reported=has,
         returning=bool(has),
         asked=asked,
     )
@@ -194,7 +194,7 @@ def _subscribe(subscription: Subscription, names: frozenset[str], wildcard: bool
     together = subscription.names | names
     counted("resource_names_subscribe", len(together))
     subscription.names, subscription.asked = together, None
-    subscription.owed |= names
+    subscription.requested |= names
     if wildcard and not subscription.wildcard:
         subscription.wildcard = subscription.rescan = True
         subscription.due = True
@@ -209,10 +209,10 @@ def _unsubscribe(subscription: Subscription, names: frozenset[str], wildcard: bo
         subscription.wildcard = False
         subscription.forget_unwanted()
     elif subscription.wildcard:
-        subscription.owed |= named
+        subscription.requested |= named
     else:
-        subscription.owed -= named
+        subscription.requested -= named
         subscription.forget(named)
-    if isinstance(subscription.claim, Mapping):  # not looked at yet, see _resume
-        claims = subscription.claim.items()
-        subscription.claim = {name: version for name, version in claims if subscription.wants(name)}
+    if isinstance(subscription.reported, Mapping):  # not looked at yet, see _resume
+        reports = subscription.reported.items()
+        subscription.reported = {name: version for name, version in reports if subscription.wants(name)}

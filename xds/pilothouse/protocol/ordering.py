@@ -97,7 +97,7 @@ class Ordering:
             return self._arrived(subscription, all, now)
         if subscription.type.waits_for is not ResourceType.CLUSTER or clusters is None:
             return True
-        asked = (subscription.due or subscription.owed) and not subscription.returning
+        asked = (subscription.due or subscription.requested) and not subscription.returning
         until = (self._warm_by if self._cold else now) if asked else self._hold(subscription, clusters, now)
         if now < until:
             self._wake(until)
@@ -123,21 +123,21 @@ class Ordering:
 
     def removable(self, subscription: Subscription, all: Subscriptions, now: float) -> list[str]:
         """What is gone of a type and may be taken away: clusters only after the routes to them."""
-        departed = subscription.departed
-        if not departed or not subscription.type.leaves_last:
-            return sorted(departed)
+        gone_since = subscription.gone_since
+        if not gone_since or not subscription.type.leaves_last:
+            return sorted(gone_since)
         if now < self._followers_by and not all.keys() >= set(FOLLOWERS):
             self._wake(self._followers_by)
             return []
         if _released(subscription, all):
-            return sorted(departed)
-        ends = {name: since + RELEASE_S for name, since in departed.items()}
+            return sorted(gone_since)
+        ends = {name: since + RELEASE_S for name, since in gone_since.items()}
         overdue = [name for name, end in sorted(ends.items()) if end <= now]
         if len(overdue) < len(ends):
             self._wake(min(end for end in ends.values() if end > now))
         endpoints = all.get(ResourceType.ENDPOINTS)
         if subscription.type is ResourceType.CLUSTER and endpoints is not None and not endpoints.awaiting:
-            return [name for name in overdue if name not in endpoints.departed]  # they go first, now
+            return [name for name in overdue if name not in endpoints.gone_since]  # they go first, now
         return overdue
 
     def _wake(self, at: float) -> None:
@@ -146,9 +146,9 @@ class Ordering:
 
 def _released(subscription: Subscription, all: Subscriptions) -> bool:
     """Whether the client holds nothing any more that refers to what is gone of this type."""
-    departed, endpoints = subscription.departed.keys(), all.get(ResourceType.ENDPOINTS)
+    gone_since, endpoints = subscription.gone_since.keys(), all.get(ResourceType.ENDPOINTS)
     if subscription.type is ResourceType.CLUSTER and endpoints is not None:
-        departing = endpoints.departed.keys() | endpoints.dirty
-        if not departed.isdisjoint(departing):
+        departing = endpoints.gone_since.keys() | endpoints.dirty
+        if not gone_since.isdisjoint(departing):
             return False
     return not any(all[type].pending or all[type].awaiting for type in FOLLOWERS if type in all)

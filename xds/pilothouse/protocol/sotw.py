@@ -123,7 +123,7 @@ class SotwStream:
     def _turn(self, subscription: Subscription, world: World, now: float) -> Response | None:
         if subscription.awaiting:
             return None
-        if subscription.claim and self._resume(subscription, world):
+        if subscription.reported and self._resume(subscription, world):
             return None
         if subscription.unproven and not world.complete:
             return None  # this client may have what nobody can read here
@@ -150,8 +150,8 @@ class SotwStream:
         self._ordering.sending(subscription, changed, (), self.subscriptions, now)
         stated, held = subscription.selected(world), subscription.sent
         for name in gone:
-            del subscription.departed[name]
-        kept = {n: r for n in subscription.departed if isinstance(r := held[n], Resource)}
+            del subscription.gone_since[name]
+        kept = {n: r for n in subscription.gone_since if isinstance(r := held[n], Resource)}
         resources = {**stated.resources, **kept} if kept else stated.resources
         subscription.restate(resources, stated.fingerprint + fingerprint(kept.values()))
         return self._respond(subscription, stated.sotw_body + sotw_body(kept.values()))
@@ -193,14 +193,14 @@ class SotwStream:
         listeners were, and while nothing was sent of these: a client that asks for endpoints may be one
         whose clusters are warming.
         """
-        type, claim = subscription.type, subscription.claim
-        subscription.claim = ""
+        type, reported = subscription.type, subscription.reported
+        subscription.reported = ""
         # All that such a response lacks is gone from the client, or no name of it leads there any more.
         subscription.unproven = not type.stands_alone
         if not self._believable(subscription):
             return False
         current = subscription.selected(world)
-        if version(current.fingerprint) != claim:
+        if version(current.fingerprint) != reported:
             return False
         subscription.restate(current.resources, current.fingerprint)
         subscription.settled()
@@ -239,7 +239,7 @@ def _ending(type: ResourceType, number: int) -> tuple[str, bytes]:
     return nonce, wire.text(_TYPE_URL, type.url) + wire.text(_NONCE, nonce)
 
 
-def _first(type: ResourceType, names: Names, claim: str, legacy: bool) -> Subscription:
+def _first(type: ResourceType, names: Names, reported: str, legacy: bool) -> Subscription:
     """The first request of a type on a stream; its nonce, of an earlier stream, means nothing."""
     legacy = legacy and type.full_state and not names.plain and not names.wildcard
     wildcard = names.wildcard or legacy
@@ -248,13 +248,13 @@ def _first(type: ResourceType, names: Names, claim: str, legacy: bool) -> Subscr
         names.plain,
         wildcard,
         legacy,
-        owed=set(names.plain),
+        requested=set(names.plain),
         rescan=True,
-        due=type.full_state and (wildcard or bool(claim)),
-        claim=claim,
-        told=claim,
-        blind=bool(claim),
-        returning=bool(claim),
+        due=type.full_state and (wildcard or bool(reported)),
+        reported=reported,
+        told=reported,
+        blind=bool(reported),
+        returning=bool(reported),
         asked=names,
         acceptance=(b"", names.encoded, b""),
     )
@@ -281,11 +281,11 @@ def _resubscribe(subscription: Subscription, request: Names) -> None:
     wildcard = wildcard or subscription.legacy
     if (names, wildcard) == (subscription.names, subscription.wildcard):
         return
-    if subscription.claim and not subscription.type.stands_alone:
+    if subscription.reported and not subscription.type.stands_alone:
         subscription.unproven = True
-    subscription.claim = ""  # was about other names
+    subscription.reported = ""  # was about other names
     started = wildcard and not subscription.wildcard
-    subscription.owed |= names - subscription.names
+    subscription.requested |= names - subscription.names
     if not subscription.type.full_state and not names >= subscription.names:
         subscription.due = True  # to be looked at: the version that it has may be outdated
     subscription.names, subscription.wildcard, subscription.asked = names, wildcard, request
@@ -301,5 +301,5 @@ def _crossed(subscription: Subscription, request: Names) -> None:
     """
     subscription.legacy = subscription.legacy and not request.plain and not request.wildcard
     if not request.wildcard and not subscription.legacy:
-        subscription.owed |= subscription.sent.keys() - request.plain
+        subscription.requested |= subscription.sent.keys() - request.plain
     subscription.acceptance = (b"", b"", b"")  # the next answer has to be looked at

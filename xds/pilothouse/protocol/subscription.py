@@ -33,7 +33,7 @@ class Excess(ValueError):
         super().__init__(f"{field}: {limit}")
 
 
-class Claimed(NamedTuple):
+class ReportedVersion(NamedTuple):
     """A version that a reconnecting client says it has, of which nothing else is known."""
 
     version: str
@@ -67,15 +67,15 @@ class Subscription:
     wildcard: bool = False
     legacy: bool = False  # no name was ever given: an empty list still means everything
     # What the client was sent and still wants. Unless it is a dict it is shared with other streams.
-    sent: Mapping[str, Resource | Claimed] = field(default_factory=dict)
+    sent: Mapping[str, Resource | ReportedVersion] = field(default_factory=dict)
     fingerprint: int = 0  # of what was sent and still exists
     dirty: set[str] = field(default_factory=set)  # names that may differ from `sent`
     rescan: bool = False  # anything may differ: the subscription itself changed
-    owed: set[str] = field(default_factory=set)  # asked for, so to be answered although nothing changed
-    due: bool = False  # a response is owed, even if it is empty
-    departed: dict[str, float] = field(default_factory=dict)  # sent, and found gone at this time
+    requested: set[str] = field(default_factory=set)  # asked for, so to be answered although nothing changed
+    due: bool = False  # a response is to be sent, even if it is empty
+    gone_since: dict[str, float] = field(default_factory=dict)  # sent, and found gone at this time
     # What a reconnecting client says it has: version_info, or in Delta the version of each resource.
-    claim: str | Mapping[str, str] = ""
+    reported: str | Mapping[str, str] = ""
     # SotW: the version that the client has, so will come back with. Of what it holds, if all is well.
     told: str = ""
     returning: bool = False  # until it is sent something: a client that has a state from an earlier stream
@@ -99,12 +99,12 @@ class Subscription:
     @property
     def pending(self) -> bool:
         """Whether there may be something to send, apart from what is gone."""
-        return bool(self.dirty or self.rescan or self.owed or self.due)
+        return bool(self.dirty or self.rescan or self.requested or self.due)
 
     @property
     def stirring(self) -> bool:
         """Whether there may be something to send."""
-        return bool(self.dirty or self.owed or self.departed or self.rescan or self.due)
+        return bool(self.dirty or self.requested or self.gone_since or self.rescan or self.due)
 
     def notify(self, names: frozenset[str], delivery: Delivery | None = None) -> bool:
         """Note what changed in the world; true if it can be sent now."""
@@ -150,7 +150,7 @@ class Subscription:
         absent = _is_known if world.complete else partial(self._is_absent, world)
         if self.rescan and not self.sent and (world.complete or not self.blind):
             whole = self.selected(world)
-            missing = [name for name in in_order(self.owed - whole.resources.keys()) if absent(name)]
+            missing = [name for name in in_order(self.requested - whole.resources.keys()) if absent(name)]
             self.unknown += len(missing)
             return Difference([*whole.resources.values()], missing, whole)
         difference = Difference([], [])
@@ -162,8 +162,8 @@ class Subscription:
             if resource is None:
                 self._note_missing(name, held, difference, absent, now)
                 continue
-            self.departed.pop(name, None)
-            if held is None or held.version != resource.version or name in self.owed:
+            self.gone_since.pop(name, None)
+            if held is None or held.version != resource.version or name in self.requested:
                 if self._may_have_more(held) and world.is_partial(self.type, name):
                     self.withheld.add(name)
                 else:
@@ -174,7 +174,7 @@ class Subscription:
     def _note_missing(
         self,
         name: str,
-        held: Resource | Claimed | None,
+        held: Resource | ReportedVersion | None,
         difference: Difference,
         absent: Callable[[str], bool],
         now: float,
@@ -183,13 +183,13 @@ class Subscription:
         if type(held) is not Resource and not absent(name):
             return
         if held is not None:
-            self.departed.setdefault(name, now)
-        if name in self.owed and not isinstance(held, Resource):
+            self.gone_since.setdefault(name, now)
+        if name in self.requested and not isinstance(held, Resource):
             difference.missing.append(name)
 
-    def _may_have_more(self, held: Resource | Claimed | None) -> bool:
+    def _may_have_more(self, held: Resource | ReportedVersion | None) -> bool:
         """Whether a client may have, from an earlier stream, what cannot be read now."""
-        return type(held) is Claimed or (held is None and self.blind)
+        return type(held) is ReportedVersion or (held is None and self.blind)
 
     def _is_absent(self, world: World, name: str) -> bool:
         """Whether it is known that there is no such resource; if not, nothing is said until it is."""
@@ -202,7 +202,7 @@ class Subscription:
         """Look again at what was withheld, since more is known now; true if there is something."""
         held, self.withheld = self.withheld, set()
         for name in filter(self.wants, held):
-            (self.dirty if name in self.sent else self.owed).add(name)
+            (self.dirty if name in self.sent else self.requested).add(name)
         return bool(held) or self.unproven
 
     def selected(self, world: World) -> Selection:
@@ -211,14 +211,15 @@ class Subscription:
 
     def kept(self, gone: Collection[str]) -> list[Resource]:
         """What was asked for and is about to go, but may not go yet: to be sent as it was."""
-        names = sorted((self.owed & self.departed.keys()).difference(gone)) if self.departed else ()
+        names = sorted((self.requested & self.gone_since.keys()).difference(gone)) if self.gone_since else ()
         return [held for name in names if isinstance(held := self.sent[name], Resource)]
 
     def _suspects(self, world: World) -> Collection[str]:
         if not self.rescan:
-            return in_order(self.dirty | self.owed) if self.owed or len(self.dirty) > 1 else self.dirty
+            few = not self.requested and len(self.dirty) <= 1
+            return self.dirty if few else in_order(self.dirty | self.requested)
         wanted = world.selection(self.type).resources.keys() if self.wildcard else self.names
-        return in_order({*wanted, *self.sent, *self.owed})
+        return in_order({*wanted, *self.sent, *self.requested})
 
     def _finder(self, world: World, names: Collection[str]) -> Callable[[str], Resource | None]:
         if len(names) < _MANY:
@@ -228,9 +229,9 @@ class Subscription:
     def settled(self) -> None:
         """Everything up to now has been looked at."""
         self.dirty.clear()
-        self.owed.clear()
+        self.requested.clear()
         self.rescan = self.due = False
-        if self.noted and not self.departed:  # of which the client has yet to be told
+        if self.noted and not self.gone_since:  # of which the client has yet to be told
             withdrawn(self.noted)
             self.noted = ()
 
@@ -259,12 +260,12 @@ class Subscription:
 
     def forget(self, names: Iterable[str]) -> None:
         """Treat these as never sent, so that they are sent when they are wanted."""
-        known = (self.sent.keys() | self.departed.keys()).intersection(names)
+        known = (self.sent.keys() | self.gone_since.keys()).intersection(names)
         sent = self._own() if known else {}
         for name in known:
             held = sent.pop(name, None)
             self.fingerprint -= held.fingerprint if held else 0
-            self.departed.pop(name, None)
+            self.gone_since.pop(name, None)
 
     def forget_unwanted(self) -> None:
         if self.wildcard:
@@ -272,7 +273,7 @@ class Subscription:
         unwanted = self.sent.keys() - self.names
         if unwanted:
             self.forget(unwanted)
-        self.owed &= self.names
+        self.requested &= self.names
 
     def restate(self, resources: Mapping[str, Resource], fingerprint: int) -> None:
         """Exactly these were sent; the mapping is shared."""
@@ -280,9 +281,9 @@ class Subscription:
 
     def again(self, names: Iterable[str]) -> None:
         """Answer for these, if they are wanted, as if the client had asked."""
-        self.owed.update(name for name in names if self.wants(name))
+        self.requested.update(name for name in names if self.wants(name))
 
-    def _own(self) -> dict[str, Resource | Claimed]:
+    def _own(self) -> dict[str, Resource | ReportedVersion]:
         if not isinstance(self.sent, dict):
             self.sent = dict(self.sent)
         return self.sent
@@ -358,8 +359,8 @@ def preparing(subscriptions: Mapping[ResourceType, Subscription], world: World) 
     for subscription in subscriptions.values():
         if subscription.rescan and not subscription.sent:
             yield from world.prepare(subscription.type, subscription.names, subscription.wildcard)
-        elif len(subscription.owed) > _MANY:
-            yield from world.prepare(subscription.type, frozenset(subscription.owed), wildcard=False)
+        elif len(subscription.requested) > _MANY:
+            yield from world.prepare(subscription.type, frozenset(subscription.requested), wildcard=False)
 
 
 def end(subscriptions: Mapping[ResourceType, Subscription]) -> None:

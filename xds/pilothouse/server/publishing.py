@@ -23,8 +23,8 @@ log = structlog.get_logger(__name__)
 
 # A fan-out to a thousand streams is not interrupted: what they answer would only delay the last of them.
 _FAN_OUT_S = 0.04
-# So many changes that came together are told one by one.
-_TOLD = 10
+# So many changes that came together are told one by one: of one kind ten lines a second are written.
+_TOLD = 5
 _LATEST = 20  # revisions, in which a place is looked for
 # What is left out is counted in slices of about so long, with pauses, and a hundredth of the time at most.
 _COUNTING_S = 0.002

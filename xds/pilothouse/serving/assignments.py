@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from weakref import ref
 
 from pilothouse.encoding.resources import Resource
-from pilothouse.mesh.audience import Vantage
+from pilothouse.mesh.audience import EndpointFacet
 from pilothouse.translate import assignment
 from pilothouse.translate.endpoints.pools import Pool
 
@@ -15,13 +15,13 @@ class Assignments:
     """By name of the cluster and by facet. They are looked up at each push to each stream."""
 
     def __init__(self) -> None:
-        self._held: dict[str, dict[Vantage, _Assigned]] = {}
+        self._held: dict[str, dict[EndpointFacet, _Assigned]] = {}
 
     def __iter__(self) -> Iterator[Resource]:
         found = (each() for held in self._held.values() for each in held.values())
         return (resource for resource in found if resource is not None)
 
-    def of(self, name: str, pool: Pool, facet: Vantage) -> Resource:
+    def of(self, name: str, pool: Pool, facet: EndpointFacet) -> Resource:
         """The endpoints of a cluster for clients of this facet."""
         held = self._held.get(name)
         assigned = held.get(facet) if held is not None else None
@@ -32,7 +32,7 @@ class Assignments:
         """The endpoints of a cluster have changed."""
         self._held.pop(name, None)
 
-    def _assign(self, name: str, pool: Pool, facet: Vantage) -> Resource:
+    def _assign(self, name: str, pool: Pool, facet: EndpointFacet) -> Resource:
         found = assignment(name, pool, facet)
         assigned = self._held.setdefault(name, {})[facet] = _Assigned(found, self._unassign)
         assigned.name, assigned.facet = name, facet
@@ -53,4 +53,4 @@ class _Assigned(ref[Resource]):
 
     __slots__ = ("facet", "name")
     name: str
-    facet: Vantage
+    facet: EndpointFacet

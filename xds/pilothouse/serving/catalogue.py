@@ -1,6 +1,6 @@
 """Every service, translated: what all sidecars share, cached by the facet that it depends on.
 
-A new version of a service is admitted only if everything that it translates to keeps the validation
+A new version of a service is accepted only if everything that it translates to keeps the validation
 rules of its descriptors; otherwise the last good version stays, the service is quarantined, and the
 others flow. Envoy rejects a whole response for one bad resource.
 """
@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pilothouse.encoding.resources import Resource, ResourceType, Selection
-from pilothouse.mesh.audience import ANYBODY, Address, Audience, Capture, Dialect, Scope, Vantage
+from pilothouse.mesh.audience import ANYBODY, Address, Audience, Capture, Dialect, EndpointFacet, Scope
 from pilothouse.mesh.claims import Claims, Resolved
 from pilothouse.model.reasons import Omission, Reason
-from pilothouse.model.services import Family, Leading, Service, ServiceName
+from pilothouse.model.services import Family, Referrer, Service, ServiceName
 from pilothouse.serving.assignments import Assignments
 from pilothouse.serving.capturing import Capturing
 from pilothouse.serving.changes import Change, change, concerns
@@ -81,7 +81,7 @@ class Catalogue:
         self._selections = Cache[Selection](_SELECTIONS, _size)
         self._choices = Cache[Selection](_CHOICES, _size)
         self._domains = Cache[Mapping[str, Resource]](_DOMAINS, lambda clusters: Selection(clusters).size)
-        #: Services whose newest version was not admitted, and the rule that it breaks.
+        #: Services whose newest version was not accepted, and the rule that it breaks.
         self.quarantined: dict[ServiceName, Quarantined] = {}
         #: What may be said to be absent.
         self.knowledge = Knowledge(self._directory, self.quarantined.keys())
@@ -120,7 +120,7 @@ class Catalogue:
             waiting.remove(name)
             before.setdefault(name, draft._directory.get(name))
             # A service may take a virtual IP or a target from others, which then change as well.
-            touched = draft._admit(name, services.get(name)) - waiting
+            touched = draft._accept(name, services.get(name)) - waiting
             pending.extend(touched)
             waiting |= touched
             if draft is not self:
@@ -166,7 +166,7 @@ class Catalogue:
         domains = self._domain_clusters(scope)
         return self._directory.clusters | domains.keys() if domains else self._directory.clusters
 
-    def load_assignment(self, scope: Scope, client: Vantage, name: str) -> Resource | None:
+    def load_assignment(self, scope: Scope, client: EndpointFacet, name: str) -> Resource | None:
         """The endpoints of a cluster in scope, as a client there should see them."""
         owner = self._directory.owner(scope, name)
         if owner is None or name not in owner.pools:
@@ -189,7 +189,7 @@ class Catalogue:
 
         return self._selections.get((ResourceType.CLUSTER, dialect), build, self._directory.facet(scope))
 
-    def load_assignments(self, scope: Scope, client: Vantage) -> Selection:
+    def load_assignments(self, scope: Scope, client: EndpointFacet) -> Selection:
         found = ((name, self.load_assignment(scope, client, name)) for name in self.clusters(scope).resources)
         return Selection({name: resource for name, resource in found if resource is not None})
 
@@ -248,9 +248,9 @@ class Catalogue:
         for namespace in dict.fromkeys((rest.partition(".")[0], scope.namespace)):
             owner = self._directory.get(ServiceName(namespace, name))
             port = dialled(owner.resolved, target, namespace == scope.namespace) if owner else None
-            if owner and port and owner.resolved.target:
-                seen = scope.sees(owner.service.spec.exposed) and _may_answer(owner.resolved, scope)
-                return api_listener(target, cluster_name(owner.resolved.target, port)) if seen else None
+            if owner and port and owner.resolved.answering:
+                seen = scope.sees(owner.service.spec.visibility) and _may_answer(owner.resolved, scope)
+                return api_listener(target, cluster_name(owner.resolved.answering, port)) if seen else None
         return None
 
     def cluster_routes(self, scope: Scope, name: str) -> Resource | None:
@@ -260,14 +260,14 @@ class Catalogue:
 
     def omissions(self, service: Service, client: Audience = ANYBODY) -> tuple[Omission, ...]:
         """What of a service, as a registry has it, is not at a sidecar, and why; each thing once."""
-        name, exposed = str(service.name), service.spec.exposed
-        if not self._directory.sees(client.scope, exposed):
-            if client.scope.admits(exposed):
+        name, visibility = str(service.name), service.spec.visibility
+        if not self._directory.sees(client.scope, visibility):
+            if client.scope.may_see(visibility):
                 return (Omission(Reason.OUT_OF_SCOPE, name),)
             return (Omission(Reason.NOT_EXPORTED, name, f"to {client.namespace or 'no namespace'}"),)
         resolved = self._claims.resolve(service.spec)
-        if resolved.target and not _may_answer(resolved, client.scope):
-            target = resolved.target.name
+        if resolved.answering and not _may_answer(resolved, client.scope):
+            target = resolved.answering.name
             return (Omission(Reason.NOT_EXPORTED, str(target), f"to {client.namespace or 'no namespace'}"),)
         found: dict[Omission, None] = {}
         held = self.quarantined.get(service.name)
@@ -277,8 +277,8 @@ class Catalogue:
             if good is None:
                 return tuple(found)
             service, resolved = good.service, good.resolved
-        vantage = client.vantage.of(service.name, client.scope)
-        asking = vantage, client.namespace
+        endpoint_facet = client.endpoint_facet.of(service.name, client.scope)
+        asking = endpoint_facet, client.namespace
         report_omissions(service, resolved, *asking, lambda omission: found.setdefault(omission))
         at, everything = client.egress, client.capture is Capture.VIP
         if listens_at(resolved.spec, at.host, at.port, everything):
@@ -295,7 +295,7 @@ class Catalogue:
         """The services in scope that a client there can call by name."""
         return [each for each in self._directory.visible(scope) if _may_answer(each.resolved, scope)]
 
-    def _admit(self, name: ServiceName, service: Service | None) -> Set[ServiceName]:
+    def _accept(self, name: ServiceName, service: Service | None) -> Set[ServiceName]:
         """Take over one service; returns the others that this touches."""
         old = self._directory.get(name)
         if service is None:
@@ -381,9 +381,9 @@ def _size(selection: Selection) -> int:
 
 def _may_answer(resolved: Resolved, scope: Scope) -> bool:
     """Whether what answers for a service in scope is in scope as well: an alias may lead to what is not."""
-    if resolved.own or resolved.target is None:
+    if resolved.own or resolved.answering is None:
         return True
-    return scope.answered(Leading(resolved.spec.exposed, resolved.target.exposed))
+    return scope.answered(Referrer(resolved.spec.visibility, resolved.answering.visibility))
 
 
 def _inside(translated: Translated, scope: Scope) -> bool:

@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 
 from pilothouse.encoding.resources import Changes, ResourceType
 from pilothouse.mesh.audience import Dialect, Scope
-from pilothouse.model.services import Exposed, Leading, ServiceName
+from pilothouse.model.services import Referrer, ServiceName, Visibility
 from pilothouse.serving.directory import Directory
 from pilothouse.translate import NOT_CAPTURED, Captured, Translated
 from pilothouse.translate.proxyless import targets
@@ -26,20 +26,22 @@ _ABSENT: Final = object()
 class Change:
     """What one service's change did: the names that were created, changed or gone, by type.
 
-    `targets` are what gRPC clients may dial, if they come or go. Who sees one of `leading`, whose names
+    `targets` are what gRPC clients may dial, if they come or go. Who sees one of `referrers`, whose names
     lead to this service, is concerned by its clusters and endpoints.
     """
 
-    service: Exposed  # to whom it was exported, or is now
+    service: Visibility  # to whom it was exported, or is now
     names: Changes
     targets: frozenset[str] = frozenset()
-    leading: frozenset[Leading] = frozenset()
+    referrers: frozenset[Referrer] = frozenset()
 
     def seen(self, scope: Scope, dialect: Dialect) -> Changes:
         """What of it can be seen in a scope, by names as they are in a dialect."""
         if scope.sees(self.service):
             return _spoken(self, dialect)
-        return _spoken(_led_to(self), dialect) if scope.led(self.service, self.leading) else {}
+        if scope.reaches_through(self.service, self.referrers):
+            return _spoken(_through_referrers(self), dialect)
+        return {}
 
 
 def change(name: ServiceName, before: Before, directory: Directory, captured: Following) -> Change:
@@ -59,7 +61,7 @@ def change(name: ServiceName, before: Before, directory: Directory, captured: Fo
         versions = (version for to in moved for version in (before.get(to), directory.get(to)))
         clusters = frozenset(cluster for version in versions if version for cluster in version.clusters)
         names = _united(names, {ResourceType.CLUSTER: clusters, ResourceType.ENDPOINTS: clusters})
-    return Change(_exposed(name, old, new), names, told, frozenset(directory.leading_to(name)))
+    return Change(_visibility(name, old, new), names, told, frozenset(directory.referrers(name)))
 
 
 class Noticed(Protocol):
@@ -70,7 +72,7 @@ class Noticed(Protocol):
 
 def concerns(change: Change, scope: Scope) -> bool:
     """Whether anything of a change can be seen in a scope."""
-    return scope.sees(change.service) or scope.led(change.service, change.leading)
+    return scope.sees(change.service) or scope.reaches_through(change.service, change.referrers)
 
 
 def affected(changes: Iterable[Noticed], scope: Scope, dialect: Dialect) -> Changes:
@@ -81,7 +83,7 @@ def affected(changes: Iterable[Noticed], scope: Scope, dialect: Dialect) -> Chan
     return _united(*seen)
 
 
-def _led_to(change: Change) -> Change:
+def _through_referrers(change: Change) -> Change:
     """What of a change is seen by who sees only a service that leads there."""
     types = (ResourceType.CLUSTER, ResourceType.ENDPOINTS)
     return Change(change.service, {type: names for type, names in change.names.items() if type in types})
@@ -100,21 +102,21 @@ def _spoken(change: Change, dialect: Dialect) -> Changes:
     return names
 
 
-def _exposed(name: ServiceName, old: Translated | None, new: Translated | None) -> Exposed:
+def _visibility(name: ServiceName, old: Translated | None, new: Translated | None) -> Visibility:
     """To all who could see a service before, or can now."""
     namespaces: frozenset[str] = frozenset()
     for version in (old, new):
         if version is not None:
             exported_to = version.service.spec.exported_to
             if exported_to is None:
-                return Exposed(name)
+                return Visibility(name)
             namespaces |= exported_to
-    return Exposed(name, namespaces)
+    return Visibility(name, namespaces)
 
 
 def _exports(version: Translated) -> tuple[frozenset[str] | None, frozenset[str] | None]:
     """To whom a service is exported, and to whom what answers for it."""
-    answers = version.resolved.target or version.service.spec
+    answers = version.resolved.answering or version.service.spec
     return version.service.spec.exported_to, answers.exported_to
 
 

@@ -1,4 +1,4 @@
-"""The admitted services by name and by cluster, and which of them a scope reaches.
+"""The accepted services by name and by cluster, and which of them a scope reaches.
 
 A service leads to others when its names do: an alias to its target, routes to their backends. Who
 may see it needs the clusters of those too, whether or not they were declared as dependencies.
@@ -14,7 +14,7 @@ from itertools import chain
 
 from pilothouse.mesh.audience import Scope
 from pilothouse.mesh.dependencies import EVERYTHING
-from pilothouse.model.services import Exposed, Leading, ServiceName
+from pilothouse.model.services import Referrer, ServiceName, Visibility
 from pilothouse.structures.index import Index
 from pilothouse.translate import Translated
 
@@ -26,7 +26,7 @@ class Directory:
         self._services: dict[ServiceName, Translated] = {}
         self._order: list[ServiceName] = []  # sorted
         self._owners: dict[str, Translated] = {}  # by cluster name
-        self._leading = Index[ServiceName, ServiceName]()  # to a service: those that lead to it
+        self._referrers = Index[ServiceName, ServiceName]()  # to a service: those that lead to it
         self._exporting = 0  # how many services are not exported to all
         # How many services there are of which a namespace alone, or with others, sees something.
         self._restricted: Counter[str] = Counter()
@@ -41,7 +41,7 @@ class Directory:
         """Another one that says the same, to be changed while this one is read."""
         copied = copy(self)
         copied._services, copied._order = self._services.copy(), self._order.copy()
-        copied._owners, copied._leading = self._owners.copy(), self._leading.copy()
+        copied._owners, copied._referrers = self._owners.copy(), self._referrers.copy()
         copied._restricted, copied.by_node = self._restricted.copy(), self.by_node.copy()
         return copied
 
@@ -78,13 +78,13 @@ class Directory:
         """The scope, without its namespace if no service is there for that and not for all."""
         return scope if scope.namespace in self._restricted else scope.outside
 
-    def leading_to(self, name: ServiceName) -> Iterator[Leading]:
+    def referrers(self, name: ServiceName) -> Iterator[Referrer]:
         """The services that lead to this one."""
-        return (self._services[leading].leading_to(name) for leading in self._leading.at(name))
+        return (self._services[referrer].referrer(name) for referrer in self._referrers.at(name))
 
-    def sees(self, scope: Scope, exposed: Exposed) -> bool:
+    def sees(self, scope: Scope, visibility: Visibility) -> bool:
         """Whether a scope reaches a service, directly or through one that leads to it."""
-        return scope.sees(exposed) or scope.led(exposed, self.leading_to(exposed.name))
+        return scope.sees(visibility) or scope.reaches_through(visibility, self.referrers(visibility.name))
 
     def owner(self, scope: Scope, cluster: str) -> Translated | None:
         """The service with this cluster, if the scope reaches it."""
@@ -95,7 +95,7 @@ class Directory:
         # Asked at each push to each stream, so the common case is as short as it can be.
         if spec.exported_to is None and scope.dependencies is EVERYTHING:
             return owner
-        return owner if self.sees(scope, spec.exposed) else None
+        return owner if self.sees(scope, spec.visibility) else None
 
     def visible(self, scope: Scope) -> Iterator[Translated]:
         """The services in scope by name."""
@@ -105,7 +105,7 @@ class Directory:
             names = sorted(self._named(wanted.services))
         if wanted.excluded:
             names = filter(wanted.want, names)
-        return self._admitted(scope, names)
+        return self._exported(scope, names)
 
     def reachable(self, scope: Scope) -> Iterator[Translated]:
         """The services in scope and those that they lead to, by name."""
@@ -113,9 +113,9 @@ class Directory:
         if dependencies.services is None and not (dependencies.excluded or self._exporting):
             return self.visible(scope)
         found = {each.service.name: each for each in self.visible(scope)}
-        led = {name for each in found.values() for name in each.leads_to}
-        for each in filter(None, map(self._services.get, led - found.keys())):
-            if self.sees(scope, each.service.spec.exposed):
+        beyond = {name for each in found.values() for name in each.leads_to}
+        for each in filter(None, map(self._services.get, beyond - found.keys())):
+            if self.sees(scope, each.service.spec.visibility):
                 found[each.service.name] = each
         return iter([found[name] for name in sorted(found)])
 
@@ -125,7 +125,7 @@ class Directory:
         named = (name for name in said.services or said.named if name.name != "*")
         return sorted(name for name in named if name not in self._services)
 
-    def _admitted(self, scope: Scope, names: Iterable[ServiceName]) -> Iterator[Translated]:
+    def _exported(self, scope: Scope, names: Iterable[ServiceName]) -> Iterator[Translated]:
         for name in names:
             found = self._services[name]
             namespaces = found.service.spec.exported_to
@@ -137,7 +137,7 @@ class Directory:
             self._owners[cluster] = new
         self.by_node.update(cluster for cluster, pool in new.pools.items() if pool.by_node)
         for backend in new.leads_to:
-            self._leading.add(backend, new.service.name)
+            self._referrers.add(backend, new.service.name)
         self.assignments += len(new.pools)
         self.listeners += len(new.listeners)
         self.by_server_name += bool(new.chains.own)
@@ -149,7 +149,7 @@ class Directory:
             del self._owners[cluster]
             self.by_node.discard(cluster)
         for backend in old.leads_to:
-            self._leading.discard(backend, old.service.name)
+            self._referrers.discard(backend, old.service.name)
         self.assignments -= len(old.pools)
         self.listeners -= len(old.listeners)
         self.by_server_name -= bool(old.chains.own)

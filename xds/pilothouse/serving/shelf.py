@@ -13,13 +13,13 @@ from pilothouse.mesh.identity import NOBODY, Principal
 class Client:
     """Who looks, with the facets that a shelf depends on worked out once."""
 
-    __slots__ = ("anywhere", "audience", "families", "principal", "scope", "vantage")
+    __slots__ = ("anywhere", "audience", "endpoint_facet", "families", "principal", "scope")
 
     def __init__(self, audience: Audience, principal: Principal = NOBODY) -> None:
         self.audience = audience
         #: What is proven of it. Clients with equal audiences may differ in this.
         self.principal = principal
-        self.scope, self.vantage = audience.scope, audience.vantage
+        self.scope, self.endpoint_facet = audience.scope, audience.endpoint_facet
         self.families = frozenset(audience.families)
         #: The same client on a node that is not known.
         self.anywhere = audience.anywhere

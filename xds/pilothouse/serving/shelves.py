@@ -84,10 +84,10 @@ class Endpoints(_OfServices):
     type = ResourceType.ENDPOINTS
 
     def get(self, client: Client, name: str) -> Resource | None:
-        return self._catalogue.load_assignment(client.scope, client.vantage, name)
+        return self._catalogue.load_assignment(client.scope, client.endpoint_facet, name)
 
     def all(self, client: Client) -> Selection:
-        return self._catalogue.load_assignments(client.scope, client.vantage)
+        return self._catalogue.load_assignments(client.scope, client.endpoint_facet)
 
     def prepare(self, client: Client, names: frozenset[str], wildcard: bool) -> Iterator[object]:
         if wildcard:

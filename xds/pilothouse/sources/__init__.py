@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from pilothouse.kubernetes.realm import WHOLE, Realm
+from pilothouse.kubernetes.served import WHOLE, ServedCluster
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Service, ServiceName
 
@@ -61,7 +61,7 @@ class Common:
     absent; a massive loss that nobody stated is held for `hold_s` seconds.
     """
 
-    realm: Realm = WHOLE
+    served: ServedCluster = WHOLE
     accept_missing: bool = False
     hold_s: float = HOLD_S
     state: Path | None = None

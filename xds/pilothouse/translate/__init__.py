@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse.encoding.resources import Resource, ResourceType, Selection, checked
-from pilothouse.mesh.audience import Address, Dialect, Vantage
+from pilothouse.mesh.audience import Address, Dialect, EndpointFacet
 from pilothouse.mesh.claims import Resolved, passed_on
 from pilothouse.model.policy import HashOn
-from pilothouse.model.services import Family, Leading, Namespaces, Port, Service, ServiceName, ServiceSpec
+from pilothouse.model.services import Family, Namespaces, Port, Referrer, Service, ServiceName, ServiceSpec
 from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain, plain_cluster
 from pilothouse.translate.dns import dns_cluster
 from pilothouse.translate.endpoints.assignments import load_assignment
@@ -64,11 +64,11 @@ class Translated:
             self._hosts_of[families] = virtual_hosts(replace(self.resolved, spec=replace(spec, vips=vips)))
         return self._hosts_of[families]
 
-    def leading_to(self, name: ServiceName) -> Leading:
+    def referrer(self, name: ServiceName) -> Referrer:
         """The service, and what answers for it, as it leads to another."""
-        exposed, target = self.service.spec.exposed, self.resolved.target
-        answers = exposed if target is None or self.resolved.own else target.exposed
-        return Leading(exposed, answers, self.leads_to[name])
+        visibility, answering = self.service.spec.visibility, self.resolved.answering
+        answers = visibility if answering is None or self.resolved.own else answering.visibility
+        return Referrer(visibility, answers, self.leads_to[name])
 
     @property
     def hash_on(self) -> HashOn | None:
@@ -141,12 +141,12 @@ def translate(service: Service, resolved: Resolved, before: Translated | None) -
 
 
 def _leads_to(name: ServiceName, resolved: Resolved) -> Mapping[ServiceName, Namespaces]:
-    target = resolved.target
-    if target is None or (target.name == name and not resolved.backends):
+    answering = resolved.answering
+    if answering is None or (answering.name == name and not resolved.backends):
         return {}
-    passed = passed_on(target)
+    passed = passed_on(answering)
     found = {each.name: passed[each.name] for each in resolved.backends}
-    return {to: found.get(to, frozenset()) for to in {target.name, *found} - {name}}
+    return {to: found.get(to, frozenset()) for to in {answering.name, *found} - {name}}
 
 
 def _clusters(
@@ -186,7 +186,7 @@ def _vip_routes(resolved: Resolved, viewer: str = "") -> Mapping[str, Resource]:
     return {m.name: Resource(ResourceType.ROUTES, m.name, checked(m)) for m in messages}
 
 
-def assignment(name: str, pool: Pool, client: Vantage) -> Resource:
+def assignment(name: str, pool: Pool, client: EndpointFacet) -> Resource:
     """The endpoints of a cluster for a client; none, of an empty pool."""
     return Resource(ResourceType.ENDPOINTS, name, load_assignment(name, pool, client))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.mesh.audience import Vantage
+from pilothouse.mesh.audience import EndpointFacet
 from pilothouse.mesh.claims import Resolved
 from pilothouse.model.reasons import Omission, Omit, Reason
 from pilothouse.model.services import Service, ServiceSpec, State, Transport
@@ -18,7 +18,7 @@ _CALLED = (State.READY, State.TERMINATING_SERVING)
 
 
 def report_omissions(
-    service: Service, resolved: Resolved, client: Vantage, namespace: str, omit: Omit
+    service: Service, resolved: Resolved, client: EndpointFacet, namespace: str, omit: Omit
 ) -> None:
     """Tell of everything that is left out for a client there, or called later than the rest.
 
@@ -66,9 +66,9 @@ def _report_emptiness(service: Service, resolved: Resolved, omit: Omit) -> None:
 
 def _report_unreachable(resolved: Resolved, omit: Omit) -> None:
     """Ports that nothing leads to: a name without an address tells apart only HTTP, and TLS of one port."""
-    if resolved.target is None or resolved.spec.vips:
+    if resolved.answering is None or resolved.spec.vips:
         return
-    by_name = tls_ports(resolved.target)[:1]
-    for port in mesh_ports(resolved.target):
+    by_name = tls_ports(resolved.answering)[:1]
+    for port in mesh_ports(resolved.answering):
         if not port.protocol.by_host and port not in by_name:
             omit(Omission(Reason.NO_VIRTUAL_IP, f"port {port.name or port.number}", port.protocol.value))

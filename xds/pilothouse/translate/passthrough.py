@@ -42,9 +42,9 @@ def chains(resolved: Resolved, omit: Omit = unsaid) -> Chains:
 
     Of a headless service each endpoint with a host name has one of its own, by its own names.
     """
-    target = resolved.target
-    ports = tls_ports(target) if target is not None else []
-    if target is None or not ports:
+    answering = resolved.answering
+    ports = tls_ports(answering) if answering is not None else []
+    if answering is None or not ports:
         return NO_CHAINS
     for port in ports[1:]:
         number = ports[0].number

@@ -86,11 +86,11 @@ def _health_check(check: said.HealthCheck, spec: ServiceSpec, port: Port) -> Hea
         unhealthy_threshold=UInt32Value(value=check.unhealthy),
         healthy_threshold=UInt32Value(value=check.healthy),
     )
-    if check.kind == "grpc" and port.protocol.multiplexed:
-        message.grpc_health_check.service_name = check.target
+    if check.protocol == "grpc" and port.protocol.multiplexed:
+        message.grpc_health_check.service_name = check.asks_for
         message.grpc_health_check.authority = asked_for(spec)
-    elif check.kind == "http" and port.protocol.by_host:
-        message.http_health_check.path = check.target
+    elif check.protocol == "http" and port.protocol.by_host:
+        message.http_health_check.path = check.asks_for
         message.http_health_check.host = asked_for(spec)
         if port.protocol.multiplexed:
             message.http_health_check.codec_client_type = CodecClientType.HTTP2

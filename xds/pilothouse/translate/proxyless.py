@@ -37,8 +37,8 @@ def dialled(resolved: Resolved, target: str, own_namespace: bool) -> Port | None
 
 def _ports(resolved: Resolved) -> Iterable[Port]:
     """None for host names: gRPC knows no cluster that resolves several of them."""
-    target = resolved.target
-    return () if target is None or target.hosts is not None else mesh_ports(target)
+    answering = resolved.answering
+    return () if answering is None or answering.hosts is not None else mesh_ports(answering)
 
 
 @lru_cache(maxsize=1 << 12)  # a target may be written in capitals, so clients can make up many

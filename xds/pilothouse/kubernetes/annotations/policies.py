@@ -14,11 +14,11 @@ from pilothouse.model.policy import (
     CLIENT,
     PLAIN,
     Balance,
+    CheckProtocol,
     CircuitBreaking,
     HashOn,
     HealthCheck,
     Keepalive,
-    Kind,
     OutlierDetection,
     Outliers,
     Policy,
@@ -179,7 +179,7 @@ def _health_check(annotations: Mapping[str, str], warn: Warn) -> HealthCheck | N
         return None
     settings = Settings(annotations, HEALTH_CHECK, warn, "kind")
     word, path, service = settings.take("kind"), settings.take("path"), settings.take("service")
-    kind = next((kind for kind in get_args(Kind) if kind == word), None)
+    kind = next((kind for kind in get_args(CheckProtocol) if kind == word), None)
     if kind is None:
         settings.reject(word, "is none of http, tcp, grpc", "endpoints are not checked")
         return None

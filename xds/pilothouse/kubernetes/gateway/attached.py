@@ -76,14 +76,14 @@ class Routes:
         source = GrantedFrom(route.kind.value, route.namespace)
 
         def admitted(backend: Backend) -> Backend:
-            return backend._replace(granted=True) if self._admits(source, backend) else backend
+            return backend._replace(granted=True) if self._permits(source, backend) else backend
 
         rules = tuple(_with_backends(rule, admitted) for rule in route.rules)
         return Route(route.kind, route.namespace, route.name, rules, port, route.created)
 
-    def _admits(self, source: GrantedFrom, backend: Backend) -> bool:
+    def _permits(self, source: GrantedFrom, backend: Backend) -> bool:
         grants = (grant for grant in self._grants.values() if grant.namespace == backend.namespace)
-        return any(grant.admits(source, backend.name) for grant in grants)
+        return any(grant.permits(source, backend.name) for grant in grants)
 
 
 def _services(route: RouteObject) -> set[ServiceName]:

@@ -9,7 +9,7 @@ from pilothouse.kubernetes import metadata
 from pilothouse.kubernetes.annotations import overrides
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.objects.ports import is_tcp, number
-from pilothouse.kubernetes.objects.slices import target_of, unreadable
+from pilothouse.kubernetes.objects.slices import unreadable, workload_of
 from pilothouse.kubernetes.objects.types import Endpoints, EndpointSlice, Entry, Key
 from pilothouse.model.addresses import is_address, objection
 from pilothouse.model.reasons import Omission, Reason
@@ -58,12 +58,12 @@ def _entry(item: Fields, namespace: str, state: State) -> Entry:
     address = item.required("ip")
     if not (is_address(address) or objection(address)):
         raise item.error("ip", f'"{address}" is no IP address')
-    pod, target = target_of(item.at("targetRef"), namespace)
+    pod, workload = workload_of(item.at("targetRef"), namespace)
     return Entry(
         (address,),
         state,
         node=item.text("nodeName"),
         hostname=item.text("hostname").lower(),
         pod=pod,
-        target=target,
+        workload=workload,
     )

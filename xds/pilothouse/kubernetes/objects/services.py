@@ -14,7 +14,7 @@ from pilothouse.kubernetes.fields import FieldError, Fields, Path, annotation_er
 from pilothouse.kubernetes.objects.ports import number, transport
 from pilothouse.kubernetes.objects.protocols import inside_tls, spoken
 from pilothouse.kubernetes.objects.types import Service
-from pilothouse.kubernetes.realm import never_virtual
+from pilothouse.kubernetes.served import never_virtual
 from pilothouse.model.addresses import canonical_address, is_address
 from pilothouse.model.policy import CLIENT
 from pilothouse.model.services import Port, Protocol, UpstreamTls

@@ -102,7 +102,7 @@ def _entry(item: Fields, namespace: str, family: str) -> Entry:
         if (":" in address) != (family == "IPv6"):
             raise item.error("addresses", f'"{address}" is not of the addressType {family}')
     conditions = item.at("conditions")
-    pod, target = target_of(item.at("targetRef"), namespace)
+    pod, workload = workload_of(item.at("targetRef"), namespace)
     hints = item.at("hints")
     return Entry(
         addresses,
@@ -111,7 +111,7 @@ def _entry(item: Fields, namespace: str, family: str) -> Entry:
         item.text("zone") or item.at("deprecatedTopology").text(_ZONE),
         item.text("hostname").lower(),
         pod,
-        target,
+        workload,
         _names(hints, "forZones"),
         _names(hints, "forNodes"),
     )
@@ -122,7 +122,7 @@ def _names(hints: Fields, field: str) -> tuple[str, ...]:
     return tuple(sorted({hint.required("name") for hint in hints.each(field)}))
 
 
-def target_of(reference: Fields, namespace: str) -> tuple[Key | None, str]:
+def workload_of(reference: Fields, namespace: str) -> tuple[Key | None, str]:
     """The Pod that an endpoint is, if it is one, and what tells it apart from another at its address."""
     kind, name = reference.text("kind"), reference.text("name")
     where = reference.text("namespace") or namespace

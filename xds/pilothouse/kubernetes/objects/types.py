@@ -79,7 +79,7 @@ class Entry:
     zone: str = ""
     hostname: str = ""
     pod: Key | None = None
-    target: str = ""
+    workload: str = ""
     for_zones: tuple[str, ...] = ()
     for_nodes: tuple[str, ...] = ()
 
@@ -227,7 +227,7 @@ class Grant:
     def key(self) -> Key:
         return Key("ReferenceGrant", self.namespace, self.name)
 
-    def admits(self, source: GrantedFrom, service: str) -> bool:
+    def permits(self, source: GrantedFrom, service: str) -> bool:
         return source in self.sources and ("" in self.targets or service in self.targets)
 
 

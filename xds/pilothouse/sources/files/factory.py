@@ -14,7 +14,7 @@ def files(settings: FilesSettings, common: Common) -> Source:
     """The source of manifests. Raises Misconfigured for a state folder of no use that somebody asked for."""
     return FilesSource(
         [root.path for root in settings.manifests],
-        common.realm,
+        common.served,
         namespaces=Namespaces(settings.manifests),
         kept=_kept(common),
         absence=Absence(settings.allow_empty, common.accept_missing),

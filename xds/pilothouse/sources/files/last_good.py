@@ -11,7 +11,7 @@ from pilothouse.kubernetes.documents import Contents, Declared, Remark
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
 from pilothouse.kubernetes.objects.types import Key
-from pilothouse.kubernetes.realm import WHOLE, Realm
+from pilothouse.kubernetes.served import WHOLE, ServedCluster
 from pilothouse.kubernetes.unattached import services_named
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Service, ServiceName
@@ -52,13 +52,15 @@ class LastGood:
     With `allow_empty` a folder that holds nothing any more was emptied by somebody, file by file.
     """
 
-    def __init__(self, realm: Realm = WHOLE, doubt_s: float = DOUBT_S, allow_empty: bool = False) -> None:
-        self._realm, self._doubt_s, self._allow_empty = realm, doubt_s, allow_empty
+    def __init__(
+        self, served: ServedCluster = WHOLE, doubt_s: float = DOUBT_S, allow_empty: bool = False
+    ) -> None:
+        self._served, self._doubt_s, self._allow_empty = served, doubt_s, allow_empty
         self._look = Look()
         self._manifests = Manifests()
-        self._cluster = Cluster(realm)
+        self._cluster = Cluster(served)
         #: The documents that play no part in routing, in the order of files and lines.
-        self.left_out = LeftOutDocuments(realm)
+        self.left_out = LeftOutDocuments(served)
         # file -> digest of the contents that were taken in last
         self._applied: dict[str, bytes] = {}
         # file -> the texts that make up what is in force of it; only the last one where it has no errors
@@ -288,7 +290,7 @@ class LastGood:
         keys: set[Key] = set()
         for one in contents.declared:
             key = one.object.key
-            if self._realm.admits(key.namespace):
+            if self._served.serves(key.namespace):
                 keys.add(key)
             yield
         return frozenset(keys)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pilothouse.kubernetes.realm import Realm
+from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.sources.files.disk import Look, Manifest
 
@@ -24,8 +24,8 @@ class LeftOut:
 class LeftOutDocuments:
     """What of the files is left out. A look costs as much as the files that it found changed."""
 
-    def __init__(self, realm: Realm) -> None:
-        self._realm = realm
+    def __init__(self, served: ServedCluster) -> None:
+        self._served = served
         self._documents: dict[str, tuple[LeftOut, ...]] = {}
         self._counts: dict[str, Counter[Reason]] = {}
         #: Documents, and what was said in warnings that have a reason.
@@ -51,7 +51,7 @@ class LeftOutDocuments:
         for place, omission in manifest.contents.ignored:
             yield LeftOut(path, place.line, place.document, omission)
         for found, place in manifest.contents.declared:
-            if not self._realm.admits(found.key.namespace):
+            if not self._served.serves(found.key.namespace):
                 omission = Omission(Reason.EXCLUDED_NAMESPACE, str(found.key))
                 yield LeftOut(path, place.line, place.document, omission)
 

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import structlog
 
-from pilothouse.kubernetes.realm import WHOLE, Realm
 from pilothouse.kubernetes.roots import DEFAULT, Namespaces
+from pilothouse.kubernetes.served import WHOLE, ServedCluster
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import ServiceName
 from pilothouse.sources import Cause, Fault, Sink, Standing, Unknown
@@ -62,7 +62,7 @@ class FilesSource:
     def __init__(  # noqa: PLR0913  (what an operator says, each once)
         self,
         paths: Sequence[Path],
-        realm: Realm = WHOLE,
+        served: ServedCluster = WHOLE,
         *,
         kept: Kept | None = None,
         absence: Absence = Absence(),
@@ -73,7 +73,7 @@ class FilesSource:
         self._namespaces = namespaces
         self._first_report_grace_s = first_report_grace_s
         self._absence = absence
-        self._last_good = LastGood(realm, allow_empty=absence.allow_empty)
+        self._last_good = LastGood(served, allow_empty=absence.allow_empty)
         self._lookout = Lookout(self._paths, namespaces)
         self._watch = Watch()
         self._anew = False

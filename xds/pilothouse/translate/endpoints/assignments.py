@@ -12,7 +12,7 @@ from pilothouse._pb.envoy.config.endpoint.v3.endpoint_components_pb2 import Loca
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.encoding import wire
 from pilothouse.encoding.resources import checked
-from pilothouse.mesh.audience import Vantage
+from pilothouse.mesh.audience import EndpointFacet
 from pilothouse.model.services import Locality
 from pilothouse.translate.endpoints.placement import placed
 from pilothouse.translate.endpoints.pools import Pool
@@ -20,7 +20,7 @@ from pilothouse.translate.endpoints.pools import Pool
 _LOCALITIES, _POLICY = 2, 4  # ClusterLoadAssignment.endpoints and .policy
 
 
-def load_assignment(name: str, pool: Pool, client: Vantage) -> bytes:
+def load_assignment(name: str, pool: Pool, client: EndpointFacet) -> bytes:
     """The encoded message for a client, of which only the pool's facet matters."""
     pieces = [_header(name)]
     for locality, priority, weight, encoded in placed(pool.allowed(client), pool.placement, client):

@@ -23,8 +23,8 @@ def present(members: Sequence[Member], ipv6_first: bool) -> tuple[Family, ...]:
 def reachable(members: Sequence[Member], families: tuple[Family, ...], omit: Omit) -> Sequence[Member]:
     """What a client can call that has these families, the preferred one first.
 
-    Two addresses of one target are one endpoint: as two, it would get twice the requests. If only one of
-    them is ready, it is that alone. Without a target there is no telling.
+    Two addresses of one workload are one endpoint: as two, it would get twice the requests. If only one of
+    them is ready, it is that alone. Without a workload there is no telling.
     """
     first, *second = families
     outdone = _outdone(members) if second else ()
@@ -46,38 +46,38 @@ _Place: TypeAlias = tuple[str, int]
 
 
 def _outdone(members: Sequence[Member]) -> Collection[_Place]:
-    """The addresses of which the same target has another in a better state.
+    """The addresses of which the same workload has another in a better state.
 
     Envoy would try any address of an endpoint, so an endpoint has only those in its best state.
     """
-    doubtful = {member[2].target for member in members if member[2].state is not State.READY} - {""}
+    doubtful = {member[2].workload for member in members if member[2].state is not State.READY} - {""}
     if not doubtful:
         return ()
-    ranked = [member for member in members if member[2].target in doubtful]
+    ranked = [member for member in members if member[2].workload in doubtful]
     best: dict[_Place, int] = {}
     for _, number, endpoint, _ in ranked:
-        rank, place = RANK[endpoint.state], (endpoint.target, number)
+        rank, place = RANK[endpoint.state], (endpoint.workload, number)
         best[place] = min(rank, best.get(place, rank))
     return {
         (address, number)
         for address, number, endpoint, _ in ranked
-        if RANK[endpoint.state] > best[endpoint.target, number]
+        if RANK[endpoint.state] > best[endpoint.workload, number]
     }
 
 
 def _paired(members: Sequence[Member], others: Sequence[Member]) -> list[Member]:
-    """The members, each with the address of another that is the same target and port; then the rest."""
+    """The members, each with the address of another that is the same workload and port; then the rest."""
     waiting: dict[_Place, list[Member]] = {}
     for other in reversed(others):
-        if other[2].target:
-            waiting.setdefault((other[2].target, other[1]), []).append(other)
+        if other[2].workload:
+            waiting.setdefault((other[2].workload, other[1]), []).append(other)
     found: list[Member] = []
     taken: set[_Place] = set()
     for member in members:
         address, number, endpoint, _ = member
-        of_target = waiting.get((endpoint.target, number))
-        if of_target:
-            other = of_target.pop()
+        of_workload = waiting.get((endpoint.workload, number))
+        if of_workload:
+            other = of_workload.pop()
             taken.add((other[0], other[1]))
             member = address, number, endpoint, other[0]
         found.append(member)

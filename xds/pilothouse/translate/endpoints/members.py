@@ -67,11 +67,15 @@ def members(
             continue
         held = found.get((address, number))
         # Of two in one state, the one that says what runs there: it can be paired with its other address.
-        if held is None or (RANK[endpoint.state], not endpoint.target) < (RANK[held.state], not held.target):
+        if held is None or _precedence(endpoint) < _precedence(held):
             found[address, number] = endpoint
         if held is not None:
             omit(Omission(Reason.DUPLICATE_LOSER, written(address, number), "is there twice"))
     return [(address, number, endpoint, "") for (address, number), endpoint in found.items()]
+
+
+def _precedence(endpoint: Endpoint) -> tuple[int, bool]:
+    return RANK[endpoint.state], not endpoint.workload
 
 
 def written(address: str, number: int) -> str:

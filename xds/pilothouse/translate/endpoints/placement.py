@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import TypeAlias, TypeVar
 
-from pilothouse.mesh.audience import Vantage
+from pilothouse.mesh.audience import EndpointFacet
 from pilothouse.model.reasons import Omit, Reason, unsaid
 from pilothouse.model.services import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
 from pilothouse.translate.endpoints.pools import COMMON, Group
@@ -25,10 +25,10 @@ Placed: TypeAlias = tuple[Locality, int, int, bytes]
 
 
 def placed(
-    groups: Sequence[Group], placement: Placement, client: Vantage, omit: Omit = unsaid
+    groups: Sequence[Group], placement: Placement, client: EndpointFacet, omit: Omit = unsaid
 ) -> list[Placed]:
     """These groups as a client gets them, in order; each locality and priority once."""
-    if placement is NEAREST and (not groups or groups[0].niche is COMMON):
+    if placement is NEAREST and (not groups or groups[0].traits is COMMON):
         at = client.locality
         distances = [distance(at, group.locality) for group in groups]
         priority = _contiguous(distances)
@@ -76,7 +76,9 @@ def _merged(ranked: Iterable[tuple[Group, int | None]]) -> list[Placed]:
     ]
 
 
-def _ranks(groups: Sequence[Group], placement: Placement, client: Vantage, omit: Omit) -> list[int | None]:
+def _ranks(
+    groups: Sequence[Group], placement: Placement, client: EndpointFacet, omit: Omit
+) -> list[int | None]:
     """How late each group is called; None for those that never are."""
     rule = _rule(placement.failover, client.locality)
     by_place = {at: _failed_over(at, client.locality, rule) for at in {group.locality for group in groups}}
@@ -87,7 +89,7 @@ def _ranks(groups: Sequence[Group], placement: Placement, client: Vantage, omit:
         if rank is None:
             group.tell(Reason.FAILOVER, "", omit)
     if placement.prefer is Prefer.SAME_NODE and client.node:
-        ranks = _preferred(ranks, [group.niche.node == client.node for group in groups])
+        ranks = _preferred(ranks, [group.traits.node == client.node for group in groups])
     hinted = _hinted(groups, client)
     if any(here and rank is not None for here, rank in zip(hinted, ranks, strict=True)):
         ranks = _preferred(ranks, hinted)
@@ -119,14 +121,14 @@ def _failed_over(at: Locality, client: Locality, rule: Failover | None) -> int |
     return None if rule.only else far + len(rule.to)
 
 
-def _hinted(groups: Sequence[Group], client: Vantage) -> list[bool]:
+def _hinted(groups: Sequence[Group], client: EndpointFacet) -> list[bool]:
     """Which are hinted for this client: none, unless all ready ones have hints and one is (KEP-3015)."""
-    ready = [group.niche for group in groups if group.niche.ready]
+    ready = [group.traits for group in groups if group.traits.ready]
     node, zone = client.node, client.locality.zone
-    if node and all(niche.for_nodes for niche in ready) and any(node in niche.for_nodes for niche in ready):
-        return [node in group.niche.for_nodes for group in groups]
-    if zone and all(niche.for_zones for niche in ready) and any(zone in niche.for_zones for niche in ready):
-        return [zone in group.niche.for_zones for group in groups]
+    if node and all(each.for_nodes for each in ready) and any(node in each.for_nodes for each in ready):
+        return [node in group.traits.for_nodes for group in groups]
+    if zone and all(each.for_zones for each in ready) and any(zone in each.for_zones for each in ready):
+        return [zone in group.traits.for_zones for group in groups]
     return [False for _ in groups]
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
-from pilothouse.mesh.audience import ANYWHERE, Vantage
+from pilothouse.mesh.audience import ANYWHERE, EndpointFacet
 from pilothouse.mesh.dependencies import Preference
 from pilothouse.model.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.model.routing import Labels
@@ -50,7 +50,7 @@ _NOBODY: frozenset[str] = frozenset()
 Encode: TypeAlias = Callable[[str, int, int, HealthStatus, str, str, Labels], bytes]
 
 
-class Niche(NamedTuple):
+class Traits(NamedTuple):
     """What clients tell endpoints apart by, beside their locality, where they do."""
 
     node: str = ""
@@ -59,7 +59,7 @@ class Niche(NamedTuple):
     ready: bool = True
 
 
-COMMON = Niche()
+COMMON = Traits()
 
 
 class Group(NamedTuple):
@@ -68,7 +68,7 @@ class Group(NamedTuple):
     locality: Locality
     encoded: bytes
     weight: int
-    niche: Niche = COMMON
+    traits: Traits = COMMON
 
     def tell(self, reason: Reason, why: str, omit: Omit) -> None:
         """Of each endpoint, if they are encoded by `named`, as they are when somebody wants to know."""
@@ -78,7 +78,7 @@ class Group(NamedTuple):
 
 
 #: Of clients of a service: the node, the address families, and what they want of it, as far as these count.
-Kind: TypeAlias = tuple[str, tuple[Family, ...], Preference | None]
+GroupKey: TypeAlias = tuple[str, tuple[Family, ...], Preference | None]
 _KINDS = 16  # of each port: preferences are what clients say, and load assignments are kept in any case
 
 
@@ -92,7 +92,7 @@ class Choice:
     members: tuple[Member, ...]
     encode: Encode = field(compare=False)
     on_node: Mapping[str, Sequence[Member]] = field(compare=False)
-    groups: dict[Kind, tuple[Group, ...]] = field(default_factory=dict, compare=False)
+    groups: dict[GroupKey, tuple[Group, ...]] = field(default_factory=dict, compare=False)
 
 
 class Pool(NamedTuple):
@@ -113,18 +113,18 @@ class Pool(NamedTuple):
         """Whether it matters to some clients on which node they are, be it that nothing is on any."""
         return bool(self.nodes) or self.placement.local
 
-    def facet(self, client: Vantage) -> Vantage:
+    def facet(self, client: EndpointFacet) -> EndpointFacet:
         """What of a client makes a difference to what it gets from here."""
         if self.placement is NEAREST and not self.nodes and not client.families:
-            return Vantage(client.locality, "", (), client.preference) if client.node else client
+            return EndpointFacet(client.locality, "", (), client.preference) if client.node else client
         node = client.node if client.node in self.nodes else ""
         if self.placement.local and client.node and not node:
-            return Vantage(node=ELSEWHERE)
+            return EndpointFacet(node=ELSEWHERE)
         families = tuple(family for family in client.families if family in self.families)
         stated = () if families == self.families else families or client.families
-        return Vantage(client.locality, node, stated, client.preference)
+        return EndpointFacet(client.locality, node, stated, client.preference)
 
-    def allowed(self, client: Vantage, omit: Omit = unsaid) -> tuple[Group, ...]:
+    def allowed(self, client: EndpointFacet, omit: Omit = unsaid) -> tuple[Group, ...]:
         """The endpoints that a client with this facet may call, in order. Raises rules.RuleViolation."""
         if self.choice is not None:
             return self._chosen(self.choice, client, omit)
@@ -138,7 +138,7 @@ class Pool(NamedTuple):
             group.tell(why, "", omit)
         return ()
 
-    def _chosen(self, choice: Choice, client: Vantage, omit: Omit) -> tuple[Group, ...]:
+    def _chosen(self, choice: Choice, client: EndpointFacet, omit: Omit) -> tuple[Group, ...]:
         key = (client.node if self.placement.local else "", client.families, client.preference)
         if key not in choice.groups:
             if len(choice.groups) >= _KINDS:
@@ -186,7 +186,7 @@ def grouped(
     ready = any(endpoint.state is State.READY for _, _, endpoint, _ in members)
     health_of = _health_by_state(ready, placement.sticky)
     alike = not hinted and placement.prefer is not Prefer.SAME_NODE
-    collected: dict[Any, tuple[list[bytes], list[int]]] = {}  # by locality, or by locality and niche
+    collected: dict[Any, tuple[list[bytes], list[int]]] = {}  # by locality, or by locality and traits
     for address, number, endpoint, other in members:
         health = health_of.get(endpoint.state)
         counted = weight = endpoint.weight
@@ -195,7 +195,7 @@ def grouped(
             if health is None:
                 continue
             counted = 0 if health == _DRAINING else weight
-        key = endpoint.locality if alike else (endpoint.locality, _niche(endpoint, hinted))
+        key = endpoint.locality if alike else (endpoint.locality, _traits(endpoint, hinted))
         held = collected.get(key)
         if held is None:
             held = collected[key] = ([], [])
@@ -203,8 +203,8 @@ def grouped(
         held[1].append(counted)
     found = []
     for key, (pieces, weights) in sorted(collected.items()):
-        at, niche = (key, COMMON) if alike else key
-        found.append(Group(at, b"".join(pieces), sum(weights), niche))
+        at, traits = (key, COMMON) if alike else key
+        found.append(Group(at, b"".join(pieces), sum(weights), traits))
     total = sum([group.weight for group in found]) if len(members) * MAX_WEIGHT > _MOST else 0
     if total > _MOST:
         return grouped(_scaled(members, total), placement, hinted, encode, unsaid)
@@ -246,9 +246,9 @@ def _on_node(choice: Choice, node: str, omit: Omit) -> Sequence[Member]:
     return choice.on_node.get(node, ())
 
 
-def _niche(endpoint: Endpoint, hinted: bool) -> Niche:
+def _traits(endpoint: Endpoint, hinted: bool) -> Traits:
     zones, nodes = (endpoint.for_zones, endpoint.for_nodes) if hinted else ((), ())
-    return Niche(endpoint.node, zones, nodes, endpoint.state is State.READY)
+    return Traits(endpoint.node, zones, nodes, endpoint.state is State.READY)
 
 
 def _hinted(members: Iterable[Member], placement: Placement) -> bool:

@@ -18,7 +18,7 @@ def known_to(spec: ServiceSpec, passed: bool, resolved: Resolved) -> Namespaces:
     They may if they could call it themselves, if a route passes it on, and if it is what they have called.
     """
     known, called = spec.exported_to, resolved.spec.exported_to
-    itself = resolved.target is not None and spec.name == resolved.target.name
+    itself = resolved.answering is not None and spec.name == resolved.answering.name
     if passed or itself or known is None or (called is not None and called <= known):
         return None
     return known
@@ -95,7 +95,7 @@ class Clusters:
         return there or self._passed(route, backend) or backend.namespace == self._viewer
 
     def _passed(self, route: Route, backend: Backend) -> bool:
-        target = self._resolved.target
+        target = self._resolved.answering
         return target is not None and passes(target, route, backend)
 
     def hashed(self, backends: Iterable[Backend]) -> Iterable[HashOn]:

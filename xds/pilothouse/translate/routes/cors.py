@@ -28,7 +28,7 @@ def allow(route: Route, cors: Cors | None) -> None:
     policy = CorsPolicy(
         allow_methods=", ".join(cors.methods),
         allow_headers=", ".join(cors.headers),
-        expose_headers="" if cors.credentials and cors.exposed == _ANY else ", ".join(cors.exposed),
+        expose_headers="" if cors.credentials and cors.visibility == _ANY else ", ".join(cors.visibility),
         max_age=str(cors.max_age_s),
     )
     policy.allow_credentials.value = cors.credentials

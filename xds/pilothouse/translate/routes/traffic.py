@@ -59,7 +59,7 @@ def request_routes(
     `viewer` is the namespace of the clients. Their own routes to this service take the place of the
     service's, if one is for this port (GAMMA).
     """
-    target = resolved.target
+    target = resolved.answering
     routes = _in_force(target, port, viewer, omit) if target is not None else ()
     if not routes:
         return None
@@ -73,7 +73,7 @@ def viewers(resolved: Resolved) -> list[str]:
     """The namespaces from which the routes of a service look different: those that have routes of their own
     to it, and those that alone may know of some of its backends.
     """
-    target = resolved.target
+    target = resolved.answering
     if target is None or not target.routes:
         return []
     found = {route.namespace for route in target.routes} - {target.name.namespace}
@@ -221,12 +221,12 @@ def _marked(backend: Backend, session: Session, cluster: str) -> Backend:
 
 def hashes(resolved: Resolved) -> bool:
     """Whether anything that a service's connections go to is chosen by a hash."""
-    return any(spec is not None and spec.policy.hash_on for spec in (resolved.target, *resolved.backends))
+    return any(spec is not None and spec.policy.hash_on for spec in (resolved.answering, *resolved.backends))
 
 
 def connection_shares(resolved: Resolved, port: Port, omit: Omit = unsaid) -> list[tuple[str, int]]:
     """The clusters of a port without HTTP, and the weight of each; what has no cluster goes NOWHERE."""
-    target = resolved.target
+    target = resolved.answering
     if target is None:
         return [(NOWHERE, 1)]
     routes = _in_force(target, port, "", omit)

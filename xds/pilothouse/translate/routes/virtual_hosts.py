@@ -52,7 +52,7 @@ def virtual_hosts(resolved: Resolved) -> Hosts:
     service each endpoint with a host name has virtual hosts of its own, and one that is not there has none.
     Raises rules.RuleViolation.
     """
-    target = resolved.target
+    target = resolved.answering
     ports = host_ports(target) if target is not None else []
     if target is None or not ports:
         return NO_HOSTS
@@ -76,7 +76,7 @@ def _joined(resolved: Resolved, ports: Sequence[Port], viewer: str = "") -> tupl
 
 def _routes(resolved: Resolved, port: Port, viewer: str) -> bytes:
     """The encoded routes of a port: to its own endpoints, or as its traffic policy says."""
-    found, target = request_routes(resolved, port, viewer), resolved.target
+    found, target = request_routes(resolved, port, viewer), resolved.answering
     if found is not None:
         return b"".join(
             [wire.delimited(_ROUTES, route.SerializeToString(deterministic=True)) for route in found]

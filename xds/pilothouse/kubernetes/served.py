@@ -15,7 +15,7 @@ _OWN = frozenset({"127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
-class Realm:
+class ServedCluster:
     """What an operator says of a cluster. Without `included` namespaces all are; `excluded` ones never are.
 
     `domain` and `suffixes` are what the host names of services end in: the fully qualified ones, and
@@ -30,7 +30,7 @@ class Realm:
     service_networks: tuple[Network, ...] = ()
     allow_loopback: bool = False
 
-    def admits(self, namespace: str) -> bool:
+    def serves(self, namespace: str) -> bool:
         """Whether objects of a namespace count; what is in none, such as a node, does."""
         if not namespace:
             return True
@@ -62,4 +62,4 @@ def never_virtual(address: str) -> str:
 
 
 #: All of a cluster, named as Kubernetes does by default.
-WHOLE = Realm()
+WHOLE = ServedCluster()
