@@ -19,127 +19,136 @@ Manifests = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PATH[=NAMESPACE]",
-        help="Folder or file of manifests; NAMESPACE is that of objects that state none. Repeatable.",
+        help="Folder or file of Kubernetes manifests; NAMESPACE for objects that state none. Repeatable.",
     ),
 ]
 Xds = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="Where sidecars connect.  [default: 127.0.0.1:18000]")
+    str | None, typer.Option(metavar="HOST:PORT", help="xDS gRPC listen address.  [default: 127.0.0.1:18000]")
 ]
 Admin = Annotated[
     str | None,
-    typer.Option(metavar="HOST:PORT", help="Where people and probes ask.  [default: 127.0.0.1:18001]"),
+    typer.Option(metavar="HOST:PORT", help="Admin HTTP listen address.  [default: 127.0.0.1:18001]"),
 ]
 TlsCert = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Certificate of the xDS port; turns TLS on.")
+    str | None, typer.Option(metavar="FILE", help="TLS certificate of the xDS port. Turns TLS on.")
 ]
-TlsKey = Annotated[str | None, typer.Option(metavar="FILE", help="Private key of that certificate.")]
+TlsKey = Annotated[str | None, typer.Option(metavar="FILE", help="Private key of --tls-cert.")]
 ClientCa = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Sidecars must show a certificate of this CA.")
+    str | None,
+    typer.Option(
+        metavar="FILE", help="CA that must have signed the certificates of sidecars. Turns mutual TLS on."
+    ),
 ]
 Identity = Annotated[
     str | None,
     typer.Option(
         metavar="certificate|metadata",
-        help="What tells the namespace of a sidecar.  [default: certificate with --client-ca, else metadata]",
+        help="What names a sidecar's namespace.  [default: certificate with --client-ca, else metadata]",
     ),
 ]
 IdentityMap = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="YAML file: which name in a certificate belongs to which namespace."),
+    typer.Option(metavar="FILE", help="YAML file that maps certificate names to namespaces."),
 ]
 LogFormat = Annotated[
     str | None,
-    typer.Option(metavar="auto|human|json", help="auto is human on a terminal, else json.  [default: auto]"),
+    typer.Option(
+        metavar="auto|human|json", help="Log format. auto: human on a terminal, else json.  [default: auto]"
+    ),
 ]
 LogLevel = Annotated[
     str | None,
-    typer.Option(metavar="debug|info|warning|error", help="The least that is logged.  [default: info]"),
+    typer.Option(metavar="debug|info|warning|error", help="Lowest level that is logged.  [default: info]"),
 ]
 Domain = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Domain at the end of host names.  [default: cluster.local]"),
+    typer.Option(metavar="NAME", help="Cluster DNS domain.  [default: cluster.local]"),
 ]
 Suffixes = Annotated[
-    str | None, typer.Option(metavar="LIST", help="More endings of host names, such as .mesh")
+    str | None, typer.Option(metavar="LIST", help="Additional host name suffixes, such as .mesh")
 ]
 Include = Annotated[str | None, typer.Option(metavar="LIST", help="Serve only these namespaces.")]
-Exclude = Annotated[str | None, typer.Option(metavar="LIST", help="Serve all namespaces but these.")]
-Default = Annotated[str | None, typer.Option(metavar="NAME", help="Namespace of sidecars that state none.")]
+Exclude = Annotated[str | None, typer.Option(metavar="LIST", help="Serve all namespaces except these.")]
+Default = Annotated[str | None, typer.Option(metavar="NAME", help="Namespace for sidecars that state none.")]
 Wildcard = Annotated[
     str | None,
     typer.Option(
-        metavar="LIST", help="Only sidecars of these namespaces may depend on everything.  [default: all]"
+        metavar="LIST", help="Namespaces whose sidecars may depend on all services.  [default: all]"
     ),
 ]
 Age = Annotated[
     str | None,
     typer.Option(
-        metavar="SECONDS", help="A connection ends after this time and is opened anew.  [default: 1800]"
+        metavar="SECONDS", help="Maximum age of a connection; the sidecar then reconnects.  [default: 1800]"
     ),
 ]
 External = Annotated[
     bool | None,
     typer.Option(
         "--external-names/--no-external-names",
-        help="Serve ExternalNames of hosts outside the mesh, by DNS.  [default: yes]",
+        help="Serve ExternalName services of hosts outside the mesh.  [default: yes]",
     ),
 ]
 Unknown = Annotated[
     str | None,
-    typer.Option(metavar="STATUS", help="Answer to a request for an unknown host name.  [default: 503]"),
+    typer.Option(metavar="STATUS", help="HTTP status for requests to unknown hosts.  [default: 503]"),
 ]
 ServiceCidr = Annotated[
-    str | None, typer.Option(metavar="LIST", help="Networks that hold all virtual IPs, such as 10.96.0.0/16")
+    str | None,
+    typer.Option(metavar="LIST", help="Networks of virtual IPs, such as 10.96.0.0/16. Others are left out."),
 ]
 Loopback = Annotated[
     bool | None,
-    typer.Option("--allow-loopback-endpoints", help="Allow endpoints on 127.0.0.0/8 and ::1, as in a demo."),
+    typer.Option("--allow-loopback-endpoints", help="Accept endpoints on 127.0.0.0/8 and ::1, for demos."),
 ]
 Damping = Annotated[
     bool | None,
     typer.Option(
-        "--flap-damping", help="An endpoint that flaps is called again only after it was ready for 30 s."
+        "--flap-damping", help="Delay re-adding flapping endpoints until they have been ready for 30 s."
     ),
 ]
 Workers = Annotated[
-    str | None, typer.Option(metavar="COUNT", help="Processes that share the xDS port.  [default: 1]")
+    str | None,
+    typer.Option(metavar="COUNT", help="Number of processes that share the xDS port.  [default: 1]"),
 ]
 State = Annotated[
     str | None,
     typer.Option(
         metavar="DIR",
-        help="Folder for the last good manifests.  [default: ~/.local/state/pilothouse or as systemd says]",
+        help="Folder that keeps last good manifests across restarts.  [default: ~/.local/state/pilothouse]",
     ),
 ]
 NoState = Annotated[
-    bool | None, typer.Option("--no-state", help="Keep no last good manifests for the next start.")
+    bool | None, typer.Option("--no-state", help="Do not keep last good manifests across restarts.")
 ]
 AcceptMissing = Annotated[
     bool | None,
-    typer.Option(
-        "--accept-missing", help="At the start, files that cannot be read or are missing count as deleted."
-    ),
+    typer.Option("--accept-missing", help="Treat files that are unreadable or missing at start as deleted."),
 ]
 AllowEmpty = Annotated[
     bool | None,
-    typer.Option("--allow-empty", help="A folder without manifests means that there are no services."),
+    typer.Option(
+        "--allow-empty", help="Treat an empty folder as no services, instead of waiting for manifests."
+    ),
 ]
 Hold = Annotated[
     str | None,
     typer.Option(
         metavar="SECONDS",
-        help="How long services stay that vanish all at once, as with a folder.  [default: 120]",
+        help="How long to keep services whose folder disappeared.  [default: 120]",
     ),
 ]
 Runtime = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="YAML or JSON file: values of Envoy's runtime for all sidecars."),
+    typer.Option(metavar="FILE", help="YAML or JSON file of Envoy runtime values for all sidecars."),
 ]
 Secrets = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="YAML file: certificates and CAs, and which sidecars may have them."),
+    typer.Option(
+        metavar="FILE", help="YAML file of certificates and CAs for sidecars, and who may have them."
+    ),
 ]
-Config = Annotated[str | None, typer.Option(metavar="FILE", help="YAML file of these settings.")]
+Config = Annotated[str | None, typer.Option(metavar="FILE", help="YAML file with these settings.")]
 
 
 def serve(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
