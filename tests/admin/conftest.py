@@ -24,7 +24,7 @@ from pilothouse.admin.status import (
 @pytest.fixture
 def fault() -> FaultStatus:
     parts = (("file", "shop.yaml"), ("line", 7), ("document", 2))
-    stays = "its last good version stays in force"
+    stays = "keeping its last valid version"
     return FaultStatus("shop.yaml:7", "spec.ports[0].port", "must be in 1..65535", stays, parts=parts)
 
 

@@ -15,7 +15,7 @@ from pilothouse.admin.status import (
     Status,
 )
 
-STAYS = "its last good version stays in force"
+STAYS = "keeping its last valid version"
 FAULT = FaultStatus("shop.yaml:7", "spec.ports[0].port", "must be in 1..65535", STAYS)
 WEIGHT = FaultStatus("pods.yaml:9", "metadata.annotations", "is no weight", "it counts as absent")
 HOLD = HoldStatus(20, 60, ("shop/a", "shop/b", "shop/c", "shop/d"), 1_700_000_000.0, 1_700_000_120.0)
@@ -43,7 +43,7 @@ TABLE = {
     "a stale source": (
         replace(CALM, sources=(replace(REPORTED, stale=True, error="disk is gone"),)),
         [],
-        ["source files: failed and is being retried, its last report stays in force: disk is gone"],
+        ["source files: failed and is being retried, keeping its last report: disk is gone"],
     ),
     "a source that has mended itself": (
         replace(CALM, sources=(replace(REPORTED, error="disk was gone"),)),

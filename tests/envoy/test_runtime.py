@@ -12,7 +12,7 @@ from .manifests import service
 
 pytestmark = pytest.mark.envoy
 
-STAYS = "its last good version stays in force"
+STAYS = "keeping its last valid version"
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ async def test_certificates_that_do_not_fit_are_shown_and_what_was_there_before_
     mesh.manifests.save("payments", service("payments"), one.slice("payments"))
     control_plane = await mesh.serve(*pki.mutual)
     replace(Path(pki.cert), Authority().issue("127.0.0.1", days=0.1).cert)
-    stays = f"{pki.key} is not the key of {pki.cert}: they do not match; what was read before stays in force"
+    stays = f"{pki.key} is not the key of {pki.cert}: they do not match; keeping what was read before"
     await eventually(lambda: warned(control_plane, stays))
     await mesh.sidecar(control_plane.port, tls=pki.client("shop"))
 

@@ -109,7 +109,7 @@ async def test_with_its_state_a_restarted_process_knows_what_a_broken_file_said(
     await mesh.launch(control_plane)
     ready = await control_plane.ready()
     assert (ready["status"], ready["ready"], ready["degraded"]) == (200, True, True)
-    assert ready["sources"][0]["faults"][0]["in_force"] == "its last good version stays in force"
+    assert ready["sources"][0]["faults"][0]["in_force"] == "keeping its last valid version"
     newcomer = await mesh.sidecar(control_plane.port)
     assert await ask(newcomer.egress, "orders") == (200, "one")
     mesh.manifests.save("payments", service("payments"), two.slice("payments"))

@@ -65,7 +65,7 @@ def test_what_cannot_be_used_leaves_what_was_read_before_and_is_logged_once(file
     assert certificates.tls.contents == before
     assert [entry["log_level"] for entry in logs] == ["error"]
     assert str(files.cert.parent) in logs[0]["reason"]
-    assert certificates.warnings == [f"{certificates.error}; what was read before stays in force"]
+    assert certificates.warnings == [f"{certificates.error}; keeping what was read before"]
 
 
 def test_files_that_are_good_again_are_used(files: Files, authority: Authority) -> None:

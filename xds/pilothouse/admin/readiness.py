@@ -74,7 +74,7 @@ def _complaints(source: SourceStatus) -> Iterator[str]:
             " can be read, or is accepted with --accept-missing"
         )
     if source.stale:
-        kept = ", its last report stays in force" if source.synced else ""
+        kept = ", keeping its last report" if source.synced else ""
         yield f"failed and is being retried{kept}: {source.error or 'no error text'}"
     if source.hold is not None:
         until = datetime.fromtimestamp(source.hold.until, UTC).strftime("%H:%M:%S UTC")

@@ -19,7 +19,7 @@ class Output(Enum):
     JSON = "json"
 
 
-Form = Annotated[Output, typer.Option("--output", "-o", help="For people or for programs.")]
+Form = Annotated[Output, typer.Option("--output", "-o", help="Output format.")]
 
 
 def answer(text: str) -> None:

@@ -62,7 +62,7 @@ class _Watched:
 
 
 async def supervise(state: SourceState, sink: Sink, failed: Callable[[SourceState, float], None]) -> None:
-    """Run a source for ever. While it is down, its last report stays in force and it is shown as stale.
+    """Run a source for ever. While it is down, its last report is kept and it is shown as stale.
 
     `failed` is told of each failure, and in how many seconds the source is run again.
     """

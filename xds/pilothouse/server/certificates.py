@@ -32,7 +32,7 @@ class Certificates:
     @property
     def warnings(self) -> list[str]:
         """What asks for a person."""
-        stale = [f"{self.error}; what was read before stays in force"] if self.error else []
+        stale = [f"{self.error}; keeping what was read before"] if self.error else []
         return stale + self._cautions()
 
     def refresh(self) -> None:

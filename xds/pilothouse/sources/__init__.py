@@ -100,7 +100,7 @@ class Sink(Protocol):
 class Standing(Enum):
     """What is in force in place of something that cannot be read. The value is a text for people."""
 
-    LAST_GOOD = "its last good version stays in force"
+    LAST_GOOD = "keeping its last valid version"
     ABSENT = "it counts as absent"
     STATED = "the message says what is in force"
     UNKNOWN = "nothing good of it is known"

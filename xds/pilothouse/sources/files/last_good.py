@@ -47,7 +47,7 @@ class _Text(NamedTuple):
 class LastGood:
     """The last good contents of every file, and the services that they make up.
 
-    A document that cannot be read costs itself: its last good version stays in force, and the rest of its
+    A document that cannot be read costs itself: its last valid version is kept, and the rest of its
     file is taken in. A loss (a file, a document) is taken in, and an error told, when it has lasted.
     With `allow_empty` a folder that holds nothing any more was emptied by somebody, file by file.
     """
