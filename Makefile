@@ -98,6 +98,7 @@ clean: ## remove everything that can be made again
 
 # Installed anew only where what decides the environment or the generated messages has changed.
 $(INSTALLED): pyproject.toml hatch_build.py requirements-dev.lock $(wildcard protos/*)
+	@echo 'installing into .venv, which takes about half a minute ...'
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
