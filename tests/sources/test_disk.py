@@ -279,3 +279,10 @@ def test_the_folders_that_were_listed_are_told_and_those_around_what_is_no_folde
     lone = write("beside/lone.yaml")
     seen = found(inner, lone, tmp_path / "nowhere")
     assert set(seen.folders) == {str(inner), str(lone.parent), str(tmp_path)}
+
+
+def test_a_text_that_is_in_several_files_is_understood_once(tmp_path, write):
+    paths = [str(write(name)) for name in ("a.yaml", "b.yaml")]
+    files = found(tmp_path).files
+    assert files[paths[0]].contents.declared
+    assert files[paths[0]].contents is files[paths[1]].contents

@@ -111,6 +111,8 @@ class _Reader:
     def __init__(self, progress: Progress, namespaces: Namespaces) -> None:
         self._progress, self._namespaces = progress, namespaces
         self._room = _MAX_TOTAL
+        # By digest and namespace: a text that is in many files, as by links, is understood and kept once.
+        self._understood: dict[tuple[bytes, str], tuple[Contents, bytes]] = {}
 
     def manifest(self, path: str, status: Status, former: Manifest | None) -> Manifest | None:
         """The file as it is now; None where it is not there any more."""
@@ -150,7 +152,11 @@ class _Reader:
         if former and former.digest == digest:
             return former if former.stamp == settled else replace(former, stamp=settled)
         before = former.contents if former else Contents()
-        return Manifest(digest, _understood(data, before, self._namespaces.of(path)), settled, data)
+        same = digest, self._namespaces.of(path)
+        if same not in self._understood:
+            self._understood[same] = _understood(data, before, same[1]), data
+        contents, data = self._understood[same]
+        return Manifest(digest, contents, settled, data)
 
 
 def _stamp(status: os.stat_result) -> Stamp:
