@@ -100,7 +100,13 @@ def editable(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_sdist_holds_its_sources_and_nothing_generated(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"hatch_build.py", "protos/envoy.txt", "xds/pilothouse/model/services.py", "LICENSE", "NOTICE"} <= names
+    assert {
+        "hatch_build.py",
+        "protos/envoy.txt",
+        "xds/pilothouse/model/services.py",
+        "LICENSE",
+        "NOTICE",
+    } <= names
     assert [name for name in names if "/_pb/" in name or name.startswith(".venv")] == []
 
 
