@@ -24,7 +24,7 @@ def _endpoint(number: int, i: int) -> Endpoint:
         address=f"10.{number >> 8}.{number & 255}.{i & 255}",
         ports=(("http", 8080 + (i >> 8)),),
         locality=_ZONE,
-        target=f"pod-{number}-{i}",
+        workload=f"pod-{number}-{i}",
     )
 
 
@@ -35,6 +35,9 @@ def changed(endpoints: tuple[Endpoint, ...], sequence: int) -> tuple[Endpoint, .
     """
     high, middle, low = (100 + sequence // place % 100 for place in (10000, 100, 1))
     new = Endpoint(
-        address=f"11.{high}.{middle}.{low}", ports=(("http", 8080),), locality=_ZONE, target=f"pod-{sequence}"
+        address=f"11.{high}.{middle}.{low}",
+        ports=(("http", 8080),),
+        locality=_ZONE,
+        workload=f"pod-{sequence}",
     )
     return (*endpoints[1:], new)  # 11 sorts after 10

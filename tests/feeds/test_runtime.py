@@ -96,3 +96,12 @@ def test_what_is_broken_later_leaves_the_last_good_in_force(file: Path) -> None:
     file.write_text("a: 2\n")
     feed.refresh()
     assert (feed.value, feed.state.mistake) == ({"a": 2}, None)
+
+
+@pytest.mark.parametrize(
+    "value", ["1" + "0" * 400, "!!bool maybe", '!!int ""', "!!timestamp x", '"\\ud800"', '"a\\0b"']
+)
+def test_a_value_that_a_constructor_chokes_on_is_a_mistake(file: Path, value: str) -> None:
+    file.write_text(f"a: {value}\n")
+    with pytest.raises(Mistake, match=f"^{file}"):
+        read(file)

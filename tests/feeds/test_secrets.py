@@ -87,3 +87,32 @@ def test_a_pair_that_does_not_fit_yet_leaves_the_last_one_in_force(file: Path, t
     (tmp_path / "web.key").write_bytes(new.key)
     feed.refresh()
     assert (feed.value[0].chain, feed.state.mistake) == (new.cert, None)
+
+
+def test_a_key_in_the_place_of_its_file_is_not_quoted(file: Path, tmp_path: Path) -> None:
+    key = (tmp_path / "web.key").read_text()
+    inside = "".join(f"    {line}\n" for line in key.splitlines())
+    file.write_text(f"web:\n  cert: web.crt\n  anyone: true\n  key: |\n{inside}")
+    with pytest.raises(Mistake) as mistake:
+        read(file)
+    assert str(mistake.value) == f"{file}:4: web.key: must be the name of a file, not what it holds"
+    with pytest.raises(ConfigError) as refused:
+        load({"manifests": [str(tmp_path)], "tls_cert": str(tmp_path / "web.crt"), "tls_key": key}, {})
+    assert "must be the name of a file" in str(refused.value)
+    assert key.splitlines()[1] not in str(refused.value)
+
+
+def test_whatever_the_reader_comes_upon_is_a_mistake_and_does_not_end_the_looking() -> None:
+    values: list[object] = ["one", OverflowError("secret"), "two"]
+
+    def found() -> object:
+        value = values.pop(0)
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    feed = Feed("secrets", found)
+    feed.refresh()
+    assert (feed.value, str(feed.state.mistake)) == ("one", "secrets: cannot be read: OverflowError")
+    feed.refresh()
+    assert (feed.value, feed.state.mistake) == ("two", None)

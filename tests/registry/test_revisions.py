@@ -168,3 +168,13 @@ def test_of_more_than_can_be_delivered_at_once_the_oldest_are_incomplete(revisio
 def test_a_revision_of_many_services_names_some(revisions: Revisions) -> None:
     revisions.note("files", Cause(), [ServiceName("shop", f"s{number}") for number in range(NAMED + 1)])
     assert (len(revisions.recent[0].names), revisions.recent[0].touched) == (NAMED, NAMED + 1)
+
+
+def test_of_what_is_reported_together_each_service_has_its_own_place() -> None:
+    revisions = Revisions()
+    one, other = ServiceName("shop", "a"), ServiceName("shop", "b")
+    with revisions.together("files"):
+        revisions.note("files", Cause("a.yaml:1"), [one])
+        revisions.note("files", Cause("b.yaml:9"), [other])
+    (revision,) = revisions.recent
+    assert [revision.place_of(name) for name in (one, other)] == ["a.yaml:1", "b.yaml:9"]

@@ -125,3 +125,13 @@ async def test_each_has_a_service_of_its_own(variant, service, methods, type, na
             assert await stream.names() == [name]
             await stream.call.done_writing()
             assert (await stream.ended())[0] is grpc.StatusCode.OK
+
+
+def test_what_is_as_it_was_stays_the_same_object() -> None:
+    """Streams share its bytes, and files are read every few seconds."""
+    shelf = Granted(SECRET)
+    for _ in range(2):
+        shelf.grant([(validation("ca", b"ca"), Grant(anyone=True))])
+        held = shelf._held["ca"]
+    assert shelf.grant([(validation("ca", b"ca"), Grant(anyone=True))]) is None
+    assert shelf._held["ca"] is held

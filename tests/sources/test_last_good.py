@@ -367,3 +367,11 @@ def test_where_empty_folders_are_allowed_no_loss_is_implied(found):
     assert names(last_good) == []
     assert last_good.implied_losses == ()
     assert last_good.unsaved == {"f.yaml": None}
+
+
+def test_nothing_is_kept_of_files_that_came_and_went(last_good, found):
+    for number in range(5):
+        last_good.take_in(found(**{f"f{number}": {f"s{number}": []}}), number * LATER)
+    last_good.take_in(found(), 9 * LATER)
+    last_good.take_in(found(), 10 * LATER)
+    assert (last_good._homes, last_good._applied, last_good._remarks) == ({}, {}, {})

@@ -40,14 +40,16 @@ from pilothouse.server.discovery import Discovery
 from pilothouse.server.feeding import Feeding
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
-from pilothouse.server.publishing import count, publish, publish_next, telling
+from pilothouse.server.publishing import FAN_OUT_S, count, publish, publish_next, telling
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
+from pilothouse.serving.changes import Noticed
 from pilothouse.serving.feeding import Fed, Granted
 from pilothouse.sources import Common, Misconfigured, Source
 from pilothouse.sources.files.factory import files
 from pilothouse.sources.files.state import default_folder
 from pilothouse.structures.dirty import DirtySet
+from pilothouse.structures.turns import in_turns
 from pilothouse.translate.runtime import runtime
 from pilothouse.translate.secrets import certificate, validation
 
@@ -124,9 +126,17 @@ async def _opened(
     discovery: Discovery, address: str, terms: Terms, feeds: Iterable[Feeding[Any]]
 ) -> AsyncIterator[int]:
     """Serve, and follow what is served beside services; gives the port."""
+    fans: set[asyncio.Task[None]] = set()
+
+    def publish(changes: list[Noticed]) -> None:
+        """In turns: a file may concern every stream."""
+        fan = asyncio.create_task(in_turns(discovery.publishing(changes), FAN_OUT_S))
+        fans.add(fan)
+        fan.add_done_callback(fans.discard)
+
     async with AsyncExitStack() as opening:
         for feed in feeds:
-            opening.enter_context(feed.followed(discovery.publish))
+            opening.enter_context(feed.followed(publish))
         yield await opening.enter_async_context(serving_discovery(discovery, address, terms))
 
 
@@ -274,7 +284,9 @@ def _discovery(
     settings: Settings, catalogue: Catalogue, feeds: Mapping[ResourceType, Feeding[Any]]
 ) -> Discovery:
     shelves = {type: feed.shelf for type, feed in feeds.items()}
-    return Discovery(catalogue, _admission(settings), _identity(settings), shelves)
+    # Beside a port that others reach, a proxy on this machine would lend its address to anybody.
+    local = settings.xds.host in ("127.0.0.1", "::1", "localhost")
+    return Discovery(catalogue, _admission(settings), _identity(settings), shelves, trust_local=local)
 
 
 def _runtime(file: Path) -> Feeding[list[Resource]]:

@@ -45,14 +45,14 @@ class Feed(Generic[T]):
     def __init__(self, name: str, read: Callable[[], T]) -> None:
         """Raises Mistake."""
         self._read = read
-        self.value = read()
+        self.value = self._found(name)
         self.state = State(name, time.time())
 
     def refresh(self) -> None:
         """Read again. What can be used is in force, and nothing else."""
         name = self.state.name
         try:
-            self.value = self._read()
+            self.value = self._found(name)
         except Mistake as mistake:
             if str(mistake) != str(self.state.mistake):
                 log.error("cannot be used, what was read before stays", feed=name, reason=str(mistake))
@@ -61,6 +61,15 @@ class Feed(Generic[T]):
             if self.state.mistake is not None:
                 log.info("can be used again", feed=name)
             self.state = State(name, time.time())
+
+    def _found(self, name: str) -> T:
+        """Raises Mistake: a mistake of our reader is one, too, and must not end the looking for good."""
+        try:
+            return self._read()
+        except Mistake:
+            raise
+        except Exception as error:  # noqa: BLE001  (it may quote what is secret, so its kind alone is told)
+            raise Mistake(name, f"cannot be read: {type(error).__name__}") from None
 
 
 def content(path: Path) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from pilothouse.feeds import Mistake, content
+from pilothouse.structures.written import is_content
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class At:
             raise self.mistake("is a list or a mapping, not a single value")
         try:
             return yaml.SafeLoader("").construct_object(self.node)
-        except (yaml.YAMLError, ValueError):
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError):
+            # What the constructors of PyYAML raise depends on the tag.
             raise self.mistake("cannot be read") from None
 
     def text(self) -> str:
@@ -57,6 +59,13 @@ class At:
         value = self.scalar()
         if not isinstance(value, str) or not value:
             raise self.mistake("is not a text")
+        return value
+
+    def file_name(self) -> str:
+        """A text that may be the name of a file; anything else is not quoted. Raises Mistake."""
+        value = self.text()
+        if is_content(value) or not value.isprintable():
+            raise self.mistake("must be the name of a file, not what it holds")
         return value
 
 
@@ -69,10 +78,12 @@ def document(path: Path) -> At:
     try:
         loader = yaml.SafeLoader(content(path))
         root = loader.get_single_node()
+    except Mistake:
+        raise
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise Mistake(file, f"not YAML: {error.problem}", line) from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise Mistake(file, f"not YAML: {type(error).__name__}") from None
     if root is None:
         raise Mistake(file, "is empty")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -43,7 +42,9 @@ def _value(at: At, depth: int, count: list[int]) -> Value:
     value = at.scalar()
     if not isinstance(value, bool | int | float | str):
         raise at.mistake("is neither a text, a number, true, false nor a mapping")
-    if isinstance(value, int | float) and not (math.isfinite(value) and abs(value) <= _LARGEST):
+    if isinstance(value, str) and not value.isprintable():
+        raise at.mistake("has characters that cannot be printed")
+    if isinstance(value, int | float) and not abs(value) <= _LARGEST:  # nor is NaN
         raise at.mistake("is a number that Envoy cannot hold exactly")
     return value
 

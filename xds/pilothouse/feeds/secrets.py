@@ -51,7 +51,7 @@ def _secret(name: str, at: At, folder: Path) -> Secret:
         raise parts["anyone"].mistake("is neither true nor false")
     if not (namespaces or ids or anyone):
         raise at.mistake("does not say who may have it: namespaces, ids or anyone")
-    files = {key: folder / parts[key].text() for key in ("cert", "key", "ca") if key in parts}
+    files = {key: folder / parts[key].file_name() for key in ("cert", "key", "ca") if key in parts}
     if files.keys() not in ({"cert", "key"}, {"ca"}):
         raise at.mistake("needs cert and key, or ca alone")
     try:

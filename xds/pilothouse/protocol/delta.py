@@ -216,3 +216,5 @@ def _unsubscribe(subscription: Subscription, names: frozenset[str], wildcard: bo
     if isinstance(subscription.reported, Mapping):  # not looked at yet, see _resume
         reports = subscription.reported.items()
         subscription.reported = {name: version for name, version in reports if subscription.wants(name)}
+    if subscription.noted and not subscription.stirring:
+        subscription.settled()  # nothing is left to tell, so nobody waits for an answer

@@ -239,7 +239,11 @@ class Subscription:
         """A response was sent."""
         self.nonce, self.awaiting, self.acceptance = nonce, True, acceptance
         self.returning = False
-        self.pushed, self.noted = (*self.pushed, *self.noted) if self.pushed else self.noted, ()
+        if self.pushed:  # of a client that asks on without an answer; of what is given up nobody waits for it
+            self.pushed = tuple([each for each in (*self.pushed, *self.noted) if each.live])
+        else:
+            self.pushed = self.noted
+        self.noted = ()
         self.settled()
 
     def end(self) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count, islice
+from types import MappingProxyType
 
 from pilothouse.model.services import ServiceName
 from pilothouse.sources import Cause
@@ -32,7 +33,8 @@ BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 @dataclass(frozen=True, slots=True)
 class Revision:
     """What one report changed. `at` is in Unix seconds; `since` is of the monotonic clock, when the source
-    heard of it. `place` is where in the backend that is said; `names` are the first of `touched` services.
+    heard of it. `place` is where in the backend that is said first. `names` are the first of `touched`
+    services, and `places` are of those that are said elsewhere.
     """
 
     number: int
@@ -42,6 +44,11 @@ class Revision:
     place: str
     names: tuple[ServiceName, ...]
     touched: int
+    places: Mapping[ServiceName, str] = field(default_factory=dict, compare=False)
+
+    def place_of(self, name: ServiceName) -> str:
+        """Where this revision of a service is said."""
+        return self.places.get(name, self.place)
 
 
 @dataclass(slots=True)
@@ -49,7 +56,7 @@ class _Group:
     """What reports that come into force together have changed up to now."""
 
     cause: Cause | None = None
-    names: dict[ServiceName, None] = field(default_factory=dict)
+    names: dict[ServiceName, str] = field(default_factory=dict)  # each with its place
 
 
 class Revisions:
@@ -92,7 +99,7 @@ class Revisions:
         finally:
             del self._groups[source]
             if group.names:
-                self._add(source, group.cause or Cause(), group.names)
+                self._add(source, group.cause or Cause(), group.names, group.names)
 
     def note(self, source: str, cause: Cause, names: Collection[ServiceName]) -> None:
         """A source has changed these services."""
@@ -101,7 +108,7 @@ class Revisions:
             self._add(source, cause, names)
             return
         group.cause = group.cause or cause._replace(since=self._since(cause))
-        group.names.update(dict.fromkeys(names))
+        group.names.update(dict.fromkeys(names, cause.place))
 
     def take(self) -> Delivery | None:
         """What has changed since the last call, to be delivered to clients now; None if that is nothing."""
@@ -124,11 +131,18 @@ class Revisions:
                 return
             self._give_up(oldest)
 
-    def _add(self, source: str, cause: Cause, names: Collection[ServiceName]) -> None:
+    def _add(
+        self,
+        source: str,
+        cause: Cause,
+        names: Collection[ServiceName],
+        places: Mapping[ServiceName, str] = MappingProxyType({}),
+    ) -> None:
         named = tuple(islice(names, NAMED))
+        elsewhere = {name: places[name] for name in named if places.get(name, cause.place) != cause.place}
         since = self._since(cause)
         revision = Revision(
-            next(self._numbers), time.time(), since, source, cause.place, named, touched=len(names)
+            next(self._numbers), time.time(), since, source, cause.place, named, len(names), elsewhere
         )
         self.recent.append(revision)
         self.noted[source] += 1

@@ -49,12 +49,16 @@ class Discovery:
         admission: Admission = OPEN,
         identity: Identity | None = None,
         feeds: Shelves | None = None,
+        *,
+        trust_local: bool = True,
     ) -> None:
+        """With `trust_local` a client of this machine proves its namespace by that."""
         self._catalogue = catalogue
         #: What is served: of services, and of what else there is.
         self.shelves: Shelves = {**of_services(catalogue), **(feeds or {})}
         self._admission = admission
         self._identity = identity  # None: a client is who it says it is
+        self._trust_local = trust_local
         self._conversations: dict[Session, asyncio.Task[None] | None] = {}
         self._namesakes = Namesakes()
         self.tally = Tally()
@@ -136,8 +140,9 @@ class Discovery:
         certificate = presented(context)
         bound = self._identity.namespace(certificate) if self._identity else ""
         found = audience(node, self._admission, bound)
-        # What a client says of itself proves nothing, but on this machine.
-        proven = bound or (found.namespace if self._identity is None and is_local(context) else "")
+        # What a client says of itself proves nothing, but on this machine, where nobody else can connect.
+        local = self._trust_local and self._identity is None and is_local(context)
+        proven = bound or (found.namespace if local else "")
         principal = Principal(proven, frozenset(certificate.uris))
         return World(self._catalogue, found, self.shelves, principal)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 
 import structlog
 
@@ -46,12 +47,13 @@ class Namesakes:
             self._streams.pop(key, None)
 
     def _tell(self, session: Session, key: tuple[str, str]) -> None:
-        others = [each for each in self._streams[key] if each is not session]
+        # Streams of one connection are of one Envoy: it opens one for each secret, for instance.
+        others = [*islice((each for each in self._streams[key] if each.peer != session.peer), _NAMED)]
         if others:
             log.warning(
                 "several streams have one node id; each sidecar needs its own",
                 node=session.node_id,
                 peer=session.peer,
-                streams=len(others) + 1,
-                others=[other.peer for other in others[:_NAMED]],
+                streams=len(self._streams[key]),
+                others=[other.peer for other in others],
             )

@@ -22,7 +22,7 @@ from pilothouse.structures.turns import in_turns
 log = structlog.get_logger(__name__)
 
 # A fan-out to a thousand streams is not interrupted: what they answer would only delay the last of them.
-_FAN_OUT_S = 0.04
+FAN_OUT_S = 0.04
 # So many changes that came together are told one by one: of one kind ten lines a second are written.
 _TOLD = 5
 _LATEST = 20  # revisions, in which a place is looked for
@@ -59,7 +59,7 @@ async def publish_next(
     before = set(catalogue.quarantined)
     changes = await in_turns(catalogue.applying(sorted(names), registry.services))
     more_is_known = catalogue.knowledge.learn(*known)
-    await in_turns(discovery.publishing(changes, delivery), _FAN_OUT_S)
+    await in_turns(discovery.publishing(changes, delivery), FAN_OUT_S)
     if more_is_known:
         discovery.release()
     uncounted.mark(names)
@@ -114,7 +114,7 @@ def _log_changes(registry: Registry, items: Iterable[Item]) -> None:
 def _place(registry: Registry, name: ServiceName) -> tuple[str, str]:
     """Which source has changed a service last, and where; of the latest revisions only."""
     latest = islice(reversed(registry.revisions.recent), _LATEST)
-    return next(((one.source, one.place) for one in latest if name in one.names), ("", ""))
+    return next(((one.source, one.place_of(name)) for one in latest if name in one.names), ("", ""))
 
 
 def _log_holds(registry: Registry, held: dict[str, Hold]) -> None:

@@ -31,7 +31,11 @@ class Fed:
 
     def put(self, found: Iterable[Resource]) -> News | None:
         """Hold these and no others; what that changed."""
-        before, self._held = self._held, {resource.name: resource for resource in found}
+        before = self._held
+        # What is as it was stays the same object, whose bytes streams share.
+        self._held = {
+            one.name: before[one.name] if _version(before, one.name) == one.version else one for one in found
+        }
         names = before.keys() | self._held.keys()
         changed = {name for name in names if _version(before, name) != _version(self._held, name)}
         return News({self.type: frozenset(changed)}) if changed else None

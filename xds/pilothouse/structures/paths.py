@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from threading import Thread
 
+from pilothouse.structures.written import is_content
+
 _ANSWERS_WITHIN_S = 5.0
 
 
@@ -13,17 +15,19 @@ def present(path: Path) -> Path:
 
     A disk that does not answer is no mistake of whoever named the path: reading will tell.
     """
-    mistakes: list[OSError] = []
+    if is_content(str(path)):
+        raise ValueError("must be the name of a file, not what it holds")
+    mistakes: list[OSError | ValueError] = []
 
     def ask() -> None:
         try:
             path.stat()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             mistakes.append(error)
 
     asking = Thread(target=ask, daemon=True)
     asking.start()
     asking.join(_ANSWERS_WITHIN_S)
     if mistakes:
-        raise ValueError(f"{path}: {mistakes[0].strerror}")
+        raise ValueError(f"{path}: {getattr(mistakes[0], 'strerror', None) or 'cannot be a path'}")
     return path

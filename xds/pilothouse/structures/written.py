@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def is_content(text: str) -> bool:
+    """Whether a text is what a PEM file holds, not the name of one. It may be a key, so nobody quotes it."""
+    return "-----BEGIN" in text
+
+
 def named(value: object) -> str:
     """A value as it was written in YAML, if it is short."""
     if isinstance(value, bool):

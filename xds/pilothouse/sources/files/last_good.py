@@ -162,6 +162,8 @@ class LastGood:
         changed |= yield from self._let_go(now, doubted)
         for path in self._remarks.keys() - found.files.keys() - self._doubts.keys():
             del self._remarks[path]
+        for path in self._homes.keys() - found.files.keys() - self._applied.keys():
+            del self._homes[path]
         self.faults = tuple(sorted(self._all_faults(), key=order))
         return frozenset(changed)
 
