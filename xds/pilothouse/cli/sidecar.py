@@ -118,7 +118,7 @@ def _node(id: str, locality: Locality, said: Mapping[str, object]) -> Node:
     except BadNode as error:
         field, _, mistake = str(error).partition(": ")
         key = field.removeprefix(f"{METADATA}.").partition("[")[0]
-        raise ConfigError(_FLAGS[key], mistake) from None
+        raise ConfigError(_FLAGS.get(key, "bootstrap"), mistake) from None
     return node
 
 

@@ -313,11 +313,15 @@ def _in_file(flags: Mapping[str, object], environment: Mapping[str, str]) -> Ite
         raise ConfigError(place, f"{file}: {error.strerror}") from None
     try:
         yield from _entries(file, yaml.SafeLoader(text))
+    except ConfigError:
+        raise
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{file}{line}", f"not YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise ConfigError(str(file), f"not YAML: {error}") from None
+    except (ValueError, RecursionError) as error:  # a character that is none, or too many brackets
+        raise ConfigError(str(file), f"not YAML: {type(error).__name__}") from None
 
 
 def _entries(file: Path, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Given]]:
@@ -339,7 +343,8 @@ def _entries(file: Path, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Given]
         seen.add(name)
         try:
             written = loader.construct_object(node, deep=True)
-        except ValueError:  # of PyYAML, for a date such as 2026-02-31, or a number of 5000 digits
+        except (ValueError, LookupError, AttributeError):
+            # Of PyYAML, for a date such as 2026-02-31, a number of 5000 digits, or `!!bool maybe`.
             raise ConfigError(place, "is neither a text nor a number nor a date") from None
         value = _anchored(name, written, file.parent)
         if value is not None:
