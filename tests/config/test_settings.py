@@ -398,11 +398,3 @@ def test_a_map_of_identities_is_found_beside_the_file_that_names_it(pki: Path) -
     text = "manifests: ../m\ntls_cert: ../tls.crt\ntls_key: ../tls.key\nclient_ca: ../ca.crt\n"
     (pki / "sub" / "p.yaml").write_text(f"{text}identity-map: map.yaml\n")
     assert load({"config": "sub/p.yaml"}, {}).identity_map is not None
-
-
-@pytest.mark.parametrize("text", ['log_format: "\\U00110000"', "[" * 2000, "log_format: !!bool maybe"])
-def test_a_file_that_a_parser_chokes_on_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "p.yaml"
-    file.write_text(text)
-    with pytest.raises(ConfigError, match=f"^{file}"):
-        load({"config": str(file)}, {})
