@@ -105,3 +105,8 @@ def test_a_value_that_a_constructor_chokes_on_is_a_mistake(file: Path, value: st
     file.write_text(f"a: {value}\n")
     with pytest.raises(Mistake, match=f"^{file}"):
         read(file)
+
+
+def test_a_file_without_an_end_is_a_mistake() -> None:
+    with pytest.raises(Mistake, match=r"^/dev/zero: is no file of at most"):
+        read(Path("/dev/zero"))

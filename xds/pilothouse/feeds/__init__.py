@@ -5,7 +5,6 @@ A file that cannot be used is a mistake at the start, and later a fault: what wa
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import structlog
+
+from pilothouse.structures import paths
 
 log = structlog.get_logger(__name__)
 
@@ -73,19 +74,11 @@ class Feed(Generic[T]):
 
 
 def content(path: Path) -> bytes:
-    """What a file holds. Raises Mistake. Not blocking: what was a file may be a pipe now."""
+    """What a file holds. Raises Mistake."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            found = b"".join(iter(lambda: os.read(file, LONGEST), b"")) if _is_small(file) else None
-        finally:
-            os.close(file)
+        found = paths.content(path, LONGEST + 1)
     except OSError as error:
         raise Mistake(str(path), error.strerror or "cannot be read") from None
-    if found is None:
+    if len(found) > LONGEST:
         raise Mistake(str(path), f"is no file of at most {LONGEST} bytes")
     return found
-
-
-def _is_small(file: int) -> bool:
-    return os.fstat(file).st_size <= LONGEST

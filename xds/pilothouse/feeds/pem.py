@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from pilothouse.structures.paths import content
 
 _LONGEST = 1 << 20
 #: A certificate should be renewed a week before its end, or a fifth of its life if that is less.
@@ -89,24 +90,18 @@ def authorities(path: Path) -> bytes:
 
 
 def _content(path: Path) -> bytes:
-    """Not blocking: what was a file may be a pipe now."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            content = os.read(file, _LONGEST)
-        finally:
-            os.close(file)
+        return content(path, _LONGEST)
     except OSError as error:
         raise Unusable(f"{path}: {error.strerror}") from None
-    return content
 
 
-def _certificates(path: Path, content: bytes) -> list[x509.Certificate]:
+def _certificates(path: Path, text: bytes) -> list[x509.Certificate]:
     try:
-        found = x509.load_pem_x509_certificates(content)
+        found = x509.load_pem_x509_certificates(text)
     except ValueError:
         raise Unusable(f"{path} holds no certificates (PEM)") from None
-    if len(found) != content.count(b"-----BEGIN CERTIFICATE-----"):
+    if len(found) != text.count(b"-----BEGIN CERTIFICATE-----"):
         raise Unusable(f"{path} is cut off: a certificate in it has no end")
     return found
 

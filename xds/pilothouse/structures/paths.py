@@ -1,7 +1,8 @@
-"""Whether something is there, asked of a disk that may not answer."""
+"""Whether something is there, and what it holds, asked of a disk that may not answer."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from threading import Thread
 
@@ -31,3 +32,18 @@ def present(path: Path) -> Path:
     if mistakes:
         raise ValueError(f"{path}: {getattr(mistakes[0], 'strerror', None) or 'cannot be a path'}")
     return path
+
+
+def content(path: Path, most: int) -> bytes:
+    """What a file holds, of which no more than so many bytes are read. Raises OSError.
+
+    Not blocking: what was a file may be a pipe now.
+    """
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    found = b""
+    try:
+        while len(found) < most and (more := os.read(file, most - len(found))):
+            found += more
+    finally:
+        os.close(file)
+    return found
