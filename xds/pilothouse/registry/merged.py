@@ -218,9 +218,7 @@ class Registry:
             if merged == before:
                 continue
             changed.append(name)
-            self.endpoints += (len(merged.endpoints) if merged else 0) - (
-                len(before.endpoints) if before else 0
-            )
+            self.endpoints += _endpoints(merged) - _endpoints(before)
             if merged is None:
                 del self._services[name]
             else:

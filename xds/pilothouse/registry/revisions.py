@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count, islice
-from types import MappingProxyType
 
 from pilothouse.model.services import ServiceName
 from pilothouse.sources import Cause
@@ -99,13 +98,13 @@ class Revisions:
         finally:
             del self._groups[source]
             if group.names:
-                self._add(source, group.cause or Cause(), group.names, group.names)
+                self._add(source, group.cause or Cause(), group.names)
 
     def note(self, source: str, cause: Cause, names: Collection[ServiceName]) -> None:
         """A source has changed these services."""
         group = self._groups.get(source)
         if group is None:
-            self._add(source, cause, names)
+            self._add(source, cause, dict.fromkeys(names, cause.place))
             return
         group.cause = group.cause or cause._replace(since=self._since(cause))
         group.names.update(dict.fromkeys(names, cause.place))
@@ -131,18 +130,13 @@ class Revisions:
                 return
             self._give_up(oldest)
 
-    def _add(
-        self,
-        source: str,
-        cause: Cause,
-        names: Collection[ServiceName],
-        places: Mapping[ServiceName, str] = MappingProxyType({}),
-    ) -> None:
-        named = tuple(islice(names, NAMED))
-        elsewhere = {name: places[name] for name in named if places.get(name, cause.place) != cause.place}
+    def _add(self, source: str, cause: Cause, places: Mapping[ServiceName, str]) -> None:
+        """A revision of these services, each with its place."""
+        names = tuple(islice(places, NAMED))
+        elsewhere = {name: places[name] for name in names if places[name] != cause.place}
         since = self._since(cause)
         revision = Revision(
-            next(self._numbers), time.time(), since, source, cause.place, named, len(names), elsewhere
+            next(self._numbers), time.time(), since, source, cause.place, names, len(places), elsewhere
         )
         self.recent.append(revision)
         self.noted[source] += 1
