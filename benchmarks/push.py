@@ -19,7 +19,7 @@ from benchmarks.world import changed, service
 
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import OPEN, audience
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.protocol.delta import DeltaStream

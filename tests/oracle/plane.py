@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.any_pb2 import Any as Packed
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import Audience, Dialect
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.merged import Registry

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 
 from .reading import STREAMS, Said
 from .toy_world import CDS, EDS, NO_ENDPOINTS, TYPES, ToyWorld

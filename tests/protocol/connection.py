@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from pilothouse.encoding.resources import Changes, ResourceType
+from pilothouse.encoding.types import Changes, ResourceType
 
 from .clients import ALL, Answer, DeltaClient, SotwClient
 from .reading import STREAMS, Reader, Said, receive

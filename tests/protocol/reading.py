@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, DiscoveryResponse
-from pilothouse.encoding.resources import Resource, ResourceType
+from pilothouse.encoding.resources import Resource
+from pilothouse.encoding.types import ResourceType
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
 from pilothouse.protocol.subscription import Response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 from pilothouse.protocol.ordering import ARRIVE_S
 
 from .clients import CLIENTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.encoding.resources import Changes, ResourceType
+from pilothouse.encoding.types import Changes, ResourceType
 
 from .clients import CLIENTS
 from .connection import Connection

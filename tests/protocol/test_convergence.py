@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 
 from .clients import CLIENTS
 from .connection import MANY, Connection

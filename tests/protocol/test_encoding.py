@@ -11,7 +11,7 @@ from envoy_data_plane.envoy.config.listener.v3 import Listener
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 from envoy_data_plane.envoy.service.discovery.v3 import DeltaDiscoveryResponse, DiscoveryResponse
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 
 from .reading import STREAMS
 from .toy_world import CDS, EDS, LDS, NO_ENDPOINTS, RDS, TYPES, ToyWorld, made, opened

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pilothouse.encoding.resources import Resource, ResourceType, Selection
+from pilothouse.encoding.resources import Resource, Selection
+from pilothouse.encoding.types import ResourceType
 from pilothouse.protocol.delta import DeltaStream
 from pilothouse.protocol.sotw import SotwStream
 

@@ -11,7 +11,8 @@ from pilothouse._pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConf
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from pilothouse.encoding.resources import Changes, Resource, ResourceType, Selection
+from pilothouse.encoding.resources import Resource, Selection
+from pilothouse.encoding.types import Changes, ResourceType
 
 CDS, EDS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
 LDS, RDS = ResourceType.LISTENER, ResourceType.ROUTES

@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 
 from .reading import STREAMS, Reader, Said, receive
 from .toy_world import NO_ENDPOINTS, TYPES, ToyWorld, made, opened

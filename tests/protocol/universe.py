@@ -6,7 +6,7 @@ from itertools import combinations
 
 from hypothesis import strategies as st
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 
 from .clients import ALL
 from .toy_world import CDS, EDS, FURTHER, LDS, RDS

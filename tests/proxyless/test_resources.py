@@ -14,8 +14,8 @@ from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm,
 )
-from pilothouse.encoding.resources import Resource, ResourceType
-from pilothouse.encoding.types import TYPES
+from pilothouse.encoding.resources import Resource
+from pilothouse.encoding.types import TYPES, ResourceType
 from pilothouse.mesh.audience import Node, audience
 from pilothouse.model.policy import CLIENT, Balance, HashOn, Policy
 from pilothouse.model.services import (

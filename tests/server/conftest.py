@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import OPEN, Admission
 from pilothouse.mesh.identity import Identity
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec

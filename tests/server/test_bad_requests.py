@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 
 from .conftest import cluster
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 from pilothouse.feeds.pem import Files
 from pilothouse.server.certificates import Certificates
 from pilothouse.server.grpc_server import Unavailable

@@ -11,7 +11,7 @@ import grpc
 import pytest
 import structlog
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 from pilothouse.feeds.pem import Files
 from pilothouse.mesh.audience import Admission
 from pilothouse.mesh.identity import Identity

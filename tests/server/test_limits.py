@@ -17,7 +17,7 @@ from google.protobuf.struct_pb2 import Struct
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
 from pilothouse.admin.observe import Observed
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.dependencies import MOST
 from pilothouse.protocol.subscription import LONGEST_NAME, LONGEST_VERSION, MOST_NAMES
 from pilothouse.registry.merged import Registry

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from pilothouse.admin.observe import Observed
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 from pilothouse.registry.merged import Registry
 from pilothouse.server import publishing
 from pilothouse.serving.census import Census

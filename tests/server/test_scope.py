@@ -8,7 +8,7 @@ import grpc
 import pytest
 import structlog
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import Admission
 from pilothouse.server import session
 

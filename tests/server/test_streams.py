@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from pilothouse.admin.observe import LAGGING_S, Observed
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 from pilothouse.registry.merged import Registry
 from pilothouse.serving.census import Census
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import Audience, Capture
 from pilothouse.model.services import Port, Protocol, Service, ServiceName
 from pilothouse.serving.world import World

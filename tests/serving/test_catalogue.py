@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.encoding.resources import ResourceType
-from pilothouse.encoding.types import TYPES
+from pilothouse.encoding.types import TYPES, ResourceType
 from pilothouse.mesh.audience import ANYWHERE, Address, Audience, Capture, Dialect, EndpointFacet, Scope
 from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.services import Locality, Port, Protocol, Service, ServiceName

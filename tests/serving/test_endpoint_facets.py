@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pilothouse.encoding.resources import ResourceType, Selection
-from pilothouse.encoding.types import TYPES
+from pilothouse.encoding.resources import Selection
+from pilothouse.encoding.types import TYPES, ResourceType
 from pilothouse.mesh.audience import Audience
 from pilothouse.model.services import Endpoint, Locality, Placement, Service, ordered
 from pilothouse.serving.world import World

@@ -9,8 +9,7 @@ from typing import Any
 from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from pilothouse.encoding.resources import ResourceType
-from pilothouse.encoding.types import TYPES
+from pilothouse.encoding.types import TYPES, ResourceType
 from pilothouse.mesh.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope
 from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.reasons import Omission, Reason

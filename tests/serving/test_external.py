@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import ANYWHERE, Capture, Dialect, Scope
 from pilothouse.mesh.claims import Claims
 from pilothouse.mesh.dependencies import Dependencies

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pilothouse.encoding.resources import ResourceType
+from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import EGRESS, Capture, Scope
 from pilothouse.model.policy import CLIENT, Balance, Policy
 from pilothouse.model.routing import Backend, Match, Route, RouteKind, Rule

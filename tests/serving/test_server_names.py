@@ -10,7 +10,8 @@ from google.protobuf.any_pb2 import Any as Packed
 from pilothouse._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain
 from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
-from pilothouse.encoding.resources import Resource, ResourceType
+from pilothouse.encoding.resources import Resource
+from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import EGRESS, Capture, Dialect, Scope
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Port, Protocol, Service, ServiceName, ServiceSpec

@@ -21,8 +21,8 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
 )
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 from pilothouse.cli.inspection import Severity, inspect
-from pilothouse.encoding.resources import ResourceType
 from pilothouse.encoding.rules import check
+from pilothouse.encoding.types import ResourceType
 from pilothouse.kubernetes.roots import Root
 from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.mesh.audience import audience

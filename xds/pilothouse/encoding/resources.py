@@ -11,8 +11,7 @@ from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
 from pilothouse.encoding import rules, wire
-from pilothouse.encoding.types import Changes as Changes
-from pilothouse.encoding.types import ResourceType as ResourceType
+from pilothouse.encoding.types import ResourceType
 
 _FINGERPRINT_MASK = (1 << 64) - 1
 #: In characters, of the version of a set.

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
-from pilothouse.encoding.resources import Changes, Resource, ResourceType, Selection
+from pilothouse.encoding.resources import Resource, Selection
+from pilothouse.encoding.types import Changes, ResourceType
 from pilothouse.serving.world import World
 from pilothouse.structures.delivery import Deliveries, Delivery, confirmed, refused, told, withdrawn
 

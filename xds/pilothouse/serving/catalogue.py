@@ -14,7 +14,8 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from pilothouse.encoding.resources import Resource, ResourceType, Selection
+from pilothouse.encoding.resources import Resource, Selection
+from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import ANYBODY, Address, Audience, Capture, Dialect, EndpointFacet, Scope
 from pilothouse.mesh.claims import Claims, Resolved
 from pilothouse.model.reasons import Omission, Reason

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, TypeVar
 
-from pilothouse.encoding.resources import Changes, ResourceType
+from pilothouse.encoding.types import Changes, ResourceType
 from pilothouse.mesh.audience import Dialect, Scope
 from pilothouse.model.services import Referrer, ServiceName, Visibility
 from pilothouse.serving.directory import Directory

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pilothouse.encoding.resources import Resource, Selection
 from pilothouse.encoding.types import Changes, ResourceType
 from pilothouse.mesh.audience import Dialect, Scope
 from pilothouse.mesh.identity import Grant
-from pilothouse.serving.shelf import Client
+from pilothouse.serving.shelf import Client, Nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class News:
         return self.names
 
 
-class Fed:
+class Fed(Nothing):
     """All of one type, for everybody. Nothing is kept for a client."""
 
     def __init__(self, type: ResourceType) -> None:
@@ -42,7 +42,7 @@ class Fed:
 
     def get(self, client: Client, name: str) -> Resource | None:
         found = self._held.get(name)
-        return found if found is not None and self._admits(client, name) else None
+        return found if found is not None and self._may_have(client, name) else None
 
     def all(self, client: Client) -> Selection:
         return self.chosen(client, frozenset(self._held))
@@ -51,19 +51,10 @@ class Fed:
         found = ((name, self.get(client, name)) for name in sorted(names & self._held.keys()))
         return Selection({name: resource for name, resource in found if resource is not None})
 
-    def prepare(self, client: Client, names: frozenset[str], wildcard: bool) -> Iterator[object]:
-        return iter(())
-
-    def is_absent(self, name: str) -> bool:
-        return True
-
-    def is_partial(self, name: str) -> bool:
-        return False
-
     def count(self) -> int:
         return len(self._held)
 
-    def _admits(self, client: Client, name: str) -> bool:
+    def _may_have(self, client: Client, name: str) -> bool:
         return True
 
 
@@ -83,7 +74,7 @@ class Granted(Fed):
         names |= {n for n in before.keys() & self._grants.keys() if before[n] != self._grants[n]}
         return News({self.type: names}) if names else None
 
-    def _admits(self, client: Client, name: str) -> bool:
+    def _may_have(self, client: Client, name: str) -> bool:
         return self._grants[name].holds(client.principal)
 
 

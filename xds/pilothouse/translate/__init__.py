@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
-from pilothouse.encoding.resources import Resource, ResourceType, Selection, checked
+from pilothouse.encoding.resources import Resource, Selection, checked
+from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import Address, Dialect, EndpointFacet
 from pilothouse.mesh.claims import Resolved, passed_on
 from pilothouse.model.policy import HashOn

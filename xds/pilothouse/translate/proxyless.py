@@ -11,7 +11,8 @@ from pilothouse._pb.envoy.extensions.filters.http.router.v3.router_pb2 import Ro
 from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm,
 )
-from pilothouse.encoding.resources import Resource, ResourceType, checked, packed
+from pilothouse.encoding.resources import Resource, checked, packed
+from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.claims import Resolved
 from pilothouse.mesh.hostnames import host_names
 from pilothouse.model.policy import HashOn

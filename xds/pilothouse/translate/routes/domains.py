@@ -8,7 +8,8 @@ from functools import lru_cache
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost
 from pilothouse._pb.envoy.extensions.clusters.common.dns.v3.dns_pb2 import DnsLookupFamily
-from pilothouse.encoding.resources import Resource, ResourceType, checked
+from pilothouse.encoding.resources import Resource, checked
+from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.dependencies import Domain
 from pilothouse.model.addresses import is_address
 from pilothouse.model.services import Endpoint, Port, ServiceName, ServiceSpec, UpstreamTls
