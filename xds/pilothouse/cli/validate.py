@@ -28,7 +28,7 @@ Domain = Annotated[str, typer.Option(metavar="NAME", help="What host names end i
 ServiceCidr = Annotated[str, typer.Option(metavar="LIST", help="Networks of all virtual IPs.")]
 Loopback = Annotated[
     bool,
-    typer.Option("--allow-loopback-endpoints", help="Allow endpoints on 127.0.0.0/8 and ::1, as in a demo."),
+    typer.Option("--allow-loopback-endpoints", help="Accept endpoints on 127.0.0.0/8 and ::1, for demos."),
 ]
 
 
