@@ -73,6 +73,10 @@ class Scene:
         """What is told of these names, of which there is nothing; in State of the World only of endpoints."""
         return [*words] if self.variant == "delta" or self.topic is EDS else []
 
+    def stated(self, changed: dict[str, int], whole: dict[str, int]) -> dict[str, int]:
+        """What a response holds: State of the World restates all clusters and listeners."""
+        return whole if self.variant == "sotw" and self.topic.full_state else changed
+
     def sidecar(self, variant: str, eager: bool = False) -> Sidecar:
         return Sidecar(self.node, eager).connect(Stream(self.channel, variant, None))
 

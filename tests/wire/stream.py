@@ -53,6 +53,10 @@ class Said:
         """The content of each resource, in the language of its topic."""
         return {name: self.topic.read(message) for name, message in self.messages.items()}
 
+    def version_of(self, name: str) -> str:
+        """The version of a resource; in State of the World, that of all of them."""
+        return self.versions.get(name, self.version)
+
 
 class Stream:
     """Reads all the time. Each response is checked for what must hold of every response."""

@@ -10,41 +10,6 @@ delta = partial(everywhere, variants=["delta"])
 
 
 @delta()
-async def test_D_ACK_an_ack_is_not_answered_nor_its_repetition(here: Scene) -> None:
-    await here.save(a=1)
-    talk = here.dial()
-    await talk.ask("a")
-    await talk.heard(a=1)
-    for _ in range(3):
-        await talk.ack()
-    await talk.quiet()
-
-
-@delta()
-async def test_D_NACK_the_rejected_version_is_not_sent_again(here: Scene) -> None:
-    await here.save(a=1)
-    talk = here.dial()
-    await talk.ask("a")
-    await talk.heard(a=1)
-    await talk.nack()
-    await talk.quiet()
-
-
-@delta()
-async def test_D_NACK_NEXT_the_next_change_is_sent(here: Scene) -> None:
-    await here.save(a=1)
-    talk = here.dial()
-    await talk.ask("a")
-    await talk.taken(a=1)
-    await here.save(a=2)
-    await talk.heard(a=2)
-    await talk.nack()
-    await here.save(a=3)
-    await talk.taken(a=3)
-    await talk.quiet()
-
-
-@delta()
 async def test_D_NACK_SUBS_a_nack_may_subscribe_and_unsubscribe(here: Scene) -> None:
     await here.save(a=1, b=2)
     talk = here.dial()

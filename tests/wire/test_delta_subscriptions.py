@@ -5,59 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from .scene import Scene, everywhere
-from .topics import CDS, EDS, LDS
+from .topics import CDS, LDS
 
 delta = partial(everywhere, variants=["delta"])
-
-
-@delta()
-async def test_D_INIT_D_ONLY_what_is_named_is_sent_and_nothing_else(here: Scene) -> None:
-    await here.save(a=1, b=2, c=1)
-    talk = here.dial()
-    await talk.ask("a", "b")
-    await talk.taken(a=1, b=2)
-    await here.save(c=2)
-    await talk.quiet()
-
-
-@delta(CDS, LDS)
-async def test_D_WILD_D_STAR_neither_names_nor_a_star_need_be_said(here: Scene) -> None:
-    await here.save(a=1, b=2)
-    for words in ((), ("*",)):
-        talk = here.dial()
-        await talk.ask(*words)
-        await talk.taken(a=1, b=2)
-        await talk.quiet()
-
-
-@delta(CDS, LDS)
-async def test_D_STAR_NAME_a_star_and_names_are_everything_once_and_what_is_missing(here: Scene) -> None:
-    await here.save(a=1, b=2)
-    talk = here.dial()
-    await talk.ask("*", "a", "nosuch")
-    await talk.taken(a=1, b=2, gone=["nosuch"])
-    await talk.quiet()
-
-
-@delta(CDS, LDS)
-async def test_D_WILD_EMPTY_nothing_to_send_is_an_empty_response(here: Scene) -> None:
-    for words in ((), ("*",)):
-        talk = here.dial()
-        await talk.ask(*words)
-        await talk.taken()
-
-
-@delta()
-async def test_D_MISSING_D_CREATED_a_missing_name_is_reported_and_sent_when_it_comes_into_being(
-    here: Scene,
-) -> None:
-    await here.save(a=1)
-    talk = here.dial()
-    await talk.ask("a", "b")
-    await talk.taken(a=1, gone=["b"])
-    await here.save(b=2)
-    await talk.taken(b=2)
-    await talk.quiet()
 
 
 @delta()
@@ -244,13 +194,3 @@ async def test_D_BOTH_the_same_name_in_subscribe_and_unsubscribe_is_harmless(her
     await talk.ask("b")
     while not talk.named({"b": 1}).items() <= (await talk.hear()).contents.items():
         await talk.ack()
-
-
-@delta(CDS, EDS)
-async def test_D_MANY_a_thousand_names_in_one_request(here: Scene) -> None:
-    await here.save(a=1)
-    talk = here.dial()
-    missing = [f"nosuch-{n}" for n in range(1000)]
-    await talk.ask(*missing, "a")
-    await talk.taken(a=1, gone=missing)
-    await talk.quiet()

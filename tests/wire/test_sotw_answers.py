@@ -9,58 +9,6 @@ from .scene import Scene, everywhere
 sotw = partial(everywhere, variants=["sotw"])
 
 
-def _all(here: Scene, whole: dict[str, int], part: dict[str, int]) -> dict[str, int]:
-    """What a response holds: of clusters and listeners all that is subscribed to."""
-    return whole if here.topic.full_state else part
-
-
-@sotw()
-async def test_S_ACK_S_ACK_DUP_an_ack_is_not_answered_nor_its_repetition(here: Scene) -> None:
-    await here.save(a=1)
-    talk = here.dial()
-    await talk.ask("a")
-    await talk.taken(a=1)
-    for _ in range(3):
-        await talk.repeat()
-    await talk.quiet()
-
-
-@sotw()
-async def test_S_ACK_the_state_may_change_between_a_push_and_its_ack(here: Scene) -> None:
-    await here.save(a=1)
-    talk = here.dial()
-    await talk.ask("a")
-    await talk.heard(a=1)
-    await here.save(a=2)
-    await talk.ack()
-    await talk.taken(a=2)
-    await talk.quiet()
-
-
-@sotw()
-async def test_S_NACK_the_rejected_version_is_not_sent_again(here: Scene) -> None:
-    await here.save(a=1)
-    talk = here.dial()
-    await talk.ask("a")
-    await talk.heard(a=1)
-    await talk.nack()
-    await talk.quiet()
-
-
-@sotw()
-async def test_S_NACK_NEXT_the_next_change_is_sent(here: Scene) -> None:
-    await here.save(a=1)
-    talk = here.dial()
-    await talk.ask("a")
-    await talk.taken(a=1)
-    await here.save(a=2)
-    await talk.heard(a=2)
-    await talk.nack()
-    await here.save(a=3)
-    await talk.taken(a=3)
-    await talk.quiet()
-
-
 @sotw()
 async def test_S_NACK_NAMES_names_in_a_nack_are_a_subscription(here: Scene) -> None:
     await here.save(a=1, b=2, c=1)
@@ -83,7 +31,7 @@ async def test_S_NACK_AFTER_the_old_version_with_the_right_nonce_is_no_nack(here
     await talk.heard(a=1)
     await talk.nack()
     await talk.ask("a", "b")
-    await talk.taken(**_all(here, {"a": 1, "b": 2}, {"b": 2}))
+    await talk.taken(**here.stated({"b": 2}, {"a": 1, "b": 2}))
 
 
 @sotw()

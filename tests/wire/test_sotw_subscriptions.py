@@ -11,63 +11,6 @@ sotw = partial(everywhere, variants=["sotw"])
 
 
 @sotw()
-async def test_S_INIT_S_ONLY_what_is_named_is_sent_and_nothing_else(here: Scene) -> None:
-    await here.save(a=1, b=2, c=1)
-    talk = here.dial()
-    await talk.ask("a", "b", "nosuch")
-    await talk.taken(a=1, b=2, gone=here.missing("nosuch"))
-    await here.save(c=2)
-    await talk.quiet()
-
-
-@sotw(CDS, LDS)
-async def test_S_WILD_no_names_are_everything_in_one_response(here: Scene) -> None:
-    await here.save(a=1, b=2)
-    talk = here.dial()
-    await talk.ask()
-    await talk.taken(a=1, b=2)
-    await talk.quiet()
-
-
-@sotw(CDS, LDS)
-async def test_S_STAR_a_star_is_everything_in_one_response(here: Scene) -> None:
-    await here.save(a=1, b=2)
-    talk = here.dial()
-    await talk.ask("*")
-    await talk.taken(a=1, b=2)
-    await talk.quiet()
-
-
-@sotw(CDS, LDS)
-async def test_S_STAR_NAME_a_star_and_a_name_are_everything_once(here: Scene) -> None:
-    await here.save(a=1, b=2)
-    talk = here.dial()
-    await talk.ask("*", "a")
-    await talk.taken(a=1, b=2)
-    await talk.quiet()
-
-
-@sotw(CDS, LDS)
-async def test_S_WILD_EMPTY_nothing_to_send_is_an_empty_response(here: Scene) -> None:
-    talk = here.dial()
-    await talk.ask()
-    await talk.taken()
-    await here.save(a=1)
-    await talk.taken(a=1)
-
-
-@sotw()
-async def test_S_MISSING_a_missing_name_is_sent_when_it_comes_into_being(here: Scene) -> None:
-    await here.save(a=1)
-    talk = here.dial()
-    await talk.ask("a", "b")
-    await talk.taken(a=1, gone=here.missing("b"))
-    await here.save(b=2)
-    await talk.taken(**{"a": 1, "b": 2} if here.topic.full_state else {"b": 2})
-    await talk.quiet()
-
-
-@sotw()
 async def test_S_MISSING_a_name_that_was_missing_alone_is_sent_when_it_comes_into_being(here: Scene) -> None:
     talk = here.dial()
     await talk.ask("a")
@@ -94,7 +37,7 @@ async def test_S_ADD_a_name_that_is_added_is_sent_although_nothing_changed(here:
     await talk.ask("a")
     await talk.taken(a=1)
     await talk.ask("a", "b")
-    await talk.taken(**{"a": 1, "b": 2} if here.topic.full_state else {"b": 2})
+    await talk.taken(**here.stated({"b": 2}, {"a": 1, "b": 2}))
     await talk.quiet()
 
 
@@ -105,7 +48,7 @@ async def test_S_ADD_a_name_may_be_added_with_the_ack(here: Scene) -> None:
     await talk.ask("a")
     await talk.heard(a=1)
     await talk.ack("a", "b")
-    await talk.taken(**{"a": 1, "b": 2} if here.topic.full_state else {"b": 2})
+    await talk.taken(**here.stated({"b": 2}, {"a": 1, "b": 2}))
 
 
 @sotw()
@@ -255,14 +198,3 @@ async def test_S_PIPE_of_two_requests_at_once_the_last_one_counts(here: Scene) -
         talk.absorb(has, await talk.hear())
         await talk.ack()
     await talk.quiet()
-
-
-@sotw()
-async def test_S_MANY_a_thousand_names_in_one_request(here: Scene) -> None:
-    await here.save(a=1, b=1)
-    talk = here.dial()
-    missing = [f"nosuch-{n}" for n in range(1000)]
-    await talk.ask(*missing[:500], "a", *missing[500:], "b")
-    await talk.taken(a=1, b=1, gone=here.missing(*missing))
-    await here.save(b=2)
-    await talk.taken(**{"a": 1, "b": 2} if here.topic.full_state else {"b": 2})
