@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse.model.services import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
 
-from .test_services import annotated, manifest
+from ..objects.test_services import annotated, manifest
 
 EU, US, AP = Locality("eu"), Locality("us"), Locality("ap")
 EU_A, EU_B = Locality("eu", "a"), Locality("eu", "b")

@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse.model.services import SYSTEM_CA, Port, Protocol, UpstreamTls
 
-from .test_services import manifest
+from ..objects.test_services import manifest
 
 PORTS = (
     "ports: [{name: https, port: 443}, {name: tls-db, port: 5432}, "

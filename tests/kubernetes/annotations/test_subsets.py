@@ -7,8 +7,8 @@ import pytest
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.model.services import ServiceName
 
-from .test_gateway import http_route
-from .test_services import annotated
+from ..gateway.test_gateway import http_route
+from ..objects.test_services import annotated
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from pilothouse.model.policy import (
     SlowStart,
 )
 
-from .test_services import annotated
+from ..objects.test_services import annotated
 
 
 def policy(parsed, spec: str = "", **annotations: str) -> tuple[Policy, list[str]]:
