@@ -23,9 +23,11 @@ from benchmarks.world import changed, service
 from pilothouse import app
 from pilothouse.cli import logs, workers
 from pilothouse.cli.workers import reserved
-from pilothouse.config.settings import HostPort, Settings
+from pilothouse.config.settings import Settings
 from pilothouse.model.reasons import Reason
 from pilothouse.sources import Fault, Sink, Source
+from pilothouse.sources.files.settings import FilesSettings
+from pilothouse.structures.hostport import HostPort
 
 
 class BenchmarkSource:
@@ -105,7 +107,11 @@ async def serve(services: int, endpoints: int, folder: Path, on_disk: bool) -> i
         print(f"127.0.0.1:{xds} 127.0.0.1:{control_port}", flush=True)
 
     sources: list[Source] | None = [source] if isinstance(source, BenchmarkSource) else None
-    await app.run(Settings(manifests=(folder,), xds=free, admin=free, no_state=True), sources, opened)
+    await app.run(
+        Settings(sources=(FilesSettings(manifests=(folder,)),), xds=free, admin=free, no_state=True),
+        sources,
+        opened,
+    )
     return 0
 
 
@@ -143,7 +149,7 @@ def serve_by_workers(count: int, services: int, endpoints: int, folder: Path) ->
     pipes, (ready, opened) = [os.pipe() for _ in range(count)], os.pipe()
     with reserved(HostPort("127.0.0.1", 0)) as xds:
         admin = HostPort("127.0.0.1", 0)
-        settings = Settings(manifests=(folder,), xds=xds, admin=admin, workers=count, no_state=True)
+        settings = Settings(xds=xds, admin=admin, workers=count, no_state=True)
 
         async def control_port() -> int:
             measured = Measured(Spread(pipes), services, endpoints, os.getppid())

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pilothouse.config.bootstrap import Sidecar, bootstrap
-from pilothouse.config.settings import HostPort
 from pilothouse.demo.ports import Ports
 from pilothouse.demo.processes import Processes, sidecar
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
+from pilothouse.structures.hostport import HostPort
 
 # Watchdogs that wake every thread of a thousand processes several times a second cost more than the mesh.
 _WATCHDOG = {"miss_timeout": "60s", "megamiss_timeout": "120s", "kill_timeout": "0s"}

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from pilothouse import app
 from pilothouse.config.settings import Settings
-from pilothouse.kubernetes.roots import Root
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec, ordered
 from pilothouse.sources import Fault, Sink
@@ -76,5 +75,4 @@ def service(path: str, addresses: Sequence[str]) -> Service:
 
 
 if __name__ == "__main__":
-    settings = Settings(manifests=(Root(Path()),))  # required, and not read: `sources` takes its place
-    asyncio.run(app.run(settings, sources=[Phonebook(sys.argv[1])]))
+    asyncio.run(app.run(Settings(), sources=[Phonebook(sys.argv[1])]))

@@ -115,7 +115,7 @@ def test_it_goes_by_the_settings_of_serve(
         (("--workers", "0"), "--workers: must be 1 or more, not 0"),
         (
             ("--admin", "a:65535", "--workers", "2"),
-            "--workers: there are not 2 ports from a:65535 upwards, one for each",
+            "--workers and --admin: there are not 2 ports from a:65535 upwards, one for each",
         ),
     ],
 )

@@ -12,7 +12,7 @@ MISTAKES = [
     (("serve", "--xds"), "Option '--xds' requires an argument."),
     (
         ("serve",),
-        "--manifests: is needed, here or as PILOTHOUSE_MANIFESTS or as manifests in the --config file",
+        "serve: needs a source: --manifests, as a flag, a PILOTHOUSE_* variable or a key of --config",
     ),
     (("serve", "--manifests", "/nowhere"), "--manifests: /nowhere: No such file or directory"),
     (("serve", "--config", "/nowhere"), "--config: /nowhere: No such file or directory"),

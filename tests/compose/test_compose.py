@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pilothouse.config.settings import listening
-from pilothouse.sources.files.state import default_folder
+from pilothouse.admin.settings import AdminSettings
+from pilothouse.sources.settings import default_folder
 
 # What compose 1.29 reads just as 2 does; it refuses `name` at the top, and 2 warns of `version`.
 TOP_LEVEL = {"services", "networks", "volumes"}
@@ -114,7 +114,7 @@ def test_the_health_check_asks_where_compose_has_the_control_plane_listen(projec
     assert 'CMD ["pilothouse", "health"]\n' in (project / "Dockerfile").read_text()
     assert "--workers" not in services["pilothouse"]["command"]
     port = int(flag(services["pilothouse"], "--admin").rpartition(":")[2])
-    assert port == listening({}, {}).admin.port
+    assert port == AdminSettings().admin.port
 
 
 def test_no_container_runs_as_root_or_may_become_it(services) -> None:

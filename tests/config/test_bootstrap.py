@@ -6,9 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pilothouse.config.bootstrap import Sidecar, Tls, bootstrap
-from pilothouse.config.settings import HostPort
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import NOWHERE, Locality
+from pilothouse.structures.hostport import HostPort
 
 from . import typed_bootstrap
 

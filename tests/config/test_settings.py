@@ -10,44 +10,23 @@ from pathlib import Path
 
 import pydantic
 import pytest
-import trustme
 
 from pilothouse.cli import serve
-from pilothouse.config.settings import ConfigError, HostPort, Settings, load
+from pilothouse.config.settings import ConfigError, Settings, load, offered
 from pilothouse.kubernetes.roots import Root
+from pilothouse.sources.files.settings import FilesSettings
+from pilothouse.structures.hostport import HostPort
+
+from .conftest import refusal
 
 XDS = HostPort("127.0.0.1", 18000)
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory with a folder `m` of manifests."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "m").mkdir()
-    return tmp_path
-
-
-@pytest.fixture
-def pki(here: Path) -> Path:
-    """`tls.crt`, `tls.key` and `ca.crt` that fit, `other.key` that does not, `torn.key` that is cut off."""
-    ca = trustme.CA()
-    mine, other = ca.issue_cert("pilothouse.test"), ca.issue_cert("other.test")
-    mine.private_key_pem.write_to_path(str(here / "tls.key"))
-    mine.cert_chain_pems[0].write_to_path(str(here / "tls.crt"))
-    other.private_key_pem.write_to_path(str(here / "other.key"))
-    ca.cert_pem.write_to_path(str(here / "ca.crt"))
-    (here / "map.yaml").write_text("spiffe://mesh.test/ns/{namespace}/*:\nspiffe://mesh.test/vm: shop\n")
-    (here / "r.yaml").write_text("a: 1\n")
-    (here / "s.yaml").write_text("web: {cert: tls.crt, key: tls.key, namespaces: [shop]}\n")
-    (here / "torn.key").write_bytes(mine.private_key_pem.bytes()[:100])
-    return here
-
-
-def refusal(flags: dict[str, object], environment: dict[str, str] | None = None) -> str:
-    with pytest.raises(ConfigError) as error:
-        load(flags, environment or {})
-    assert len(str(error.value).splitlines()) == 1
-    return str(error.value)
+def files(settings: Settings) -> FilesSettings:
+    """The section of the only source."""
+    (section,) = settings.sources
+    assert isinstance(section, FilesSettings)
+    return section
 
 
 def written(text: str | bytes) -> dict[str, object]:
@@ -122,7 +101,7 @@ EVERYTHING = {
 
 
 def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) -> None:
-    assert EVERYTHING.keys() == Settings.model_fields.keys()
+    assert EVERYTHING.keys() == offered().keys()
     flags = load({**EVERYTHING, "manifests": ["m"]}, {})
     variables = load({}, {f"PILOTHOUSE_{name.upper()}": value for name, value in EVERYTHING.items()})
     keys = load(written("".join(f'{name}: "{value}"\n' for name, value in EVERYTHING.items())), {})
@@ -138,7 +117,7 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert flags.flap_damping
     assert (flags.state, flags.no_state, flags.hold) == (Path("kept"), False, 7.5)
     assert flags.accept_missing
-    assert flags.allow_empty
+    assert files(flags).allow_empty
     assert flags.allow_loopback_endpoints
     assert flags.unknown_host_status == 404
     assert not flags.external_names
@@ -147,32 +126,33 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert (flags.default_namespace, flags.wildcard_namespaces) == ("shop", ("ops", "data"))
 
 
-def test_a_state_folder_and_no_state_exclude_each_other(here: Path) -> None:
-    mistake = refusal({"manifests": ["m"], "state": "kept", "no_state": True})
-    assert mistake == "--no-state: --state and --no-state exclude each other"
+def test_settings_that_do_not_go_together_are_all_named_where_they_were_given(here: Path) -> None:
+    both = refusal({"manifests": ["m"], "state": "kept", "no_state": True})
+    assert both == "--state and --no-state: exclude each other"
+    said = written("manifests: m\nadmin: 127.0.0.1:65534\n")
+    mistake = "there are not 3 ports from 127.0.0.1:65534 upwards, one for each"
+    assert refusal(said, {"PILOTHOUSE_WORKERS": "3"}) == f"PILOTHOUSE_WORKERS and p.yaml:2: admin: {mistake}"
 
 
 def test_every_setting_is_a_flag_of_serve() -> None:
-    flags = inspect.signature(serve.serve).parameters.keys() - {"context", "config"}
-    assert flags == Settings.model_fields.keys()
+    flags = inspect.signature(serve.serve).parameters.keys() - {"config"}
+    assert flags == offered().keys()
 
 
 def test_a_variable_holds_several_paths_as_path_variables_do(here: Path) -> None:
     (here / "a.yaml").touch()
     settings = load({}, {"PILOTHOUSE_MANIFESTS": os.pathsep.join(["m", "", "a.yaml"])})
-    assert settings.manifests == (Root(Path("m")), Root(Path("a.yaml")))
+    assert files(settings).manifests == (Root(Path("m")), Root(Path("a.yaml")))
 
 
 def test_a_path_has_the_namespace_of_what_states_none(here: Path) -> None:
     (here / "a=b").mkdir()
     written("manifests: [m=shop, a=b]\n")
     found = (Root(Path("m"), "shop"), Root(Path("a=b")))
-    assert load({"manifests": ["m=shop", "a=b"]}, {}).manifests == found
-    assert load({}, {"PILOTHOUSE_MANIFESTS": "m=shop:a=b"}).manifests == found
-    assert load({"config": str(here / "p.yaml")}, {}).manifests == (
-        Root(here / "m", "shop"),
-        Root(here / "a=b"),
-    )
+    assert files(load({"manifests": ["m=shop", "a=b"]}, {})).manifests == found
+    assert files(load({}, {"PILOTHOUSE_MANIFESTS": "m=shop:a=b"})).manifests == found
+    anchored = (Root(here / "m", "shop"), Root(here / "a=b"))
+    assert files(load({"config": str(here / "p.yaml")}, {})).manifests == anchored
 
 
 @pytest.mark.parametrize(
@@ -212,7 +192,7 @@ def test_paths_in_the_file_are_relative_to_it(pki: Path, monkeypatch: pytest.Mon
     written("manifests: [m, /tmp]\ntls-cert: tls.crt\ntls-key: tls.key\n")
     monkeypatch.chdir("/")
     settings = load({"config": str(pki / "p.yaml")}, {})
-    assert settings.manifests == (Root(pki / "m"), Root(Path("/tmp")))
+    assert files(settings).manifests == (Root(pki / "m"), Root(Path("/tmp")))
     assert (settings.tls_cert, settings.tls_key) == (pki / "tls.crt", pki / "tls.key")
 
 
@@ -250,7 +230,7 @@ WRONG = [
     ("unknown_host_status", "200", "must be 400 or more, not 200"),
     ("tls_cert", "absent.crt", "absent.crt: No such file or directory"),
     ("tls_cert", "m", "m is not a file that can be read"),
-    ("client_ca", "p.yaml", "--client-ca needs --tls-cert and --tls-key"),
+    ("client_ca", "p.yaml", "needs --tls-cert and --tls-key"),
 ]
 
 
@@ -281,7 +261,7 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("name", offered())
 def test_a_value_of_another_kind_is_refused_in_our_words(here: Path, name: str) -> None:
     others = "" if name == "manifests" else "manifests: m\n"
     for value in KINDS:
@@ -294,7 +274,7 @@ def test_a_value_of_another_kind_is_refused_in_our_words(here: Path, name: str) 
 
 
 UNREADABLE = [
-    ("xdss: 1\n", "p.yaml:1: xdss: no such setting; there are xds, admin, "),
+    ("xdss: 1\n", "p.yaml:1: xdss: no such setting; there are manifests, allow_empty, xds, "),
     ("manifests: m\nxds: a:1\nxds: b:1\n", "p.yaml:3: xds: is set twice"),
     ("manifests: m\ntls-key: k\ntls_key: k\n", "p.yaml:3: tls_key: is set twice"),
     ("manifests: m\nxds: [::1]:18000\n", "p.yaml:2: not YAML: "),
@@ -310,8 +290,11 @@ UNREADABLE = [
     ("manifests: m\ndefault_namespace: 12\n", "p.yaml:2: default_namespace: must be a text, not 12"),
     ("manifests: m\nworkers: {}\n", "p.yaml:2: workers: must be a whole number, not a mapping"),
     ("manifests: [m, q]\n", "p.yaml:1: manifests: q: No such file or directory"),
-    ("\n\nmanifests: []\n", "p.yaml:3: manifests: is needed, "),
-    ("", "--manifests: is needed, here or as PILOTHOUSE_MANIFESTS or as manifests in the --config file"),
+    ("\n\nmanifests: []\n", "serve: needs a source: --manifests, "),
+    (
+        "",
+        "serve: needs a source: --manifests, as a flag, a PILOTHOUSE_* variable or a key of --config",
+    ),
     (b"\xff\xfe\x01", "p.yaml: not YAML: "),
     (b"xds: \x07", "p.yaml: not YAML: "),
 ]
@@ -327,74 +310,3 @@ def test_a_file_that_makes_no_sense_is_refused_with_its_line(
 def test_a_file_that_is_not_there_is_named_by_who_named_it(here: Path) -> None:
     assert refusal({"config": "no.yaml"}) == "--config: no.yaml: No such file or directory"
     assert refusal({}, {"PILOTHOUSE_CONFIG": "m"}) == "PILOTHOUSE_CONFIG: m: Is a directory"
-
-
-@pytest.mark.parametrize(
-    ("tls", "start"),
-    [
-        ({"tls_cert": "tls.crt"}, "--tls-key: --tls-cert and --tls-key go together"),
-        ({"tls_key": "tls.key"}, "--tls-key: --tls-cert and --tls-key go together"),
-        ({"tls_cert": "tls.crt", "tls_key": "other.key"}, "--tls-key: other.key is not the key of tls.crt: "),
-        ({"tls_cert": "tls.crt", "tls_key": "torn.key"}, "--tls-key: torn.key is not the key of tls.crt: "),
-        (
-            {"tls_cert": "tls.crt", "tls_key": "tls.key", "client_ca": "tls.key"},
-            "--client-ca: tls.key holds no certificates (PEM)",
-        ),
-        ({"tls_cert": ""}, "--tls-cert: . is not a file that can be read"),
-    ],
-)
-def test_tls_that_could_not_work_is_refused_at_once(pki: Path, tls: dict[str, str], start: str) -> None:
-    assert refusal({"manifests": ["m"], **tls}).startswith(start)
-
-
-@pytest.mark.parametrize(
-    "text", ["127.0.0.1:18000", "[::1]:0", "[fe80::1%eth0]:1", "localhost:65535", "a-b.c_d:1"]
-)
-def test_an_address_reads_as_it_is_written(text: str) -> None:
-    assert str(HostPort.parse(text)) == text
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", ":1", "a", "a:", "::1:1", "[::1]", "a:-1", "a:65536", "a:1x", "a:¹", "[a]:1", "a b:1", "http://a:1"],
-)
-def test_an_address_without_a_host_and_a_port_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not HOST:PORT"):
-        HostPort.parse(text)
-
-
-TLS = {"manifests": ["m"], "tls_cert": "tls.crt", "tls_key": "tls.key"}
-
-
-def test_the_certificate_says_who_a_sidecar_is_wherever_it_has_one(pki: Path) -> None:
-    assert load({"manifests": ["m"]}, {}).identity == "metadata"
-    assert load(TLS, {}).identity == "metadata"
-    assert load({**TLS, "client_ca": "ca.crt"}, {}).identity == "certificate"
-    assert load({**TLS, "client_ca": "ca.crt", "identity": "metadata"}, {}).identity == "metadata"
-
-
-@pytest.mark.parametrize(
-    ("said", "start"),
-    [
-        ({"identity": "certificate"}, "--identity: certificate needs --client-ca"),
-        ({"identity": "spiffe", "client_ca": "ca.crt"}, "--identity: "),
-        ({"identity_map": "map.yaml"}, "--identity-map: --identity-map needs --client-ca"),
-        (
-            {"identity_map": "map.yaml", "client_ca": "ca.crt", "identity": "metadata"},
-            "--identity-map: --identity-map needs --client-ca and --identity certificate",
-        ),
-        ({"identity_map": "absent", "client_ca": "ca.crt"}, "--identity-map: absent: No such file"),
-        ({"identity_map": "m", "client_ca": "ca.crt"}, "--identity-map: m is not a file that can be read"),
-        ({"identity_map": "tls.key", "client_ca": "ca.crt"}, "--identity-map: tls.key:1: "),
-    ],
-)
-def test_an_identity_that_could_not_be_known_is_refused(pki: Path, said: dict[str, str], start: str) -> None:
-    assert refusal({**TLS, **said}).startswith(start)
-
-
-def test_a_map_of_identities_is_found_beside_the_file_that_names_it(pki: Path) -> None:
-    (pki / "sub").mkdir()
-    (pki / "map.yaml").rename(pki / "sub" / "map.yaml")
-    text = "manifests: ../m\ntls_cert: ../tls.crt\ntls_key: ../tls.key\nclient_ca: ../ca.crt\n"
-    (pki / "sub" / "p.yaml").write_text(f"{text}identity-map: map.yaml\n")
-    assert load({"config": "sub/p.yaml"}, {}).identity_map is not None

@@ -21,8 +21,8 @@ from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google import protobuf
 
 from pilothouse.config.bootstrap import CONTROL_PLANE, Sidecar, Tls
-from pilothouse.config.settings import HostPort
 from pilothouse.model.services import NOWHERE
+from pilothouse.structures.hostport import HostPort
 
 _MOST_INSTRUCTIONS = 1_000
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from pilothouse import app
-from pilothouse.config.settings import HostPort, Settings
-from pilothouse.kubernetes.roots import Root
+from pilothouse.config.settings import Settings
+from pilothouse.structures.hostport import HostPort
 
 from .dns_server import DnsServer
 from .manifests import service
@@ -57,7 +57,7 @@ async def names(mesh: Mesh) -> AsyncIterator[DnsServer]:
 async def serving(tmp_path: Path) -> AsyncIterator[Serving]:
     """The control plane in this process: `xds, admin = await serving(source)` gives its ports."""
     anywhere = HostPort("127.0.0.1", 0)
-    settings = Settings(manifests=(Root(tmp_path),), xds=anywhere, admin=anywhere)
+    settings = Settings(xds=anywhere, admin=anywhere)
     tasks: list[asyncio.Task[None]] = []
 
     async def run(source: Told) -> tuple[int, int]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.config.bootstrap import Sidecar, Tls, bootstrap
-from pilothouse.config.settings import HostPort
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
+from pilothouse.structures.hostport import HostPort
 
 from ..ports import free_port
 from .backends import Backend

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 
 from pilothouse import app
-from pilothouse.config.settings import HostPort, Settings
-from pilothouse.kubernetes.roots import Root
+from pilothouse.config.settings import Settings
 from pilothouse.model.services import ServiceName
+from pilothouse.structures.hostport import HostPort
 
 FIRST = {"shop/payments": ["10.0.0.1:8080", "10.0.0.2:8081"]}
 
@@ -51,7 +51,7 @@ async def test_a_control_plane_serves_the_source_and_keeps_its_last_report(
     phonebook, document: str, write, tmp_path: Path, eventually
 ) -> None:
     anywhere = HostPort("127.0.0.1", 0)
-    settings = Settings(manifests=(Root(tmp_path),), xds=anywhere, admin=anywhere)
+    settings = Settings(xds=anywhere, admin=anywhere)
     ports: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
     write(FIRST)
     source = phonebook.Phonebook(document, every_s=0.01)

@@ -28,7 +28,6 @@ from pilothouse.feeds.pem import Files, Unusable
 from pilothouse.feeds.runtime import read as layer
 from pilothouse.feeds.secrets import Secret
 from pilothouse.feeds.secrets import read as secrets
-from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.mesh.audience import Admission
 from pilothouse.mesh.identity import Grant, Identity
 from pilothouse.model.services import ServiceName
@@ -45,18 +44,13 @@ from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
 from pilothouse.serving.changes import Noticed
 from pilothouse.serving.feeding import Fed, Granted
-from pilothouse.sources import Common, Misconfigured, Source
-from pilothouse.sources.files.factory import files
-from pilothouse.sources.files.state import default_folder
+from pilothouse.sources import Misconfigured, Source
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.turns import in_turns
 from pilothouse.translate.runtime import runtime
 from pilothouse.translate.secrets import certificate, validation
 
 log = structlog.get_logger(__name__)
-
-#: What makes a source of the settings, or None if they do not ask for it; in order of precedence.
-SOURCES: Sequence[Callable[[Settings, Common], Source | None]] = (files,)
 
 #: How long the port stays closed for a source that does not report.
 SYNC_S = 30.0
@@ -234,31 +228,13 @@ def _registry(settings: Settings, sources: Sequence[str]) -> Registry:
     return Registry(sources, hold_s=settings.hold, accept_missing=settings.accept_missing, damping=damping)
 
 
-def _served(settings: Settings) -> ServedCluster:
-    return ServedCluster(
-        settings.cluster_domain,
-        settings.extra_suffixes,
-        frozenset(settings.include_namespaces),
-        frozenset(settings.exclude_namespaces),
-        settings.service_cidr,
-        settings.allow_loopback_endpoints,
-    )
-
-
 def _made(settings: Settings) -> list[Source]:
     """The sources that the settings ask for. Raises ConfigError."""
-    common = Common(
-        _served(settings),
-        settings.accept_missing,
-        settings.hold,
-        None if settings.no_state else settings.state or default_folder(os.environ),
-        wanted=settings.state is not None,
-    )
+    common = settings.common(os.environ)
     try:
-        made = [make(settings, common) for make in SOURCES]
+        return [section.source(common) for section in settings.sources]
     except Misconfigured as mistake:
         raise ConfigError(mistake.setting, mistake.mistake) from None
-    return [source for source in made if source is not None]
 
 
 def _admission(settings: Settings) -> Admission:

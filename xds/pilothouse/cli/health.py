@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
-from pilothouse.config.settings import ConfigError, HostPort, here, listening
+from pilothouse.admin.settings import AdminSettings
+from pilothouse.config.settings import ConfigError, load_section
+from pilothouse.structures.hostport import HostPort, here
 
 # Health checks of containers end after a few seconds themselves.
 _TIMEOUT_S = 2.0
@@ -29,7 +31,7 @@ def health(
     Without flags it goes by the PILOTHOUSE_* variables that `serve` goes by.
     """
     # The parameters above are there for typer, which collects them here by the names of the settings.
-    settings = listening(context.params, os.environ)
+    settings = load_section(AdminSettings, context.params, os.environ)
     if settings.admin.port == 0:
         raise ConfigError("--admin", "port 0 is any free one; say which one it became")
     first = HostPort(here(settings.admin.host), settings.admin.port)

@@ -9,9 +9,10 @@ import typer
 
 from pilothouse.config.bootstrap import Sidecar, Tls
 from pilothouse.config.bootstrap import bootstrap as written
-from pilothouse.config.settings import ConfigError, HostPort
+from pilothouse.config.settings import ConfigError
 from pilothouse.mesh.audience import METADATA, BadNode, Capture, Node, audience
 from pilothouse.model.services import NOWHERE, Locality
+from pilothouse.structures.hostport import HostPort
 
 _FLAGS = {
     "namespace": "--namespace",

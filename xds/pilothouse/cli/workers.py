@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from pilothouse.cli.signals import HEEDED, PASSED_ON, STOPPING, until_the_loop_heeds_them
-from pilothouse.config.settings import ConfigError, HostPort
+from pilothouse.config.settings import ConfigError
+from pilothouse.structures.hostport import HostPort
 
 #: The exit status of a worker that can never start, so that starting it again would be of no use.
 MISCONFIGURED = 2

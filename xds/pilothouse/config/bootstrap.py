@@ -13,9 +13,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pilothouse.config.settings import HostPort
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import NOWHERE
+from pilothouse.structures.hostport import HostPort
 
 #: A message as JSON has it.
 Message: TypeAlias = dict[str, Any]

@@ -3,43 +3,33 @@
 Flags beat `PILOTHOUSE_*`, which beat the file of `--config`, which beats the defaults. Every setting has one
 name in all three: `--tls-cert`, `PILOTHOUSE_TLS_CERT`, `tls_cert` (or `tls-cert`). Variables with other names
 are nobody's mistake: Kubernetes itself sets `PILOTHOUSE_PORT` beside a Service of that name.
+
+Sources and servers bring their sections themselves.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal, NamedTuple, TypeAlias, TypeVar
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError
 
-from pilothouse.config.security import Security
-from pilothouse.kubernetes.served import Network, network
-from pilothouse.sources import HOLD_S
+from pilothouse.admin.settings import AdminSettings
+from pilothouse.server.settings import XdsSettings
+from pilothouse.sources import SourceSettings
 from pilothouse.sources.files.settings import FilesSettings
+from pilothouse.sources.settings import Namespace, Namespaces, SharedSettings
 from pilothouse.structures.paths import present
+from pilothouse.structures.sections import Conflict, Flag, Section, flags
 from pilothouse.structures.written import named
 
+#: The sources that there are, in order of precedence: a further one is its package and a line here.
+SOURCES: tuple[type[SourceSettings], ...] = (FilesSettings,)
+
 PREFIX = "PILOTHOUSE_"
-_LONGEST_HOLD_S = 7 * 24 * 3600
-_HOST = re.compile(
-    r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?|\[[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*)+(%[A-Za-z0-9]+)?\]"
-)
-_DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
 class ConfigError(Exception):
@@ -49,72 +39,8 @@ class ConfigError(Exception):
         super().__init__(" ".join(f"{place}: {mistake}".split()))
 
 
-@dataclass(frozen=True, slots=True)
-class HostPort:
-    """A host name or IP address, without brackets, and a port of 0..65535, where 0 is "any free one"."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> HostPort:
-        """From `host:port` or `[::1]:port`. Raises ValueError.
-
-        The host is required: an empty one would mean every interface, which has to be asked for by name.
-        """
-        host, _, port = text.rpartition(":")
-        if not (_HOST.fullmatch(host) and port.isascii() and port.isdigit() and int(port) <= 65535):
-            raise ValueError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:18000 or [::1]:18000")
-        return cls(host.strip("[]"), int(port))
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    def plus(self, offset: int) -> HostPort:
-        """The port that many further on; any free one stays any free one."""
-        return HostPort(self.host, self.port + offset) if self.port else self
-
-
-def here(host: str) -> str:
-    """Where a process on this machine is found that listens on a host, which may be all addresses."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-
-
-def _host_port(value: object) -> HostPort:
-    return value if isinstance(value, HostPort) else HostPort.parse(named(value))
-
-
-def _network(value: object) -> Network:
-    return network(named(value))
-
-
-def _domain(name: str) -> str:
-    if not _DOMAIN.fullmatch(name):
-        raise ValueError(f"{name!r} is not a DNS name in lower case, such as cluster.local")
-    return name
-
-
-def _suffix(text: str) -> str:
-    if not (text.startswith(".") and _DOMAIN.fullmatch(text[1:])):
-        raise ValueError(f"{text!r} is not a dot and a DNS name in lower case, such as .mesh")
-    return text
-
-
-def _namespace(text: str) -> str:
-    if not _DOMAIN.fullmatch(text) or "." in text:
-        raise ValueError(f"{text!r} is not a namespace")
-    return text
-
-
-def _listed(value: object) -> object:
-    """A text with commas is a list, wherever it was written."""
-    parts = [value] if isinstance(value, str) else value
-    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
-        return value
-    return tuple(item.strip() for part in parts for item in part.split(",") if item.strip())
-
-
 def _secrets(path: Path) -> Path:
+    # Not at the top: most commands have no such file to look at.
     from pilothouse.feeds.secrets import read
 
     read(present(path))
@@ -122,92 +48,58 @@ def _secrets(path: Path) -> Path:
 
 
 def _runtime(path: Path) -> Path:
-    # Not at the top: most commands have no such file to look at.
+    # As above.
     from pilothouse.feeds.runtime import read
 
     read(present(path))
     return path
 
 
-Address = Annotated[HostPort, PlainValidator(_host_port)]
+# Fields come in the order of their flags: first those of the last base.
+class Settings(SharedSettings, AdminSettings, XdsSettings):
+    """What `serve` runs by; `sources` are the sections of those that it is asked for.
 
-_LISTED = BeforeValidator(_listed)
-Networks = Annotated[tuple[Annotated[Network, PlainValidator(_network)], ...], _LISTED]
-Namespaces = Annotated[tuple[Annotated[str, AfterValidator(_namespace)], ...], _LISTED]
-
-
-class Listening(BaseModel):
-    """Where `serve` listens, which is all that `health` has to know of it.
-
-    `workers` are processes that share the xDS port; each has an admin port, the first of them `admin`.
-    """
-
-    # Built when first used, since building all of Settings takes longer than a health check.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    xds: Address = HostPort("127.0.0.1", 18000)
-    admin: Address = HostPort("127.0.0.1", 18001)
-    workers: int = Field(default=1, ge=1, le=64)
-
-    @field_validator("workers")
-    @classmethod
-    def _ports_suffice(cls, workers: int, info: ValidationInfo) -> int:
-        admin: HostPort | None = info.data.get("admin")
-        if admin and admin.port + workers - 1 > 65535:
-            raise ValueError(f"there are not {workers} ports from {admin} upwards, one for each")
-        return workers
-
-
-class Settings(FilesSettings, Listening, Security):
-    """What `serve` runs by. Raises pydantic's ValidationError; `load` makes a ConfigError of it.
-
-    Each source owns its section. A stream, and the connection below it, lives
-    `max_connection_age_s` seconds: then the sidecar comes back on a new one and is sent nothing
-    that it has. Without an end, streams would never spread over replicas that start later, and an
-    open connection would keep a client certificate that was renewed.
     A sidecar that does not say its namespace is in `default_namespace`, if there is one. With
     `wildcard_namespaces` only sidecars there may depend on everything.
-    `extra_suffixes` are what host names of services may end in beside `cluster_domain`.
     Without `external_names` an ExternalName leads to known services only, and to no host outside of the mesh.
     A request for a host name that nobody has is answered by `unknown_host_status`.
-    Virtual IPs are in `service_cidr`, if it is set; endpoints are on loopback addresses only with
-    `allow_loopback_endpoints`.
     With `flap_damping` an endpoint whose readiness keeps changing waits before it is called again.
-    `state` is a folder for what the next process has to know; without one it is the platform's, and with
-    `no_state` nothing is kept. With `accept_missing` what cannot be read counts as absent. A massive loss
-    that nobody stated is held for `hold` seconds; 0 believes it at once.
     `runtime` is a file with the values of Envoy's runtime that all sidecars are to use, and `secrets`
     one that names certificates and CAs, and who may have them.
     """
 
-    log_format: Literal["auto", "human", "json"] = "auto"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    cluster_domain: Annotated[str, AfterValidator(_domain)] = "cluster.local"
-    extra_suffixes: Annotated[tuple[Annotated[str, AfterValidator(_suffix)], ...], _LISTED] = ()
-    include_namespaces: Namespaces = ()
-    exclude_namespaces: Namespaces = ()
-    default_namespace: Annotated[str, AfterValidator(_namespace)] | None = None
-    wildcard_namespaces: Namespaces = ()
-    # gRPC takes milliseconds in 32 bits.
-    max_connection_age_s: float = Field(default=1800, gt=0, le=2_000_000, allow_inf_nan=False)
-    external_names: bool = True
-    unknown_host_status: int = Field(default=503, ge=400, le=599)
-    service_cidr: Networks = ()
-    allow_loopback_endpoints: bool = False
-    flap_damping: bool = False
-    state: Path | None = None
-    no_state: bool = False
-    accept_missing: bool = False
-    runtime: Annotated[Path, AfterValidator(_runtime)] | None = None
-    secrets: Annotated[Path, AfterValidator(_secrets)] | None = None
-    hold: float = Field(default=HOLD_S, ge=0, le=_LONGEST_HOLD_S, allow_inf_nan=False)
+    sources: tuple[SourceSettings, ...] = ()
 
-    @field_validator("no_state")
-    @classmethod
-    def _one_of_both(cls, no_state: bool, info: ValidationInfo) -> bool:
-        if no_state and info.data.get("state") is not None:
-            raise ValueError("--state and --no-state exclude each other")
-        return no_state
+    default_namespace: Annotated[
+        Namespace | None, Flag("Namespace for sidecars that state none.", "NAME")
+    ] = None
+    wildcard_namespaces: Annotated[
+        Namespaces,
+        Flag("Namespaces whose sidecars may depend on all services.", "LIST", default="all"),
+    ] = ()
+    external_names: Annotated[bool, Flag("Serve ExternalName services of hosts outside the mesh.")] = True
+    unknown_host_status: Annotated[
+        int, Field(ge=400, le=599), Flag("HTTP status for requests to unknown hosts.", "STATUS")
+    ] = 503
+    flap_damping: Annotated[
+        bool, Flag("Delay re-adding flapping endpoints until they have been ready for 30 s.")
+    ] = False
+    runtime: Annotated[
+        Annotated[Path, AfterValidator(_runtime)] | None,
+        Flag("YAML or JSON file of Envoy runtime values for all sidecars.", "FILE"),
+    ] = None
+    secrets: Annotated[
+        Annotated[Path, AfterValidator(_secrets)] | None,
+        Flag("YAML file of certificates and CAs for sidecars, and who may have them.", "FILE"),
+    ] = None
+    log_format: Annotated[
+        Literal["auto", "human", "json"],
+        Flag("Log format. auto: human on a terminal, else json.", "auto|human|json"),
+    ] = "auto"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Flag("Lowest level that is logged.", "debug|info|warning|error"),
+    ] = "info"
 
 
 #: What pydantic misses, by its kinds of mistakes.
@@ -229,7 +121,7 @@ _WANTED = {
     "literal_error": "{expected}",
 }
 
-_Model = TypeVar("_Model", bound=BaseModel)
+_Section = TypeVar("_Section", bound=Section)
 
 
 class _Given(NamedTuple):
@@ -239,30 +131,58 @@ class _Given(NamedTuple):
     place: str
 
 
+class Offered(NamedTuple):
+    """A setting that an operator can give, and what counts if nobody does."""
+
+    flag: Flag
+    default: object
+
+
+def offered() -> dict[str, Offered]:
+    """All settings by their names, in the order of the help: sources first."""
+    sections: tuple[type[Section], ...] = (*SOURCES, Settings)
+    return {
+        name: Offered(flag, section.model_fields[name].default)
+        for section in sections
+        for name, flag in flags(section)
+    }
+
+
 def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> Settings:
     """The settings, of which those named in `flags` win; None or an empty list is a flag that was not given.
 
     `flags["config"]`, else the variable PILOTHOUSE_CONFIG, names the file. Raises ConfigError.
     """
-    return _checked(Settings, _given(flags, environment))
-
-
-def listening(flags: Mapping[str, object], environment: Mapping[str, str]) -> Listening:
-    """Where a `serve` with the same settings listens; the others are not checked. Raises ConfigError."""
     given = _given(flags, environment)
-    return _checked(Listening, {name: given[name] for name in Listening.model_fields if name in given})
+    sections = [_checked(section, given) for section in SOURCES]
+    settings = _checked(Settings, given)
+    asked = tuple(section for section in sections if section.asked)
+    if not asked:
+        there_are = " or ".join(flag_of(section.asked_by) for section in SOURCES)
+        places = f"as a flag, a {PREFIX}* variable or a key of --config"
+        raise ConfigError("serve", f"needs a source: {there_are}, {places}")
+    return settings.model_copy(update={"sources": asked})
+
+
+def load_section(
+    section: type[_Section], flags: Mapping[str, object], environment: Mapping[str, str]
+) -> _Section:
+    """One section of what a `serve` with the same settings runs by. Raises ConfigError if that is wrong."""
+    return _checked(section, _given(flags, environment))
 
 
 def _given(flags: Mapping[str, object], environment: Mapping[str, str]) -> dict[str, _Given]:
-    given = dict(_in_file(flags, environment))
-    given.update(_in_environment(environment))
-    given.update(_in_flags(flags))
+    settings = offered()
+    given = dict(_in_file(settings, flags, environment))
+    given.update(_in_environment(settings, environment))
+    given.update(_in_flags(settings, flags))
     return given
 
 
-def _checked(model: type[_Model], given: Mapping[str, _Given]) -> _Model:
+def _checked(section: type[_Section], given: Mapping[str, _Given]) -> _Section:
+    ours = {name: said.value for name, said in given.items() if name in section.model_fields}
     try:
-        return model.model_validate({name: said.value for name, said in given.items()})
+        return section.model_validate(ours)
     except ValidationError as error:
         raise _explain(error, given) from None
 
@@ -270,37 +190,46 @@ def _checked(model: type[_Model], given: Mapping[str, _Given]) -> _Model:
 def _explain(error: ValidationError, given: Mapping[str, _Given]) -> ConfigError:
     """The first mistake, in our words: pydantic's are for programmers."""
     first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0])
-    if first["type"] in ("missing", "too_short"):
-        mistake = f"is needed, here or as {PREFIX}{name.upper()} or as {name} in the --config file"
-    elif first["type"] == "value_error":
-        mistake = str(first["ctx"]["error"])
+    context = first.get("ctx", {})
+    cause = context.get("error")
+    names = cause.names if isinstance(cause, Conflict) else [str(part) for part in first["loc"][:1]]
+    if cause is not None:
+        mistake = str(cause)
     else:
-        wanted = _WANTED.get(first["type"], "of another kind").format(**first.get("ctx", {}))
+        wanted = _WANTED.get(first["type"], "of another kind").format(**context)
         mistake = f"must be {wanted}, not {named(first['input'])}"
-    return ConfigError(given[name].place if name in given else _flag(name), mistake)
+    places = [given[name].place if name in given else flag_of(name) for name in names]
+    return ConfigError(" and ".join(places) or "serve", mistake)
 
 
-def _flag(name: str) -> str:
+def flag_of(name: str) -> str:
+    """How the flag of a setting is written."""
     return "--" + name.replace("_", "-")
 
 
-def _in_flags(flags: Mapping[str, object]) -> Iterator[tuple[str, _Given]]:
-    for name in Settings.model_fields:
+_Settings: TypeAlias = Mapping[str, Offered]
+_Entry: TypeAlias = tuple[str, _Given]
+
+
+def _in_flags(settings: _Settings, flags: Mapping[str, object]) -> Iterator[_Entry]:
+    for name in settings:
         if flags.get(name) not in (None, (), []):
-            yield name, _Given(flags[name], _flag(name))
+            yield name, _Given(flags[name], flag_of(name))
 
 
-def _in_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
+def _in_environment(settings: _Settings, environment: Mapping[str, str]) -> Iterator[_Entry]:
     """An empty variable counts as absent: compose files and unit files cannot leave one out."""
-    for name in Settings.model_fields:
+    for name, setting in settings.items():
         variable = PREFIX + name.upper()
         if text := environment.get(variable):
-            value = [part for part in text.split(os.pathsep) if part] if name == "manifests" else text
+            several = setting.flag.repeatable
+            value = [part for part in text.split(os.pathsep) if part] if several else text
             yield name, _Given(value, variable)
 
 
-def _in_file(flags: Mapping[str, object], environment: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
+def _in_file(
+    settings: _Settings, flags: Mapping[str, object], environment: Mapping[str, str]
+) -> Iterator[_Entry]:
     place, name = "--config", flags.get("config")
     if name is None:
         place, name = f"{PREFIX}CONFIG", environment.get(f"{PREFIX}CONFIG")
@@ -312,7 +241,7 @@ def _in_file(flags: Mapping[str, object], environment: Mapping[str, str]) -> Ite
     except OSError as error:
         raise ConfigError(place, f"{file}: {error.strerror}") from None
     try:
-        yield from _entries(file, yaml.SafeLoader(text))
+        yield from _entries(settings, file, yaml.SafeLoader(text))
     except ConfigError:
         raise
     except yaml.MarkedYAMLError as error:
@@ -324,7 +253,7 @@ def _in_file(flags: Mapping[str, object], environment: Mapping[str, str]) -> Ite
         raise ConfigError(str(file), f"not YAML: {type(error).__name__}") from None
 
 
-def _entries(file: Path, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Given]]:
+def _entries(settings: _Settings, file: Path, loader: yaml.SafeLoader) -> Iterator[_Entry]:
     """Key by key from the node tree, which knows the lines. A key without a value counts as absent."""
     root = loader.get_single_node()
     if root is None:
@@ -335,9 +264,8 @@ def _entries(file: Path, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Given]
     for key, node in root.value:
         name, line = str(loader.construct_object(key)).replace("-", "_"), key.start_mark.line + 1
         place = f"{file}:{line}: {name}"
-        if name not in Settings.model_fields:
-            known = sorted(Settings.model_fields, key=Security.model_fields.__contains__)
-            raise ConfigError(place, f"no such setting; there are {', '.join(known)}")
+        if name not in settings:
+            raise ConfigError(place, f"no such setting; there are {', '.join(settings)}")
         if name in seen:
             raise ConfigError(place, "is set twice")
         seen.add(name)
@@ -346,20 +274,13 @@ def _entries(file: Path, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Given]
         except (ValueError, LookupError, AttributeError):
             # Of PyYAML, for a date such as 2026-02-31, a number of 5000 digits, or `!!bool maybe`.
             raise ConfigError(place, "is neither a text nor a number nor a date") from None
-        value = _anchored(name, written, file.parent)
+        value = _anchored(written, file.parent) if settings[name].flag.is_path else written
         if value is not None:
             yield name, _Given(value, place)
 
 
-_PATHS = frozenset(
-    {"manifests", "tls_cert", "tls_key", "client_ca", "identity_map", "state", "runtime", "secrets"}
-)
-
-
-def _anchored(name: str, value: object, folder: Path) -> object:
+def _anchored(value: object, folder: Path) -> object:
     """Paths in a file are relative to it, since a service manager starts us in any directory."""
-    if name not in _PATHS:
-        return value
     if isinstance(value, list):
-        return [_anchored(name, item, folder) for item in value]
+        return [_anchored(item, folder) for item in value]
     return str(folder / value) if isinstance(value, str) else value

@@ -6,13 +6,13 @@ from functools import partial
 from pathlib import Path
 
 from pilothouse.config.bootstrap import Sidecar, bootstrap
-from pilothouse.config.settings import HostPort
 from pilothouse.demo.mesh import HOSTS, NAMESPACES, REGION, START, Caller, Flow
 from pilothouse.demo.processes import Processes, Unavailable, sidecar
 from pilothouse.demo.traffic import Connection, outcome
 from pilothouse.demo.waiting import until
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
+from pilothouse.structures.hostport import HostPort
 
 _START_S = 30.0
 _PODS = frozenset(pod.name for pod in START.pods)

@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from pilothouse.kubernetes.served import WHOLE, ServedCluster
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Service, ServiceName
+from pilothouse.structures.sections import Section
 
 #: How long a massive loss that nobody stated is held, in seconds, unless the operator says otherwise.
 HOLD_S = 120.0
@@ -146,3 +147,23 @@ class Source(Protocol):
     @property
     def left_out(self) -> Mapping[Reason, int]:
         """How much of the backend plays no part in routing, by reason."""
+
+
+class SourceSettings(Section):
+    """What an operator sets about one source: the section that its package brings.
+
+    There is such a source if the setting that is named by `asked_by` is set to something.
+    """
+
+    asked_by: ClassVar[str]
+
+    @property
+    def asked(self) -> bool:
+        return bool(getattr(self, self.asked_by))
+
+    def source(self, common: Common) -> Source:
+        """The source. Raises Misconfigured.
+
+        What only a running source needs is imported here: most commands read settings and run nothing.
+        """
+        raise NotImplementedError

@@ -1,14 +1,16 @@
-"""What an operator says about manifests: the section of the settings that belongs to this source."""
+"""What an operator sets about manifests: the section of the settings that belongs to this source."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import BeforeValidator, PlainValidator
 
 from pilothouse.kubernetes.roots import Root
+from pilothouse.sources import Common, Source, SourceSettings
 from pilothouse.structures.paths import present
+from pilothouse.structures.sections import Flag
 from pilothouse.structures.written import named
 
 
@@ -23,13 +25,29 @@ def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str | Path) else value
 
 
-Manifests = Annotated[tuple[Annotated[Root, PlainValidator(_root)], ...], BeforeValidator(_one_or_many)]
+Manifests: TypeAlias = Annotated[
+    tuple[Annotated[Root, PlainValidator(_root)], ...], BeforeValidator(_one_or_many)
+]
 
 
-class FilesSettings(BaseModel):
+class FilesSettings(SourceSettings):
     """`manifests` are files and folders. With `allow_empty` what an empty one once held counts as absent."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    asked_by: ClassVar = "manifests"
 
-    manifests: Manifests = Field(min_length=1)
-    allow_empty: bool = False
+    manifests: Annotated[
+        Manifests,
+        Flag(
+            "Folder or file of Kubernetes manifests; NAMESPACE for objects that state none. Repeatable.",
+            "PATH[=NAMESPACE]",
+            repeatable=True,
+        ),
+    ] = ()
+    allow_empty: Annotated[
+        bool, Flag("Treat an empty folder as no services, instead of waiting for manifests.")
+    ] = False
+
+    def source(self, common: Common) -> Source:
+        from pilothouse.sources.files.factory import files
+
+        return files(self, common)

@@ -80,17 +80,6 @@ class StateFolder:
         return self.folder / f"{sha256(os.fsencode(key)).hexdigest()[:32]}{_SUFFIX}"
 
 
-def default_folder(environment: Mapping[str, str]) -> Path:
-    """Where this platform keeps a program's state: as systemd says, else as the XDG specification does."""
-    if folder := environment.get("STATE_DIRECTORY"):
-        return Path(folder.split(":")[0])
-    if base := environment.get("XDG_STATE_HOME"):
-        return Path(base) / "pilothouse"
-    if home := environment.get("HOME"):
-        return Path(home) / ".local" / "state" / "pilothouse"
-    return Path("/var/lib/pilothouse")
-
-
 def _encoded(key: str, texts: Texts) -> bytes:
     head = json.dumps({"key": key, "sizes": [len(text) for text in texts]})
     body = b"".join([head.encode("ascii"), b"\n", *texts])

@@ -1,0 +1,116 @@
+"""What an operator sets about the xDS port: where it listens, who may connect, and as whom."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
+
+from pilothouse.mesh.identity import Rule, rules
+from pilothouse.structures.hostport import HostPort
+from pilothouse.structures.paths import present
+from pilothouse.structures.sections import Address, Conflict, Flag, Section
+
+
+class IdentityMap(NamedTuple):
+    """A file of rules, and what it holds."""
+
+    file: Path
+    rules: tuple[Rule, ...]
+
+
+def _readable(path: Path) -> Path:
+    if not present(path).is_file() or not os.access(path, os.R_OK):
+        raise ValueError(f"{path} is not a file that can be read")
+    return path
+
+
+def _identity_map(value: object) -> IdentityMap:
+    if not isinstance(value, str | Path):
+        raise ValueError("must be the name of a file")
+    file = _readable(Path(value))
+    return IdentityMap(file, tuple(rules(str(file), file.read_bytes())))
+
+
+PemFile = Annotated[Path, AfterValidator(_readable)]
+
+
+class XdsSettings(Section):
+    """TLS turns mutual with `client_ca`.
+
+    `identity` is what says in which namespace a sidecar is: its certificate, whose names `identity_map`
+    maps to namespaces, or its own metadata. With `client_ca` it is the certificate by default.
+    A stream, and the connection below it, lives `max_connection_age_s` seconds: then the sidecar comes
+    back on a new one and is sent nothing that it has. Without an end, streams would never spread over
+    replicas that start later, and an open connection would keep a client certificate that was renewed.
+    """
+
+    xds: Annotated[Address, Flag("xDS gRPC listen address.", "HOST:PORT")] = HostPort("127.0.0.1", 18000)
+    tls_cert: Annotated[PemFile | None, Flag("TLS certificate of the xDS port. Turns TLS on.", "FILE")] = None
+    tls_key: Annotated[PemFile | None, Flag("Private key of --tls-cert.", "FILE")] = None
+    client_ca: Annotated[
+        PemFile | None,
+        Flag("CA that must have signed the certificates of sidecars. Turns mutual TLS on.", "FILE"),
+    ] = None
+    identity: Annotated[
+        Literal["certificate", "metadata"] | None,
+        Field(validate_default=True),
+        Flag(
+            "What names a sidecar's namespace.",
+            "certificate|metadata",
+            default="certificate with --client-ca, else metadata",
+        ),
+    ] = None
+    identity_map: Annotated[
+        Annotated[IdentityMap, PlainValidator(_identity_map)] | None,
+        Flag("YAML file that maps certificate names to namespaces.", "FILE"),
+    ] = None
+    # gRPC takes milliseconds in 32 bits.
+    max_connection_age_s: Annotated[
+        float,
+        Field(gt=0, le=2_000_000, allow_inf_nan=False),
+        Flag("Maximum age of a connection; the sidecar then reconnects.", "SECONDS"),
+    ] = 1800
+
+    @field_validator("identity")
+    @classmethod
+    def _said_or_followed(cls, identity: str | None, info: ValidationInfo) -> str:
+        return identity or ("certificate" if info.data.get("client_ca") else "metadata")
+
+    @model_validator(mode="after")
+    def _tls_could_work(self) -> Self:
+        cert, key, ca = self.tls_cert, self.tls_key, self.client_ca
+        if (cert is None) != (key is None):
+            raise Conflict("one needs the other", "tls_cert", "tls_key")
+        if ca and not cert:
+            raise Conflict("needs --tls-cert and --tls-key", "client_ca")
+        if cert and key:
+            _check(cert, key, ca)
+        return self
+
+    @model_validator(mode="after")
+    def _identity_can_be_known(self) -> Self:
+        if self.identity == "certificate" and self.client_ca is None:
+            raise Conflict(
+                "certificate needs --client-ca: without it, sidecars need no certificate", "identity"
+            )
+        if self.identity_map and self.identity == "metadata":
+            raise Conflict("needs --client-ca and --identity certificate", "identity_map")
+        return self
+
+
+def _check(cert: Path, key: Path, client_ca: Path | None) -> None:
+    # Not at the top: most commands have no certificates to look at.
+    from pilothouse.feeds.pem import Files, read
+
+    try:
+        read(Files(cert, key))
+    except ValueError as error:
+        raise Conflict(str(error), "tls_cert", "tls_key") from None
+    if client_ca:
+        try:
+            read(Files(cert, key, client_ca))
+        except ValueError as error:
+            raise Conflict(str(error), "client_ca") from None
