@@ -51,7 +51,7 @@ async def test_bytes_that_are_not_http2_hurt_nobody(server) -> None:
 async def test_an_address_that_is_taken_is_said_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(Unavailable, match=f"cannot listen for xDS on {address}"):
+        with pytest.raises(Unavailable, match=f"cannot listen for xDS on {address}: Address already in use$"):
             await Server().start(AsyncExitStack(), address=address)
 
 

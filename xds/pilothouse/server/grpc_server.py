@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -64,7 +65,19 @@ def _listen(server: grpc.aio.Server, address: str, tls: Certificates | None) -> 
             return server.add_insecure_port(address)
         return server.add_secure_port(address, _credentials(tls))
     except RuntimeError as error:
-        raise Unavailable(f"cannot listen for xDS on {address}: {error}") from None
+        raise Unavailable(f"cannot listen for xDS on {address}: {_reason(address) or error}") from None
+
+
+def _reason(address: str) -> str:
+    """Why nobody can listen there, as the system says it: gRPC says which variable shows more."""
+    host, _, port = address.rpartition(":")
+    try:
+        family, kind, _, _, place = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.bind(place)
+    except OSError as error:
+        return error.strerror or ""
+    return ""
 
 
 def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
