@@ -89,8 +89,8 @@ def _serve(settings: Settings, worker: int | None = None, heart: Heart | None = 
     until_the_loop_heeds_them()
     # Not at the top: gRPC and Envoy's messages take a second to import, which a wrong flag need not wait for,
     # and gRPC survives no fork.
-    # It also reads its settings then. What it says of each failed handshake goes past our log, in a form
-    # of its own, as often as clients like.
+    # It also reads its settings then. What it says past our log is errors only: of each failed handshake it
+    # would say something as often as clients like (decision 0026).
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from pilothouse import app
 
