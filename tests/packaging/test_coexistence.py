@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -154,8 +155,9 @@ assert Ours.FromString(Theirs(type_url='theirs').SerializeToString()).type_url =
     run(installed / "python", "-c", imports + exchange, cwd=tmp_path)
 
 
-def test_the_commands_of_both_distributions_run(installed: Path, tmp_path: Path) -> None:
-    assert "0.1.0" in run(installed / "pilothouse", "version", cwd=tmp_path)
+def test_the_commands_of_both_distributions_run(installed: Path, tmp_path: Path, project: Path) -> None:
+    version = tomllib.loads((project / "pyproject.toml").read_text())["project"]["version"]
+    assert f"pilothouse {version}\n" in run(installed / "pilothouse", "version", cwd=tmp_path)
     assert "1.4" in run(installed / "envoy", "--version", cwd=tmp_path)
 
 
