@@ -13,6 +13,8 @@ from pilothouse.cli.output import Form, Output, answer, one_line
 from pilothouse.config.settings import ConfigError
 from pilothouse.kubernetes.roots import Root
 from pilothouse.kubernetes.served import Network, ServedCluster, network
+from pilothouse.sources.settings import SharedSettings
+from pilothouse.structures.sections import flags
 
 if TYPE_CHECKING:
     from pilothouse.cli.inspection import Finding, Inspection
@@ -24,11 +26,12 @@ Paths = Annotated[
         help="Files and folders of manifests; with PATH=NAMESPACE the namespace of what states none.",
     ),
 ]
-Domain = Annotated[str, typer.Option(metavar="NAME", help="What host names end in.")]
-ServiceCidr = Annotated[str, typer.Option(metavar="LIST", help="Networks of all virtual IPs.")]
+# These mean what they mean for `serve`.
+_SERVED = dict(flags(SharedSettings))
+Domain = Annotated[str, typer.Option(metavar="NAME", help=_SERVED["cluster_domain"].help)]
+ServiceCidr = Annotated[str, typer.Option(metavar="LIST", help=_SERVED["service_cidr"].help)]
 Loopback = Annotated[
-    bool,
-    typer.Option("--allow-loopback-endpoints", help="Accept endpoints on 127.0.0.0/8 and ::1, for demos."),
+    bool, typer.Option("--allow-loopback-endpoints", help=_SERVED["allow_loopback_endpoints"].help)
 ]
 
 
