@@ -41,7 +41,8 @@ class Json(JSONResponse):
 
 def admin(read: Callable[[], Questions]) -> Starlette:
     """The application over `read`, which is called anew for each page. Its handlers are coroutines, so they
-    ask on the event loop: Starlette would put plain functions on threads, and what is asked has no locks."""
+    ask on the event loop: Starlette would put plain functions on threads, and what is asked has no locks.
+    """
     registry = metrics(read)
 
     async def healthz(_: Request) -> Response:

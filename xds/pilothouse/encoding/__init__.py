@@ -1,1 +1,1 @@
-"""Encoded resources: types and versions, the joining of encoded pieces, the rules that messages keep."""
+"""Encoded resources: types and versions, the joining of encoded pieces, the rules of Envoy's messages."""

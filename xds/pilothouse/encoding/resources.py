@@ -1,4 +1,4 @@
-"""Encoded xDS resources: each is encoded once, and the same bytes go to every stream that wants it."""
+"""Encoded xDS resources. Each is encoded once, and every stream sends the same bytes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from pilothouse.encoding import rules, wire
 from pilothouse.encoding.types import ResourceType
 
 _FINGERPRINT_MASK = (1 << 64) - 1
-#: In characters, of the version of a set.
+#: The length of a set's version, in characters.
 VERSION_SIZE = 16
-# In bytes, what a resource in a selection takes beside its encoding.
+# What a resource takes in a selection beside its encoding, in bytes.
 _MEMBER = 200
 
 
 class Resource:
-    """One encoded resource. Equal content has an equal version, in every process.
+    """One encoded resource. Equal content has an equal version in every process.
 
-    `any` is the encoded google.protobuf.Any. The heads and the tail are what goes around it in a
-    DiscoveryResponse (`sotw_head`) and in a DeltaDiscoveryResponse, where it is wrapped in a
-    Resource with name and version (`delta_head`, `delta_tail`). `fingerprint` stands for
-    (name, version) in the version of a set. `complete` is a cluster that needs no
-    load assignment.
+    `any` is the encoded google.protobuf.Any.
+    `sotw_head` goes before it in a DiscoveryResponse.
+    `delta_head` and `delta_tail` go around it in a DeltaDiscoveryResponse, where a Resource with name and
+    version wraps it.
+    `fingerprint` is what (name, version) adds to the version of a set.
+    `complete`: a cluster that needs no load assignment.
     """
 
     __slots__ = (
@@ -68,14 +69,14 @@ def _any_head(type: ResourceType) -> bytes:
 
 
 class Selection:
-    """A set of resources of one type by name, and the joined bytes of all of them."""
+    """Resources of one type by name, and the joined bytes of all of them."""
 
     def __init__(self, resources: Mapping[str, Resource]) -> None:
-        self.resources = MappingProxyType(resources)  # streams share it
+        self.resources = MappingProxyType(resources)  # read-only, because streams share it
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes when it was joined once."""
+        """The approximate size in bytes, once the joined bytes have been computed."""
         return _MEMBER * (1 + len(self.resources)) + 2 * sum([len(r.any) for r in self.resources.values()])
 
     @cached_property
@@ -99,12 +100,12 @@ EMPTY = Selection({})
 
 
 def fingerprint(resources: Iterable[Resource]) -> int:
-    """Stands for a set, whatever its order; one member more or less is one addition or subtraction."""
+    """The fingerprint of a set, in any order. Adding or removing a member adds or subtracts one number."""
     return sum(resource.fingerprint for resource in resources)
 
 
 def version(fingerprint: int) -> str:
-    """The version of a set, never empty (xDS: empty means that nothing was accepted yet)."""
+    """The version of a set. Never empty: in xDS, an empty version means that nothing was accepted yet."""
     return f"{fingerprint & _FINGERPRINT_MASK:0{VERSION_SIZE}x}"
 
 
@@ -119,26 +120,26 @@ def delta_body(resources: Iterable[Resource]) -> bytes:
 
 
 def emptied(type: ResourceType, name: str) -> Resource:
-    """One that holds nothing: an empty load assignment takes the endpoints of a cluster away, and leaving it
-    out would not.
+    """The empty resource of this name. It tells a client more than absence would.
 
-    Clients may ask for any name, so nothing of it is kept.
+    An empty load assignment, for example, takes the endpoints of a cluster away; leaving the load assignment
+    out would not. Clients may ask for any name, so these resources are not kept.
     """
     assert type.empty is not None
     return Resource(type, name, type.empty(name))
 
 
 def packed(message: Message) -> Any:
-    """An Any with a deterministic encoding inside."""
+    """The message inside of an Any, encoded deterministically."""
     any = Any()
     any.Pack(message, deterministic=True)
     return any
 
 
 def checked(message: Message) -> bytes:
-    """The deterministic encoding of a message that keeps its validation rules.
+    """The deterministic encoding of a message that meets its validation rules.
 
-    Raises rules.RuleViolation otherwise: Envoy would refuse the whole response that held it.
+    Raises rules.RuleViolation if it breaks one. Envoy would refuse the whole response.
     """
     rules.check(message)
     return message.SerializeToString(deterministic=True)

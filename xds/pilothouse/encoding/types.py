@@ -1,8 +1,8 @@
-"""The types of resources that are served: all that differs between them is a row here.
+"""The table of resource types. Everything that differs between types is a column here.
 
-A further type is a row of this table, a translate module that encodes it and a shelf (`serving/shelf`) that
-says who may see what of it. The protocol, the server and the admin read the rows and name no type, but for
-the two that make before break is about: clusters, which warm, and the endpoints that they wait for.
+A new type is a row of this table, a module of `translate` that encodes it, and a shelf (`serving/shelf`) that
+says who may see which of its resources. The protocol, the server and the admin read the rows, and name no
+type except two: make-before-break concerns clusters, which warm, and the endpoints that they wait for.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pilothouse.encoding import wire
 PREFIX = "type.googleapis.com/"
 
 
-# Rows are told apart by identity, which hashes in C: they are met several times on each push.
+# Rows are compared by identity, which hashes in C. Each push looks several of them up.
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ResourceType:
-    """One type. `message` is the full name of its messages.
+    """One resource type. `message` is the full name of its protobuf message.
 
-    `label` is the short name of its discovery service, for people and metrics; `service` is that service, in
-    the file `proto`, and says which methods it has.
+    `label` is the short name of its discovery service, for users and metrics.
+    `service` is that gRPC service, declared in the file `proto`, which lists its methods.
     """
 
     CLUSTER: ClassVar[ResourceType]
@@ -36,19 +36,20 @@ class ResourceType:
     label: str
     proto: str
     service: str
-    #: Whether a State of the World response restates everything, so that leaving one out deletes it.
+    #: State of the World: each response holds all resources, so a missing one is deleted.
     full_state: bool = False
-    #: State of the World: whose versions must have matched on a stream before those of this type are
-    #: believed. Without one and without full state, a client that comes back is sent again what it names.
+    #: State of the World: versions of this type are believed only on a stream where the versions of that
+    #: other type matched. If both this and `full_state` are unset, a client that reconnects is sent what it
+    #: names.
     resumes_after: ResourceType | None = None
-    #: What is new waits until the client has acknowledged changes of this type.
+    #: Additions wait until the client has acknowledged changes of that type.
     waits_for: ResourceType | None = None
-    #: What is gone stays until the client has let go of what waits for others, since that may refer to it.
+    #: Removals come last, after the client has dropped the resources that may refer to them.
     leaves_last: bool = False
-    #: Whether no resource consists of parts of many services, nor does the set of them say what there is
-    #: not: so what cannot be read has no bearing on what can.
+    #: No resource combines many services, and absence from the set of resources means nothing. So whatever
+    #: cannot be read does not affect the resources that can be read.
     stands_alone: bool = False
-    #: The encoding of a resource that is there and holds nothing, if absence would tell a client less.
+    #: Encodes an empty resource. None if absence tells a client just as much.
     empty: Callable[[str], bytes] | None = None
 
     @property
@@ -101,7 +102,7 @@ ResourceType.RUNTIME = ResourceType(
     proto="envoy/service/runtime/v3/rtds.proto",
     service="RuntimeDiscoveryService",
     stands_alone=True,
-    # A sidecar that waits for a layer does not start for 15 s.
+    # A sidecar that waits for a layer starts 15 s later.
     empty=lambda layer: wire.text(1, layer),
 )
 ResourceType.SECRET = ResourceType(
@@ -112,7 +113,7 @@ ResourceType.SECRET = ResourceType(
     stands_alone=True,
 )
 
-#: In the order in which additions are sent: what is referred to first.
+#: The order in which additions are sent: first what other types refer to.
 TYPES = (
     ResourceType.CLUSTER,
     ResourceType.ENDPOINTS,
@@ -123,12 +124,12 @@ TYPES = (
 )
 BY_URL: Mapping[str, ResourceType] = {type.url: type for type in TYPES}
 
-#: What changed in a world: names by type, created, changed or gone.
+#: What changed in a world: the names of created, changed and removed resources, by type.
 Changes: TypeAlias = Mapping[ResourceType, frozenset[str]]
 
 
 def turns(types: tuple[ResourceType, ...] = TYPES) -> tuple[ResourceType, ...]:
-    """The order in which types are looked at. The second look is for removals that the first found nothing
-    left to wait for.
+    """The order in which a stream looks at types. Types that leave last come twice: the second look is for
+    removals that waited for the types in between.
     """
     return (*types, *(type for type in reversed(types) if type.leaves_last))

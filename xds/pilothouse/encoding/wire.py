@@ -1,6 +1,6 @@
-"""As much of protobuf's wire format as joining encoded pieces needs.
+"""The part of protobuf's wire format that joins encoded pieces.
 
-Field numbers come from the .proto files of Envoy; see https://protobuf.dev/programming-guides/encoding.
+Field numbers come from Envoy's .proto files. See https://protobuf.dev/programming-guides/encoding.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def varint(value: int) -> bytes:
     return bytes(groups)
 
 
-@lru_cache(maxsize=1 << 14)  # most pieces are small, and of a few sizes
+@lru_cache(maxsize=1 << 14)  # most pieces are small and have one of a few sizes
 def head(field: int, size: int) -> bytes:
     """What goes before the `size` bytes of a string, bytes or message field."""
     return varint(field << 3 | 2) + varint(size)

@@ -1,4 +1,4 @@
-"""Addresses: their one canonical form, which of them an API server takes, and which lead out of a network."""
+"""IP addresses and host names: their canonical form, and which of them a sidecar may call."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-# Nearly all addresses are such, and to parse one takes three times as long.
+# A fast path: nearly all addresses are ordinary, and parsing takes three times as long as this match.
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _DOTTED = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
 _ORDINARY = re.compile(rf"(?!(?:0|127|169|22[4-9]|2[345][0-9])\.){_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
 _IPV4_LIKE = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20}){3}", re.ASCII)
 _BROADCAST = IPv4Address("255.255.255.255")
-# What the hosts files of Linux distributions call the own machine, beside what RFC 6761 reserves.
+# Names of the local machine in the hosts files of Linux distributions. RFC 6761 reserves only `localhost`.
 _LOCAL = frozenset({"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"})
 
 
 def canonical_address(text: str) -> str:
-    """An IP address in its one canonical form; any other text as it is."""
+    """An IP address in canonical form. Any other text is returned unchanged."""
     if _DOTTED.fullmatch(text):
         return text
     try:
@@ -27,7 +27,7 @@ def canonical_address(text: str) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Whether it is an IP address that means the same on every machine."""
+    """Whether the text is an IP address that means the same on every machine."""
     if _DOTTED.fullmatch(text):
         return True
     try:
@@ -38,9 +38,11 @@ def is_address(text: str) -> bool:
 
 
 def canonical_ip(text: str) -> IPv4Address | IPv6Address:
-    """ValueError where the text is no IP address that everybody reads alike, on every machine.
+    """The parsed address. Raises ValueError if not all programs on all machines read the text as the same
+    one.
 
-    Some programs read an IPv4-mapped IPv6 address as IPv4, others as IPv6; a scope id is of one machine.
+    Some programs read an IPv4-mapped IPv6 address as IPv4, others as IPv6. A scope id has a meaning on one
+    machine only.
     """
     address = ip_address(text)
     why = _ambiguity(address)
@@ -49,12 +51,12 @@ def canonical_ip(text: str) -> IPv4Address | IPv6Address:
     return address
 
 
-@lru_cache(maxsize=1 << 16)  # a slice that changes has nearly the addresses that it had
+@lru_cache(maxsize=1 << 16)  # when a slice changes, most of its addresses stay the same
 def objection(text: str, loopback: bool = False) -> str:
-    """Why no sidecar can call, or listen on, an IP address; empty if it can, or if the text is none at all.
+    """Why no sidecar can call this IP address or listen on it. Empty if it can, or if the text is no address.
 
-    The rules are those of the API server for endpoints, which also keep clients away from what answers on
-    every machine, such as the metadata service of a cloud. `loopback` lets addresses of that range through.
+    The rules are those of the API server for endpoints. They also keep clients away from what answers on
+    every machine, such as the metadata service of a cloud. `loopback` allows loopback addresses.
     """
     if _ORDINARY.fullmatch(text):
         return ""
@@ -93,7 +95,7 @@ def _has_leading_zeros(text: str) -> bool:
 
 
 def is_public(host: str) -> bool:
-    """Whether a host name or IP address (lower case) is none of the sidecar's own machine or network."""
+    """Whether a host name or IP address (lower case) leads out of the sidecar's own machine and network."""
     if host.endswith(".localhost") or host.removesuffix(".localdomain") in _LOCAL:
         return False
     try:
@@ -104,6 +106,6 @@ def is_public(host: str) -> bool:
 
 
 def looks_like_address(host: str) -> bool:
-    """Resolvers read 127.1, 2130706433 and 0x7f000001 as addresses, too; no domain has such a last label."""
+    """Whether a resolver reads the text as an address, as it does 127.1 or 0x7f000001. No domain ends so."""
     last = host.rpartition(".")[2]
     return last.isdigit() or last.startswith("0x")

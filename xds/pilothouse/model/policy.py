@@ -1,6 +1,6 @@
-"""How clients are to call a service: what spreads requests, what limits them, what watches endpoints.
+"""How clients call a service: how they spread requests, what limits these, and how they judge endpoints.
 
-What is None is as it is for every service. Durations are in milliseconds, percentages 0..100.
+None means the default that every service has. Durations are in milliseconds, percentages are 0..100.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 
 class Balance(Enum):
-    """What chooses an endpoint. The last two need something to hash."""
+    """The load-balancing policy. The last two hash something of the request (see `HashOn`)."""
 
     ROUND_ROBIN = "round-robin"
     LEAST_REQUEST = "least-request"
@@ -25,19 +25,19 @@ class Balance(Enum):
 
 
 class HashOn(NamedTuple):
-    """What of a request is hashed. With a `ttl_ms` a cookie is set where there is none."""
+    """What of a request is hashed. With `ttl_ms`, the sidecar sets the cookie if the request has none."""
 
     kind: Literal["client", "header", "cookie", "query"] = "client"
     name: str = ""
     ttl_ms: int | None = None
 
 
-#: The client itself, whoever it calls for.
+#: Hash the client itself, that is the sidecar.
 CLIENT = HashOn()
 
 
 class CircuitBreaking(NamedTuple):
-    """Of one sidecar, for all endpoints of a port together."""
+    """Limits of one sidecar for all endpoints of a port together."""
 
     max_connections: int | None = None
     max_pending_requests: int | None = None
@@ -46,7 +46,7 @@ class CircuitBreaking(NamedTuple):
 
 
 class OutlierDetection(NamedTuple):
-    """When a sidecar lets an endpoint rest, because of what it answers. 0 failures: never."""
+    """When a sidecar ejects an endpoint because of its answers. A threshold of 0 never ejects."""
 
     consecutive_5xx: int = 0
     consecutive_gateway_failures: int = 5
@@ -55,12 +55,12 @@ class OutlierDetection(NamedTuple):
     max_ejection_percent: int = 50
 
 
-#: Of health checks.
+#: The protocol of a health check.
 CheckProtocol: TypeAlias = Literal["http", "tcp", "grpc"]
 
 
 class HealthCheck(NamedTuple):
-    """What each sidecar asks each endpoint, by itself. `asks_for` is a path of HTTP, or a service of gRPC."""
+    """How each sidecar checks each endpoint. `asks_for` is an HTTP path or the name of a gRPC service."""
 
     protocol: CheckProtocol
     asks_for: str = ""
@@ -71,14 +71,14 @@ class HealthCheck(NamedTuple):
 
 
 class SlowStart(NamedTuple):
-    """How an endpoint that is new gets its share little by little."""
+    """How a new endpoint gets its share gradually."""
 
     window_ms: int
     min_weight_percent: int | None = None
 
 
 class Keepalive(NamedTuple):
-    """TCP's own, on connections to endpoints. None leaves it to the system."""
+    """TCP keepalive on connections to endpoints. None leaves the value to the operating system."""
 
     time_ms: int | None = None
     interval_ms: int | None = None
@@ -90,9 +90,9 @@ Outliers: TypeAlias = OutlierDetection | Literal["off"] | None
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All of this for one service. `hash_on` is None unless requests are balanced by a hash.
+    """The whole policy of one service. `hash_on` is None unless `balance` is by hash.
 
-    `subset_labels` are the labels of pods that divide its endpoints into subsets which can be asked for.
+    `subset_labels` are the Pod labels by which routes and sidecars can choose a subset of the endpoints.
     """
 
     balance: Balance = Balance.ROUND_ROBIN
@@ -106,5 +106,5 @@ class Policy:
     subset_labels: tuple[str, ...] = ()
 
 
-#: As most services have it; told apart by identity where every microsecond counts.
+#: The policy of most services. Hot code compares with it by identity, which is fast.
 PLAIN = Policy()

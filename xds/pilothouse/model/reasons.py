@@ -1,4 +1,4 @@
-"""Why something is not routed: one list of codes for endpoints, ports, services, routes and documents."""
+"""Why something is left out: one list of codes for endpoints, ports, services, routes and documents."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Reason(Enum):
-    """Why something that a registry says is not at a sidecar. The value is the code that people see."""
+    """Why something in the registry reaches no sidecar. The value is the code that users see."""
 
     NOT_READY = "not-ready"
     TERMINATING = "terminating"
@@ -55,7 +55,7 @@ class Reason(Enum):
     DISTRIBUTE = "distribute"
 
 
-#: What depends on where a client is and what it wants: left out for some, and nobody's mistake.
+#: Reasons that depend on the client. Other clients may get the same thing, so nobody has made a mistake.
 OF_CLIENTS = frozenset(
     {
         Reason.OUT_OF_SCOPE,
@@ -72,16 +72,16 @@ OF_CLIENTS = frozenset(
 
 
 class Omission(NamedTuple):
-    """One thing that is left out: `what` names it within its service or file, `why` says more."""
+    """One thing that is left out. `what` names it within its service or file; `why` adds detail."""
 
     reason: Reason
     what: str
     why: str = ""
 
 
-#: Told of each thing that is left out, in passing, by the code that leaves it out.
+#: A callback: the code that leaves something out reports it here.
 Omit = Callable[[Omission], None]
 
 
 def unsaid(omission: Omission) -> None:
-    """For when nobody asks, which is nearly always."""
+    """The callback for callers that do not want to know, which is nearly always."""

@@ -1,4 +1,4 @@
-"""The nouns of traffic policy: which request goes where, as the Gateway API says it."""
+"""The nouns of routing: which request goes where, in the terms of the Gateway API."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
-#: Some labels of pods and their values, sorted.
+#: Pod labels and their values, sorted.
 Labels: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class RouteKind(Enum):
-    """What a route is about. HTTPRoute and GRPCRoute act on requests, the others on connections."""
+    """The kind of a route. HTTPRoute and GRPCRoute act on requests, the others on connections."""
 
     HTTP = "HTTPRoute"
     GRPC = "GRPCRoute"
@@ -24,7 +24,7 @@ class RouteKind(Enum):
 
 
 class PathKind(Enum):
-    """How a path is compared; a prefix is one of whole segments. The order is that of precedence."""
+    """How a path is compared. A prefix consists of whole segments. The order is the order of precedence."""
 
     EXACT = 0
     REGEX = 1
@@ -37,7 +37,7 @@ class Path(NamedTuple):
 
 
 class Field(NamedTuple):
-    """A header (its name in lower case) or a query parameter, and what it has to be."""
+    """A header (name in lower case) or a query parameter, and the value that it must have."""
 
     name: str
     value: str
@@ -45,11 +45,11 @@ class Field(NamedTuple):
 
 
 class Match(NamedTuple):
-    """All of it has to be so.
+    """A request matches if it meets all of these conditions.
 
-    `call` is of a GRPCRoute: the number of characters of its service and its method, which decide on
-    precedence there; a call's path is `/service/method`. If it is `unsupported`, the conditions that Envoy
-    cannot compare are missing here.
+    For a GRPCRoute, `path` is `/service/method`, and `call` is the length of the service and of the method in
+    characters, which decide precedence. If `unsupported` is set, it names conditions that Envoy cannot
+    compare; those conditions are not in the other fields.
     """
 
     path: Path = Path()
@@ -61,14 +61,14 @@ class Match(NamedTuple):
 
 
 class HeaderChange(NamedTuple):
-    """`set` replaces what is there, `add` goes beside it; pairs of name and value."""
+    """Changes to headers, as pairs of name and value. `set` replaces a header, `add` adds another value."""
 
     set: tuple[tuple[str, str], ...] = ()
     add: tuple[tuple[str, str], ...] = ()
     remove: tuple[str, ...] = ()
 
     def then(self, later: HeaderChange) -> HeaderChange:
-        """Both in one. What is removed goes first, then what is set comes, then what is added."""
+        """Both changes as one. Envoy applies `remove` first, then `set`, then `add`."""
         gone = {*later.remove, *(name for name, _ in later.set)}
         return HeaderChange(
             tuple(pair for pair in self.set if pair[0] not in gone) + later.set,
@@ -83,8 +83,8 @@ AS_IT_IS = HeaderChange()
 class Backend(NamedTuple):
     """A port of a service, and its share of the requests.
 
-    `granted` says whether a ReferenceGrant lets the route lead there. The share of one that is `unsupported`
-    fails.
+    `granted`: a ReferenceGrant allows the route to lead there. If `unsupported` is set, the share fails, and
+    the text says why.
     """
 
     namespace: str
@@ -101,7 +101,7 @@ class Backend(NamedTuple):
 
 
 class PathChange(NamedTuple):
-    """What takes the place of the whole path, or of the prefix that matched."""
+    """The replacement for the whole path (`whole`) or for the prefix that matched."""
 
     value: str
     whole: bool
@@ -116,14 +116,14 @@ class Redirect(NamedTuple):
 
 
 class Mirror(NamedTuple):
-    """To where a copy goes, of so many in a million requests."""
+    """Where copies of requests go, and how many of a million requests are copied."""
 
     backend: Backend
     parts_per_million: int = 1_000_000
 
 
 class Retry(NamedTuple):
-    """GEP-1731: `attempts` beside the first one, after `backoff_ms`, when one of `codes` is the answer."""
+    """GEP-1731: retry up to `attempts` times, `backoff_ms` apart, if the answer has one of `codes`."""
 
     codes: tuple[int, ...] = ()
     attempts: int = 0
@@ -131,14 +131,14 @@ class Retry(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """From where a page is that calls, such as `https://www.example.com`, or an expression for several."""
+    """The origin of a web page, such as `https://www.example.com`, or an expression that matches several."""
 
     value: str
     regex: bool = False
 
 
 class Cors(NamedTuple):
-    """From where browsers may call, and what a page may do (GEP-1767); `*` stands for any."""
+    """Which pages may call from a browser, and what they may do (GEP-1767). `*` stands for any."""
 
     origins: tuple[Origin, ...] = (Origin(".*", regex=True),)
     methods: tuple[str, ...] = ()
@@ -149,9 +149,9 @@ class Cors(NamedTuple):
 
 
 class Session(NamedTuple):
-    """GEP-1619: what a client sends back to come to the same endpoint again, a cookie or a header.
+    """GEP-1619: a cookie or header by which a client comes back to the same endpoint.
 
-    Without a lifetime the cookie ends with the client.
+    Without a lifetime, the cookie is a session cookie.
     """
 
     name: str = ""
@@ -160,7 +160,7 @@ class Session(NamedTuple):
 
 
 class Filters(NamedTuple):
-    """What a rule does to its requests beside choosing a backend. Times are in ms; None is no limit."""
+    """What a rule does to requests, apart from choosing a backend."""
 
     request: HeaderChange = AS_IT_IS
     response: HeaderChange = AS_IT_IS
@@ -176,9 +176,10 @@ NO_FILTERS = Filters()
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of a route. What asks for something `unsupported` may not act as if it did not.
+    """One rule of a route. Timeouts are in milliseconds; None means no limit.
 
-    `subset` are labels that the endpoints of its backends have to have.
+    If `unsupported` is set, the rule asks for something that Pilothouse cannot do, and the whole rule fails.
+    `subset`: only the endpoints with these labels are called.
     """
 
     matches: tuple[Match, ...] = (Match(),)
@@ -194,7 +195,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route as it is attached to a service: to one of its ports, or to all of them (0)."""
+    """A route that is attached to a service: to one of its ports, or to all of them (`port` 0)."""
 
     kind: RouteKind
     namespace: str
@@ -205,7 +206,7 @@ class Route:
 
     @property
     def backends(self) -> list[Backend]:
-        """All that its rules lead to, mirrors included."""
+        """The backends of all rules, mirrors included."""
         found = [backend for rule in self.rules for backend in rule.backends]
         return found + [mirror.backend for rule in self.rules for mirror in rule.filters.mirrors]
 

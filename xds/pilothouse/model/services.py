@@ -1,7 +1,7 @@
-"""The nouns: services and the endpoints behind them, before Envoy is involved.
+"""The nouns: services and the endpoints behind them, before they become Envoy's configuration.
 
-The vocabulary is Kubernetes'. Every value is frozen and ordered where order matters, so that
-equal registries compare, hash and encode equally in every process.
+The vocabulary is that of Kubernetes. Every value is frozen, and sorted where the order matters. So equal
+registries compare, hash and encode equally in every process.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pilothouse.model.policy import PLAIN, Policy
 from pilothouse.model.reasons import Omission
 from pilothouse.model.routing import Labels, Route
 
-#: Of an endpoint. The sum over a locality of some ten thousand endpoints has to fit into 32 bits.
+#: The largest weight of an endpoint. Envoy adds up the weights of a locality in 32 bits.
 MAX_WEIGHT = 65_535
 
 
 class ServiceName(NamedTuple):
-    """What a service is called inside its cluster; `str()` gives `namespace/name`."""
+    """The namespace and name of a service. `str()` gives `namespace/name`."""
 
     namespace: str
     name: str
@@ -29,25 +29,26 @@ class ServiceName(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
-#: Namespaces of clients; None means: all of them.
+#: Namespaces of clients. None means all of them.
 Namespaces: TypeAlias = frozenset[str] | None
 
 
 class Visibility(NamedTuple):
-    """A service, and the namespaces whose clients may know of it; None means: all of them."""
+    """A service, and the namespaces whose clients may see it. None means all of them."""
 
     name: ServiceName
     namespaces: Namespaces = None
 
     def beside(self, other: Visibility) -> bool:
-        """Whether both are services of one namespace."""
+        """Whether both services are in one namespace."""
         return self.name.namespace == other.name.namespace
 
 
 class Referrer(NamedTuple):
-    """A service whose names lead to another, and what answers for it: itself, unless it is an alias.
+    """A service that leads to another one. `answers` is `called` itself, or the end of its chain of aliases.
 
-    `passes` are the namespaces to whose clients its routes pass the other on, exported to them or not.
+    `passes` are the namespaces whose clients may reach the other service by the routes of this one, even if
+    it is not exported to them.
     """
 
     called: Visibility
@@ -56,7 +57,7 @@ class Referrer(NamedTuple):
 
 
 class Transport(Enum):
-    """`Service.spec.ports[].protocol`; only TCP becomes an Envoy cluster."""
+    """`Service.spec.ports[].protocol`. Only TCP becomes an Envoy cluster."""
 
     TCP = "TCP"
     UDP = "UDP"
@@ -66,8 +67,8 @@ class Transport(Enum):
 class Protocol(Enum):
     """What an application speaks on a port: from `appProtocol`, else from the prefix of the port's name.
 
-    TLS is passed on unopened. HTTPS is what becomes of it where the sidecar speaks TLS in its place: HTTP, in
-    the version that ALPN comes to.
+    TLS is passed through unopened. HTTPS means that the sidecar speaks HTTP over TLS to the endpoints, and
+    ALPN chooses the version of HTTP.
     """
 
     HTTP = "http"
@@ -84,12 +85,14 @@ class Protocol(Enum):
 
     @property
     def multiplexed(self) -> bool:
-        """Whether the endpoints are to be spoken to in HTTP/2."""
+        """Whether the sidecar speaks HTTP/2 to the endpoints."""
         return self in (Protocol.HTTP2, Protocol.GRPC)
 
 
 class State(Enum):
-    """What an EndpointSlice's conditions say, nil read as the API defines it (KEP-1669), or a weight of 0."""
+    """An endpoint's conditions, where nil means what the API says (KEP-1669), or maintenance for a weight of
+    0.
+    """
 
     READY = "ready"
     NOT_READY = "not ready"
@@ -97,12 +100,12 @@ class State(Enum):
     TERMINATING = "terminating"
     MAINTENANCE = "in maintenance"
 
-    # Members are singletons, so identity serves; Enum's own hash is written in Python.
+    # Members are singletons, so the hash of the identity is enough. Enum's own is in Python, and slow.
     __hash__ = object.__hash__
 
 
 class Locality(NamedTuple):
-    """Where something runs. An empty string means: not known."""
+    """Where something runs. An empty string means unknown."""
 
     region: str = ""
     zone: str = ""
@@ -111,12 +114,12 @@ class Locality(NamedTuple):
 
 NOWHERE = Locality()
 
-#: Of IP addresses.
+#: The family of an IP address.
 Family: TypeAlias = Literal["ipv4", "ipv6"]
 
 
 class Prefer(Enum):
-    """`Service.spec.trafficDistribution`; without it the nearest come first, sub-zones told apart."""
+    """`Service.spec.trafficDistribution`. Without it, the nearest come first, down to the sub-zone."""
 
     NEAREST = ""
     SAME_ZONE = "PreferSameZone"
@@ -124,10 +127,11 @@ class Prefer(Enum):
 
 
 class Failover(NamedTuple):
-    """For clients at `client`, the regions or zones that come next after their own, in this order.
+    """For clients at `client`: the regions or zones that come after the client's own, in this order.
 
-    A Locality is a pattern here: what it does not state may be anything. Their own is what `client`
-    states, a region or a zone; if it states nothing, their region. `only` leaves all others out.
+    A Locality is a pattern here: an empty part matches anything. The client's own place is what `client`
+    states, a region or a zone; if it states nothing, the client's region. With `only`, no other place is
+    called.
     """
 
     client: Locality
@@ -136,7 +140,7 @@ class Failover(NamedTuple):
 
 
 class Distribution(NamedTuple):
-    """For clients at `client`, the shares of the traffic that go to some places, and none to any other."""
+    """For clients at `client`: the share of the requests that each place gets. Other places get none."""
 
     client: Locality
     shares: tuple[tuple[Locality, int], ...]
@@ -144,11 +148,11 @@ class Distribution(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Which endpoints of a service a client gets, and which of them first. No cluster depends on it.
+    """Which endpoints of a service a client gets, and in which order. Clusters do not depend on it.
 
-    `local` is internalTrafficPolicy, `ipv6_first` the order of ipFamilies, `sticky` sessionAffinity;
-    `hints` says whether those of the slices count; `overprovisioning` is in percent, where 0 leaves it to
-    Envoy. Of several rules the first that is for a client counts.
+    `local` is internalTrafficPolicy, `ipv6_first` the order of ipFamilies, `sticky` sessionAffinity. `hints`
+    says whether the hints of slices count. `overprovisioning` is in percent; 0 keeps Envoy's default. If
+    several rules match a client, the first one wins.
     """
 
     local: bool = False
@@ -161,18 +165,19 @@ class Placement:
     overprovisioning: int = 0
 
 
-#: As most services have it; told apart by identity where every microsecond counts.
+#: The placement of most services. Hot code compares with it by identity, which is fast.
 NEAREST = Placement()
 
 
-#: Where Debian, Ubuntu, Alpine and Envoy's images keep the certificates that everybody trusts.
+#: Where Debian, Ubuntu, Alpine and Envoy's images keep the CA certificates of the system.
 SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 
 
 class UpstreamTls(NamedTuple):
-    """How a sidecar speaks TLS to endpoints. `ca` is a file beside it with the certificates to trust.
+    """How a sidecar speaks TLS to endpoints. `ca` is a file of CA certificates on the sidecar's machine.
 
-    `server_name` is the host name or IP address that theirs have to be of; if empty, what they are asked for.
+    `server_name` is the host name or IP address that the endpoint's certificate must have. Empty means the
+    name by which the service is called.
     """
 
     server_name: str = ""
@@ -181,9 +186,9 @@ class UpstreamTls(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One port of a service. `target` is a numeric targetPort, the fallback of a slice's nil port.
+    """One port of a service. `target` is a numeric targetPort. It is used if the slice's port has no number.
 
-    With `tls`, `protocol` is what the application speaks to its sidecar, which speaks it inside of TLS.
+    With `tls`, the application speaks `protocol` to its sidecar, and the sidecar speaks it over TLS.
     """
 
     name: str
@@ -198,10 +203,12 @@ class Port:
 class Endpoint:
     """One address of one slice. A service port finds its number in `ports` by name.
 
-    `ports` maps port name to number; a number of None means "all ports" (API: nil). `weight` is
-    0..65535, where 0 is maintenance. `workload` identifies what runs there (a pod's uid or name).
-    `for_zones` and `for_nodes` are hints about which clients are to come here (KEP-2433, KEP-3015).
-    `labels` are those of its pod by which its service can be divided into subsets.
+    `ports` maps a port name to a number; a number of None means "all ports" (nil in the API).
+    `weight` is 0..65535, where 0 is maintenance.
+    `workload` identifies what runs there (a Pod's uid or name).
+    `for_zones` and `for_nodes` are the hints: the clients that the endpoint is meant for (KEP-2433,
+    KEP-3015).
+    `labels` are the Pod's labels that are among the service's `subset_labels`.
     """
 
     address: str
@@ -219,16 +226,16 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """What a service is. Changes rarely; clusters, listeners and routes depend only on this.
+    """What a service is. It changes rarely. Clusters, listeners and routes depend on nothing else.
 
     `hostname` is the fully qualified name, for example `payments.shop.svc.cluster.local`.
-    `external_name` is the target of an ExternalName service, lower case, no trailing dot.
-    `created` is an RFC 3339 time or empty; of two that claim the same thing the older one wins.
-    `hostnames` are those of a headless service's endpoints, sorted, each of which can be asked for.
-    `routes` say where requests to it go; without any, to its own endpoints.
-    `suffixes` are what its short names may end in as well, for example `.mesh`.
-    `hosts` are host names to call, which the sidecar resolves; None if it is called by IP address.
-    `exported_to` are the namespaces whose clients may know of it; None means: all of them.
+    `external_name` is the target of an ExternalName service, in lower case, without a trailing dot.
+    `created` is an RFC 3339 time or empty. If two services claim the same thing, the older one gets it.
+    `hostnames` are the host names of a headless service's endpoints, sorted. Clients can call each of them.
+    `routes` say where requests go. Without routes they go to the service's own endpoints.
+    `suffixes` are additional suffixes of its short names, for example `.mesh`.
+    `hosts` are host names that the sidecar resolves and calls; None if the endpoints are IP addresses.
+    `exported_to` are the namespaces whose clients may see the service; None means all of them.
     """
 
     name: ServiceName
@@ -253,10 +260,10 @@ class ServiceSpec:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a service is, and where it runs right now. The endpoints change often.
+    """What a service is, and where it runs now. The endpoints change often.
 
-    `endpoints` is sorted (see `ordered`), so that equal sets are equal values. `left_out` is what of its
-    objects is not in here.
+    `endpoints` is sorted (see `ordered`), so that equal sets are equal values. `left_out` lists what its
+    objects declare and what is left out of this value.
     """
 
     spec: ServiceSpec
@@ -269,7 +276,7 @@ class Service:
 
 
 def ordered(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
-    """The canonical order of endpoints, whatever order the backend reported them in."""
+    """Endpoints in canonical order, in whatever order the backend reported them."""
     found = sorted(endpoints, key=_place)
     if len({(endpoint.address, endpoint.locality) for endpoint in found}) < len(found):
         found.sort(key=lambda endpoint: (*_place(endpoint), repr(endpoint)))  # one address, several entries

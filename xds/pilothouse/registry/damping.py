@@ -1,7 +1,7 @@
-"""Flap damping: an endpoint whose readiness keeps changing waits before it is called again.
+"""Flap damping: an endpoint whose readiness keeps changing has to wait before it is called again.
 
-Only re-admission is damped. That an endpoint is not ready counts at once, and so does that it is gone;
-and the last ready endpoint of a service is never held, since a doubtful answer is better than none.
+Damping delays only the return of an endpoint. An endpoint that fails or is removed is dropped at once. The
+last ready endpoint of a service is never held back, since a doubtful answer is better than none.
 """
 
 from __future__ import annotations
@@ -13,29 +13,33 @@ from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Endpoint, Service, ServiceName, State
 
 WINDOW_S = 60.0
-FLIPS = 4  # so many changes of readiness within the window are nothing unusual
+FLIPS = 4  # this many changes of readiness within the window are still normal
 HOLD_S = 30.0
 
-# What runs at an address: several things may share one (hostNetwork).
+# What runs at an address. Several workloads may share an address (hostNetwork), so the ports are part of it.
 _Key = tuple[str, tuple[tuple[str, int | None], ...]]
 
 
 @dataclass(slots=True)
 class _Endpoints:
-    """What is remembered of a service: nearly always nothing."""
+    """What is remembered of a service. Most services have nothing."""
 
     unready: frozenset[_Key] = frozenset()
     flips: dict[_Key, deque[float]] = field(default_factory=dict)
 
 
 class Damping:
-    """Times are seconds of a monotonic clock. Pure: whoever asks comes back when he is told to."""
+    """Decides which endpoints are held back. Pure: the caller gives the time, in seconds of a monotonic
+    clock.
+    """
 
     def __init__(self) -> None:
         self._services: dict[ServiceName, _Endpoints] = {}
 
     def damped(self, service: Service, now: float) -> tuple[Service, float | None]:
-        """The service with what flaps held back, and when to ask again if nothing changes before."""
+        """The service with flapping endpoints held back, and the time to call again if nothing changes
+        before.
+        """
         unready = frozenset(_key(e) for e in service.endpoints if e.state is State.NOT_READY)
         known = self._services.get(service.name)
         if known is None:
@@ -83,7 +87,7 @@ class Damping:
 
 
 def _is_called(endpoint: Endpoint) -> bool:
-    """Whether it is ready, and not in maintenance."""
+    """Whether clients call the endpoint: it is ready and not in maintenance."""
     return endpoint.state is State.READY and endpoint.weight > 0
 
 

@@ -1,9 +1,9 @@
-"""Which losses to believe: what stands between the reports of a source and what is served.
+"""Decides which losses to believe, between what a source reports and what is served.
 
-Loss that is explicit (a deletion event, a manifest that was removed) is honoured at once. Loss that is only
-implied by a report of everything may be a fault of the backend: a folder that was unmounted, a list that came
-back empty. If it is massive, the guard holds what is lost, until it is back or until the hold has lasted long
-enough (Eureka calls this self-preservation).
+An explicit loss (a deletion event, a manifest that was removed) is believed at once. A loss that a full
+report only implies may be a fault of the backend: an unmounted folder, a list that came back empty. If such a
+loss is massive, the guard holds the lost services until they are back, or until the hold ends. Eureka calls
+this self-preservation.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pilothouse.sources import HOLD_S
 
 Report = Mapping[ServiceName, Service]
 
-#: Losses of one source within so many seconds count together.
+#: Losses of one source within this time count together.
 WINDOW_S = 30.0
-#: A loss is massive if half is gone of what was at least so much.
+#: A loss is massive if half is gone, out of at least this many services or endpoints.
 _LEAST = 10
 
 
@@ -26,7 +26,7 @@ _LEAST = 10
 class Hold:
     """A loss that is not believed yet. Times are seconds of a monotonic clock.
 
-    `names` are the services that are kept whole or in part, `endpoints` is how many of theirs are kept.
+    `names` are the services that are kept whole or in part. `endpoints` counts the endpoints that are kept.
     """
 
     names: frozenset[ServiceName]
@@ -37,29 +37,30 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is to be in force after a report, and the hold that this takes, if any."""
+    """What is in force after a report, and the hold that keeps the rest, if there is one."""
 
     in_force: Report
     hold: Hold | None = None
 
 
 class Guard:
-    """Judges the full reports of one source. The caller says what time it is.
+    """Judges the full reports of one source. The caller gives the time.
 
-    `hold_s` of 0 believes everything.
+    A `hold_s` of 0 believes every loss at once.
     """
 
     def __init__(self, hold_s: float = HOLD_S) -> None:
         self._hold_s = hold_s
         self._since = float("-inf")
-        self._baseline: dict[ServiceName, Service] = {}  # the most that was in force within the window
+        self._baseline: dict[ServiceName, Service] = {}  # the largest report in force within the window
 
     def judge(
         self, before: Report, after: Report, now: float, suspect: bool = False, hold: Hold | None = None
     ) -> Verdict:
-        """`before` is in force, `after` was reported; `hold` is the one that is in force already.
+        """Compare `after`, a new report, with `before`, which is in force. `hold` is the present hold, if
+        any.
 
-        Whatever a suspect report lacks is held, however little it is.
+        If the report is `suspect`, whatever it lacks is held, however little it is.
         """
         if now - self._since >= WINDOW_S or _size(before) >= _size(self._baseline):
             self.believed(before, now)
@@ -72,16 +73,16 @@ class Guard:
         return Verdict(kept, Hold(frozenset(names), endpoints, since, since + self._hold_s))
 
     def believed(self, report: Report, now: float) -> None:
-        """This is in force, and losses count from here on."""
+        """This report is in force. Losses are counted from it."""
         self._since, self._baseline = now, dict(report)
 
     def removed(self, name: ServiceName) -> None:
-        """A service was removed explicitly, which is no loss."""
+        """A service was removed explicitly. That is no loss."""
         self._baseline.pop(name, None)
 
 
 def reduced(hold: Hold, names: Collection[ServiceName], in_force: Report, reported: Report) -> Hold:
-    """A hold of fewer services than it began with."""
+    """A hold of which some services are back or removed."""
     endpoints = sum(
         len(in_force[name].endpoints) - len(reported[name].endpoints if name in reported else ())
         for name in names
@@ -90,14 +91,14 @@ def reduced(hold: Hold, names: Collection[ServiceName], in_force: Report, report
 
 
 def _is_massive(before: Report, after: Report) -> bool:
-    """Whether half of the services or half of the endpoints that are called are gone."""
+    """Whether half of the services, or half of the callable endpoints, are gone."""
     lost_services = sum(name not in after for name in before)
     if len(before) >= _LEAST and 2 * lost_services >= len(before):
         return True
     had = sum(_callable(service) for service in before.values())
     if had < _LEAST:
         return False
-    # Most services are the same object as before, so they cost no look at their endpoints.
+    # Most services are the same object as before; skip their endpoints.
     lost = sum(
         max(0, _callable(service) - _callable(after.get(name)))
         for name, service in before.items()
@@ -117,8 +118,9 @@ def _callable(service: Service | None) -> int:
 
 
 def _kept(before: Report, after: Report) -> tuple[Report, set[ServiceName], int]:
-    """What was reported together with what that lacks; the names of the services that lack it, and how many
-    endpoints these have lost."""
+    """The report with its losses added back, the names of the services with a loss, and the number of lost
+    endpoints.
+    """
     found = dict(after)
     names: set[ServiceName] = set()
     endpoints = 0

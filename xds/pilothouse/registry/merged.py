@@ -18,7 +18,7 @@ from pilothouse.registry.revisions import Revisions
 from pilothouse.sources import HOLD_S, NOTHING, UNSTATED, Cause, Unknown
 from pilothouse.structures.dirty import DirtySet
 
-# Places of what no report has changed.
+# The places of changes that no report has caused.
 _KEPT = Cause("kept by an earlier process")
 _RELEASED = Cause("the end of a hold")
 _CALM = Cause("the end of damping")
@@ -26,7 +26,7 @@ _CALM = Cause("the end of damping")
 
 @dataclass(slots=True)
 class _Shard:
-    """What one source says, and what of it is in force: more, while a loss is held."""
+    """What one source reports, and what of it is in force. While a loss is held, more is in force."""
 
     origin: Origin
     guard: Guard
@@ -35,17 +35,17 @@ class _Shard:
     synced: bool = False
     unknown: Unknown = NOTHING
     hold: Hold | None = None
-    held: set[ServiceName] = field(default_factory=set)  # of the names of the hold those that still are
+    held: set[ServiceName] = field(default_factory=set)  # those names of the hold that have not come back
     release: asyncio.TimerHandle | None = None
 
 
 class Registry:
-    """Each source owns a shard and can change only that; readers see the merge.
+    """The merged view. Each source has a shard and can change only that one. Readers see the merge.
 
-    Sources are given in order of precedence, with the cluster that they read if there are several.
-    `merging` chooses what is in force of a service that several know: unless told otherwise, what the first
-    says.
-    A massive loss that a report only implies is held for `hold_s` seconds. With `accept_missing` what
+    Sources are in order of precedence. An Origin also names the cluster that the source reads, if there are
+    several clusters. If several sources know a service, `merging` chooses; by default the first source wins.
+
+    If a report implies a massive loss, the loss is held for `hold_s` seconds. With `accept_missing`, whatever
     cannot be read counts as absent.
     """
 
@@ -65,11 +65,11 @@ class Registry:
         self._synced = asyncio.Event()
         self._damping = damping
         self._services: dict[ServiceName, Service] = {}
-        #: How many endpoints all services have.
+        #: The number of endpoints of all services.
         self.endpoints = 0
         #: Services that were created, changed or removed since the last `take`.
         self.changed: DirtySet[ServiceName] = DirtySet()
-        #: What each report has changed, up to the last client that answered it.
+        #: The change of each report, followed until the last client has answered it.
         self.revisions = Revisions()
 
     @property
@@ -88,35 +88,35 @@ class Registry:
 
     @property
     def complete(self) -> bool:
-        """Whether absence means absence: every source has reported, and nothing is unknown to any."""
+        """Whether absence means absence: every source has reported, and none has anything unknown."""
         return self._accept_missing or all(
             shard.synced and not shard.unknown.places for shard in self._shards.values()
         )
 
     def count(self, source: str) -> int:
-        """How many services of a source are in force."""
+        """The number of a source's services in force."""
         return len(self._shards[source].in_force)
 
     def provenance(self, name: ServiceName) -> Sequence[Contribution]:
-        """Which sources say what is in force of a service, the one that defines it first; damping apart."""
+        """Which sources contribute to a service, the one that defines it first. Damping is not applied."""
         shards = self._shards.values()
         said = [Said(shard.origin, shard.in_force[name]) for shard in shards if name in shard.in_force]
         return self._merging.choose(said)
 
     def held(self, source: str) -> Hold | None:
-        """The loss of a source that is not believed yet, without what is back meanwhile."""
+        """The loss of a source that is not believed yet. Services that are back are no part of it."""
         shard = self._shards[source]
         if shard.hold is None or len(shard.held) == len(shard.hold.names):
             return shard.hold
         return reduced(shard.hold, shard.held, shard.in_force, shard.reported)
 
     def unknown(self, source: str) -> Unknown:
-        """What a source cannot read, and of which nothing good is known."""
+        """What a source cannot read, and has no good version of."""
         return self._shards[source].unknown
 
     @property
     def partial(self) -> frozenset[ServiceName]:
-        """The services that may have more than is known."""
+        """The services that may have more endpoints than are known."""
         return frozenset().union(*(shard.unknown.services for shard in self._shards.values()))
 
     async def until_synced(self) -> None:
@@ -172,7 +172,7 @@ class Registry:
 
     @contextmanager
     def together(self, source: str) -> Iterator[None]:
-        # The revision is noted before its names can be taken.
+        # Both, so that the revision is noted before a reader can take its names.
         with self.changed.together(), self.revisions.together(source):
             yield
 
@@ -185,7 +185,7 @@ class Registry:
             self.changed.touch()
 
     def _hold(self, shard: _Shard, hold: Hold | None) -> None:
-        """Enter a hold, which is to end by itself, or none."""
+        """Begin a hold, which ends by itself, or end the present one (None)."""
         if shard.release is not None:
             shard.release.cancel()
             shard.release = None
@@ -197,7 +197,7 @@ class Registry:
             shard.release = asyncio.get_running_loop().call_later(remaining, self._release, shard)
 
     def _release(self, shard: _Shard) -> None:
-        """The hold has lasted long enough: what was reported is believed."""
+        """The hold has lasted long enough. The report is believed now."""
         self._hold(shard, None)
         shard.guard.believed(shard.reported, time.monotonic())
         self._enforce(shard, shard.reported, _RELEASED)
@@ -245,7 +245,7 @@ def _endpoints(service: Service | None) -> int:
 
 
 class Shard:
-    """The sink that is handed to one source: it can write nowhere else."""
+    """The sink of one source. It can write to no other shard."""
 
     def __init__(self, registry: Registry, source: str) -> None:
         self._registry = registry

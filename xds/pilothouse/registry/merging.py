@@ -1,4 +1,4 @@
-"""What is in force of a service that several sources know, and which of them said it. Pure."""
+"""Merging policies: which sources define a service that several sources know. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pilothouse.model.services import Endpoint, Service, State, ordered
 
 
 class Origin(NamedTuple):
-    """Who says something: a source, and the cluster that it reads, if it is one of several."""
+    """Where a report comes from: a source, and the cluster that it reads, if there are several clusters."""
 
     source: str
     cluster: str = ""
 
 
 class Said(NamedTuple):
-    """A service as one source has it."""
+    """A service as one source reports it."""
 
     origin: Origin
     service: Service
@@ -25,7 +25,7 @@ class Said(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """The endpoints of a service that are in force because of one source. The first one's spec is, too."""
+    """The endpoints that one source adds to a service. The first contribution also gives the spec."""
 
     origin: Origin
     service: Service
@@ -33,27 +33,29 @@ class Contribution:
 
 
 class Merging(Protocol):
-    """Chooses among sources. What it is told comes in their order of precedence, and is of one service."""
+    """A merging policy. It is given the reports of one service, in order of precedence."""
 
     def choose(self, said: Sequence[Said]) -> Sequence[Contribution]:
-        """What is in force; nothing only if nobody said anything."""
+        """The contributions that make up the service. Empty only if no source reports it."""
 
 
 class FirstWins:
-    """The first source that knows a service defines it: two registries rarely mean the same by health."""
+    """The first source that knows a service defines it, endpoints included. Two registries rarely agree on
+    health.
+    """
 
     def choose(self, said: Sequence[Said]) -> Sequence[Contribution]:
         return [Contribution(*one, one.service.endpoints) for one in said[:1]]
 
 
-#: Unless whoever builds a registry chooses otherwise.
+#: The default policy.
 FIRST_WINS = FirstWins()
 
 
 class Union:
-    """The first source defines a service, and all of them say where it runs.
+    """The first source defines a service. The endpoints of all sources are joined.
 
-    Of an endpoint that several have, address and ports, the first source's is in force.
+    If several sources have the same endpoint (address and ports), the first source's is used.
     """
 
     def choose(self, said: Sequence[Said]) -> Sequence[Contribution]:
@@ -62,10 +64,10 @@ class Union:
 
 
 class Tiers:
-    """The first source defines a service; the first tier that has an endpoint to call says where it runs.
+    """The first source defines a service. The first tier that has a callable endpoint gives the endpoints.
 
-    A tier is some sources whose endpoints are united. What is in no tier is in a last one. While no tier has
-    an endpoint to call, the first one counts that knows the service.
+    A tier is a group of sources, whose endpoints are joined. Sources in no tier form a last one. If no tier
+    has a callable endpoint, the first tier that knows the service gives the endpoints.
     """
 
     def __init__(self, *tiers: Iterable[str]) -> None:
@@ -88,7 +90,7 @@ class Tiers:
 
 
 def merged(contributions: Sequence[Contribution]) -> Service | None:
-    """The service that these make up."""
+    """The service that the contributions make up."""
     if not contributions:
         return None
     first = contributions[0].service

@@ -1,4 +1,4 @@
-"""What a change did to a service, in words for a log. Pure."""
+"""Describes what a change did to a service, in words for the log. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from pilothouse.model.services import Endpoint, Service, ServiceName, ServiceSpec, State
 
-# Of more endpoints than this only the numbers are compared: to find those that differ takes too long.
+# With more endpoints than this, only their numbers are compared. Finding the ones that differ is too slow.
 _MANY = 200
 
 
 class Item(NamedTuple):
-    """A service, as it was and as it is; None where there is none."""
+    """A service before and after a change. None means that there was, or is, no such service."""
 
     service: ServiceName
     before: Service | None
@@ -21,18 +21,18 @@ class Item(NamedTuple):
 
     @property
     def what(self) -> str:
-        """What has become of it. Takes a while, and of many changes only some are told."""
+        """The change in words. This takes a while, so it is computed only for changes that are logged."""
         return _difference(self.before, self.after)
 
 
 class News:
-    """Tells versions of services from those that were accepted before."""
+    """Compares new versions of services with the last accepted ones."""
 
     def __init__(self) -> None:
         self._known: dict[ServiceName, Service] = {}
 
     def learn(self, services: Mapping[ServiceName, Service]) -> None:
-        """Know these from now on, without a word."""
+        """Accept these versions without reporting them as changes."""
         self._known.update(services)
 
     def follow(
@@ -41,7 +41,9 @@ class News:
         services: Mapping[ServiceName, Service],
         refused: Collection[ServiceName] = (),
     ) -> Iterator[Item]:
-        """What has become of services, by name. What is refused stays as it was known."""
+        """The changes of the named services, sorted by name. `refused` services keep their last accepted
+        version.
+        """
         for name in sorted(set(names).difference(refused)):
             before, after = self._known.get(name), services.get(name)
             if before == after:
@@ -78,7 +80,7 @@ def _changed_endpoints(before: Service, after: Service) -> Iterator[str]:
 
 
 def _moved(before: tuple[Endpoint, ...], after: tuple[Endpoint, ...]) -> Iterator[str]:
-    """Which addresses came, went, and differ in something else; the first of each."""
+    """How many addresses were added, removed and otherwise changed, with the first address of each."""
     old, new = ({each.address: each for each in endpoints} for endpoints in (before, after))
     for word, addresses in (
         ("added", new.keys() - old.keys()),

@@ -1,6 +1,7 @@
-"""Every report that changes something has a number, and is followed until the last client has answered it.
+"""Numbers every report that changes something, and follows it until the last client has answered.
 
-In memory, and bounded: what is too old or too much is let go of, and counted as incomplete.
+All of it is in memory and bounded. A revision that is too old, or too much, is dropped and counted as
+incomplete.
 """
 
 from __future__ import annotations
@@ -18,22 +19,25 @@ from pilothouse.sources import Cause
 from pilothouse.structures.delivery import Delivery
 from pilothouse.structures.histogram import Histogram
 
-#: So many revisions are remembered, and so many deliveries are waited for.
+#: The number of revisions that are remembered, and of deliveries that are awaited.
 MOST = 1000
-#: After so many seconds a client that has not answered is not waited for any more.
+#: How long to wait for the answers of clients, in seconds.
 PATIENCE_S = 60.0
-#: Of a revision so many services are named.
+#: A revision keeps at most this many names of services.
 NAMED = 100
 
-#: Seconds. A client that waits for the next one to be told is at 0.05 with a thousand others.
+#: In seconds. When a thousand clients are told, the last one is told after about 0.05 s.
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What one report changed. `at` is in Unix seconds; `since` is of the monotonic clock, when the source
-    heard of it. `place` is where in the backend that is said first. `names` are the first of `touched`
-    services, and `places` are of those that are said elsewhere.
+    """What one report changed.
+
+    `at` is in Unix seconds. `since` is when the source heard of the change, by the monotonic clock.
+    `place` is where in the backend the first of the changes is declared.
+    `names` are the first of the `touched` services.
+    `places` has the place of each service that is declared elsewhere.
     """
 
     number: int
@@ -46,20 +50,20 @@ class Revision:
     places: Mapping[ServiceName, str] = field(default_factory=dict, compare=False)
 
     def place_of(self, name: ServiceName) -> str:
-        """Where this revision of a service is said."""
+        """Where the backend declares this version of the service."""
         return self.places.get(name, self.place)
 
 
 @dataclass(slots=True)
 class _Group:
-    """What reports that come into force together have changed up to now."""
+    """What the reports of one group have changed so far. They come into force together."""
 
     cause: Cause | None = None
     names: dict[ServiceName, str] = field(default_factory=dict)  # each with its place
 
 
 class Revisions:
-    """The latest revisions, and how long they took to their last client, by source."""
+    """The latest revisions, and how long each took until the last client answered, by source."""
 
     def __init__(
         self, most: int = MOST, patience_s: float = PATIENCE_S, clock: Callable[[], float] = time.monotonic
@@ -68,27 +72,27 @@ class Revisions:
         self._numbers = count(1)
         self._groups: dict[str, _Group] = {}
         self._untold: list[Revision] = []
-        # In the order in which they were begun, with the time of that.
+        # When each delivery began, and its revisions. The oldest delivery is first.
         self._open: dict[Delivery, tuple[float, Sequence[Revision]]] = {}
-        #: The latest, the oldest first.
+        #: The latest revisions, the oldest first.
         self.recent: deque[Revision] = deque(maxlen=most)
-        #: From the source's hearing of something to the last answer to it.
+        #: From the moment when the source hears of a change to the last client's answer.
         self.propagation: dict[str, Histogram] = {}
-        #: How many revisions there were.
+        #: The number of revisions.
         self.noted: Counter[str] = Counter()
-        #: Of how many some client did not answer in time, or there were too many to wait for.
+        #: Revisions that some client did not answer in time, or that were too many to follow.
         self.incomplete: Counter[str] = Counter()
-        #: How many some client rejected.
+        #: Revisions that some client rejected.
         self.rejected: Counter[str] = Counter()
 
     @property
     def latest(self) -> int:
-        """The number of the last revision; 0 before the first."""
+        """The number of the last revision; 0 before the first one."""
         return self.recent[-1].number if self.recent else 0
 
     @contextmanager
     def together(self, source: str) -> Iterator[None]:
-        """What a source reports within is one revision."""
+        """Whatever the source reports inside of this block is one revision."""
         if source in self._groups:
             yield
             return
@@ -110,7 +114,9 @@ class Revisions:
         group.names.update(dict.fromkeys(names, cause.place))
 
     def take(self) -> Delivery | None:
-        """What has changed since the last call, to be delivered to clients now; None if that is nothing."""
+        """The revisions since the last call, as one delivery. The caller delivers them now. None if there are
+        none.
+        """
         self.expire()
         revisions, self._untold = self._untold, []
         if not revisions:
@@ -122,7 +128,7 @@ class Revisions:
         return delivery
 
     def expire(self) -> None:
-        """Wait no longer for answers that are overdue."""
+        """Give up deliveries whose answers are overdue."""
         due = self._clock() - self._patience_s
         while self._open:
             oldest, (begun, _) = next(iter(self._open.items()))
@@ -131,7 +137,7 @@ class Revisions:
             self._give_up(oldest)
 
     def _add(self, source: str, cause: Cause, places: Mapping[ServiceName, str]) -> None:
-        """A revision of these services, each with its place."""
+        """Add a revision of these services, each with its place."""
         names = tuple(islice(places, NAMED))
         elsewhere = {name: places[name] for name in names if places[name] != cause.place}
         since = self._since(cause)
@@ -153,7 +159,9 @@ class Revisions:
         self.incomplete.update(revision.source for revision in revisions)
 
     def _ended(self, revisions: Sequence[Revision], delivery: Delivery) -> None:
-        """Nobody is waited for any more. What no client answered concerned none, and took no time."""
+        """No answer is awaited any more. Without any answer, no client was concerned, and no time is
+        recorded.
+        """
         del self._open[delivery]
         if delivery.confirmed_at is None:
             return

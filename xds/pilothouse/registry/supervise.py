@@ -1,4 +1,4 @@
-"""A source is run for ever, and what is known of it beside its reports. Only here is a failure retried."""
+"""Runs each source for ever and restarts it when it fails. Nothing else retries."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.sources import UNSTATED, Cause, Sink, Source, Unknown
 
-_RETRY_S = (0.5, 30.0)  # the first and the longest pause before a failed source is run again
+_RETRY_S = (0.5, 30.0)  # the first and the longest pause before a failed source runs again
 
 
 class SourceState:
-    """What is known of a source beside what it reports. Times are Unix seconds."""
+    """The state of a source, apart from what it reports. Times are Unix seconds."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -24,7 +24,7 @@ class SourceState:
         self.last_report_s: float | None = None
 
     def watched(self, sink: Sink) -> Sink:
-        """The sink, with each report noted."""
+        """A sink that passes each report on and notes it here."""
         return _Watched(sink, self)
 
     def reported(self) -> None:
@@ -62,9 +62,9 @@ class _Watched:
 
 
 async def supervise(state: SourceState, sink: Sink, failed: Callable[[SourceState, float], None]) -> None:
-    """Run a source for ever. While it is down, its last report is kept and it is shown as stale.
+    """Run a source for ever. While it is down, its last report stays in force, and it is shown as stale.
 
-    `failed` is told of each failure, and in how many seconds the source is run again.
+    `failed` is called at each failure, with the seconds until the source runs again.
     """
     pause_s, longest_s = _RETRY_S
     while True:

@@ -1,1 +1,1 @@
-"""Data structures, and turns on the event loop: what would be as useful in a program without services."""
+"""Data structures and the event loop's turns: what a program without services could use as well."""

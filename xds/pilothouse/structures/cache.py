@@ -1,6 +1,7 @@
-"""What is kept for clients so that it is not worked out twice: in bounded bytes, and while they are there.
+"""A cache of values that belong to clients, bounded in bytes. A value is dropped when its clients are gone.
 
-What clients say of themselves has no end, so nothing that depends on it is kept in a plain dictionary.
+Clients can say any number of different things about themselves. So nothing that depends on what a client says
+is kept in a plain dictionary, which would grow for ever.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _interned: WeakKeyDictionary[Any, ref[Any]] = WeakKeyDictionary()
 
 
 def interned(value: V) -> V:
-    """One object for equal ones, for as long as somebody has it."""
+    """The one object that stands for all equal ones, for as long as somebody holds it."""
     held = _interned.get(value)
     found: V | None = held() if held is not None else None
     if found is None:
@@ -25,7 +26,7 @@ def interned(value: V) -> V:
     return found
 
 
-#: What is kept, and the identities of its owners.
+#: The name of a value, followed by the identities of its owners.
 _Key: TypeAlias = tuple[Hashable, ...]
 
 
@@ -36,24 +37,24 @@ class _Entry(NamedTuple):
 
 
 class Cache(Generic[V]):
-    """Values that belong to objects that streams have, such as a scope or a set of names.
+    """Values that belong to objects which streams hold, such as a scope or a set of names.
 
-    A value goes when an owner of it does. If all of them take more than `limit` bytes, those go that were
-    not used for longest. Owners are told apart by identity, so they should be interned.
+    A value is dropped when one of its owners is freed. If all values together take more than `limit` bytes,
+    the least recently used ones are dropped. Owners are compared by identity, so intern them.
     """
 
     def __init__(self, limit: int, size: Callable[[V], int]) -> None:
         self._limit = limit
         self._size_of = size
         self._held: OrderedDict[_Key, _Entry] = OrderedDict()
-        #: In bytes, of all values together.
+        #: The size of all values together, in bytes.
         self.size = 0
 
     def __len__(self) -> int:
         return len(self._held)
 
     def get(self, what: Hashable, build: Callable[[], V], *owners: object) -> V:
-        """What is kept under a name for these owners; `build` makes it if there is nothing."""
+        """The value of this name for these owners. If there is none, `build` makes it."""
         key = (what, *map(id, owners))
         entry = self._held.get(key)
         if entry is None:
@@ -63,31 +64,31 @@ class Cache(Generic[V]):
         return found
 
     def has(self, what: Hashable, *owners: object) -> bool:
-        """Whether `get` would find something."""
+        """Whether `get` would find a value without building it."""
         return (what, *map(id, owners)) in self._held
 
     def drop(self, stale: Callable[[Any, Any], bool]) -> None:
-        """Drop what `stale` is true of, which is asked with the name and the first owner of each value."""
+        """Drop each value for which `stale(name, first owner)` is true."""
         held = [(key, entry.owners[0]()) for key, entry in self._held.items()]
         for key, owner in held:
             if stale(key[0], owner):
                 self._drop(key)
 
     def clear(self) -> None:
-        """Drop everything."""
+        """Drop every value."""
         self._held.clear()
         self.size = 0
 
     def _put(self, key: _Key, value: V, owners: tuple[object, ...]) -> V:
-        this = ref(self)  # a cache that nobody has goes at once, and does not wait for the collector
+        this = ref(self)  # weak, so that an unused cache is freed at once and needs no collector
 
         def ended(_: object) -> None:
-            # Before the identity of the owner can become that of another object.
+            # The entry must go before another object can get the identity of the owner.
             cache = this()
             if cache is not None:
                 cache._drop(key)
 
-        self._drop(key)  # to make the value may have asked for it
+        self._drop(key)  # `build` may itself have asked for this key
         self._held[key] = _Entry(value, self._size_of(value), tuple(ref(owner, ended) for owner in owners))
         self.size += self._held[key].size
         while self.size > self._limit:

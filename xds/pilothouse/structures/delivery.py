@@ -1,23 +1,23 @@
-"""Something that is told to many, until the last of them has confirmed it."""
+"""Something that is delivered to many recipients, until the last of them has confirmed it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-#: What one of those who are told has yet to confirm. Shared while it is one delivery, so it takes no room.
+#: The deliveries that one recipient has yet to confirm. Recipients share the tuple while it has one item.
 Deliveries: TypeAlias = "tuple[Delivery, ...]"
 
-# Somebody who never confirms holds no more than so many that nobody waits for any more.
+# A recipient that never confirms keeps at most so many deliveries that have ended.
 _MOST_ENDED = 64
 
 
 class Delivery:
-    """Counts those who were told and have not confirmed.
+    """Counts the recipients that have not confirmed yet.
 
-    Whoever tells counts, too, until `told_all`: the first may have confirmed before the last is told. Then
-    `ended` is called once, when nobody is left, unless the delivery was given up before. To be told and to
-    confirm happens at each push to each stream, so these are a few additions.
+    The sender counts as a recipient until it calls `told_all`, because the first recipient may confirm before
+    the last one is told. When the count reaches 0, `ended` is called once, unless the delivery was given up
+    before. Each push to each stream calls `told` and `confirmed`, so both are a few additions.
     """
 
     __slots__ = ("_ended", "alone", "confirmed_at", "live", "refused", "unconfirmed")
@@ -25,31 +25,31 @@ class Delivery:
     def __init__(self, ended: Callable[[Delivery], None]) -> None:
         self._ended = ended
         self.unconfirmed = 1
-        #: When somebody confirmed last; None if nobody has: all may have left, or have had it before.
+        #: When the last confirmation came. None without any: recipients may have left, or needed nothing.
         self.confirmed_at: float | None = None
         self.refused = 0
-        #: Whether anybody waits for the end of it.
+        #: Whether the end of the delivery is still awaited.
         self.live = True
         self.alone: Deliveries = (self,)
 
     def told_all(self) -> None:
-        """Nobody else will be told."""
+        """The sender has told all recipients."""
         withdrawn(self.alone or (self,))
 
     def give_up(self) -> None:
-        """Wait no longer for those who have not confirmed."""
+        """Stop waiting for confirmations."""
         self.live = False
-        self.alone = ()  # a circle, which only the collector would find
+        self.alone = ()  # breaks a reference cycle, which only the garbage collector would find
 
     def end(self) -> None:
-        """Nobody is left who has not confirmed."""
+        """Every recipient has confirmed or is gone."""
         if self.live:
             self.give_up()
             self._ended(self)
 
 
 def told(before: Deliveries, delivery: Delivery) -> Deliveries:
-    """What somebody has yet to confirm, who is told of one more."""
+    """Add a delivery to those that one recipient has yet to confirm, and return all of them."""
     delivery.unconfirmed += 1
     if not before:
         return delivery.alone or (delivery,)
@@ -59,23 +59,23 @@ def told(before: Deliveries, delivery: Delivery) -> Deliveries:
 
 
 def confirmed(deliveries: Deliveries, now: float) -> None:
-    """Somebody has them."""
+    """A recipient confirms these deliveries."""
     for each in deliveries:
         each.confirmed_at = now
-        each.unconfirmed -= 1  # not a call for each: this happens at each ACK
+        each.unconfirmed -= 1  # inline instead of a call for each, because this happens at each ACK
         if not each.unconfirmed:
             each.end()
 
 
 def refused(deliveries: Deliveries, now: float) -> None:
-    """Somebody does not want them, and has said so."""
+    """A recipient rejects these deliveries."""
     for each in deliveries:
         each.refused += 1
     confirmed(deliveries, now)
 
 
 def withdrawn(deliveries: Iterable[Delivery]) -> None:
-    """Somebody who was told has nothing to confirm, or is gone."""
+    """A recipient has nothing to confirm, or is gone."""
     for each in deliveries:
         each.unconfirmed -= 1
         if not each.unconfirmed:

@@ -1,4 +1,4 @@
-"""A set of keys that need work: marking never blocks, taking empties it."""
+"""A set of keys that need work. Marking a key never blocks; taking the keys empties the set."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ K = TypeVar("K", bound=Hashable)
 
 
 class DirtySet(Generic[K]):
-    """What stands between a fast writer and a slow reader, instead of a queue.
+    """Connects a fast writer with a slow reader, without a queue.
 
-    However often a key is marked while the reader is busy, it is taken once.
+    If a key is marked several times while the reader is busy, the reader gets it once.
     """
 
     def __init__(self) -> None:
@@ -27,13 +27,13 @@ class DirtySet(Generic[K]):
         self._settle()
 
     def touch(self) -> None:
-        """Let the reader look, although no key needs work: something else has changed."""
+        """Wake the reader although no key needs work, because something else has changed."""
         self._touched = True
         self._settle()
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What is marked within is taken together, at the end."""
+        """The reader takes everything that is marked inside of this block at once, when the block ends."""
         self._holding += 1
         self._settle()
         try:
@@ -43,7 +43,7 @@ class DirtySet(Generic[K]):
             self._settle()
 
     async def take(self) -> frozenset[K]:
-        """Everything marked since the last call; waits until there is something."""
+        """All keys that were marked since the last call. Waits until there is something."""
         while not self._ready.is_set():
             await self._ready.wait()
         keys, self._keys, self._touched = frozenset(self._keys), set(), False

@@ -1,4 +1,4 @@
-"""How many numbers are no larger than each of some bounds: what Prometheus calls a histogram."""
+"""A histogram as Prometheus defines it: for each bound, how many values are less than or equal to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import accumulate
 
 
 class Histogram:
-    """Numbers that were seen, by bounds that ascend."""
+    """A histogram with ascending upper bounds."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = tuple(bounds)
@@ -21,5 +21,5 @@ class Histogram:
 
     @property
     def cumulative(self) -> tuple[int, ...]:
-        """How many are no larger than each bound, and at the end how many there are."""
+        """For each bound, the number of values up to it; at the end, the number of all values."""
         return tuple(accumulate(self._counts))

@@ -1,4 +1,4 @@
-"""What hangs on a key. Most keys have one value, so one is held without a set around it."""
+"""A mapping with several values for a key. Most keys have one value, which is stored without a set."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ V = TypeVar("V", bound=Hashable)
 
 
 class Index(Generic[K, V]):
-    """A mapping of a key to any number of values, none of which is a set; what is empty takes no room."""
+    """A mapping of each key to any number of values. Values must not be sets. A key without values takes no
+    memory.
+    """
 
     def __init__(self) -> None:
         self._found: dict[K, V | set[V]] = {}
 
     def copy(self) -> Index[K, V]:
-        """Another one that says the same."""
+        """An independent copy."""
         copied = Index[K, V]()
         copied._found = {
             at: set(found) if isinstance(found, set) else found for at, found in self._found.items()

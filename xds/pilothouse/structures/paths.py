@@ -1,4 +1,4 @@
-"""Whether something is there, and what it holds, asked of a disk that may not answer."""
+"""Reads files, and checks that they exist, on a disk that may not answer."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _ANSWERS_WITHIN_S = 5.0
 
 
 def present(path: Path) -> Path:
-    """The path. Raises ValueError if there is nothing.
+    """The path itself. Raises ValueError if nothing exists there.
 
-    A disk that does not answer is no mistake of whoever named the path: reading will tell.
+    If the disk does not answer, the path may be right, so it is accepted. Reading it will report the failure.
     """
     if is_content(str(path)):
         raise ValueError("must be the name of a file, not what it holds")
@@ -35,9 +35,9 @@ def present(path: Path) -> Path:
 
 
 def content(path: Path, most: int) -> bytes:
-    """What a file holds, of which no more than so many bytes are read. Raises OSError.
+    """The content of a file, up to `most` bytes. Raises OSError.
 
-    Not blocking: what was a file may be a pipe now.
+    Opens the file without blocking, because a pipe may have taken its place.
     """
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     found = b""

@@ -1,4 +1,4 @@
-"""Long work on the event loop is done in turns with everything else there; nothing waits for its end."""
+"""Long work on the event loop, in turns with other tasks, so that nobody waits until all of it is done."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _TURN_S = 0.01
 
 T = TypeVar("T")
 
-#: Work that pauses after each step, and what it comes to.
+#: Work that yields after each small step and returns a result.
 Steps: TypeAlias = Generator[None, None, T]
 
 
 async def in_turns(steps: Steps[T], turn_s: float = _TURN_S) -> T:
-    """Do all steps. Other tasks run in between when a turn is over; work of less than a turn has no pause."""
+    """Run all steps and return the result. After each turn of `turn_s` seconds, other tasks get to run."""
     ends = time.monotonic() + turn_s
     while True:
         try:
@@ -30,7 +30,7 @@ async def in_turns(steps: Steps[T], turn_s: float = _TURN_S) -> T:
 
 
 def at_once(steps: Steps[T]) -> T:
-    """Do all steps without a pause."""
+    """Run all steps without a pause and return the result."""
     while True:
         try:
             next(steps)

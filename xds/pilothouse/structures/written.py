@@ -1,15 +1,15 @@
-"""A value of a file of settings, for whoever is told that it is wrong."""
+"""How error messages quote a value that a user has written."""
 
 from __future__ import annotations
 
 
 def is_content(text: str) -> bool:
-    """Whether a text is what a PEM file holds, not the name of one. It may be a key, so nobody quotes it."""
+    """Whether a text is PEM data instead of a file name. It may contain a private key, so never quote it."""
     return "-----BEGIN" in text
 
 
 def named(value: object) -> str:
-    """A value as it was written in YAML, if it is short."""
+    """A value as YAML writes it, or only its type if it is a list or a mapping."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):

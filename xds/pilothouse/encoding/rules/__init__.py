@@ -1,8 +1,8 @@
-"""The validation rules in the descriptors of Envoy's messages, interpreted: what breaks one never leaves.
+"""Interprets the validation rules in the descriptors of Envoy's messages.
 
-One broken rule makes Envoy refuse the whole response, its good resources too, so each resource is
-checked by itself before it is sent. The rules are protoc-gen-validate's; where its languages differ
-its C++ is right, for that is what Envoy runs.
+Envoy refuses a whole response if one resource in it breaks a rule. So each resource is checked by itself
+before it is sent. The rules are those of protoc-gen-validate. Where its languages differ, its C++ counts,
+because Envoy runs that.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ["RuleViolation", "UnsupportedRule", "check"]
 def check(message: Message) -> None:
     """Raise RuleViolation for the first rule that the message, or anything inside it, breaks.
 
-    The rules of a type are compiled when its first message is checked, and kept. UnsupportedRule
-    says that a descriptor holds a rule that cannot be judged here.
+    The rules of a type are compiled when its first message is checked, and kept. UnsupportedRule means that a
+    descriptor has a rule which this package cannot check.
     """
-    # The stubs say that a message may have another implementation's descriptor; it is this one.
+    # The type stubs allow descriptors of other implementations. This one is protobuf's.
     find_fault = checker(cast("Descriptor", message.DESCRIPTOR))
     if find_fault is not None:
         find_fault(message)

@@ -1,7 +1,7 @@
-"""Rules compiled, once a message type, into checks that visit only the fields that are set.
+"""Compiles the rules of a message type, once, into checks that visit only the fields that are set.
 
-A field that is not set is at fault where its default is, so a type also knows which fields and oneofs
-it must find set. A type with no rule anywhere inside compiles to nothing.
+A field that is not set breaks a rule if its default value does. So each type also knows which fields and
+oneofs must be set. A type without any rule inside needs no check.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _DURATION: Final = duration_pb2.Duration.DESCRIPTOR
 _TIMESTAMP: Final = timestamp_pb2.Timestamp.DESCRIPTOR
 _KINDS_OF_MESSAGES: Final = {_ANY: "any", _DURATION: "duration", _TIMESTAMP: "timestamp"}
 _KINDS_OF_SCALARS: Final = {getattr(FieldDescriptor, f"TYPE_{kind.upper()}"): kind for kind in SCALARS}
-# Envoy refuses a duration that is negative or has more nanoseconds than an int64 holds, rule or no rule.
+# Envoy refuses a negative duration, and one whose nanoseconds exceed an int64, with or without a rule.
 _LONGEST_SECONDS: Final = (2**63 - 1) // 1_000_000_000 - 1
 _LONGEST_NANOS: Final = 999_999_999
 
 
 class _Need(NamedTuple):
-    """One of `fields` must be set, or there is this fault."""
+    """One of `fields` must be set. Otherwise this fault is raised."""
 
     fields: frozenset[FieldDescriptor]
     path: str
@@ -47,19 +47,19 @@ _compiled: dict[Descriptor, Check] = {}
 
 
 def checker(descriptor: Descriptor) -> Check | None:
-    """The check of a type of message, or None where no rule is anywhere inside it."""
+    """The check of a message type. None if neither the type nor anything inside it has rules."""
     if not _has_rules_inside(descriptor):
         return None
     if descriptor not in _compiled:
         fresh = _Compiler()
         fresh.message(descriptor)
-        # All or nothing: a type whose compilation failed halfway must not be found here, half a check.
+        # All or nothing: if compilation fails halfway, no half-compiled type must be kept.
         _compiled.update(fresh.checks)
     return _compiled[descriptor]
 
 
 class _Compiler:
-    """Compiles a type and, with it, every type that it can hold; types hold each other in circles."""
+    """Compiles a type and every type that it can hold. Types may contain each other."""
 
     def __init__(self) -> None:
         self.checks: dict[Descriptor, Check] = {}
@@ -72,7 +72,8 @@ class _Compiler:
             return known
         checks: dict[FieldDescriptor, tuple[Check, bool]] = {}
         needs: list[_Need] = []
-        # Known before its fields are read, for they may lead back here; filled in below.
+        # Register the check before the fields are read, because they may lead back here. It is filled in
+        # below.
         self.checks[descriptor] = _message_check(checks, needs)
         found = {field: self.field(field) for field in descriptor.fields}
         needs.extend(_needs(descriptor, found))
@@ -99,7 +100,7 @@ class _Compiler:
         return _list_check(size, item) if size or item else None
 
     def value(self, field: FieldDescriptor, rules: validate_pb2.FieldRules) -> Check | None:
-        """The check of one value of a field: of the field itself, an item, a key or a value."""
+        """The check of one value of a field: of the field itself, a list item, a map key or a map value."""
         inner = field.message_type
         if inner is None:
             return _scalar_check(field, rules)
@@ -107,7 +108,7 @@ class _Compiler:
             wrapped = _scalar_check(inner.fields_by_name["value"], rules)
             return (lambda wrapper: wrapped(wrapper.value)) if wrapped else None
         if inner is not _ANY and rules.HasField("any") and value_check("any", rules.any) is None:
-            # ExtensionConfigSource.config_source: Envoy's C++ asks for it and does not look inside.
+            # ExtensionConfigSource.config_source: Envoy's C++ only asks whether it is there.
             return None
         _expect(_KINDS_OF_MESSAGES.get(inner), rules, field)
         if inner is _ANY:
@@ -120,7 +121,9 @@ class _Compiler:
 
 
 def _message_check(checks: dict[FieldDescriptor, tuple[Check, bool]], needs: list[_Need]) -> Check:
-    """`checks` also says which fields meet a need; of those that meet the same one only one can be set."""
+    """`checks` has the check of a field, and whether the field meets a need. At most one field meets each
+    need.
+    """
 
     def check(message: Message) -> None:
         missing = len(needs)
@@ -180,7 +183,7 @@ def _map_check(size: Check | None, key: Check | None, value: Check | None) -> Ch
 
 
 def _any_check(rules: validate_pb2.AnyRules) -> Check:
-    """Envoy checks what is packed when it opens it, and then refuses what holds it: here it is one fault."""
+    """The check of a packed message. Envoy refuses the holder when it opens the Any; here it is one fault."""
     type_url = value_check("any", rules)
 
     def check(packed: any_pb2.Any) -> None:
@@ -223,7 +226,7 @@ def _scalar_check(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> Che
 
 
 def _accept(value: object) -> None:
-    """For a field that must be set but may hold anything."""
+    """The check of a field that must be set but may hold any value."""
 
 
 def _rules(field: FieldDescriptor) -> validate_pb2.FieldRules:
@@ -236,7 +239,7 @@ def _option(described: Descriptor | FieldDescriptor | OneofDescriptor, extension
 
 
 def _expect(kind: str | None, rules: validate_pb2.FieldRules, field: FieldDescriptor) -> None:
-    """Rules of another kind than the field's are a mistake in the descriptor, and would go unread."""
+    """Rules of another kind than the field's are a mistake in the descriptor. Nothing would read them."""
     if rules.WhichOneof("type") not in (None, kind):
         raise UnsupportedRule(f"{rules.WhichOneof('type')} rules of {field.full_name}")
 
@@ -246,7 +249,7 @@ def _needs(descriptor: Descriptor, checks: dict[FieldDescriptor, Check | None]) 
         if not field.has_presence:
             yield from _need_by_default(field, check)
         elif _is_required(_rules(field)) and field.containing_oneof is None:
-            # A required member of a oneof is asked for only where it is the one chosen.
+            # A required member of a oneof is required only if it is the chosen one.
             yield _Need(frozenset({field}), field.name, "required", "must be set")
     for oneof in descriptor.oneofs:
         if _option(oneof, validate_pb2.required):
@@ -269,7 +272,7 @@ def _is_required(rules: validate_pb2.FieldRules) -> bool:
 
 @cache
 def _has_rules_inside(descriptor: Descriptor) -> bool:
-    """Whether messages of a type can hold, at any depth, something that has rules."""
+    """Whether a message of this type can hold something that has rules, at any depth."""
     seen = {descriptor}
     unread = [descriptor]
     while unread:

@@ -1,6 +1,6 @@
-"""What rules ask of one value: a scalar, a duration, or the size of a list or map.
+"""Checks of one value: a scalar, a duration, or the size of a list or map.
 
-A rule that is not in these tables is refused when it is compiled, for silence would pass as "valid".
+A rule that these tables lack raises UnsupportedRule when it is compiled. Ignoring it would pass as "valid".
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ class RuleViolation(ValueError):
     """A message breaks a rule.
 
     `path` leads from the checked message to the fault, such as
-    `endpoints[0].lb_endpoints[2].load_balancing_weight`; `rule` is the rule's name, such as `uint32.gte`;
-    `reason` says what it asks for. Text and bytes of the message are not quoted: they may be secret.
+    `endpoints[0].lb_endpoints[2].load_balancing_weight`.
+    `rule` is the name of the rule, such as `uint32.gte`.
+    `reason` says what the rule asks for. It never quotes text or bytes of the message, which may be secret.
     """
 
     def __init__(self, rule: str, reason: str, path: str = "") -> None:
@@ -35,7 +36,7 @@ class RuleViolation(ValueError):
         self.path = path
 
     def within(self, step: str) -> None:
-        """Lengthen the path by the field that holds the fault, on the way out of it."""
+        """Put the name of the field that holds the fault in front of the path, on the way out of it."""
         joint = "." if self.path and not self.path.startswith("[") else ""
         self.path = f"{step}{joint}{self.path}"
 
@@ -44,11 +45,11 @@ class RuleViolation(ValueError):
 
 
 class UnsupportedRule(NotImplementedError):
-    """A descriptor holds a rule that cannot be judged here."""
+    """A descriptor has a rule that this package cannot check."""
 
 
 class Clause(NamedTuple):
-    """One rule and its limit; `broken(value, limit)` is true for a value at fault."""
+    """One rule and its limit. `broken(value, limit)` is true if the value breaks the rule."""
 
     broken: Broken
     limit: Any
@@ -69,7 +70,7 @@ _EQUAL: Final[Table] = {
     "in": ("must be one of {}", lambda value, allowed: value not in allowed),
     "not_in": ("must be none of {}", lambda value, refused: value in refused),
 }
-# Each names what is refused rather than what is allowed: a NaN passes in Envoy, and so it must here.
+# Each compares with what is refused, not with what is allowed, because NaN must pass as it does in Envoy.
 _ORDERED: Final[Table] = {
     **_EQUAL,
     "lt": ("must be less than {}", operator.ge),
@@ -125,7 +126,7 @@ _TABLES: Final[Mapping[str, Table]] = {
     "timestamp": {},
 }
 SCALARS: Final = _TABLES.keys() - {"repeated", "map", "any", "duration", "timestamp"}
-# About presence, or about what is inside: the message that holds the value answers for these.
+# Rules about presence or about the inside of a value. The check of the enclosing message applies them.
 _NOT_OF_THE_VALUE: Final = frozenset({"required", "ignore_empty", "items", "keys", "values", "strict"})
 
 _HEADER_UNLESS_STRICT: Final = r"[^\x00\n\r]*"
@@ -136,9 +137,10 @@ _HEADER: Final[Mapping[int, str]] = {
 
 
 def value_check(kind: str, rules: Message, defined: frozenset[int] = frozenset()) -> Check | None:
-    """A check of one value by rules of one kind (`uint32`, `string`, ...); None if they ask for nothing.
+    """A check of one value by rules of one kind (`uint32`, `string`, ...). None if these rules ask for
+    nothing.
 
-    A duration is given in nanoseconds, an Any as its type URL. `defined` holds an enum's numbers.
+    A duration is given in nanoseconds, an Any as its type URL. `defined` holds the numbers of an enum.
     """
     clauses = _outside_if_crossed(list(_clauses(kind, rules, defined)))
     check = _each([_clause_check(kind, clause) for clause in clauses])
@@ -193,13 +195,15 @@ def _limit(name: str, limit: Any, rules: Any) -> Any:
             raise UnsupportedRule(f"string.well_known_regex {limit}")
         return re.compile(_HEADER[limit] if rules.strict else _HEADER_UNLESS_STRICT)
     if name == "pattern":
-        # RE2's classes (\d, \w) know ASCII only.
+        # In RE2, \d and \w are ASCII only.
         return re.compile(limit, re.ASCII)
     return nanoseconds(limit) if isinstance(limit, Duration) else limit
 
 
 def _outside_if_crossed(clauses: Sequence[Clause]) -> Sequence[Clause]:
-    """Bounds with nothing between them mean "outside", as in "0 or at least 1 ms": a fault breaks both."""
+    """Join bounds that exclude each other, as in "0 or at least 1 ms". A value must break both to be at
+    fault.
+    """
     lower = next((clause for clause in clauses if clause.broken in (operator.le, operator.lt)), None)
     upper = next((clause for clause in clauses if clause.broken in (operator.ge, operator.gt)), None)
     if lower is None or upper is None or lower.limit < upper.limit:
