@@ -113,7 +113,7 @@ def test_of_good_manifests_there_is_nothing_to_say(found) -> None:
         (
             GOOD.replace("spec: {", "spec: {clusterIP: 127.0.0.1, "),
             [
-                '4: warning: "127.0.0.1" is the address of every machine\'s own services;'
+                '4: warning: "127.0.0.1" is the loopback address that local services use;'
                 " this virtual IP is left out []"
             ],
         ),

@@ -48,7 +48,7 @@ async def test_a_broken_file_changes_nothing_and_is_shown(mesh, file, eventually
     file.write_text("shop.limit: 4\nshop.limit: 5\n")
     await eventually(lambda: faults(control_plane))
     [fault] = await faults(control_plane)
-    assert (fault["line"], fault["field"], fault["message"]) == (2, "shop.limit", "is there twice")
+    assert (fault["line"], fault["field"], fault["message"]) == (2, "shop.limit", "appears twice")
     assert fault["in_force"] == STAYS
     assert (await control_plane.ready())["status"] == 200
     assert await has(sidecar, "shop.limit", "3")

@@ -48,7 +48,7 @@ async def test_a_route_reaches_the_subset_that_it_names_and_nothing_else(mesh, v
     assert by_route == pytest.approx({"v2-a": 20, "v2-b": 20}, abs=2)
     assert set(Counter([(await request(sidecar, "payments")).backend for _ in range(40)])) == versions.keys()
 
-    # A pod of another version in its place is none of the subset any more, and then there is nobody in it.
+    # A pod of another version in its place is not one of the subset any more, and then there is nobody in it.
     for name, zone in (("v2-a", "a"), ("v2-b", "b")):
         slice_ = versions[name].slice("payments", zone=zone, targetRef={"kind": "Pod", "name": name})
         mesh.manifests.save(name, slice_, pod(name, version="v3"))

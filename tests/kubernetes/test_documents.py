@@ -195,7 +195,7 @@ def test_a_missing_field_is_on_the_line_of_what_should_have_it():
         (
             "a: !!python/object:os.system x\n",
             1,
-            "has the tag !!python/object:os.system, which no manifest can have",
+            "has the tag !!python/object:os.system, which manifests do not support",
         ),
         ("\na: " + "9" * 5000, 2, "has a number of 5000 digits"),
         ("a: \x01\n", 1, "control characters are not allowed"),

@@ -60,7 +60,7 @@ def test_a_tab_that_indents_is_named_in_the_words_of_people(lines) -> None:
     [
         ("{{ .Values.name }}", "has a mapping as a key"),
         ('{{ include "name" . }}', "has a mapping as a key"),
-        ("'{{ .Values.name }}'", '"{{ .Values.name }}" is no DNS name (lower-case letters, digits, -, .)'),
+        ("'{{ .Values.name }}'", '"{{ .Values.name }}" is not a DNS name (lower-case letters, digits, -, .)'),
         ("a\n{{- end }}", "could not find expected ':', while scanning a simple key"),
     ],
 )

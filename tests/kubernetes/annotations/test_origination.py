@@ -72,10 +72,10 @@ def test_who_is_trusted(parsed, says: str, tls: UpstreamTls) -> None:
         (
             "ca=own.pem, server-name=a.example",
             UpstreamTls("a.example"),
-            '"ca=own.pem" is not the absolute path of a file beside the sidecar and is ignored; '
+            '"ca=own.pem" is not the absolute path of a file on the sidecar\'s machine and is ignored; '
             "ca is /etc/ssl/certs/ca-certificates.crt",
         ),
-        ("on, sni=a", UpstreamTls(), '"sni" is none of server-name, ca and is ignored'),
+        ("on, sni=a", UpstreamTls(), '"sni" is not one of server-name, ca and is ignored'),
         ("on, a.example", UpstreamTls(), '"a.example" is not key=value and is ignored'),
     ],
 )
@@ -90,4 +90,4 @@ def test_what_makes_no_sense_is_named_and_absent(parsed, says: str, tls, warning
 def test_a_service_without_such_a_port_is_told(parsed) -> None:
     ports, (warning,) = read(parsed, "on", "ports: [{name: http, port: 443}]")
     assert ports == (Port("http", 443, target=443),)
-    assert "no port is said to speak TLS" in warning
+    assert "no port speaks TLS" in warning

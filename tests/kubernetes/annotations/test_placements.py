@@ -44,9 +44,9 @@ def test_a_service_that_says_nothing_shares_the_plain_placement(parsed) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("internalTrafficPolicy: Node", 'spec.internalTrafficPolicy: "Node" is none of Cluster, Local'),
-        ("sessionAffinity: Cookie", 'spec.sessionAffinity: "Cookie" is none of None, ClientIP'),
-        ("trafficDistribution: Near", 'spec.trafficDistribution: "Near" is none of PreferClose'),
+        ("internalTrafficPolicy: Node", 'spec.internalTrafficPolicy: "Node" is not one of Cluster, Local'),
+        ("sessionAffinity: Cookie", 'spec.sessionAffinity: "Cookie" is not one of None, ClientIP'),
+        ("trafficDistribution: Near", 'spec.trafficDistribution: "Near" is not one of PreferClose'),
         ("ipFamilies: [IPv4, IPv5]", 'spec.ipFamilies[1]: "IPv5" is neither IPv4 nor IPv6'),
     ],
 )

@@ -104,7 +104,7 @@ def test_one_without_addresses_has_no_endpoints(joined, body):
         ),
         (
             "annotations: {control-plane.alpha.kubernetes.io/leader: '{}'}",
-            "it is a lock, by which a leader is elected",
+            "it is a lock for leader election",
         ),
     ],
 )
@@ -151,7 +151,7 @@ def test_an_address_that_cannot_be_read_costs_itself_alone(parsed, joined):
     assert called(joined(text)).keys() == {"10.0.0.1"}
     found = parsed(text)
     assert [str(warning) for warning in found.warnings] == [
-        'subsets[0].addresses[1].ip: "a.example" is no IP address; this endpoint is left out',
+        'subsets[0].addresses[1].ip: "a.example" is not an IP address; this endpoint is left out',
         "subsets[0].addresses[2].ip: is required; this endpoint is left out",
         "subsets[0].addresses[3].targetRef: is a list, not a mapping of fields; this endpoint is left out",
         "subsets[0].addresses[4]: is the number 7, not a mapping of fields; this endpoint is left out",
@@ -180,7 +180,10 @@ def test_an_address_that_no_sidecar_can_call_is_left_out(joined, address):
         ("subsets: [{addresses: {ip: 10.0.0.1}}]", "subsets[0].addresses: is a mapping, not a list"),
         ("subsets: [{ports: [{port: 0}]}]", "subsets[0].ports[0].port: 0 is not in 1..65535"),
         ("subsets: [{ports: [{name: a}]}]", "subsets[0].ports[0].port: is required"),
-        ("subsets: [{ports: [{port: 1, protocol: x}]}]", 'subsets[0].ports[0].protocol: "x" is none of TCP'),
+        (
+            "subsets: [{ports: [{port: 1, protocol: x}]}]",
+            'subsets[0].ports[0].protocol: "x" is not one of TCP',
+        ),
     ],
 )
 def test_what_the_api_server_would_refuse_is_refused(refused, body, message):

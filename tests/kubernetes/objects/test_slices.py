@@ -218,7 +218,10 @@ def test_some_slices_play_no_part(parsed, metadata, family, reason):
             "endpoints: [{addresses: [a], conditions: {ready: 'true'}}]",
             'endpoints[0].conditions.ready: is the string "true", not true or false',
         ),
-        ("endpoints: []\nports: [{port: 80, protocol: tcp}]", 'ports[0].protocol: "tcp" is none of TCP, UDP'),
+        (
+            "endpoints: []\nports: [{port: 80, protocol: tcp}]",
+            'ports[0].protocol: "tcp" is not one of TCP, UDP',
+        ),
         ("endpoints: []\nports: [{port: '80'}]", 'ports[0].port: is the string "80", not a whole number'),
         ("endpoints: [{addresses: [a], zone: 1}]", "endpoints[0].zone: is the number 1, not a string"),
     ],
@@ -229,7 +232,9 @@ def test_what_the_api_server_would_refuse_is_refused(refused, body, message):
 
 @pytest.mark.parametrize("family", ["ipv4", "Unix"])
 def test_an_unknown_address_type_is_refused(refused, family):
-    assert refused(manifest("endpoints: []", family=family)).startswith(f'addressType: "{family}" is none of')
+    assert refused(manifest("endpoints: []", family=family)).startswith(
+        f'addressType: "{family}" is not one of'
+    )
 
 
 def test_a_label_that_is_no_string_is_refused(refused):

@@ -67,8 +67,8 @@ def test_a_line_that_is_not_json_costs_itself(broken):
         ("-Infinity", "-Infinity"),
         ("1e999", "too large"),
         ("9" * 5000, "too large"),
-        ('"\\ud800"', "half a character"),
-        ('{"x": 1, "x": 2}', "is there twice"),
+        ('"\\ud800"', "half a surrogate pair"),
+        ('{"x": 1, "x": 2}', "appears twice"),
         ("[" * 5000 + "]" * 5000, "nested"),
     ],
 )
@@ -84,7 +84,7 @@ def test_json_that_no_api_server_takes_is_refused_by_name(value, message):
 def test_a_key_that_is_there_twice_is_named_with_line_and_path():
     (error,) = read(b'{"kind": "Node",\n"metadata": {"name": "a",\n"labels": [{"x": 1,\n"x": 2}]}}').errors
     assert error.place == Place(4, 1, "metadata.labels[0].x")
-    assert error.message == "is there twice"
+    assert error.message == "appears twice"
     (error,) = read(f"{block('a')}  labels:\n    x: b\n    x: c\n".encode()).errors
     assert error.place == Place(7, 1, "metadata.labels.x")
     assert error.key == Key("Node", "", "a")
@@ -366,7 +366,7 @@ def test_of_a_text_with_too_many_documents_the_first_ones_count(monkeypatch, tex
     assert names(contents) == [*"abc"][: len(contents.declared)]
     assert len(contents.pieces) == 4
     (error,) = contents.errors
-    assert "is one more than the 3 documents of a file that are read" in error.message
+    assert "exceeds the limit of 3 documents in a file" in error.message
     assert error.key is None  # so that nothing which was in force before is taken to be gone
 
 

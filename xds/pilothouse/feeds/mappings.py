@@ -34,7 +34,7 @@ class At:
                 raise at.mistake("has a key that is not a text")
             inside = At(self.file, f"{self.field}.{key.value}" if self.field else key.value, value)
             if key.value in seen:
-                raise At(self.file, inside.field, key).mistake("is there twice")
+                raise At(self.file, inside.field, key).mistake("appears twice")
             seen.add(key.value)
             yield key.value, inside
 

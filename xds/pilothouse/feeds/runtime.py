@@ -62,5 +62,5 @@ def _fraction(at: At, parts: Mapping[str, At]) -> Value:
     if "denominator" in parts:
         found["denominator"] = parts["denominator"].text()
         if found["denominator"] not in _DENOMINATORS:
-            raise parts["denominator"].mistake(f"is none of {', '.join(_DENOMINATORS)}")
+            raise parts["denominator"].mistake(f"is not one of {', '.join(_DENOMINATORS)}")
     return found

@@ -1,7 +1,7 @@
-"""Kubernetes objects, read from plain values and joined into our model. Pure: no files, no sockets.
+"""Reads Kubernetes objects from plain values and joins them into our model. Pure: no files, no sockets.
 
     text -> documents -> parse -> objects -> manifests -> join -> model.Service
 
-`documents` and `parse` read a text into objects, `manifests` decides between files that declare
-the same object, `join` keeps the objects and builds a service out of those that belong to it.
+`documents` and `parse` read a text into objects. `manifests` decides between files that declare the same
+object. `join` keeps the objects and builds each service from the ones that belong to it.
 """

@@ -1,4 +1,4 @@
-"""What stands behind a Service: which of its EndpointSlices and Endpoints count, and which addresses."""
+"""Which EndpointSlices and Endpoints of a Service count, and which of their addresses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def entries(found: Backing) -> Iterator[Entry]:
 
 
 def callable_in(served: ServedCluster, found: Backing) -> Backing:
-    """The same without the addresses that no sidecar can call, each of which is left out with a reason."""
+    """A copy without the addresses that no sidecar can call. Each of these is left out with a reason."""
     if isinstance(found, EndpointSlice):
         return _callable(served, found)
     slices = tuple([_callable(served, each) for each in found.slices])
@@ -29,10 +29,10 @@ def callable_in(served: ServedCluster, found: Backing) -> Backing:
 def counted(
     backings: Sequence[Backing], declared: Service
 ) -> tuple[list[EndpointSlice], tuple[Omission, ...]]:
-    """The slices that count of all that a Service has, and what does not.
+    """The slices of a Service that count, and what is left out.
 
-    An Endpoints counts as the slices that Kubernetes would mirror it into: none if the Service has a
-    selector. If these slices are there, they count in its place.
+    An Endpoints counts as the slices that Kubernetes would mirror it into. If the Service has a selector,
+    there are none. If Kubernetes has mirrored it already, the mirrored slices count instead.
     """
     mirrored = any(isinstance(each, EndpointSlice) and each.mirrored for each in backings)
     found: list[EndpointSlice] = []

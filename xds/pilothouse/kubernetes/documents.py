@@ -1,4 +1,4 @@
-"""The text of a manifest file becomes objects, and faults that name line, document and field."""
+"""Reads the text of a manifest file into objects, and into faults that name line, document and field."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pilothouse.kubernetes.text.loading import Lines
 from pilothouse.kubernetes.text.pieces import MOST, Piece, pieces
 from pilothouse.model.reasons import Omission, Reason
 
-# The longer ones first: the mark of UTF-32 begins with that of UTF-16.
+# The longer ones first, because the mark of UTF-32 begins with that of UTF-16.
 _ENCODINGS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -26,18 +26,18 @@ _ENCODINGS = (
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
 _MARKED_LINE = re.compile("^\ufeff", re.MULTILINE)
-# In block style, what tells which object a document is that cannot be read.
+# These find out which object a document in block style declares, even if the document cannot be read.
 _KIND = re.compile(r"^kind: +([A-Za-z]+) *$", re.MULTILINE)
 _METADATA = re.compile(r"^metadata: *\n((?: .*\n|\n)+)", re.MULTILINE)
 _NAME = re.compile(r"^  name: +([a-z0-9.-]+) *$", re.MULTILINE)
 _NAMESPACE = re.compile(r"^  namespace: +([a-z0-9-]+) *$", re.MULTILINE)
-# So many errors, and so many warnings, of one file are named.
+# The largest number of errors, and of warnings, that are listed for one file.
 _MOST = 1000
 _OUTSIDE_OF_NAMESPACES = ("Namespace", "Node")
 
 
 class Place(NamedTuple):
-    """Where in a file something stands, counting from 1. `field` is empty for a whole document."""
+    """A place in a file. Lines and documents count from 1. `field` is empty for a whole document."""
 
     line: int
     document: int
@@ -45,9 +45,9 @@ class Place(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """What is to be said about a place in a file. `key` is the object declared there, if that is known.
+    """A finding about a place in a file. `key` is the object that is declared there, if that is known.
 
-    `reason` is the code of what is left out because of it, if there is one.
+    `reason` is the reason code, if something is left out because of the finding.
     """
 
     place: Place
@@ -72,9 +72,9 @@ class Declared(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a text says. Of what has `errors` nothing is declared; `warnings` do no harm.
+    """What a text declares. Whatever has `errors` is not declared. `warnings` have no such effect.
 
-    `pieces` are for the next `read`: the text's pieces by their hash, each with places of its own.
+    `pieces` is for the next `read`: the contents of each piece by its hash, with places inside of the piece.
     """
 
     declared: tuple[Declared, ...] = ()
@@ -86,7 +86,7 @@ class Contents:
 
 
 def read(data: bytes, before: Contents = Contents(), namespace: str = DEFAULT_NAMESPACE) -> Contents:
-    """Read the bytes of a file. `before` is what the file said when it was last read.
+    """Read the bytes of a file. `before` is the result of the previous read.
 
     Objects that state no namespace are in `namespace`.
     """
@@ -102,9 +102,9 @@ def read(data: bytes, before: Contents = Contents(), namespace: str = DEFAULT_NA
         digest = sha256(piece.identity).digest()
         said = known.get(digest) or before.pieces.get(digest) or _read_piece(piece, namespace)
         known[digest] = said
-        if not said.documents:  # a comment
+        if not said.documents:  # only comments
             continue
-        # All items of a list are in one document.
+        # The items of a list are all in one document.
         first = documents - 1 if piece.item else documents
         found.append(_moved(said, piece, first))
         documents = first + said.documents
@@ -116,11 +116,11 @@ def read(data: bytes, before: Contents = Contents(), namespace: str = DEFAULT_NA
 
 
 def _first(remarks: tuple[Remark, ...]) -> tuple[Remark, ...]:
-    """As many as somebody may read. Of those that are not named nobody knows which objects they are about."""
+    """The first findings, as many as somebody may read, and one that counts the rest."""
     if len(remarks) <= _MOST:
         return remarks
     place = remarks[_MOST].place
-    more = Remark(place, f"is the first of {len(remarks) - _MOST} more places with something to be said")
+    more = Remark(place, f"is the first of {len(remarks) - _MOST} more findings, which are not listed")
     return (*remarks[:_MOST], more)
 
 
@@ -132,12 +132,12 @@ def _decoded(data: bytes) -> str:
         raise TextError(data.count(b"\n", 0, error.start), f"is not {name} text") from None
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    # YAML allows a mark before each document; files that are joined have one in the middle.
+    # YAML allows a byte order mark before each document. Concatenated files have one in the middle.
     return _MARKED_LINE.sub("", text) if "\ufeff" in text else text
 
 
 def _read_piece(piece: Piece, namespace: str) -> Contents:
-    """What one piece says, with lines, documents and fields counted within the piece."""
+    """What one piece declares. Lines, documents and fields count from the start of the piece."""
     try:
         documents = piece.values()
     except TextError as error:
@@ -149,7 +149,7 @@ def _read_piece(piece: Piece, namespace: str) -> Contents:
 
 
 class _Reading:
-    """Of one piece: what its documents say. Lines are looked up only where there is a fault."""
+    """Reads the documents of one piece. Looks lines up only for findings, because that is slow."""
 
     def __init__(self, piece: Piece, lines: Lines, namespace: str) -> None:
         self._piece = piece
@@ -201,7 +201,7 @@ class _Reading:
 
 
 def _is_list(document: Fields, kind: str) -> bool:
-    """Whether it is one, such as `kubectl get -o yaml` writes it.
+    """Whether the document is a list, as `kubectl get -o yaml` writes it.
 
     Raises FieldError if it has no items, or too many.
     """
@@ -215,7 +215,7 @@ def _is_list(document: Fields, kind: str) -> bool:
 
 
 def _of_list(item: Fields, kind: str, version: str) -> Fields:
-    """In a list of one kind the API server leaves out what its items are."""
+    """The item with its kind and version filled in. In a list of one kind, the API server omits them."""
     if item.text("kind") == "List":
         raise item.error("kind", "is a list inside of a list")
     if "kind" in item and "apiVersion" in item:
@@ -224,7 +224,7 @@ def _of_list(item: Fields, kind: str, version: str) -> Fields:
 
 
 def _key(value: Any, default: str, kind: str = "", version: str = "") -> Key | None:
-    """Which object a document declares that has an error, if it says so."""
+    """The object that an invalid document declares, if it names one."""
     try:
         document = Fields(value)
         meta = document.at("metadata")
@@ -235,7 +235,7 @@ def _key(value: Any, default: str, kind: str = "", version: str = "") -> Key | N
 
 
 def _named(text: str, default: str) -> Key | None:
-    """Which object a text declares that cannot be read, if it says so in block style, and on whole lines."""
+    """The object that an unreadable text declares, if it names one in block style and on whole lines."""
     lines = text.rpartition("\n")[0]
     if lines.startswith("- "):
         lines = "\n".join(line[2:] for line in lines.split("\n"))
@@ -268,7 +268,7 @@ def _joined(
 
 
 def _moved(said: Contents, piece: Piece, documents: int) -> Contents:
-    """The same, where it stands in the file."""
+    """The contents of a piece with places that count from the start of the file."""
     item = "" if piece.item is None else f"items[{piece.item}]"
 
     def moved(place: Place) -> Place:

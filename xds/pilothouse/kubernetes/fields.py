@@ -1,4 +1,4 @@
-"""Reading typed fields out of plain values: what is wrong is named by its full path in the document."""
+"""Reads typed fields out of plain values. An error names the full path of the field in the document."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pilothouse.model.reasons import Reason
 T = TypeVar("T")
 Path = tuple[str | int, ...]
 
-#: Where an object was taken out of a list: it is passed over, and the others keep their places.
+#: The place of an object that was taken out of a list. It is skipped, and the other objects keep their index.
 HOLE = object()
 
 
 class FieldError(ValueError):
-    """A field that cannot be what it says. `path` is empty where the whole document is at fault.
+    """A field has a value that it cannot have. `path` is empty if the whole document is at fault.
 
-    `reason` is the code of what is left out because of it, if there is one.
+    `reason` is the reason code, if something is left out because of the error.
     """
 
     def __init__(self, path: Path, message: str, reason: Reason | None = None) -> None:
@@ -30,7 +30,7 @@ class FieldError(ValueError):
 
     @property
     def field(self) -> str:
-        """The path as people write it, for example `spec.ports[0].port`."""
+        """The path as text, for example `spec.ports[0].port`."""
         return written(self.path)
 
     def __str__(self) -> str:
@@ -38,12 +38,12 @@ class FieldError(ValueError):
 
 
 def annotation_error(annotation: str, message: str) -> FieldError:
-    """What is wrong with an annotation of a document."""
+    """An error in an annotation of a document."""
     return FieldError(("metadata", "annotations", annotation), message)
 
 
 def written(path: Path) -> str:
-    """A path as people write it; the key of an annotation has dots of its own and goes in brackets."""
+    """The path as text. The key of an annotation contains dots, so it is in brackets."""
     text = ""
     for step in path:
         if isinstance(step, int) or "." in step or "/" in step:
@@ -54,16 +54,16 @@ def written(path: Path) -> str:
 
 
 class Fields:
-    """One mapping of a document, and where in the document it stands.
+    """One mapping of a document, and its place in the document.
 
-    An absent field and a null are the same, as in the Kubernetes API. Every method raises
-    FieldError where the value has another type than it is asked for.
+    A null field counts as absent, as in the Kubernetes API. Every method raises FieldError if the value does
+    not have the type that the method reads.
     """
 
     __slots__ = ("_above", "_steps", "_values")
 
     def __init__(self, values: object, path: Path = (), above: Fields | None = None) -> None:
-        # The path is put together only if somebody asks: nearly always nobody does.
+        # The full path is computed only when an error needs it, which is rare.
         self._steps = path
         self._above = above
         if type(values) is not dict and not isinstance(values, Mapping):
@@ -79,11 +79,11 @@ class Fields:
 
     @property
     def values(self) -> Mapping[Any, Any]:
-        """The mapping itself, for those who look at all of it."""
+        """The whole mapping."""
         return self._values
 
     def filled(self, **defaults: str) -> Fields:
-        """The same mapping, with these fields where it has none of the name."""
+        """The same mapping with default values for missing fields."""
         return Fields({**defaults, **self._values}, self._steps, self._above)
 
     def error(self, key: str, message: str) -> FieldError:
@@ -105,7 +105,7 @@ class Fields:
         value = self._values.get(key)
         if value is None:
             return None
-        # YAML's true is an int to Python.
+        # In Python, YAML's true is an int.
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.error(key, f"is {_kind(value)}, not a whole number")
         return value
@@ -120,12 +120,12 @@ class Fields:
         return self._values.get(key)
 
     def at(self, key: str) -> Fields:
-        """The mapping under a key; an empty one where there is none."""
+        """The mapping under a key. Empty if the key is absent."""
         value = self._values.get(key)
         return Fields({} if value is None else value, (key,), self)
 
     def each(self, key: str) -> Iterator[Fields]:
-        """The mappings of a list, in its order."""
+        """The mappings of a list, in order."""
         for index, value in enumerate(self._list(key)):
             if value is not HOLE:
                 yield Fields(value, (key, index), self)
@@ -133,7 +133,9 @@ class Fields:
     def readable(
         self, key: str, read: Callable[[Fields], T], refuse: Callable[[FieldError], None]
     ) -> Iterator[T]:
-        """What `read` makes of each mapping of a list, in its order. One at which it raises costs itself."""
+        """The results of `read` for each mapping of a list, in order. A mapping that `read` rejects is left
+        out alone.
+        """
         for index, value in enumerate(self._list(key)):
             try:
                 yield read(Fields(value, (key, index), self))
@@ -141,7 +143,7 @@ class Fields:
                 refuse(error)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """The strings of a list, in its order."""
+        """The strings of a list, in order."""
         values = self._list(key)
         if all(type(value) is str and value.isascii() for value in values):
             return tuple(values)
@@ -153,7 +155,7 @@ class Fields:
         return self._strings(key, lambda value: value)
 
     def annotations(self, key: str) -> dict[str, str]:
-        """As `labels`, but a bare number or boolean counts as its text: who writes `weight: 5` means it."""
+        """Like `labels`, but a bare number or boolean counts as text: `weight: 5` can only mean that."""
         return self._strings(key, _scalar)
 
     def _strings(self, key: str, read: Callable[[Any], object]) -> dict[str, str]:
@@ -182,7 +184,7 @@ class Fields:
 def _string(value: object, path: Path) -> str:
     if not isinstance(value, str):
         raise FieldError(path, f"is {_kind(value)}, not a string{_hint(value)}")
-    # JSON can spell half a character; nothing that leaves us could carry it.
+    # JSON can spell one half of a surrogate pair, which no output format could carry.
     if not value.isascii() and re.search("[\ud800-\udfff]", value):
         raise FieldError(path, "is not valid Unicode")
     return value
@@ -208,7 +210,7 @@ def _kind(value: object) -> str:
 
 
 def _digits(value: float) -> str:
-    # Python refuses to write integers of thousands of digits, which YAML can spell in base 16.
+    # Python refuses to print integers of thousands of digits, which YAML can spell in base 16.
     return str(value) if isinstance(value, float) or abs(value) < 10**40 else "9" * 40
 
 

@@ -1,4 +1,4 @@
-"""Services whose endpoints are host names. EDS knows only IP addresses, so the sidecar resolves these."""
+"""Services whose endpoints are host names. EDS takes only IP addresses, so the sidecar resolves the names."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _WHY = {
 
 
 def are_hosts(endpoints: Sequence[Endpoint]) -> bool:
-    """Whether all endpoints are host names. Costs nothing to speak of where the first one is an address."""
+    """Whether all endpoints are host names. This is fast if the first one is an IP address."""
     return bool(endpoints) and all(_is_host(endpoint.address) for endpoint in endpoints)
 
 
 def by_name(spec: ServiceSpec, endpoints: Sequence[Endpoint]) -> tuple[ServiceSpec, tuple[Omission, ...]]:
-    """The spec with the endpoints that are called as its hosts, as clusters depend on them; and the others.
+    """The spec with the callable host names in it, because clusters depend on them, and the names left out.
 
-    As of addresses, those that terminate and still serve are called if none is ready (KEP-1669).
+    If none is ready, names that terminate and still serve are called, as with IP addresses (KEP-1669).
     """
     hosts: list[Endpoint] = []
     left_out: list[Omission] = []
@@ -53,7 +53,7 @@ def _refused(host: Endpoint, called: State) -> Reason | None:
 
 
 def _is_host(address: str) -> bool:
-    # An address that is no good is no name that anybody would be called by.
+    # A malformed IP address is no host name either.
     return is_subdomain(_canonical(address)) and not looks_like_address(address)
 
 

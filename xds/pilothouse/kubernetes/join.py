@@ -1,4 +1,4 @@
-"""Which objects make up which service. A change costs what hangs on the changed object, and no more."""
+"""Joins objects into services. The cost of a change is proportional to what depends on the changed object."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ from pilothouse.structures.turns import Steps, at_once
 class Cluster:
     """The objects of one cluster as they are now, and the services that they make up.
 
-    A service is there when its Service object is; slices that come first wait for it. Endpoints
-    are published by their slice alone, and gain place and weight when their Node and Pod arrive.
-    Pods are found by reference, never by address: several may share one.
+    A service exists when its Service object does; slices that arrive earlier wait for it. A slice alone is
+    enough to publish its endpoints. They gain locality and weight when their Node and Pod arrive. Pods are
+    found by reference, never by address, because several Pods may share an address.
     """
 
     def __init__(self, served: ServedCluster = WHOLE) -> None:
         self._served, self._domain = served, served.domain.lower().strip(".")
         self._objects: dict[Key, Object] = {}
-        # Built once a Service, so that endpoints that come and go leave the spec the same object.
+        # Each spec is built once, so that it stays the same object while endpoints come and go.
         self._specs: dict[ServiceName, ServiceSpec] = {}
-        # Services with virtual IPs that no sidecar may listen on; few have any.
+        # Services with virtual IPs that no sidecar may listen on. Few Services have any.
         self._refused_vips: dict[ServiceName, tuple[Omission, ...]] = {}
         self._backings_of = Index[ServiceName, Key]()
         self._backings_naming_pod = Index[Key, Key]()
@@ -59,7 +59,7 @@ class Cluster:
         self._pods_on_node = Index[str, Key]()
         self._routes = Routes()
         self._stirred: set[ServiceName] = set()
-        #: The slices and routes of Services that are not there.
+        #: The slices and routes whose Service does not exist.
         self.unattached = Unattached()
 
     @property
@@ -67,11 +67,11 @@ class Cluster:
         return self._specs.keys()
 
     def apply(self, put: Iterable[Object], gone: Iterable[Key] = ()) -> frozenset[ServiceName]:
-        """Let objects go and take others in; returns the services that may differ now, or are gone."""
+        """Remove and add objects. Returns the services that may have changed or are gone."""
         return at_once(self.applying(put, gone))
 
     def applying(self, put: Iterable[Object], gone: Iterable[Key] = ()) -> Steps[frozenset[ServiceName]]:
-        """As `apply`, in steps."""
+        """Like `apply`, in steps."""
         touched: set[ServiceName] = set()
         for key in gone:
             touched.update(self._change(key, None))
@@ -83,7 +83,7 @@ class Cluster:
         return frozenset(touched)
 
     def _settle(self) -> Steps[None]:
-        """Take note of what has lost or found its Service."""
+        """Update `unattached` for Services that have appeared or disappeared."""
         for name in self._stirred:
             there = name in self._specs
             backings, routes = self._backings_of.at(name), self._routes.naming(name)
@@ -92,14 +92,14 @@ class Cluster:
         self._stirred.clear()
 
     def service(self, name: ServiceName) -> services.Service | None:
-        """The service as its objects make it up now; None where it has no Service object."""
+        """The service that the objects make up now. None if there is no Service object."""
         declared = self._objects.get(Key("Service", *name))
         if not isinstance(declared, Service):
             return None
         spec = self._specs[name]
         if spec.external_name:
             return services.Service(spec)
-        # Sorted, so that endpoints alike in all that `ordered` looks at come in one order everywhere.
+        # Sorted, so that endpoints which `ordered` cannot tell apart come in the same order everywhere.
         backings = [self._backing(key) for key in sorted(self._backings_of.at(name))]
         slices, left_out = counted(backings, declared)
         left_out += self._refused_vips.get(name, ())
@@ -109,10 +109,10 @@ class Cluster:
         found = (endpoint for each in slices for endpoint in self._endpoints(each, declared))
         endpoints = services.ordered(found)
         if spec.headless:
-            # They change when a StatefulSet is scaled, and so seldom that they count as a part of the spec.
+            # Host names change only when a StatefulSet is scaled. That is rare enough for the spec.
             names = sorted({endpoint.hostname for endpoint in endpoints if is_label(endpoint.hostname)})
             spec = replace(spec, hostnames=tuple(names)) if names else spec
-        # Slices of host names stay such whatever is in them: a cluster should not be another kind for that.
+        # A slice of host names stays one even if it is empty, so that the cluster does not change its type.
         if any(found.fqdn for found in slices) or are_hosts(endpoints):
             spec, refused = by_name(spec, endpoints)
             return services.Service(spec, (), left_out + unattached + refused)
@@ -184,7 +184,7 @@ class Cluster:
                 yield found.service
 
     def _in_namespace(self, found: Namespace) -> list[ServiceName]:
-        """Its services, if it says anything for them."""
+        """The services of a namespace, if the namespace sets defaults for them."""
         silent = found.protocol is Protocol.HTTP and found.exported_to is None
         return [] if silent else [name for name in self._specs if name.namespace == found.name]
 
@@ -210,7 +210,7 @@ class Cluster:
             self._specs[name] = self._spec(declared)
 
     def _spec(self, declared: Service) -> ServiceSpec:
-        """The spec, with what the namespace says where the Service says nothing."""
+        """The spec of a Service, with the defaults of its namespace."""
         ports, exported_to = declared.ports, declared.exported_to
         namespace = self._objects.get(Key("Namespace", "", declared.namespace))
         if isinstance(namespace, Namespace):
@@ -268,7 +268,9 @@ class Cluster:
                 )
 
     def _locality(self, zone: str, on: str) -> Locality:
-        """The zone by the slice, the rest (and a zone that the slice lacks) by the labels of the node."""
+        """The zone of the slice. All other parts, and a zone that the slice lacks, come from the node's
+        labels.
+        """
         node = self._objects.get(Key("Node", "", on)) if on else None
         place = node.locality if isinstance(node, Node) else NOWHERE
         if zone in ("", place.zone):

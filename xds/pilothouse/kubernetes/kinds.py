@@ -1,4 +1,4 @@
-"""Kinds that are not read: somebody else's, or one of ours whose name or version is wrong."""
+"""Kinds that Pilothouse does not read: other people's kinds, and ours with a wrong name or version."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from pilothouse.kubernetes.schema import guess
 
-#: Of the groups that are read, the other kinds: nothing to do with routing, and no mistake.
+#: Other kinds in the groups that are read. They play no part in routing, so ignoring them is right.
 _OTHERS: Mapping[str, tuple[str, ...]] = {
     "": (
         "Binding",
@@ -39,9 +39,9 @@ _OTHERS: Mapping[str, tuple[str, ...]] = {
 
 
 def mistake(version: str, kind: str, read: Collection[tuple[str, str]]) -> tuple[str, str] | None:
-    """The field that seems to be wrong, and what is wrong with it; None if the kind is somebody else's.
+    """The field that seems to be wrong, and the message. None if the kind belongs to somebody else.
 
-    `read` are the versions and kinds that are read.
+    `read` are the versions and kinds that Pilothouse reads.
     """
     group = _group(version)
     versions = [known for known, name in read if name == kind]
@@ -58,7 +58,9 @@ def mistake(version: str, kind: str, read: Collection[tuple[str, str]]) -> tuple
 
 
 def _in_other_group(version: str, group: str, kind: str, versions: Iterable[str]) -> tuple[str, str] | None:
-    """Other groups have kinds of the same names, such as Knative's Service. Those of Kubernetes have none."""
+    """Another group may have a kind of the same name, such as Knative's Service. Kubernetes' own groups do
+    not.
+    """
     of_kubernetes = "." not in group or group.endswith(".k8s.io")
     hint = guess(version, versions)
     if versions and (of_kubernetes or hint):

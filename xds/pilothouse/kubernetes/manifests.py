@@ -1,4 +1,4 @@
-"""What a set of files declares. Of two that declare the same object the older is in force; both are named."""
+"""What a set of files declares. If two files declare an object, the older declaration is in force."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from pilothouse.structures.turns import Steps, at_once
 
 
 class Change(NamedTuple):
-    """Which objects are in force now that were not before, and which are gone."""
+    """Objects that are newly in force, and objects that are gone."""
 
     put: tuple[Object, ...]
     gone: tuple[Key, ...]
 
 
 class _Declaration(NamedTuple):
-    """One declaration of an object. They sort by who is to win; no two agree in the first three fields."""
+    """One declaration of an object. Declarations sort by precedence; the first three fields are unique
+    together.
+    """
 
     created: str
     file: str
@@ -27,10 +29,10 @@ class _Declaration(NamedTuple):
 
 
 class Manifests:
-    """Files by name, and for each object the declaration that is in force.
+    """The declarations of all files, and the one that is in force for each object.
 
-    The one created first wins; of those that do not say when, the first by name of the file and
-    position in it. So every process comes to the same answer, whatever it read first.
+    The declaration with the earliest creation time wins. Those without a time come last, by file name and
+    position. So every process chooses the same one, whatever it read first.
     """
 
     def __init__(self) -> None:
@@ -44,7 +46,7 @@ class Manifests:
         return self._keys.get(file, frozenset())
 
     def declared(self, file: str, keys: Collection[Key]) -> list[Declared]:
-        """The declarations of these objects in a file, as they are in it now."""
+        """The present declarations of these objects in a file."""
         found = (each for key in sorted(keys) for each in self._declarations.get(key, ()))
         return [each.declared for each in found if each.file == file]
 
@@ -53,10 +55,10 @@ class Manifests:
         return at_once(self.putting(file, declared))
 
     def putting(self, file: str, declared: Iterable[Declared]) -> Steps[Change]:
-        """As `put`, in steps."""
+        """Like `put`, in steps."""
         declarations: dict[Key, list[_Declaration]] = {}
         for position, one in enumerate(declared):
-            # "~" sorts after every time: an object of unknown age does not displace a known one.
+            # "~" sorts after every time, so an object of unknown age does not displace a dated one.
             declaration = _Declaration(one.object.created or "~", file, position, one)
             declarations.setdefault(one.object.key, []).append(declaration)
             yield
@@ -76,24 +78,24 @@ class Manifests:
         return Change(tuple(put), tuple(gone))
 
     def remove(self, file: str) -> Change:
-        """Let go of everything that a file declares."""
+        """Remove everything that a file declares."""
         return at_once(self.removing(file))
 
     def removing(self, file: str) -> Steps[Change]:
-        """As `remove`, in steps."""
+        """Like `remove`, in steps."""
         change = yield from self.putting(file, ())
         del self._keys[file]
         return change
 
     @property
     def in_force(self) -> Iterator[tuple[Key, tuple[str, Declared]]]:
-        """Each object, with the file and the declaration that count."""
+        """Each object, with the file and the declaration that are in force."""
         for key, (winner, *_) in self._declarations.items():
             yield key, (winner.file, winner.declared)
 
     @property
     def conflicts(self) -> Iterator[tuple[str, Remark]]:
-        """Each declaration that is not in force, with its file, and a remark that names the one that is."""
+        """Each declaration that is not in force: its file, and a remark that names the one in force."""
         for key in sorted(self._contested):
             winner, *losers = self._declarations[key]
             for loser in losers:

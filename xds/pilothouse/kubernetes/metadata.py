@@ -1,4 +1,4 @@
-"""The `metadata` that every object has, and the names that the API server accepts in it."""
+"""The `metadata` of an object, and the names that the API server accepts in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.text.errors import TEMPLATE_HINT
 
-#: The namespace of objects that state none, unless whoever reads them says another one.
+#: The default namespace of objects that state none.
 DEFAULT_NAMESPACE = "default"
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
@@ -20,7 +20,7 @@ _KEY = re.compile(r"[a-z0-9]([-a-z0-9_.]{0,61}[a-z0-9])?", re.ASCII | re.IGNOREC
 
 
 class Meta(NamedTuple):
-    """`created` is an RFC 3339 time in UTC, to the second, or empty."""
+    """The metadata of an object. `created` is an RFC 3339 time in UTC, in whole seconds, or empty."""
 
     namespace: str
     name: str
@@ -29,7 +29,7 @@ class Meta(NamedTuple):
 
 
 def settled(document: Fields, namespace: str) -> Fields:
-    """The same object, which states that it is in `namespace` if it stated nothing."""
+    """The same document with `namespace` filled in if it states none."""
     meta = document.values.get("metadata")
     if namespace == DEFAULT_NAMESPACE or not isinstance(meta, Mapping) or meta.get("namespace"):
         return document
@@ -37,32 +37,32 @@ def settled(document: Fields, namespace: str) -> Fields:
 
 
 def namespaced(document: Fields) -> Meta:
-    """The metadata of an object in a namespace, by default the one called `default`."""
+    """The metadata of an object in a namespace. The default namespace is `default`."""
     meta = document.at("metadata")
     namespace = meta.text("namespace") or DEFAULT_NAMESPACE
     if not is_label(namespace):
-        raise meta.error("namespace", f'"{namespace}" is no DNS label (lower-case letters, digits, -)')
+        raise meta.error("namespace", f'"{namespace}" is not a DNS label (lower-case letters, digits, -)')
     return Meta(namespace, _name(meta), _created(meta), meta.annotations("annotations"))
 
 
 def global_(document: Fields) -> Meta:
-    """The metadata of an object outside of namespaces, such as a node."""
+    """The metadata of an object that has no namespace, such as a Node."""
     meta = document.at("metadata")
     return Meta("", _name(meta), _created(meta), meta.annotations("annotations"))
 
 
 def is_label(text: str) -> bool:
-    """Whether it is a label of RFC 1123, as Kubernetes spells it: 1 to 63 of a-z, 0-9 and -."""
+    """Whether the text is a label of RFC 1123, as Kubernetes spells it: 1 to 63 of a-z, 0-9 and -."""
     return _LABEL.fullmatch(text) is not None
 
 
 def is_subdomain(text: str) -> bool:
-    """Whether it is dot-separated labels of RFC 1123, at most 253 characters."""
+    """Whether the text consists of labels of RFC 1123, separated by dots, of at most 253 characters."""
     return len(text) <= 253 and _SUBDOMAIN.fullmatch(text) is not None
 
 
 def is_label_key(text: str) -> bool:
-    """Whether it can be the key of a label, such as `version` or `example.com/track`."""
+    """Whether the text can be the key of a label, such as `version` or `example.com/track`."""
     prefix, slash, name = text.rpartition("/")
     return _KEY.fullmatch(name) is not None and (not slash or is_subdomain(prefix))
 
@@ -75,7 +75,7 @@ def _name(meta: Fields) -> str:
     name = meta.required("name")
     if not is_subdomain(name):
         hint = TEMPLATE_HINT if "{{" in name else ""
-        raise meta.error("name", f'"{name}" is no DNS name (lower-case letters, digits, -, .){hint}')
+        raise meta.error("name", f'"{name}" is not a DNS name (lower-case letters, digits, -, .){hint}')
     return name
 
 
@@ -84,10 +84,10 @@ def _created(meta: Fields) -> str:
     try:
         return _utc(datetime.fromisoformat(text)) if text else ""
     except (ValueError, OverflowError):
-        raise meta.error("creationTimestamp", f'"{text}" is no RFC 3339 time') from None
+        raise meta.error("creationTimestamp", f'"{text}" is not an RFC 3339 time') from None
 
 
 def _utc(moment: datetime) -> str:
     aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    # Always to the second, so that the order of the texts is the order of the times.
+    # In whole seconds, so that the texts sort like the times.
     return aware.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

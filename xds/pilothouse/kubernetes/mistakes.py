@@ -1,4 +1,4 @@
-"""All that is wrong with an object. Reading stops at the first mistake, so it is read again without that."""
+"""Finds all mistakes of an object. Reading stops at the first one, so the object is read again without it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pilothouse.kubernetes.fields import HOLE, FieldError, Fields, Path
 
 T = TypeVar("T")
 
-#: So many are named; each costs another reading.
+#: The largest number of mistakes that are listed. Each costs another reading.
 _MOST = 20
 
 
 def read_all(read: Callable[[Fields], T], document: Fields) -> tuple[T | None, tuple[FieldError, ...]]:
-    """What `read` makes of an object, or why it is refused: each mistake, in the order of reading."""
+    """The result of `read`, or the mistakes that refuse the object, in the order of reading."""
     try:
         return read(document), ()
     except FieldError as error:
@@ -41,7 +41,7 @@ def _mistakes(read: Callable[[Fields], T], document: Fields, first: FieldError) 
 
 
 def _may_follow(error: FieldError, errors: list[FieldError]) -> bool:
-    """Whether a mistake may be there only because of what was left out: in it, or beside what it misses."""
+    """Whether the error may only be a consequence of what was left out, inside of it or next to it."""
     if any(other.path[: len(error.path)] == error.path for other in errors):
         return True
     beside = any(other.path[:-1] == error.path[:-1] for other in errors)
@@ -49,7 +49,9 @@ def _may_follow(error: FieldError, errors: list[FieldError]) -> bool:
 
 
 def _what_to_leave_out(path: Path) -> Path:
-    """The innermost object of a list around a field, else the field itself; of plain values all."""
+    """The path to leave out: the innermost list item around a field, else the field itself, else the whole
+    list.
+    """
     if path and isinstance(path[-1], int):
         return path[:-1]
     steps = [index for index, step in enumerate(path) if isinstance(step, int)]
@@ -57,7 +59,9 @@ def _what_to_leave_out(path: Path) -> Path:
 
 
 def _without(values: Any, path: Path) -> Any:
-    """A copy without what stands at a path. An item leaves a hole, so that the others keep their places."""
+    """A copy without the value at a path. A removed list item leaves a hole, so that the others keep their
+    index.
+    """
     step, rest = path[0], path[1:]
     if isinstance(values, list) and isinstance(step, int) and step < len(values):
         below = _without(values[step], rest) if rest else HOLE

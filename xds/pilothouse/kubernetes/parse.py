@@ -1,7 +1,7 @@
-"""A document becomes an object. What the API server would refuse is refused, and the field named.
+"""Turns a document into an object. Refuses what the API server would refuse, and names the field.
 
-Unknown fields, kinds, versions and annotations of ours do no harm and are warned of. A bad value inside an
-endpoint (an address that is none, port 0) does not refuse its slice: it passes, and is left out later.
+Unknown fields, kinds, versions and annotations with our prefix are warnings. An invalid address or port of an
+endpoint does not refuse its slice; a later step leaves that endpoint out.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from pilothouse.kubernetes.schema import SHAPES, departures
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Locality
 
-# In order of precedence; the beta labels are from before Kubernetes 1.17.
+# In order of precedence. The beta labels are from before Kubernetes 1.17.
 _REGION = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
 _ZONE = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
 _SUB_ZONE = ("topology.pilothouse.dev/subzone", "topology.istio.io/subzone")
 
-# Of each kind the versions in which it has the same fields.
+# The versions of each kind in which its fields are the same.
 _ROUTES = {
     "HTTPRoute": ("v1", "v1beta1"),
     "GRPCRoute": ("v1",),
@@ -42,10 +42,10 @@ _ROUTES = {
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What became of one document: an object, or why it plays no part in routing, or why it is refused.
+    """The result for one document: an object, the reason why it plays no part, or the errors that refuse it.
 
-    `warnings` name what was read as if it were absent. Whoever holds an older version of an object
-    that is `ignored` now has to let go of it.
+    `warnings` name parts that were read as absent. If an object is `ignored` now, an older version of it has
+    to be removed.
     """
 
     object: Object | None = None
@@ -55,7 +55,7 @@ class Parsed:
 
 
 def parse(document: Fields, namespace: str = metadata.DEFAULT_NAMESPACE) -> Parsed:
-    """Read one object of any kind, which is in `namespace` if it states none."""
+    """Read one object of any kind. It is in `namespace` if it states none."""
     try:
         kind, version = document.required("kind"), document.required("apiVersion")
         read = _READERS.get((version, kind))
@@ -76,9 +76,9 @@ def parse(document: Fields, namespace: str = metadata.DEFAULT_NAMESPACE) -> Pars
 
 
 def _unread(document: Fields, kind: str, version: str) -> Parsed:
-    """What is to be said of a kind that plays no part. Raises FieldError for a document without a name."""
+    """The result for a kind that is not read. Raises FieldError if the document has no name."""
     if version in _OUR_VERSIONS:
-        # Every object of these versions has a name. A half-written `kind: Serv` has none yet.
+        # Every object of these versions has a name. A half-written `kind: Serv` does not have one yet.
         document.at("metadata").required("name")
     wrong = mistake(version, kind, _READERS.keys())
     if wrong is None:
@@ -90,14 +90,16 @@ def _unread(document: Fields, kind: str, version: str) -> Parsed:
 
 
 def _within(path: Path, warning: FieldError) -> FieldError:
-    """Some readers know only their annotation, and not that its document is an item of a list."""
+    """The warning with the path of its document, if that is an item of a list. Some readers do not know that
+    path.
+    """
     if warning.path[: len(path)] == path:
         return warning
     return FieldError((*path, *warning.path), warning.message, warning.reason)
 
 
 def _once(warnings: Iterable[FieldError]) -> list[FieldError]:
-    """An object that is refused was read several times."""
+    """The warnings without duplicates. An object with errors is read several times."""
     return [*{(warning.path, warning.message): warning for warning in warnings}.values()]
 
 

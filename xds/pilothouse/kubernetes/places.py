@@ -1,4 +1,4 @@
-"""Where the object stands that something is left out of, so that a person can open the file at that line."""
+"""Finds the object that an omission is about, so that users can open its file at the right line."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pilothouse.model.reasons import Omission
 from pilothouse.model.routing import Route, Rule
 from pilothouse.model.services import Service, ServiceName
 
-#: An object, the file that declares it, and where in it.
+#: An object, the file that declares it, and the place in that file.
 Whereabouts: TypeAlias = tuple[Key, str, Place]
 
 
 class Places:
-    """The declarations that are in force, found by what an omission says."""
+    """The declarations in force, searched by what an omission says."""
 
     def __init__(self, declared: Mapping[Key, tuple[str, Declared]]) -> None:
         self._declared = declared
@@ -31,13 +31,13 @@ class Places:
                     self._slices[one.object.service, canonical_address(address)].add(key)
 
     def of_object(self, omission: Omission) -> Iterator[Whereabouts]:
-        """Of what is named by its kind and name; of nothing if that is not declared."""
+        """The object that the omission names by kind and name. Nothing if it is not declared."""
         key = self._keys.get(omission.what)
         if key is not None:
             yield self._at(key)
 
     def of_part(self, service: Service, omission: Omission) -> Iterator[Whereabouts]:
-        """Of what is left out of a service: a route, a slice, or a part of one; else the Service itself."""
+        """The objects that a service's omission is about: a route or slices, else the Service itself."""
         keys = {
             self._keys.get(omission.what),
             *self._routes(service, omission.what),
@@ -57,14 +57,14 @@ class Places:
                 yield _key(route)
 
     def _slices_with(self, name: ServiceName, what: str) -> set[Key]:
-        """The slices with an address, which may have a port."""
+        """The slices that have the address. The text may have a port after the address."""
         host, _, _ = what.rpartition(":")
         either = canonical_address(what), canonical_address(host.strip("[]"))
         return {key for address in either for key in self._slices.get((name, address), ())}
 
 
 def _said(rule: Rule) -> set[str]:
-    """By what names a rule is left out, or a part of it."""
+    """The names under which a rule, or a part of it, is left out."""
     backends = (*rule.backends, *(mirror.backend for mirror in rule.filters.mirrors))
     return {*map(str, backends), rule.unsupported} - {""}
 

@@ -1,4 +1,4 @@
-"""Where manifests are, and the namespaces of the objects in them that state none."""
+"""Where manifests are, and the default namespace of each place."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pilothouse.kubernetes.metadata import DEFAULT_NAMESPACE, is_label
 
 
 class Root(NamedTuple):
-    """A file or folder of manifests, and the namespace of what is in it and states none."""
+    """A file or folder of manifests, and the namespace of the objects in it that state none."""
 
     path: Path
     namespace: str = DEFAULT_NAMESPACE
 
     @classmethod
     def parse(cls, text: str) -> Root:
-        """From `PATH` or `PATH=NAMESPACE`; whatever exists is a path. Raises ValueError."""
+        """Parse `PATH` or `PATH=NAMESPACE`. The text is a PATH if it exists. Raises ValueError."""
         path, equals, namespace = text.rpartition("=")
         if not equals or "/" in namespace or os.path.lexists(text):
             return cls(Path(text))
@@ -28,7 +28,7 @@ class Root(NamedTuple):
 
 
 class Namespaces:
-    """The namespace of what states none, by the innermost root that its file is in."""
+    """The default namespace of each file: that of the innermost root that contains it."""
 
     def __init__(self, roots: Iterable[Root] = ()) -> None:
         innermost_first = sorted(roots, key=lambda root: len(str(root.path)), reverse=True)
@@ -43,5 +43,5 @@ class Namespaces:
         return DEFAULT_NAMESPACE
 
 
-#: All of them are in `DEFAULT_NAMESPACE`.
+#: Every file has `DEFAULT_NAMESPACE`.
 DEFAULT = Namespaces()

@@ -1,7 +1,7 @@
-"""The fields that the API has, of the kinds that are read: what is none of them is somebody's mistake.
+"""The fields of the kinds that are read. Any other field is a mistake of the author.
 
-From the published types of Kubernetes 1.37 and of the experimental channel of the Gateway API 1.6. Newer
-fields than these are warned of, which does no harm: whatever is unknown is ignored.
+The fields come from the published types of Kubernetes 1.37 and of the Gateway API 1.6, experimental channel.
+Newer fields are warned of as unknown, which does no harm: unknown fields are ignored anyway.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from typing import Any
 
 from pilothouse.kubernetes.fields import FieldError, Path
 
-#: The longest name that is compared with others to guess what was meant.
+#: The longest name that is compared with known names to guess what was meant.
 _LONGEST = 60
-#: How many fields of one document are named: what has more of them is no manifest.
+#: The largest number of unknown fields that are listed. A document with more of them is no manifest.
 _MOST = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The names of an object's fields, and the shapes of those that are objects or lists of objects."""
+    """The names of an object's fields, and the shapes of the fields that hold objects or lists of objects."""
 
     names: frozenset[str]
     inner: Mapping[str, Shape]
 
 
 def departures(document: Mapping[Any, Any], shape: Shape, path: Path = ()) -> Iterable[FieldError]:
-    """The fields of a document that are unknown. Nearly always there are none, so that is found out fast."""
+    """The unknown fields of a document. It is optimised for documents that have none."""
     return () if _fits([document], shape) else islice(_departures(document, shape, path), _MOST)
 
 
 def guess(name: str, known: Iterable[str]) -> str:
-    """The known name that somebody may have meant, as the end of a sentence; empty if there is none."""
+    """The known name that the author may have meant, as the end of a sentence. Empty if there is none."""
     if len(name) > _LONGEST:
         return ""
     alike = [other for other in known if other.lower() == name.lower()]
@@ -43,9 +43,10 @@ def guess(name: str, known: Iterable[str]) -> str:
 
 
 def _fits(found: Sequence[Mapping[Any, Any]], shape: Shape) -> bool:
-    """Whether all of these objects, which stand at one path, have nothing but what the shape has.
+    """Whether none of these objects, all at one path, has a field that the shape lacks.
 
-    Looked at together: a slice of 100 endpoints has as many paths as one of a single endpoint.
+    All items of a list are looked at together, so a slice of 100 endpoints costs as many steps as one of a
+    single endpoint.
     """
     keys: Any = found[0].keys() if len(found) == 1 else set().union(*found)
     if not shape.names.issuperset(keys):
@@ -83,7 +84,7 @@ def _departures(value: object, shape: Shape, path: Path) -> Iterator[FieldError]
 
 
 def _of(names: str = "", /, **inner: Shape) -> Shape:
-    """A shape; what is below the fields in `names` is not looked at."""
+    """A shape in which nothing below the fields in `names` is checked."""
     return Shape(frozenset((*names.split(), *inner)), inner)
 
 
@@ -198,7 +199,7 @@ _GRPC_RULE = _of(
 _CONNECTION_RULE = _of("name", backendRefs=_of(_BACKEND))
 _GRANT = _object("status", spec=_of(**{"from": _of("group kind namespace"), "to": _of("group kind name")}))
 
-#: By kind; every version of a kind that is read has the same fields.
+#: By kind. All versions of a kind that are read have the same fields.
 SHAPES: Mapping[str, Shape] = {
     "Service": _SERVICE,
     "EndpointSlice": _SLICE,

@@ -1,4 +1,4 @@
-"""The part of a cluster that is served, and what the host names and addresses of its services can be."""
+"""The part of a cluster that is served, and which host names and addresses its services may have."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from pilothouse.model.addresses import objection
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
-# Where everything listens that is for its own machine alone: a sidecar's egress, Envoy's admin.
+# Addresses for services of the local machine only, such as a sidecar's egress and Envoy's admin port.
 _OWN = frozenset({"127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
 class ServedCluster:
-    """What an operator says of a cluster. Without `included` namespaces all are; `excluded` ones never are.
+    """What the operator says about a cluster. Without `included`, all namespaces are served, except
+    `excluded` ones.
 
-    `domain` and `suffixes` are what the host names of services end in: the fully qualified ones, and
-    others beside these. Virtual IPs are in one of `service_networks`, if there are any. With
-    `allow_loopback` endpoints may be on loopback addresses, as in a demo on one machine.
+    `domain` is the cluster's DNS domain. `suffixes` are additional suffixes of short host names.
+    `service_networks` contain all virtual IPs. Empty means any network.
+    `allow_loopback` allows endpoints on loopback addresses, as in a demo on one machine.
     """
 
     domain: str = "cluster.local"
@@ -31,13 +32,13 @@ class ServedCluster:
     allow_loopback: bool = False
 
     def serves(self, namespace: str) -> bool:
-        """Whether objects of a namespace count; what is in none, such as a node, does."""
+        """Whether objects of a namespace count. Objects without a namespace, such as Nodes, always do."""
         if not namespace:
             return True
         return namespace not in self.excluded and (not self.included or namespace in self.included)
 
     def virtual_ip_objection(self, address: str) -> str:
-        """Why no sidecar can listen on an IP address; empty if it can."""
+        """Why no sidecar can listen on an IP address. Empty if it can."""
         why = never_virtual(address) or objection(address, self.allow_loopback)
         if why or not self.service_networks:
             return why
@@ -47,7 +48,7 @@ class ServedCluster:
 
 
 def network(text: object) -> Network:
-    """From `10.96.0.0/16` or `fd00::/108`. Raises ValueError."""
+    """Parse `10.96.0.0/16` or `fd00::/108`. Raises ValueError."""
     try:
         return ip_network(str(text))
     except ValueError as error:
@@ -55,11 +56,11 @@ def network(text: object) -> Network:
 
 
 def never_virtual(address: str) -> str:
-    """Why an IP address is no virtual IP, whatever an operator says; empty if it may be one."""
+    """Why an IP address is no virtual IP under any settings. Empty if it may be one."""
     if address in _OWN:
-        return "is the address of every machine's own services"
+        return "is the loopback address that local services use"
     return objection(address, loopback=True)
 
 
-#: All of a cluster, named as Kubernetes does by default.
+#: A whole cluster with Kubernetes' default domain.
 WHOLE = ServedCluster()

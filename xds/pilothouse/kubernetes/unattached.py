@@ -1,4 +1,4 @@
-"""Slices, Endpoints and routes that wait for their Service, and are left out until it comes."""
+"""Slices, Endpoints and routes whose Service does not exist. They are left out until it does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pilothouse.model.services import ServiceName
 
 
 class Unattached:
-    """What waits, by the Service that it names. Costs as much as what changes."""
+    """What waits for a Service, by the name of that Service. The cost is proportional to the change."""
 
     def __init__(self) -> None:
         self._waiting: dict[ServiceName, tuple[Omission, ...]] = {}
@@ -22,9 +22,9 @@ class Unattached:
             yield from self._waiting[name]
 
     def settle(self, name: ServiceName, backings: Collection[Key], routes: Collection[Key]) -> None:
-        """Note what waits for a Service now; nothing, if it is there."""
+        """Record what waits for a Service now. If the Service exists, nothing does."""
         if not backings and not routes and name not in self._waiting:
-            return  # as of most
+            return  # most Services
         why = f"there is no Service {name}"
         waiting = (
             *(Omission(Reason.NO_OWNER, str(key), why) for key in sorted(backings)),
@@ -37,7 +37,7 @@ class Unattached:
 
 
 def services_named(found: Object | None) -> Iterator[ServiceName]:
-    """The Services that an object is, belongs to, or is about."""
+    """The Services that an object is, belongs to, or concerns."""
     if isinstance(found, Service | EndpointSlice | Endpoints):
         yield found.service
     elif isinstance(found, RouteObject):

@@ -1,1 +1,1 @@
-"""What annotations say of weights, places, policy and TLS. One that makes no sense counts as absent."""
+"""Annotations for weights, localities, policy and TLS. An invalid value counts as absent, with a warning."""

@@ -1,4 +1,4 @@
-"""Which annotations of ours there are, and on which kinds: any other one is somebody's mistake."""
+"""The annotations that Pilothouse reads, by kind. Any other one with our prefix is a mistake."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     policies.TCP_KEEPALIVE: ("Service",),
     policies.CONNECT_TIMEOUT: ("Service",),
     subsets.SUBSET_LABELS: ("Service",),
-    # Of the others it is a mistake of its own, which fails the route.
+    # On a TCPRoute or TLSRoute it is a mistake that fails the route, so it is reported elsewhere.
     subsets.SUBSET: ("HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"),
     tls.ORIGINATE_TLS: ("Service",),
 }
 
 
 def strangers(kind: str, document: Fields) -> list[FieldError]:
-    """The annotations of an object that have our prefix and say nothing; and those that are labels."""
+    """Warnings of annotations with our prefix that this kind does not have, and of labels with our prefix."""
     meta = document.values.get("metadata")
     if not isinstance(meta, dict):
         return []

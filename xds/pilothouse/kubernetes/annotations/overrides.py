@@ -1,4 +1,4 @@
-"""Weight and place as people set them in annotations. One that makes no sense counts as absent."""
+"""Annotations for weight, locality and visibility. An invalid value counts as absent, with a warning."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ ENDPOINT_WEIGHTS = "pilothouse.dev/endpoint-weights"
 LOCALITY = "pilothouse.dev/locality"
 EXPORT_TO = "pilothouse.dev/export-to"
 
-_BY_NODE = "the place is that of the slice and the node"
+_BY_NODE = "the locality is that of the slice and the node"
 
 Warn = Callable[[FieldError], None]
 
 
 def weight(annotations: Mapping[str, str], warn: Warn, otherwise: str) -> int | None:
-    """`pilothouse.dev/weight`: 0..65535, where 0 is maintenance. None where there is none that is valid.
+    """`pilothouse.dev/weight`: 0..65535, where 0 is maintenance. None if the annotation is absent or invalid.
 
-    `otherwise` says what the weight is then.
+    `otherwise` says in the warning which weight is used then.
     """
     text = annotations.get(WEIGHT)
     return None if text is None else _weight(text, WEIGHT, "", f"the weight is {otherwise}", warn)
 
 
 def endpoint_weights(annotations: Mapping[str, str], warn: Warn) -> tuple[tuple[str, int], ...]:
-    """`pilothouse.dev/endpoint-weights`: a JSON object that maps canonical address to weight, sorted."""
+    """`pilothouse.dev/endpoint-weights`: a JSON object of address and weight. Returns canonical addresses,
+    sorted.
+    """
     text = annotations.get(ENDPOINT_WEIGHTS)
     if text is None:
         return ()
@@ -47,7 +49,9 @@ def endpoint_weights(annotations: Mapping[str, str], warn: Warn) -> tuple[tuple[
         return ()
     weights: dict[str, int] = {}
     for address, value in values.items():
-        parsed = _weight(value, ENDPOINT_WEIGHTS, f"{address}: ", "this address has none of its own", warn)
+        parsed = _weight(
+            value, ENDPOINT_WEIGHTS, f"{address}: ", "this address has no weight of its own", warn
+        )
         if parsed is not None:
             weights[canonical_address(address)] = parsed
     return tuple(sorted(weights.items()))
@@ -66,7 +70,7 @@ def locality(annotations: Mapping[str, str], warn: Warn) -> Locality | None:
 
 
 def exported_to(annotations: Mapping[str, str], namespace: str, warn: Warn) -> frozenset[str] | None:
-    """`pilothouse.dev/export-to`: namespaces, of which `.` is its own; `*` is all, and `~` is none."""
+    """`pilothouse.dev/export-to`: a list of namespaces. `.` is the object's own, `*` is all, `~` is none."""
     items = [item for item in re.split(r"[\s,]+", annotations.get(EXPORT_TO, "*")) if item]
     namespaces = frozenset(namespace if item == "." else item for item in items)
     if "*" in namespaces:
@@ -77,7 +81,7 @@ def exported_to(annotations: Mapping[str, str], namespace: str, warn: Warn) -> f
     rest = namespaces - {*wrong}
     if wrong or not namespaces:
         shown, to = ", ".join(wrong) or "nothing", ", ".join(sorted(rest)) or "no namespace"
-        # What was to be hidden from some must not be shown to all because of a slip of the pen.
+        # A typo must not show a Service to namespaces that it was meant to be hidden from.
         warn(annotation_error(EXPORT_TO, f'"{shown}" is not a namespace and is left out; exported to {to}'))
     return rest
 
@@ -89,7 +93,7 @@ def _weight(value: object, annotation: str, whose: str, otherwise: str, warn: Wa
         message = f'{whose}"{shown}" is not a whole number from 0 to {MAX_WEIGHT} and is ignored; {otherwise}'
         warn(annotation_error(annotation, message))
         return None
-    # Compared by length first: Python refuses to read integers of thousands of digits.
+    # Check the length first: Python refuses to convert integers of thousands of digits.
     digits = text.lstrip("0")
     if len(digits) > 5 or int(digits or "0") > MAX_WEIGHT:
         message = f"{whose}{text[:20]} is more than {MAX_WEIGHT} and counts as {MAX_WEIGHT}"

@@ -1,7 +1,7 @@
-"""Which clients of a Service get which of its endpoints first: what its spec says, and its annotations.
+"""Which endpoints a client gets first, from the spec and the annotations of a Service.
 
-Both rules are written `FROM<sep>TO,TO;FROM<sep>TO`, where a place is `region`, `region/zone` or
-`region/zone/sub-zone`, and a part that is `*` or left out may be anything:
+Both kinds of rules have the form `FROM<sep>TO,TO;FROM<sep>TO`. A place is `region`, `region/zone` or
+`region/zone/sub-zone`. A part that is `*` or missing matches anything:
 
     pilothouse.dev/failover:   eu=us,ap; us/a=us/b,none
     pilothouse.dev/distribute: eu/a: eu/a=80, eu/b=15, eu/c=5
@@ -36,7 +36,7 @@ R = TypeVar("R", Failover, Distribution)
 
 
 def placement(spec: Fields, annotations: Mapping[str, str], warn: Warn) -> Placement:
-    """Read what a Service says. Raises FieldError where the API server would refuse it."""
+    """The placement of a Service. Raises FieldError if the API server would refuse the spec."""
     found = Placement(
         local=_one_of(spec, "internalTrafficPolicy", ("", "Cluster", "Local")) == "Local",
         prefer=_PREFERENCES[_one_of(spec, "trafficDistribution", tuple(_PREFERENCES))],
@@ -53,7 +53,7 @@ def placement(spec: Fields, annotations: Mapping[str, str], warn: Warn) -> Place
 def _one_of(spec: Fields, field: str, known: tuple[str, ...]) -> str:
     text = spec.text(field)
     if text not in known:
-        raise spec.error(field, f'"{text}" is none of {", ".join(filter(None, known))}')
+        raise spec.error(field, f'"{text}" is not one of {", ".join(filter(None, known))}')
     return text
 
 
@@ -74,7 +74,7 @@ def _hints(annotations: Mapping[str, str], warn: Warn) -> bool:
 
 
 def _overprovisioning(annotations: Mapping[str, str], warn: Warn) -> int:
-    """In percent; 0 where there is none that is valid."""
+    """The overprovisioning factor in percent. 0 if the annotation is absent or invalid."""
     text = annotations.get(OVERPROVISIONING)
     if text is None:
         return 0
@@ -86,7 +86,7 @@ def _overprovisioning(annotations: Mapping[str, str], warn: Warn) -> int:
 
 
 def _rules(annotations: Mapping[str, str], name: str, read: Callable[[str], R], warn: Warn) -> tuple[R, ...]:
-    """The rules of an annotation, those for smaller places first; none that cannot be understood."""
+    """The valid rules of an annotation, the most specific first."""
     rules: list[R] = []
     wrong: list[str] = []
     for text in filter(None, map(str.strip, annotations.get(name, "").split(";"))):
@@ -101,7 +101,7 @@ def _rules(annotations: Mapping[str, str], name: str, read: Callable[[str], R], 
 
 
 def _failover(text: str) -> Failover:
-    """`FROM=TO,TO,none`, or `none` for all clients."""
+    """`FROM=TO,TO,none`, or `none` for all clients. Raises ValueError."""
     if text == "none":
         return Failover(NOWHERE, (), only=True)
     place, equals, targets = text.partition("=")
@@ -116,7 +116,7 @@ def _failover(text: str) -> Failover:
 
 
 def _distribution(text: str) -> Distribution:
-    """`FROM: TO=SHARE, TO=SHARE`."""
+    """`FROM: TO=SHARE, TO=SHARE`. Raises ValueError."""
     place, colon, shares = text.partition(":")
     if not colon:
         raise ValueError("is not FROM: TO=SHARE, TO=SHARE")
@@ -143,7 +143,7 @@ def _place(text: str) -> Locality:
 
 
 def _breadth(place: Locality) -> int:
-    """How many parts may be anything."""
+    """How many parts of the place match anything."""
     return place.count("")
 
 

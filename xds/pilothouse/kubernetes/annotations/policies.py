@@ -1,4 +1,4 @@
-"""How clients are to call a Service, as its annotations say. What makes no sense counts as absent."""
+"""Annotations for the policy of a Service. An invalid value counts as absent, with a warning."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ _ANNOTATIONS = frozenset(
     }
 )
 
-# As RFC 9110, 5.6.2 has it; what Envoy refuses in a name is none of these either.
+# A token of RFC 9110, 5.6.2. Envoy refuses no name that is one.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}", re.ASCII)
 _PATH = re.compile(r"/[!-~]{0,1023}")
 _MOST_TTL_MS = 365 * 24 * 3_600_000
 _SLOWLY = (Balance.ROUND_ROBIN, Balance.LEAST_REQUEST)
 _COUNT = whole(1, 2**31 - 1)
 
-_UNLIMITED = "1024, as of every Service"
+_UNLIMITED = "1024, the default"
 _LIMITS = {
     "max-connections": Setting("max_connections", _COUNT, _UNLIMITED),
     "max-pending-requests": Setting("max_pending_requests", _COUNT, _UNLIMITED),
@@ -90,9 +90,9 @@ _TIMEOUT = {"timeout": Setting("timeout_ms", duration(1, 3_600_000), "2s")}
 
 
 def policy(affinity: bool, annotations: Mapping[str, str], warn: Warn) -> Policy:
-    """Read what a Service says; `affinity` is whether its clients are to stay at an endpoint."""
+    """The policy of a Service. `affinity`: sessionAffinity asks to keep each client at one endpoint."""
     if not affinity and _ANNOTATIONS.isdisjoint(annotations):
-        return PLAIN  # as of most
+        return PLAIN  # most Services
     balance, hash_on = _spread(affinity, annotations, warn)
     found = Policy(
         balance=balance,
@@ -109,7 +109,7 @@ def policy(affinity: bool, annotations: Mapping[str, str], warn: Warn) -> Policy
 
 
 def _spread(affinity: bool, annotations: Mapping[str, str], warn: Warn) -> tuple[Balance, HashOn | None]:
-    """What chooses an endpoint, and by what. Affinity, or something to hash, means: by a hash."""
+    """The load-balancing policy, and what it hashes. Affinity and `hash-on` both imply a hash."""
     text, hash_on, why = annotations.get(HASH_ON), None, "is ignored"
     try:
         hash_on = _hashed(text.strip()) if text is not None else None
@@ -123,17 +123,17 @@ def _spread(affinity: bool, annotations: Mapping[str, str], warn: Warn) -> tuple
 
 
 def _balance(hashes: bool, affinity: bool, annotations: Mapping[str, str], warn: Warn) -> Balance:
-    """What is asked for; without that, what goes with the rest."""
+    """The policy that the annotation names. Without one, the default for the other settings."""
     otherwise = Balance.MAGLEV if hashes else Balance.ROUND_ROBIN
     text = annotations.get(LOAD_BALANCING)
     if text is None:
         return otherwise
     known = {balance.value: balance for balance in Balance}
-    found, why = known.get(text.strip()), f"is none of {', '.join(known)}"
+    found, why = known.get(text.strip()), f"is not one of {', '.join(known)}"
     if found is not None and (found.by_hash or not affinity):
         return found
     if found is not None:
-        why = "keeps nobody at an endpoint, as sessionAffinity wants it,"
+        why = "does not keep a client at one endpoint, as sessionAffinity asks,"
     warn(annotation_error(LOAD_BALANCING, f'"{text}" {why} and is ignored; it is {otherwise.value}'))
     return otherwise
 
@@ -152,7 +152,7 @@ def _hashed(text: str) -> HashOn:
             return HashOn("header", name.lower())
         if kind == "query":
             return HashOn("query", name)
-    raise ValueError("is none of client, header:NAME, query:NAME, cookie:NAME, cookie:NAME:TTL")
+    raise ValueError("is not one of client, header:NAME, query:NAME, cookie:NAME, cookie:NAME:TTL")
 
 
 def _circuit_breaking(annotations: Mapping[str, str], warn: Warn) -> CircuitBreaking | None:
@@ -163,28 +163,28 @@ def _circuit_breaking(annotations: Mapping[str, str], warn: Warn) -> CircuitBrea
 def _outliers(annotations: Mapping[str, str], warn: Warn) -> Outliers:
     settings = Settings(annotations, OUTLIER_DETECTION, warn, "switch")
     switch = settings.take("switch")
-    if switch in ("off", "false"):  # to YAML, the same word
-        settings.reject_rest(f'goes with "{switch}" in vain')
+    if switch in ("off", "false"):  # YAML reads both as the same word
+        settings.reject_rest(f'has no effect beside "{switch}"')
         return "off"
     found = settings.read(_OUTLIERS)
     if switch:
-        otherwise = "the rest counts" if found else "it is as of every Service"
+        otherwise = "the rest counts" if found else "the default is in force"
         settings.reject(switch, "is neither off nor key=value", otherwise)
     return OutlierDetection(**found) if found else None
 
 
 def _health_check(annotations: Mapping[str, str], warn: Warn) -> HealthCheck | None:
-    """`http, path=/healthz`, `tcp` or `grpc, service=NAME`, and how often."""
+    """`http, path=/healthz`, `tcp` or `grpc, service=NAME`, and then the intervals and thresholds."""
     if HEALTH_CHECK not in annotations:
         return None
     settings = Settings(annotations, HEALTH_CHECK, warn, "kind")
     word, path, service = settings.take("kind"), settings.take("path"), settings.take("service")
     kind = next((kind for kind in get_args(CheckProtocol) if kind == word), None)
     if kind is None:
-        settings.reject(word, "is none of http, tcp, grpc", "endpoints are not checked")
+        settings.reject(word, "is not one of http, tcp, grpc", "endpoints are not checked")
         return None
     if kind == "http" and path and not _PATH.fullmatch(path):
-        settings.reject(f"path={path}", "is no path", "path is /")
+        settings.reject(f"path={path}", "is not a path", "path is /")
         path = ""
     for other, text in (("http", path), ("grpc", service)):
         if text and kind != other:
@@ -199,7 +199,7 @@ def _slow_start(annotations: Mapping[str, str], balance: Balance, warn: Warn) ->
         return None
     settings = Settings(annotations, SLOW_START, warn, "window")
     if balance not in _SLOWLY:
-        settings.reject(annotations[SLOW_START], f"does not go with {balance.value}", _AT_ONCE)
+        settings.reject(annotations[SLOW_START], f"is not supported by {balance.value}", _AT_ONCE)
         return None
     found = settings.read(_SLOW)
     if "window_ms" in found:

@@ -1,4 +1,4 @@
-"""Endpoints told apart by labels of their Pods: which labels of a Service, and which values for a route."""
+"""Annotations for subsets: the Pod labels that divide a Service, and the values that a route chooses."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pilothouse.model.routing import Labels
 SUBSET_LABELS = "pilothouse.dev/subset-labels"
 SUBSET = "pilothouse.dev/subset"
 
-# A sidecar keeps its endpoints once more for each combination of labels.
+# A sidecar stores the endpoints once more for each combination of labels.
 _MOST = 3
-# That of an endpoint, by which it is told apart already.
+# Pilothouse already uses this key to tell endpoints of headless services apart.
 _RESERVED = "hostname"
 
 
 def subset_labels(annotations: Mapping[str, str], warn: Warn) -> tuple[str, ...]:
-    """Of a Service: the labels of its Pods by which it can be divided, sorted."""
+    """The Pod labels that divide the endpoints of a Service into subsets, sorted."""
     items = list(dict.fromkeys(_items(annotations.get(SUBSET_LABELS, ""))))
     keys = [key for key in items if is_label_key(key) and key != _RESERVED]
     wrong = [f'"{key}" is not the key of a label' for key in items if key not in keys]
-    wrong += [f'"{key}" is one more than {_MOST} labels' for key in keys[_MOST:]]
+    wrong += [f'"{key}" exceeds the limit of {_MOST} labels' for key in keys[_MOST:]]
     rest = tuple(sorted(keys[:_MOST]))
     for message in wrong:
         shown = ", ".join(rest) or "nothing"
@@ -32,7 +32,7 @@ def subset_labels(annotations: Mapping[str, str], warn: Warn) -> tuple[str, ...]
 
 
 def subset(annotations: Mapping[str, str]) -> Labels:
-    """Of a route: `version=v2, track=canary`, sorted. Raises ValueError for anything else."""
+    """The subset of a route, such as `version=v2, track=canary`, sorted. Raises ValueError if invalid."""
     text = annotations.get(SUBSET)
     if text is None:
         return ()
@@ -42,7 +42,7 @@ def subset(annotations: Mapping[str, str]) -> Labels:
         if not (equals and is_label_key(key) and key != _RESERVED and value and is_label_value(value)):
             raise ValueError(f'"{item}" is not LABEL=VALUE')
         if found.setdefault(key, value) != value:
-            raise ValueError(f'"{key}" is there twice')
+            raise ValueError(f'"{key}" appears twice')
     if not found:
         raise ValueError(f'"{text}" is not LABEL=VALUE')
     return tuple(sorted(found.items()))

@@ -1,4 +1,4 @@
-"""Annotations that hold settings: `http, path=/healthz, interval=5s`. Nonsense counts as absent."""
+"""The syntax of annotations such as `http, path=/healthz, interval=5s`. Invalid parts count as absent."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pilothouse.kubernetes.fields import annotation_error
 
 T = TypeVar("T")
 
-#: Makes a value of a text, or raises ValueError that says what is wrong with it.
+#: Converts the text of a value. Raises ValueError with a message that says what is wrong.
 Read: TypeAlias = Callable[[str], T]
 
 _MOST_MS = 24 * 3_600_000
 
 
 class Setting(NamedTuple, Generic[T]):
-    """What a key is called here, how its text is read, and in words what holds without it."""
+    """The field that a key sets, how to read its text, and what a warning says about its default."""
 
     field: str
     read: Read[T]
@@ -26,7 +26,7 @@ class Setting(NamedTuple, Generic[T]):
 
 
 class Settings:
-    """What one annotation says. `first` is the key of what comes first, if that is no `key=value`."""
+    """The settings of one annotation. A first item that is no `key=value` is stored under the key `first`."""
 
     def __init__(self, annotations: Mapping[str, str], name: str, warn: Warn, first: str = "") -> None:
         self._name, self._warn = name, warn
@@ -42,29 +42,30 @@ class Settings:
 
     def _put(self, key: str, value: str) -> None:
         if key in self._values:
-            self.reject(f"{key}={self._values[key]}", f'comes before "{key}={value}"')
+            self.reject(f"{key}={self._values[key]}", f'is overridden by "{key}={value}"')
         self._values[key] = value
 
     def reject(self, what: str, why: str, otherwise: str = "") -> None:
-        """Warn of a part that is left out; `otherwise` says what holds in its place."""
+        """Warn that a part is ignored. `otherwise` says what is in force instead."""
         message = f'"{what}" {why} and is ignored'
         self._warn(annotation_error(self._name, f"{message}; {otherwise}" if otherwise else message))
 
     def reject_rest(self, why: str) -> None:
-        """Warn of all that has not been taken."""
+        """Warn that all settings which have not been taken are ignored."""
         for key, text in self._values.items():
             self.reject(f"{key}={text}", why)
 
     def read(self, known: Mapping[str, Setting[T]], without: str = "") -> dict[str, T]:
-        """The values of the known keys by what they are called here; warns of all others.
+        """The values of the known keys, by field. Warns of all other keys.
 
-        `without` says what holds if there is none, where that is not what the keys have each by itself.
+        `without` says what is in force if no value can be read. By default, each key's own `otherwise` says
+        it.
         """
         found: dict[str, T] = {}
         wrong: list[tuple[str, str, str]] = []
         for key, text in self._values.items():
             if key not in known:
-                self.reject(key, f"is none of {', '.join(known)}")
+                self.reject(key, f"is not one of {', '.join(known)}")
                 continue
             setting = known[key]
             try:
@@ -76,17 +77,17 @@ class Settings:
         return found
 
     def take(self, key: str) -> str:
-        """The text of one key, which is not read any more; empty without one."""
+        """Remove a key and return its text, which is empty if the key is absent."""
         return self._values.pop(key, "")
 
 
 def duration(least_ms: int = 1, most_ms: int = _MOST_MS) -> Read[int]:
-    """Reads `250ms`, `5s`, `1m30s`; into milliseconds."""
+    """A reader of durations such as `250ms`, `5s` or `1m30s`. It returns milliseconds."""
 
     def read(text: str) -> int:
         found = milliseconds(text)
         if found is None:
-            raise ValueError("is no duration such as 5s or 250ms")
+            raise ValueError("is not a duration such as 5s or 250ms")
         if not least_ms <= found <= most_ms:
             raise ValueError(f"is not between {least_ms} ms and {most_ms / 1000:g} s")
         return found
@@ -95,7 +96,7 @@ def duration(least_ms: int = 1, most_ms: int = _MOST_MS) -> Read[int]:
 
 
 def whole(least: int, most: int) -> Read[int]:
-    """Reads a whole number."""
+    """A reader of whole numbers."""
 
     def read(text: str) -> int:
         digits = text.lstrip("0") or text[:1]

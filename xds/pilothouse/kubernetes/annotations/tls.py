@@ -1,4 +1,4 @@
-"""Whether a sidecar is to speak TLS to the endpoints of a Service, and to whom: off unless asked for."""
+"""The annotation by which sidecars speak TLS to the endpoints of a Service. Off by default."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _PLAIN = "sidecars speak no TLS"
 
 
 def upstream_tls(annotations: Mapping[str, str], warn: Warn) -> UpstreamTls | None:
-    """`on`, or `server-name=api.example.com, ca=/path/of/a/file`. What makes no sense counts as absent."""
+    """`on`, or `server-name=api.example.com, ca=/path/of/a/file`. An invalid value counts as absent."""
     if ORIGINATE_TLS not in annotations:
         return None
     settings = Settings(annotations, ORIGINATE_TLS, warn, "switch")
     switch = settings.take("switch")
-    switch = {"true": "on"}.get(switch, switch)  # to YAML, the same word
+    switch = {"true": "on"}.get(switch, switch)  # YAML reads both as the same word
     found = settings.read(_PARTS, "" if switch == "on" else _PLAIN)
     if switch not in ("", "on"):
         settings.reject(switch, "is neither on nor key=value", "the rest counts" if found else _PLAIN)
@@ -37,7 +37,7 @@ def _server_name(text: str) -> str:
 
 def _ca(text: str) -> str:
     if not (text.startswith("/") and text.isprintable()):
-        raise ValueError("is not the absolute path of a file beside the sidecar")
+        raise ValueError("is not the absolute path of a file on the sidecar's machine")
     return text
 
 

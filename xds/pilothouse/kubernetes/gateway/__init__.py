@@ -1,4 +1,4 @@
-"""Reading `gateway.networking.k8s.io`: routes whose parents are Services (GAMMA), and ReferenceGrants."""
+"""Reads `gateway.networking.k8s.io`: routes whose parents are Services (GAMMA), and ReferenceGrants."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pilothouse.model.routing import RouteKind, Rule
 
 
 def _connection_rule(item: Fields, namespace: str, session_name: str, warn: Warn) -> Rule:
-    """A rule of a TCPRoute or TLSRoute, which says no more than where connections go."""
+    """A rule of a TCPRoute or TLSRoute. It says only where connections go."""
     attempt = Attempt(warn)
     return Rule(backends=attempt((), backends, item, namespace, warn), unsupported=attempt.why)
 
@@ -34,7 +34,9 @@ _RULES: Mapping[RouteKind, Callable[[Fields, str, str, Warn], Rule]] = {
 
 
 def route(document: Fields, warn: Warn) -> RouteObject | Omission:
-    """Read a route, or tell why it plays no part. Raises FieldError where the API server would refuse it."""
+    """Read a route. Returns an Omission if it plays no part. Raises FieldError if the API server would refuse
+    it.
+    """
     kind = RouteKind(document.required("kind"))
     meta = metadata.namespaced(document)
     if "spec" not in document:
@@ -53,7 +55,7 @@ def route(document: Fields, warn: Warn) -> RouteObject | Omission:
     if not parents:
         return Omission(Reason.NO_SUCH_PARENT, str(key), "no parentRefs of kind Service")
     if len(parents) == len(refs) and kind.of_requests and "hostnames" in spec:
-        why = "is not looked at: a request to a Service has asked for that by its name already"
+        why = "is ignored: a request names the Service, and no other host name"
         warn(FieldError((*spec.path, "hostnames"), why, Reason.UNSUPPORTED_FIELD))
     return RouteObject(kind, meta.namespace, meta.name, parents, rules, meta.created)
 
@@ -78,7 +80,7 @@ def grant(document: Fields, warn: object) -> Grant:
 def _in_subset(
     kind: RouteKind, rules: tuple[Rule, ...], annotations: Mapping[str, str], warn: Warn
 ) -> tuple[Rule, ...]:
-    """The rules for some endpoints alone, if the route says so. What it says is not passed over."""
+    """The rules, limited to the subset that the route names. If the annotation is invalid, all rules fail."""
     try:
         found = subset(annotations)
         if found and not kind.of_requests:
@@ -90,7 +92,7 @@ def _in_subset(
 
 
 def _session_name(key: Key, rule: int) -> str:
-    """What a session is called that has no name: two rules should not take each other's for their own."""
+    """The name of a session that has none. It differs between rules, so that they do not share cookies."""
     return f"session-{sha256(f'{key}/{rule}'.encode()).hexdigest()[:8]}"
 
 

@@ -1,4 +1,4 @@
-"""Which routes are attached to which Service, and which of their backends are granted to them."""
+"""Which routes are attached to which Service, and for which backends they have a grant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pilothouse.structures.index import Index
 
 
 class Routes:
-    """The routes and grants of a cluster. A change costs as much as the routes that it is about."""
+    """The routes and grants of a cluster. The cost of a change is proportional to the routes that it
+    concerns.
+    """
 
     def __init__(self) -> None:
         self._routes: dict[Key, RouteObject] = {}
@@ -35,7 +37,7 @@ class Routes:
             self._grants[key] = new
 
     def concerned(self, changed: RouteObject | Grant) -> Iterator[ServiceName]:
-        """The parents of a route, and of all routes that a grant may be about."""
+        """The parents of a route, or of all routes that a grant may concern."""
         if isinstance(changed, RouteObject):
             yield from _services(changed)
             return
@@ -45,13 +47,13 @@ class Routes:
                 yield from _services(route)
 
     def naming(self, name: ServiceName) -> Collection[Key]:
-        """The routes that a Service is a parent of, whether or not it is there."""
+        """The routes that name a Service as a parent, whether or not the Service exists."""
         return self._by_parent.at(name)
 
     def attached(
         self, name: ServiceName, ports: Iterable[Port]
     ) -> tuple[tuple[Route, ...], tuple[Omission, ...]]:
-        """The routes of a service, the oldest first, and what of them is left out."""
+        """The routes of a service, the oldest first, and the attachments that are left out."""
         found: list[Route] = []
         left_out: list[Omission] = []
         for key in sorted(self._by_parent.at(name)):
@@ -68,7 +70,7 @@ class Routes:
                     left_out.append(Omission(Reason.NO_SUCH_PARENT, str(key), what))
                 else:
                     found.append(self._route(route, number))
-        # "~" sorts after every time: what does not say when it was created is the youngest.
+        # "~" sorts after every time, so a route without a creation time counts as the youngest.
         found.sort(key=lambda route: (route.created or "~", route.namespace, route.name, route.port))
         return tuple(found), tuple(left_out)
 
@@ -91,7 +93,7 @@ def _services(route: RouteObject) -> set[ServiceName]:
 
 
 def _number(parent: Parent, ports: Iterable[Port]) -> int | None:
-    """The number of the port that a parentRef means, 0 for all; None if there is no such port."""
+    """The number of the port that a parentRef names; 0 for all ports; None if there is no such port."""
     if not parent.port and not parent.section:
         return 0
     for port in ports:

@@ -1,4 +1,4 @@
-"""Backends and what is done to the headers of the requests to them."""
+"""Backends of a rule, and the changes to the headers of requests to them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ _MOST_TOGETHER = 2**32 - 1
 
 
 def backends(item: Fields, namespace: str, warn: Warn) -> tuple[Backend, ...]:
-    """`backendRefs`. Raises FieldError for what makes no sense, Unsupported for too much of it."""
+    """Read `backendRefs`. Raises FieldError for an invalid value, Unsupported if the weights add up to too
+    much.
+    """
     found = tuple(backend(ref, namespace, warn) for ref in item.each("backendRefs"))
     if sum(each.weight for each in found) > _MOST_TOGETHER:
-        raise unsupported(item, "backendRefs", f"have more than {_MOST_TOGETHER} as the sum of their weights")
+        raise unsupported(item, "backendRefs", f"have weights whose sum exceeds {_MOST_TOGETHER}")
     return found
 
 
 def backend(ref: Fields, namespace: str, warn: Warn) -> Backend:
-    """One of `backendRefs`, or that of a mirror. One that cannot be had is told, and is `unsupported`."""
+    """Read one of `backendRefs` or the backend of a mirror. One that is not supported is warned of and
+    marked.
+    """
     name, where = ref.required("name"), ref.text("namespace") or namespace
     attempt = Attempt(warn)
     port = attempt(0, _port, ref)
@@ -34,7 +38,7 @@ def backend(ref: Fields, namespace: str, warn: Warn) -> Backend:
 
 
 def header_change(item: Fields) -> HeaderChange:
-    """A HTTPHeaderFilter; names in lower case, and of equal ones the first. Raises Unsupported."""
+    """Read an HTTPHeaderFilter. Names are in lower case; the first of equal names wins."""
     removed = (header_name(item, "remove", name) for name in item.texts("remove"))
     return HeaderChange(_pairs(item, "set"), _pairs(item, "add"), tuple(dict.fromkeys(removed)))
 

@@ -15,7 +15,7 @@ _MOST_SECONDS = 2**31 - 1
 
 
 def cors(item: Fields) -> Cors:
-    """Read the filter. Raises Unsupported for what no browser sends, FieldError for what makes no sense."""
+    """Read the filter. Raises Unsupported if no browser sends such a value, FieldError if it is invalid."""
     max_age = item.integer("maxAge")
     if max_age is not None and not 1 <= max_age <= _MOST_SECONDS:
         raise item.error("maxAge", f"{max_age} is not in 1..{_MOST_SECONDS}")
@@ -31,7 +31,7 @@ def cors(item: Fields) -> Cors:
 
 
 def _origin(item: Fields, text: str) -> Origin:
-    """An origin as browsers state it: in lower case, and without the port that its scheme has anyway."""
+    """An origin as browsers send it: in lower case, without the default port of its scheme."""
     if text != "*" and not _ORIGIN.fullmatch(text):
         raise unsupported(
             item, "allowOrigins", f"{text[:60]!r} is not an origin such as https://www.example.com"

@@ -1,4 +1,4 @@
-"""Filters of a rule: what is done to its requests beside choosing a backend."""
+"""Filters of a rule: what it does to requests apart from choosing a backend."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pilothouse.kubernetes.gateway.cors import cors
 from pilothouse.kubernetes.gateway.limits import host, path, unsupported
 from pilothouse.model.routing import Filters, Mirror, PathChange, Redirect
 
-# The field in which each filter says more.
+# The field that holds the settings of each filter.
 _FILTERS = {
     "RequestHeaderModifier": "requestHeaderModifier",
     "ResponseHeaderModifier": "responseHeaderModifier",
@@ -23,7 +23,7 @@ _MILLION = 1_000_000
 
 
 def filters(item: Fields, namespace: str, warn: Warn) -> Filters:
-    """`filters` of a rule. Raises Unsupported for one that is not to be had."""
+    """Read the `filters` of a rule. Raises Unsupported if one of them is not supported."""
     found = Filters()
     for each in item.each("filters"):
         kind = each.required("type")
@@ -34,7 +34,7 @@ def filters(item: Fields, namespace: str, warn: Warn) -> Filters:
             raise each.error(field, f"is required for {kind}")
         found = _with_filter(found, kind, each.at(field), namespace, warn)
     if found.cors is not None and found.redirect is not None:
-        raise unsupported(item, "filters", "Envoy knows no CORS for a redirect")
+        raise unsupported(item, "filters", "Envoy does not support CORS for a redirect")
     return found
 
 
@@ -57,7 +57,7 @@ def _with_filter(found: Filters, kind: str, inner: Fields, namespace: str, warn:
 def _redirect(item: Fields) -> Redirect:
     status = item.integer("statusCode") or 302
     if status not in _STATUSES:
-        raise item.error("statusCode", f"{status} is none of {', '.join(map(str, _STATUSES))}")
+        raise item.error("statusCode", f"{status} is not one of {', '.join(map(str, _STATUSES))}")
     scheme = item.text("scheme")
     if scheme not in ("", "http", "https"):
         raise item.error("scheme", f'"{scheme}" is neither http nor https')

@@ -1,4 +1,4 @@
-"""Rules of a GRPCRoute: a method is a path, `/service/method`, so these are rules of HTTP."""
+"""Rules of a GRPCRoute. A method is the path `/service/method`, so they become rules of HTTP."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ANY = "[^/]+"
 
 
 def grpc_rule(item: Fields, namespace: str, session_name: str, warn: Warn) -> Rule:
-    """Read a rule. Raises FieldError where the API server would refuse it."""
+    """Read a rule. Raises FieldError if the API server would refuse it."""
     matches = tuple(_match(each, warn) for each in item.each("matches"))
     return request_rule(item, matches, namespace, session_name, warn)
 

@@ -1,4 +1,4 @@
-"""Rules of an HTTPRoute, and what those of a GRPCRoute have in common with them."""
+"""Rules of an HTTPRoute, and the parts that rules of a GRPCRoute share with them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_BYTES = 1_024
 
 
 def http_rule(item: Fields, namespace: str, session_name: str, warn: Warn) -> Rule:
-    """Read a rule. Raises FieldError where the API server would refuse it."""
+    """Read a rule. Raises FieldError if the API server would refuse it."""
     matches = tuple(_match(each, warn) for each in item.each("matches"))
     found = request_rule(item, matches, namespace, session_name, warn)
     attempt, timeouts = Attempt(warn), item.at("timeouts")
@@ -34,7 +34,9 @@ def http_rule(item: Fields, namespace: str, session_name: str, warn: Warn) -> Ru
 def request_rule(
     item: Fields, matches: tuple[Match, ...], namespace: str, session_name: str, warn: Warn
 ) -> Rule:
-    """What a rule of an HTTPRoute and of a GRPCRoute say alike. What cannot be had makes it `unsupported`."""
+    """The parts that rules of HTTPRoutes and GRPCRoutes share. If one is not supported, the rule is
+    `unsupported`.
+    """
     attempt, matches = Attempt(warn), matches or (Match(),)
     to = attempt((), backends, item, namespace, warn)
     done = attempt(NO_FILTERS, filters, item, namespace, warn)
@@ -45,7 +47,7 @@ def request_rule(
 
 
 def headers(item: Fields, attempt: Attempt) -> tuple[Field, ...]:
-    """Header matches; of equal names the first counts, whatever the case."""
+    """Read header matches. The first of equal names wins, in any case."""
     found: dict[str, Field] = {}
     for each in item.each("headers"):
         field = attempt(None, _header, each, each.required("name"))
@@ -58,7 +60,7 @@ def _match(item: Fields, warn: Warn) -> Match:
     attempt = Attempt(warn)
     method = item.text("method")
     if method and method not in _METHODS:
-        raise item.error("method", f'"{method}" is none of {", ".join(_METHODS)}')
+        raise item.error("method", f'"{method}" is not one of {", ".join(_METHODS)}')
     path = attempt(Path(), _path, item.at("path"))
     match = Match(path, method, headers(item, attempt), _query(item, attempt))
     return match._replace(unsupported=attempt.why)
@@ -67,7 +69,7 @@ def _match(item: Fields, warn: Warn) -> Match:
 def _path(path: Fields) -> Path:
     kind, value = path.text("type", "PathPrefix"), path.text("value", "/")
     if kind not in _PATHS:
-        raise path.error("type", f'"{kind}" is none of {", ".join(_PATHS)}')
+        raise path.error("type", f'"{kind}" is not one of {", ".join(_PATHS)}')
     if kind == "RegularExpression":
         value = regex(path, "value")
     elif "?" in value or "#" in value:

@@ -1,6 +1,6 @@
-"""What Envoy refuses although an API server accepts it. It costs the part that asks for it, and no more.
+"""Values that Envoy refuses and an API server accepts. Each costs only the part of the route that has it.
 
-Envoy refuses all routes of all services for one such value, so each is found where it is read.
+For one such value, Envoy would refuse all routes of all services. So each is found when it is read.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _MOST_BYTES = 16_384
 
 
 class Unsupported(FieldError):
-    """A field that asks for something that is not to be had."""
+    """A field asks for something that Envoy or Pilothouse does not support."""
 
 
 class Attempt:
-    """Reads the parts of something. `why` is the first thing that cannot be had, and each is a warning."""
+    """Reads the parts of something. Each part that is not supported is a warning; `why` is the first one."""
 
     def __init__(self, warn: Warn) -> None:
         self._warn = warn
@@ -37,7 +37,7 @@ class Attempt:
     def __call__(
         self, instead: _Instead, read: Callable[_Args, _Found], *args: _Args.args, **kwargs: _Args.kwargs
     ) -> _Found | _Instead:
-        """What `read` returns, or `instead` if it raises Unsupported."""
+        """The result of `read`, or `instead` if it raises Unsupported."""
         try:
             return read(*args, **kwargs)
         except Unsupported as unsupported:
@@ -51,7 +51,7 @@ def unsupported(item: Fields, key: str, message: str) -> Unsupported:
 
 
 def header_name(item: Fields, key: str, name: str) -> str:
-    """A name in lower case that a route may change. Raises Unsupported for any other."""
+    """The name of a header that a route may change, in lower case. Raises Unsupported for any other."""
     name = name.lower()
     if name == "host" or name.startswith(":"):
         raise unsupported(item, key, f"the header {name} cannot be changed")
@@ -59,7 +59,7 @@ def header_name(item: Fields, key: str, name: str) -> str:
 
 
 def token(item: Fields, key: str, name: str) -> str:
-    """A name in lower case. Raises Unsupported for what is no name of a header."""
+    """The name of a header, in lower case. Raises Unsupported for anything else."""
     name = name.lower()
     if not _HEADER.fullmatch(name):
         raise unsupported(item, key, f"{_shown(name)} is not the name of a header")
@@ -67,19 +67,20 @@ def token(item: Fields, key: str, name: str) -> str:
 
 
 def header_value(item: Fields, key: str) -> str:
-    """Text for a header. Raises Unsupported for what none can hold."""
+    """The value of a header. Raises Unsupported if no header can have it."""
     value = item.text(key)
     if _CONTROL.search(value):
-        # The value may be a secret, and whoever calls the service is told why the rule fails.
+        # The message must not quote the value: it may be a secret, and callers of the service see the
+        # message.
         raise unsupported(item, key, "has a line break or a control character in it")
-    # Envoy counts a percent sign twice.
+    # Envoy counts a percent sign as two characters.
     if len(value.encode()) + value.count("%") > _MOST_BYTES:
         raise unsupported(item, key, f"has more than {_MOST_BYTES} bytes")
     return value
 
 
 def host(item: Fields, key: str) -> str:
-    """A host name, or none. Raises Unsupported for anything else."""
+    """A host name, or an empty text. Raises Unsupported for anything else."""
     value = item.text(key)
     if value and not _HOST.fullmatch(value):
         raise unsupported(item, key, f"{_shown(value)} is not a host name")
@@ -87,7 +88,7 @@ def host(item: Fields, key: str) -> str:
 
 
 def path(item: Fields, key: str) -> str:
-    """A path that takes the place of another, or nothing. Raises Unsupported for what none can be."""
+    """A path that replaces another one, or an empty text. Raises Unsupported for anything else."""
     value = item.text(key)
     if _BLANK.search(value):
         raise unsupported(item, key, f"{_shown(value)} has a blank or a control character in it")

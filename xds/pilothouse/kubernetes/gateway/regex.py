@@ -1,4 +1,4 @@
-"""Regular expressions as Envoy reads them (RE2). One that it refuses would cost every route beside it."""
+"""Regular expressions as Envoy reads them (RE2). Envoy would refuse all routes for one invalid expression."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re2
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.gateway.limits import unsupported
 
-# Envoy refuses larger programs unless its runtime says otherwise (re2.max_program_size.error_level). That
-# of sidecars with our bootstrap does, but one with another would lose all routes for one (decision 0017).
+# By default, Envoy refuses larger programs (re2.max_program_size.error_level). Our bootstrap raises the
+# limit. But a sidecar with another bootstrap would lose all routes because of one expression (decision 0017).
 _MOST_INSTRUCTIONS = 100
 
 _QUIET = re2.Options()
@@ -16,7 +16,7 @@ _QUIET.log_errors = False
 
 
 def is_regex(item: Fields) -> bool:
-    """Whether a match is by a regular expression, as its `type` says; Exact is the default."""
+    """Whether a match is by regular expression, according to its `type`. The default is Exact."""
     kind = item.text("type", "Exact")
     if kind not in ("Exact", "RegularExpression"):
         raise item.error("type", f'"{kind}" is neither Exact nor RegularExpression')
@@ -24,12 +24,14 @@ def is_regex(item: Fields) -> bool:
 
 
 def regex(item: Fields, key: str) -> str:
-    """A regular expression that Envoy takes. Raises Unsupported for any other."""
+    """A regular expression that Envoy accepts. Raises Unsupported for any other."""
     return taken(item.required(key), item, key)
 
 
 def taken(text: str, item: Fields, key: str) -> str:
-    """An expression made of what a field says. Raises Unsupported, for that field, if Envoy refuses it."""
+    """An expression that is built from the value of a field. Raises Unsupported for that field if Envoy
+    refuses it.
+    """
     mistake = _mistake(text)
     if mistake:
         why = f'"{text[:60]}" is not a regular expression that Envoy takes: {mistake}'

@@ -1,4 +1,4 @@
-"""`sessionPersistence` of a rule (GEP-1619): clients come back to the endpoint that served them first."""
+"""`sessionPersistence` of a rule (GEP-1619): a client comes back to the endpoint that served it first."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from pilothouse.kubernetes.gateway.limits import token, unsupported
 from pilothouse.kubernetes.gateway.timeouts import duration_ms
 from pilothouse.model.routing import Session
 
-# A token (RFC 6265, 4.1.1), whose case counts.
+# A token (RFC 6265, 4.1.1). It is case-sensitive.
 _COOKIE = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _TYPES = ("Cookie", "Header")
 _LIFETIMES = ("Session", "Permanent")
 
 
 def session(item: Fields, default_name: str) -> Session | None:
-    """Read it. Raises Unsupported for what Envoy cannot keep, FieldError for what makes no sense."""
+    """Read the session of a rule. Raises Unsupported for what Envoy cannot do, FieldError for an invalid
+    value.
+    """
     if "sessionPersistence" not in item:
         return None
     said = item.at("sessionPersistence")
@@ -34,7 +36,7 @@ def session(item: Fields, default_name: str) -> Session | None:
     for key in ("idleTimeout", *(("absoluteTimeout",) if by_header else ())):
         if duration_ms(said, key):
             raise unsupported(said, key, f"Envoy has no such limit for a {kind.lower()}")
-    # Envoy counts in seconds, and takes less than one for no limit.
+    # Envoy counts in seconds and treats 0 as no limit, so round up.
     return Session(_name(said, default_name, by_header), by_header, -(-absolute_ms // 1_000))
 
 

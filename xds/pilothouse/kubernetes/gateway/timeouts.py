@@ -11,7 +11,7 @@ _MOST_ATTEMPTS = 1_000
 
 
 def duration_ms(item: Fields, key: str) -> int | None:
-    """A duration; None if there is none."""
+    """The milliseconds of a duration. None if the field is absent."""
     text = item.text(key)
     if not text:
         return None
@@ -22,7 +22,7 @@ def duration_ms(item: Fields, key: str) -> int | None:
 
 
 def retry(item: Fields) -> Retry | None:
-    """Read `retry`. Raises Unsupported for a number of attempts that makes no sense."""
+    """Read `retry`. Raises Unsupported if the number of attempts is out of range."""
     if "retry" not in item:
         return None
     said = item.at("retry")

@@ -1,1 +1,1 @@
-"""The objects of the core and discovery groups, stripped to the fields that decide where requests go."""
+"""The objects of the core and discovery groups, reduced to the fields that decide where requests go."""

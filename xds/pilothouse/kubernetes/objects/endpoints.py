@@ -1,6 +1,7 @@
-"""Reading a `v1 Endpoints`, from before there were EndpointSlices.
+"""Reads a `v1 Endpoints`, the predecessor of EndpointSlices.
 
-Kubernetes mirrors those of Services without a selector into slices. Files have no controller that does.
+In a cluster, a controller mirrors the Endpoints of Services without a selector into slices. Files have no
+controller, so Pilothouse does it.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ _LEADER = "control-plane.alpha.kubernetes.io/leader"
 
 
 def endpoints(document: Fields, warn: overrides.Warn) -> Endpoints | Omission:
-    """Read one, or tell why it plays no part. Raises FieldError where the API server would refuse it."""
+    """Read an Endpoints. Returns an Omission if it plays no part. Raises FieldError if an API server would
+    refuse it.
+    """
     meta = metadata.namespaced(document)
     key = Key("Endpoints", meta.namespace, meta.name)
     if document.at("metadata").labels("labels").get(_SKIP_MIRROR) == "true":
         return Omission(Reason.NOT_MIRRORED, str(key), f"its label {_SKIP_MIRROR} is true")
     if _LEADER in meta.annotations:
-        return Omission(Reason.NOT_MIRRORED, str(key), "it is a lock, by which a leader is elected")
+        return Omission(Reason.NOT_MIRRORED, str(key), "it is a lock for leader election")
     weight = overrides.weight(meta.annotations, warn, "that of its Service, or 1")
     weights = overrides.endpoint_weights(meta.annotations, warn)
     refused: list[FieldError] = []
@@ -57,7 +60,7 @@ def _entries(subset: Fields, namespace: str, refused: list[FieldError]) -> tuple
 def _entry(item: Fields, namespace: str, state: State) -> Entry:
     address = item.required("ip")
     if not (is_address(address) or objection(address)):
-        raise item.error("ip", f'"{address}" is no IP address')
+        raise item.error("ip", f'"{address}" is not an IP address')
     pod, workload = workload_of(item.at("targetRef"), namespace)
     return Entry(
         (address,),

@@ -1,4 +1,4 @@
-"""Reading a `v1 Namespace`: what its annotations say for all that is in it."""
+"""Reads a `v1 Namespace`, whose annotations set defaults for everything in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PROTOCOLS = {"http": Protocol.HTTP, "tcp": Protocol.TCP}
 
 
 def namespace(document: Fields, warn: overrides.Warn) -> Namespace:
-    """Read a Namespace. Raises FieldError where the API server would refuse it."""
+    """Read a Namespace. Raises FieldError if the API server would refuse it."""
     meta = metadata.global_(document)
     text = meta.annotations.get(DEFAULT_PROTOCOL, "http")
     protocol = _PROTOCOLS.get(text.strip().lower())

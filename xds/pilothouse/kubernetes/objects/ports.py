@@ -1,4 +1,4 @@
-"""What ports of Services, slices and Endpoints have in common: a number, and a transport."""
+"""What the ports of Services, slices and Endpoints have in common: a number and a transport."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pilothouse.model.services import Transport
 
 
 def number(item: Fields) -> int:
-    """The port. Raises FieldError where the API server would refuse it."""
+    """The number of a port. Raises FieldError if the API server would refuse it."""
     found = item.integer("port")
     if found is None:
         raise item.error("port", "is required")
@@ -17,13 +17,13 @@ def number(item: Fields) -> int:
 
 
 def transport(item: Fields) -> Transport:
-    """The `protocol`, TCP by default."""
+    """The `protocol` of a port, TCP by default."""
     text = item.text("protocol", "TCP")
     if text not in Transport.__members__:
-        raise item.error("protocol", f'"{text}" is none of {", ".join(Transport.__members__)}')
+        raise item.error("protocol", f'"{text}" is not one of {", ".join(Transport.__members__)}')
     return Transport[text]
 
 
 def is_tcp(item: Fields) -> bool:
-    """Whether a port of that name is one of TCP: another of the same name may be one of UDP."""
+    """Whether the port is TCP. A UDP port may have the same name."""
     return transport(item) is Transport.TCP

@@ -1,4 +1,4 @@
-"""What is spoken on a port of a Service: appProtocol, else the port's name, else its number."""
+"""The protocol of a Service port: from appProtocol, else from the port's name, else from its number."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _NAMED = {
     "http2": Protocol.HTTP2,
     "h2c": Protocol.HTTP2,
     "grpc": Protocol.GRPC,
-    # gRPC-Web is made to pass through HTTP/1.1.
+    # gRPC-Web is designed to pass through HTTP/1.1.
     "grpc-web": Protocol.HTTP,
     "https": Protocol.TLS,
     "tls": Protocol.TLS,
@@ -27,19 +27,19 @@ _STANDARD = {
     "kubernetes.io/wss": Protocol.TLS,
 }
 
-# What is spoken inside of TLS, by the word for it.
+# The protocol inside of TLS, by the word that names it.
 _INSIDE_TLS = {
     "https": Protocol.HTTPS,
     "tls": Protocol.TCP,
     "kubernetes.io/wss": Protocol.HTTP,
 }
 
-# SMTP, DNS, MySQL, MongoDB: the server speaks first, or not in HTTP, whatever the port is called.
+# SMTP, DNS, MySQL, MongoDB: whatever the port is called, the server speaks first or does not speak HTTP.
 _KNOWN_NUMBERS = frozenset({25, 53, 3306, 27017})
 
 
 def spoken(transport: Transport, app_protocol: str, name: str, number: int) -> Protocol | None:
-    """The protocol of a service port; None if nothing says it. Words are compared without regard to case."""
+    """The protocol of a Service port. None if nothing states it. Words are compared in any case."""
     if transport is not Transport.TCP:
         return Protocol.TCP
     word = _word(app_protocol, name)
@@ -48,14 +48,15 @@ def spoken(transport: Transport, app_protocol: str, name: str, number: int) -> P
 
 
 def inside_tls(app_protocol: str, name: str) -> Protocol:
-    """What is spoken inside of the TLS of a service port that speaks TLS."""
+    """The protocol inside of TLS, for a Service port that speaks TLS."""
     return _INSIDE_TLS[_word(app_protocol, name)]
 
 
 def _word(app_protocol: str, name: str) -> str:
-    """The one that counts: appProtocol, else what the name begins with."""
+    """The word that decides: appProtocol, else the beginning of the name."""
     word = app_protocol.lower()
-    # One with a domain is somebody's own, and if we do not know it, it may be HTTP; others are those of IANA.
+    # A word with a domain is somebody's own; if it is unknown, the port may speak HTTP. Other words are
+    # IANA's.
     if word in _STANDARD or (word and "/" not in word):
         prefix = _prefix(word)
         return prefix if prefix in _NAMED else word if word in _STANDARD else "tcp"
@@ -63,7 +64,7 @@ def _word(app_protocol: str, name: str) -> str:
 
 
 def _prefix(name: str) -> str:
-    # The one known word with a dash in it.
+    # The only known word that contains a dash.
     if name == "grpc-web" or name.startswith("grpc-web-"):
         return "grpc-web"
     return name.partition("-")[0]

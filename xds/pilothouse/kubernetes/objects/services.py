@@ -1,4 +1,4 @@
-"""Reading a `v1 Service`."""
+"""Reads a `v1 Service`."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from pilothouse.model.policy import CLIENT
 from pilothouse.model.services import Port, Protocol, UpstreamTls
 
 _TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
-# The API server wants lower case here; the words in these names are compared without regard to it.
+# The API server demands lower case. Here any case will do, as in the comparison of the words in these names.
 _PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII | re.IGNORECASE)
 
 
 def service(document: Fields, warn: overrides.Warn) -> Service:
-    """Read a Service. Raises FieldError where the API server would refuse it."""
+    """Read a Service. Raises FieldError if the API server would refuse it."""
     meta = metadata.namespaced(document)
     if not metadata.is_label(meta.name):
-        message = f'"{meta.name}" is no DNS label (no dots, at most 63 characters)'
+        message = f'"{meta.name}" is not a DNS label (no dots, at most 63 characters)'
         raise document.at("metadata").error("name", message)
     if "spec" not in document:
         raise document.error("spec", "is required")
@@ -42,7 +42,7 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
     tls = upstream_tls(meta.annotations, warn)
     ports = _ports(spec, not (external or headless), tls)
     if tls is not None and all(port.tls is None for port in ports):
-        warn(annotation_error(ORIGINATE_TLS, "no port is said to speak TLS, so this changes nothing"))
+        warn(annotation_error(ORIGINATE_TLS, "has no effect, because no port speaks TLS"))
     return Service(
         meta.namespace,
         meta.name,
@@ -62,20 +62,20 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
 
 
 def _external_name(spec: Fields) -> str:
-    """The target of an ExternalName service; of every other type, nothing."""
+    """The target of an ExternalName Service. Empty for every other type."""
     kind = spec.text("type", "ClusterIP")
     if kind not in _TYPES:
-        raise spec.error("type", f'"{kind}" is none of {", ".join(_TYPES)}')
+        raise spec.error("type", f'"{kind}" is not one of {", ".join(_TYPES)}')
     if kind != "ExternalName":
         return ""
     name = spec.required("externalName").lower().removesuffix(".")
     if not metadata.is_subdomain(name):
-        raise spec.error("externalName", f'"{name}" is no DNS name')
+        raise spec.error("externalName", f'"{name}" is not a DNS name')
     return name
 
 
 def _cluster_ips(spec: Fields, warn: overrides.Warn) -> tuple[tuple[str, ...], bool]:
-    """The virtual addresses, and whether it was said that there are none (headless)."""
+    """The virtual IPs, and whether the Service is headless."""
     listed = spec.texts("clusterIPs")
     values = listed or (spec.text("clusterIP"),)
     if "None" in values:
@@ -96,14 +96,14 @@ def _cluster_ips(spec: Fields, warn: overrides.Warn) -> tuple[tuple[str, ...], b
 def _ports(spec: Fields, required: bool, tls: UpstreamTls | None) -> tuple[Port, ...]:
     items = list(spec.each("ports"))
     if required and not items:
-        raise spec.error("ports", "is required: only a headless service can do without")
+        raise spec.error("ports", "is required, except for a headless Service")
     ports: list[Port] = []
     for item in items:
         port = _port(item, tls)
         if len(items) > 1 and not port.name:
-            raise item.error("name", "is required where a service has several ports")
+            raise item.error("name", "is required if a Service has several ports")
         if any(port.name == other.name for other in ports):
-            raise item.error("name", f'"{port.name}" is the name of another port already')
+            raise item.error("name", f'"{port.name}" is already the name of another port')
         if any((port.number, port.transport) == (other.number, other.transport) for other in ports):
             raise item.error("port", f"{port.number} is declared twice for {port.transport.value}")
         ports.append(port)
@@ -113,7 +113,7 @@ def _ports(spec: Fields, required: bool, tls: UpstreamTls | None) -> tuple[Port,
 def _port(item: Fields, tls: UpstreamTls | None) -> Port:
     name = item.text("name")
     if name and not _PORT_NAME.fullmatch(name):
-        raise item.error("name", f'"{name}" is no DNS label (letters, digits, -)')
+        raise item.error("name", f'"{name}" is not a DNS label (letters, digits, -)')
     declared, protocol = number(item), _protocol(item) or Protocol.HTTP
     if tls is not None and protocol is Protocol.TLS:
         protocol = inside_tls(item.text("appProtocol"), name)
@@ -123,18 +123,18 @@ def _port(item: Fields, tls: UpstreamTls | None) -> Port:
 
 
 def _protocol(item: Fields) -> Protocol | None:
-    """What the port itself says that it speaks."""
+    """The protocol that the port itself states."""
     return spoken(transport(item), item.text("appProtocol"), item.text("name"), item.integer("port") or 0)
 
 
 def _target(item: Fields, declared: int) -> int | None:
-    """The numeric targetPort; None for a named one, which only the slices can resolve."""
+    """The numeric targetPort. None for a name, which only the slices can resolve."""
     if isinstance(item.anything("targetPort"), str):
         name = item.text("targetPort")
         if name.isdigit():
-            raise item.error("targetPort", f'"{name}" in quotes is a name; a number goes without')
+            raise item.error("targetPort", f'"{name}" in quotes is a name; write a number without quotes')
         return None if name else declared
-    # To the API server, 0 is the same as nothing.
+    # The API server treats 0 as absent.
     target = item.integer("targetPort") or declared
     if not 1 <= target <= 65_535:
         raise item.error("targetPort", f"{target} is not in 1..65535")

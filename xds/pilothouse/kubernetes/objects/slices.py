@@ -1,4 +1,4 @@
-"""Reading a `discovery.k8s.io/v1 EndpointSlice`."""
+"""Reads a `discovery.k8s.io/v1 EndpointSlice`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ _MOST_ADDRESSES = 100
 
 
 def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | Omission:
-    """Read a slice, or tell why it plays no part. Raises FieldError where the API server would refuse it."""
+    """Read a slice. Returns an Omission if it plays no part. Raises FieldError if an API server would refuse
+    it.
+    """
     meta = metadata.namespaced(document)
-    # Required by the API, be it null: a half-written file must not pass for a service without endpoints.
+    # The API requires the field, even if null: a half-written file must not pass as a service without
+    # endpoints.
     if "endpoints" not in document:
         raise document.error("endpoints", "is required, and may be []")
     family = document.required("addressType")
     if family not in ("IPv4", "IPv6", "FQDN"):
-        raise document.error("addressType", f'"{family}" is none of IPv4, IPv6, FQDN')
+        raise document.error("addressType", f'"{family}" is not one of IPv4, IPv6, FQDN')
     key, labels = Key("EndpointSlice", meta.namespace, meta.name), document.at("metadata").labels("labels")
     refused: list[FieldError] = []
     found = EndpointSlice(
@@ -56,9 +59,9 @@ def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | Om
 def unreadable(
     key: Key, refused: Sequence[FieldError], others: bool, warn: overrides.Warn
 ) -> tuple[Omission, ...]:
-    """Endpoints that cost themselves alone. Raises the first error if none of an object can be read.
+    """Leave out the endpoints that cannot be read. If none can be read, raise the first error.
 
-    An API server refuses the object as a whole; then what it said before stays in force.
+    An API server refuses the whole object, and what it declared before stays in force.
     """
     if refused and not others:
         raise refused[0]
@@ -68,9 +71,9 @@ def unreadable(
 
 
 def state(ready: bool | None, serving: bool | None, terminating: bool | None) -> State:
-    """What the conditions of an endpoint say, nil read as the API defines it (KEP-1669).
+    """The state that the conditions of an endpoint describe, where nil means what the API says (KEP-1669).
 
-    Ready wins over terminating: that is how `publishNotReadyAddresses` arrives.
+    Ready takes precedence over terminating, because `publishNotReadyAddresses` sets both.
     """
     is_ready = ready is not False
     if is_ready:
@@ -88,7 +91,7 @@ def _owner(document: Fields) -> str:
 
 
 def _is_service(owner: Fields) -> bool:
-    """Kinds of other groups are called Service, too."""
+    """Whether a reference is to a core Service. Other groups have kinds called Service, too."""
     return owner.text("kind") == "Service" and owner.text("apiVersion", "v1") == "v1"
 
 
@@ -118,12 +121,12 @@ def _entry(item: Fields, namespace: str, family: str) -> Entry:
 
 
 def _names(hints: Fields, field: str) -> tuple[str, ...]:
-    """Sorted: their order means nothing."""
+    """The sorted names. Their order has no meaning."""
     return tuple(sorted({hint.required("name") for hint in hints.each(field)}))
 
 
 def workload_of(reference: Fields, namespace: str) -> tuple[Key | None, str]:
-    """The Pod that an endpoint is, if it is one, and what tells it apart from another at its address."""
+    """The Pod behind an endpoint, if there is one, and what tells it from others at the same address."""
     kind, name = reference.text("kind"), reference.text("name")
     where = reference.text("namespace") or namespace
     pod = Key("Pod", where, name) if kind == "Pod" and name else None

@@ -1,4 +1,4 @@
-"""The Kubernetes objects that decide where requests go, stripped to the fields that do."""
+"""The Kubernetes objects that decide where requests go, reduced to the fields that do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pilothouse.model.services import (
 
 
 class Key(NamedTuple):
-    """What an object is called in its API server. `namespace` is empty for nodes."""
+    """The identity of an object in its API server. `namespace` is empty for Namespaces and Nodes."""
 
     kind: str
     namespace: str
@@ -33,12 +33,14 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A `v1 Service`. `weight` is the default of its endpoints; None where it says nothing.
+    """A `v1 Service`.
 
-    `silent` are the places in `ports` of those of which nothing says what they speak; `exports` is whether
-    it says itself to whom it is exported. `selects` is whether it has a selector.
-    `vips` are IP addresses, canonical unless they are refused further on; `external_name` is lower case
-    without a trailing dot.
+    `weight` is the default weight of its endpoints; None if the Service sets none.
+    `silent` are the indexes in `ports` of the ports that do not state their protocol.
+    `exports`: the Service itself says to whom it is exported.
+    `selects`: it has a selector.
+    `vips` are IP addresses in canonical form. A later step may refuse some.
+    `external_name` is in lower case, without a trailing dot.
     """
 
     namespace: str
@@ -67,10 +69,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One item of a slice's `endpoints`: one thing that runs, with all its addresses.
+    """One item of a slice's `endpoints`: one workload with all its addresses.
 
-    Addresses are as written: one that no proxy can use is left out, with a reason, further on.
-    `pod` is the key of the Pod that it is, if it is one.
+    Addresses are as written. A later step leaves out those that no proxy can call. `pod` is the key of the
+    Pod that the endpoint is, if it is one.
     """
 
     addresses: tuple[str, ...]
@@ -86,11 +88,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSlice:
-    """A `discovery.k8s.io/v1 EndpointSlice` that belongs to the Service named `owner`.
+    """A `discovery.k8s.io/v1 EndpointSlice` of the Service named `owner`.
 
-    `ports` maps the names of its TCP ports to numbers as in `model.Endpoint`; `weight` is for all of its
-    endpoints, `weights` for single addresses. `mirrored` is whether Kubernetes made it of a `v1 Endpoints`.
-    `left_out` are the endpoints that cannot be read, and the addresses that cannot be called.
+    `ports` maps the names of its TCP ports to numbers, as in `model.Endpoint`.
+    `weight` is for all of its endpoints, `weights` for single addresses.
+    `mirrored`: Kubernetes made it from a `v1 Endpoints`.
+    `left_out` are endpoints that cannot be read and addresses that cannot be called.
     """
 
     namespace: str
@@ -120,7 +123,7 @@ class EndpointSlice:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """A `v1 Endpoints` of the Service of its name. `slices` are those that Kubernetes mirrors it into."""
+    """A `v1 Endpoints` of the Service of the same name. `slices` are what Kubernetes would mirror it into."""
 
     namespace: str
     name: str
@@ -139,9 +142,7 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """A `v1 Namespace`: what is spoken on its services' ports, and to whom they are exported, where nothing
-    else says it.
-    """
+    """A `v1 Namespace`: the default protocol and visibility of the Services in it."""
 
     name: str
     protocol: Protocol = Protocol.HTTP
@@ -155,7 +156,7 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A `v1 Node`: where in the world what runs on it is."""
+    """A `v1 Node` and its locality, which is also that of the Pods on it."""
 
     name: str
     locality: Locality = NOWHERE
@@ -168,7 +169,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A `v1 Pod`: its labels and its node, and what its annotations say. None where they say nothing."""
+    """A `v1 Pod`: its labels, its node, and its annotations. None for an annotation that it lacks."""
 
     namespace: str
     name: str
@@ -184,7 +185,7 @@ class Pod:
 
 
 class Parent(NamedTuple):
-    """The Service that a route is about: one port of it by number or by name, or all of them."""
+    """A Service that is the parent of a route: one port of it, by number or name, or all ports."""
 
     namespace: str
     name: str
@@ -215,7 +216,7 @@ class GrantedFrom(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A `ReferenceGrant`: who may refer to which Services of its namespace; an empty name is all of them."""
+    """A `ReferenceGrant`: who may refer to which Services in its namespace. An empty name means all."""
 
     namespace: str
     name: str

@@ -1,1 +1,1 @@
-"""The text of a manifest becomes plain values: YAML and JSON, in pieces, with lines, within bounds."""
+"""Turns the text of a manifest into plain values: YAML and JSON, in pieces, with lines, within bounds."""

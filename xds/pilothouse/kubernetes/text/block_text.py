@@ -1,7 +1,7 @@
-"""YAML as kubectl and people mostly write it, read line by line: several times as fast as all of YAML.
+"""Reads the plain form of YAML that kubectl and most people write, line by line. This is several times
+faster.
 
-What is not of this plain form is left to `yaml_text`, which has the last word on everything else. So each
-rule here is stricter than YAML, and none is wider.
+Text in any other form is left to `yaml_text`. So each rule here is stricter than YAML, and none is looser.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from pilothouse.kubernetes.text import scalars
 
 
 class NotPlain(Exception):
-    """The text is not of the plain form. It may be good YAML all the same."""
+    """The text is not in the plain form. It may still be valid YAML."""
 
 
-# Printable ASCII, but no space, no `#` and no `:`, so that no word holds a comment or a key.
+# Printable ASCII without space, `#` and `:`, so that no word contains a comment or a key.
 _CHARACTERS = r"""[!"$-9;-~]"""
 _KEY = r"[A-Za-z][A-Za-z0-9_./-]*"
 _QUOTED = r"""(?:"[ !#-\[\]-~]*"|'[ -&(-~]*')"""
 _WORD = rf"[A-Za-z0-9_./]{_CHARACTERS}*(?:(?::+| ){_CHARACTERS}+)*"
-# Indentation, a dash, a key, and a word, something in quotes, or what is read further.
+# Indentation, a dash, a key, and then a word, a quoted text, or something that is parsed further.
 _ROW = re.compile(rf"( *)(- +)?(?:({_KEY}):(?: +|$))?(?:({_WORD})|({_QUOTED})|([\[{{|][ -~]*))? *")
 # One token of a collection in brackets. A key there is followed by a space.
 _TOKEN = re.compile(rf"\s*(?:([\[\]{{}},])|(?:({_QUOTED})|([A-Za-z0-9_./][A-Za-z0-9_./+@=~-]*))(: )?)")
 _COMMENT = re.compile(r" *#[\t -~]*")
 _LITERAL = re.compile(r"[ -~]*")
-# Lines that are alike are read once. The memory is bounded: it is emptied when it is full.
+# Equal lines are parsed once. The cache is emptied when it is full.
 _ROWS = 4_000
-# Deeper nesting is not of the plain form.
+# Deeper nesting is not plain.
 _MAX_DEPTH = 40
 
 _ABSENT = object()
-# The key of the whole document, which has none.
+# The key under which the whole document is stored.
 _TOP = ""
 
 
-# A line: in which column it begins, whether that is with a dash, in which column its key is, and its value.
-# The key is empty where there is none; the value is _ABSENT where it is on the following lines, if anywhere.
+# A line: its column, whether it begins with a dash, the column of its key, its key and its value. The key is
+# empty if there is none. The value is _ABSENT if the following lines may hold it.
 _Row = tuple[int, bool, int, str, object]
 
 
@@ -50,7 +50,7 @@ class _Literal(NamedTuple):
 
 
 class _Rows(dict[str, _Row | None]):
-    """Lines that were read; None for a line without anything on it."""
+    """The parsed lines. None for an empty line or a comment."""
 
     def __missing__(self, line: str) -> _Row | None:
         if len(self) >= _ROWS:
@@ -63,7 +63,7 @@ _rows = _Rows()
 
 
 def document(text: str) -> object:
-    """The one document of a text. Raises NotPlain if it is not of the plain form."""
+    """The only document of a text. Raises NotPlain if the text is not in the plain form."""
     lines = text.split("\n")
     if lines.pop():  # a literal at the very end lacks its line break
         raise NotPlain
@@ -73,7 +73,7 @@ def document(text: str) -> object:
 
 
 class _Blocks:
-    """The open collections while lines are read, the innermost last, each with its column."""
+    """The open collections during reading, the innermost last, with the column of each."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
@@ -81,7 +81,7 @@ class _Blocks:
         self._top: dict[str, Any] = {}
         self._columns = [-1]
         self._holders: list[Any] = [self._top]
-        # The mapping whose last key has no value so far, and that key.
+        # The mapping whose last key has no value yet, and that key.
         self._holder: Any = self._top
         self._key = _TOP
 
@@ -117,27 +117,27 @@ class _Blocks:
         holder[key] = value
 
     def _end(self, column: int) -> None:
-        """Close the collections that are further to the right."""
+        """Close the collections that begin further to the right."""
         while self._columns[-1] > column:
             self._columns.pop()
             self._holders.pop()
 
     def _item(self, column: int) -> None:
-        """Begin a mapping behind a dash."""
+        """Begin a mapping after a dash."""
         new: dict[str, object] = {}
         self._holders[-1].append(new)
         self._push(column, new)
 
     def _turn(self, column: int, dash: bool) -> None:
-        """A line begins another collection, or goes on with the one around the innermost."""
+        """Begin a new collection, or return to the one around the innermost."""
         columns, holders = self._columns, self._holders
-        if columns[-1] == column and not dash:  # a list stood in the column of its key
+        if columns[-1] == column and not dash:  # a list had the same column as its key
             columns.pop()
             holders.pop()
             if columns[-1] != column:
                 raise NotPlain
             return
-        # What begins here is the value of the key on the line before.
+        # The new collection is the value of the key on the previous line.
         if self._holder is not holders[-1]:
             raise NotPlain
         new: Any = [] if dash else {}
@@ -152,7 +152,7 @@ class _Blocks:
         self._holders.append(new)
 
     def _literal(self, indicator: str, column: int) -> str:
-        """The lines of a block of text, which are indented deeper than what holds it."""
+        """A block of text. Its lines are indented deeper than the collection that holds it."""
         found = [*self._block(column)]
         if not found or not found[0]:
             raise NotPlain
@@ -183,7 +183,7 @@ def _row(line: str) -> _Row | None:
     indent, dash, key, word, quoted, other = found.groups()
     if not (dash or key):
         if word or quoted or other:
-            raise NotPlain  # a text over several lines
+            raise NotPlain  # a text that spans several lines
         return None
     value = _value(word, quoted, other)
     if not key and (value is _ABSENT or type(value) is _Literal):
@@ -220,7 +220,7 @@ def _plain(word: str) -> object:
 
 
 def _unquoted(quoted: str) -> str:
-    # Neither holds what could be escaped.
+    # Neither kind of quoted text contains an escape here.
     return quoted[1:-1]
 
 
@@ -289,7 +289,7 @@ class _Tokens:
         return found == sign
 
     def _next(self) -> tuple[str, object, bool]:
-        """A bracket or comma, or else a word and whether it is a key."""
+        """The next bracket or comma, or else the next word and whether it is a key."""
         found = _TOKEN.match(self._text, self._at)
         if found is None:
             raise NotPlain

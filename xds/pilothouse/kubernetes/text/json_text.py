@@ -1,4 +1,4 @@
-"""JSON text becomes plain values, as an API server reads it, and on which line of it a field stands."""
+"""Reads JSON as an API server does, and finds the line of each field."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn
 
 from pilothouse.kubernetes.text.errors import TextError
 
-# A byte order mark is left between texts that were written one after the other.
+# Concatenated files leave byte order marks between values.
 _SPACE = re.compile(r"[ \t\n\r\ufeff]*")
 _BETWEEN = re.compile(r"[ \t\n\r,:]*")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -25,9 +25,9 @@ Path = tuple[str | int, ...]
 
 
 class Value(NamedTuple):
-    """One value of a text, with the place in it that it was read from; or why it could not be read.
+    """One value of a text and its place, or the error because of which it cannot be read.
 
-    What is not `certain` may be good YAML.
+    If the value is not `certain`, the text may be valid YAML.
     """
 
     start: int
@@ -38,7 +38,9 @@ class Value(NamedTuple):
 
 
 class _Refused(Exception):
-    """Well-formed, but no value that an API server takes. `step` is the key that is there twice."""
+    """The JSON is well-formed, but an API server refuses it. `step` is the key that appears twice, if one
+    does.
+    """
 
     def __init__(self, message: str, step: str | None = None) -> None:
         super().__init__(message)
@@ -52,9 +54,9 @@ def begins(text: str) -> bool:
 
 
 def stream(text: str) -> Iterator[Value]:
-    """The objects of a text, one after the other. After one that is broken, the next line with `{` goes on.
+    """The objects of a text. After a broken one, reading continues at the next line that begins with `{`.
 
-    Whether the text is JSON at all is seen by its first value: if that has an error, it may be YAML.
+    If the first value is broken, the text may be YAML.
     """
     at = _skipped(text, 0)
     while at < len(text):
@@ -67,7 +69,7 @@ def stream(text: str) -> Iterator[Value]:
 
 
 def _line_by_line(text: str, at: int) -> Iterator[Value]:
-    """What follows a broken value. Each part is read without the others: an error costs what is before it."""
+    """The values after a broken one. Each part is read by itself, so an error in it affects no later part."""
     while at < len(text):
         following = _START.search(text, at + 1)
         end = following.start() if following else len(text)
@@ -80,7 +82,7 @@ def _line_by_line(text: str, at: int) -> Iterator[Value]:
 
 
 class Places:
-    """Where things stand in the one value of a text, kept for the next question about it."""
+    """The places of fields in a text with one value. Remembers what earlier calls have found."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -88,7 +90,7 @@ class Places:
         self._ends = [found.start() for found in re.finditer("\n", text)]
 
     def line(self, path: Path) -> int:
-        """The line, from 0, of a field, else of what is around it."""
+        """The line of a field, from 0. If there is no such field, the line of what contains it."""
         at = _skipped(self._text, 0)
         for depth, step in enumerate(path):
             inside = self._inside(path[:depth], at)
@@ -113,7 +115,7 @@ def _read(text: str, at: int) -> Value:
         return _refused(text, at, refused)
     except RecursionError:
         return _broken(text, at, at, "it is nested too deep")
-    except ValueError:  # Python reads no number of thousands of digits
+    except ValueError:  # Python refuses to read numbers of thousands of digits
         digits = _DIGITS.search(text, at)
         return _broken(text, at, digits.start() if digits else at, "it has a number that is too large")
 
@@ -127,7 +129,7 @@ def _broken(text: str, start: int, at: int, message: str) -> Value:
 
 
 def _refused(text: str, at: int, refused: _Refused) -> Value:
-    """Read it once more without a look at what it says, to know where it ends."""
+    """Find the end of a refused value by reading it again without the checks."""
     try:
         _, end = _LENIENT.raw_decode(text, at)
     except (ValueError, RecursionError):
@@ -138,16 +140,16 @@ def _refused(text: str, at: int, refused: _Refused) -> Value:
 
 
 def _half(text: str, at: int, end: int, value: object) -> Value | None:
-    """JSON can spell half a character; nothing that leaves us could carry it."""
+    """The error if the value contains one half of a surrogate pair. No output format could carry it."""
     spelt = _HALF.search(text, at, end)
     if spelt is None or not _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         return None
     line = text.count("\n", at, spelt.start())
-    return Value(at, end, None, TextError(line, f"has half a character, {spelt.group()}.."))
+    return Value(at, end, None, TextError(line, f"has half a surrogate pair, {spelt.group()}.."))
 
 
 def _twice(text: str) -> Path:
-    """Where a key stands that is there twice."""
+    """The path of the key that appears twice."""
     pending: list[tuple[Path, int]] = [((), _skipped(text, 0))]
     while pending:
         path, at = pending.pop()
@@ -163,9 +165,9 @@ def _twice(text: str) -> Path:
 
 
 def _places(text: str, at: int) -> Iterator[tuple[str | int, int]]:
-    """What a collection holds: each key or index, and where that begins (an item: where it begins itself).
+    """The keys or indexes of a collection, and where each begins.
 
-    At a key it is the place of the key, from which `_inner` finds the value.
+    For a member of an object this is the place of its key. `_inner` finds the value from there.
     """
     at = _inner(text, at)
     opened = text[at : at + 1]
@@ -183,7 +185,7 @@ def _places(text: str, at: int) -> Iterator[tuple[str | int, int]]:
 
 
 def _inner(text: str, at: int) -> int:
-    """The value of the member that begins here; an item of a list is a value itself."""
+    """Where the value of a member begins. A list item is its own value."""
     if text[at : at + 1] != '"':
         return at
     _, end = _LENIENT.raw_decode(text, at)
@@ -205,7 +207,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         counts = Counter(key for key, _ in pairs)
-        raise _Refused("is there twice", next(key for key in counts if counts[key] > 1))
+        raise _Refused("appears twice", next(key for key in counts if counts[key] > 1))
     return found
 
 

@@ -1,4 +1,4 @@
-"""YAML or JSON text becomes plain values; the text can be hostile. And on which line of it a field stands."""
+"""Turns YAML or JSON into plain values, even if the text is hostile. Finds the line of each field."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pilothouse.kubernetes.text.errors import TextError
 
 __all__ = ["Lines", "TextError", "load"]
 
-# Lines are looked up in a second, slower reading. Beyond this size one is told the document's line.
+# Finding lines takes a second, slower reading. For larger texts, only the line of the document is given.
 _MAX_FOR_LINES = 4 << 20
-# The start of a line that is neither blank nor a comment, a directive or a bare document separator.
+# The start of a line that is not blank, a comment, a directive or a bare document separator.
 _CONTENT = re.compile(r"^(?![^\S\n]*(?:#|$)|%|---[^\S\n]*(?:#|$))", re.MULTILINE)
 _NULLS = ("", "~", "null", "Null", "NULL")
 
 
 def load(text: str) -> list[Any]:
-    """The YAML documents of a text that are not null. Raises TextError where it cannot be read."""
+    """The YAML documents of a text that are not null. Raises TextError if the text cannot be read."""
     try:
         found: object = block_text.document(text)
     except block_text.NotPlain:
@@ -32,14 +32,16 @@ def load(text: str) -> list[Any]:
 
 
 class Lines:
-    """On which line of a text a field stands, looked up only if somebody asks."""
+    """The lines of fields in a text. The text is parsed for them only when the first line is asked for."""
 
     def __init__(self, text: str, *, json: bool = False) -> None:
         self._text = text
         self._json = json
 
     def of(self, document: int, path: Path = ()) -> int:
-        """The line, from 0, of a field of the n-th document that is not null; else of what is around it."""
+        """The line of a field, from 0, in the n-th document that is not null. Without such a field, of what
+        contains it.
+        """
         if self._json:
             return self._places.line(path)
         roots = self._roots
@@ -47,7 +49,7 @@ class Lines:
 
     @cached_property
     def first(self) -> int:
-        """The first line, from 0, with something to read on it."""
+        """The first line with content, from 0."""
         found = _CONTENT.search(self._text)
         return self._text.count("\n", 0, found.start()) if found else 0
 
@@ -63,7 +65,7 @@ class Lines:
 
 
 def _nodes(text: str) -> Iterator[yaml.Node]:
-    """Of a text that was read without an error."""
+    """The nodes of a text that has been read without an error."""
     loader = yaml.CSafeLoader(text)
     while loader.check_node():
         node = loader.get_node()

@@ -1,6 +1,6 @@
-"""The text of a manifest file is cut into pieces that can be read by themselves: documents, items of a list.
+"""Cuts the text of a manifest file into pieces that can be read alone: documents, or items of a list.
 
-So one fault costs its own piece, and of a changed file only the changed pieces are read again.
+So a fault affects only its own piece, and after a change only the changed pieces are read again.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from pilothouse.kubernetes.text import json_text
 from pilothouse.kubernetes.text.errors import TextError
 from pilothouse.kubernetes.text.loading import load
 
-# A line that begins a document, or ends one, be it inside a quoted text (YAML 1.2, 9.1.2).
+# A line that begins or ends a document. It does so even inside of a quoted text (YAML 1.2, 9.1.2).
 _MARK = re.compile(r"\n(?:---|\.\.\.)(?=[ \t\n]|$)")
 _BEGIN, _END = "---", "..."
 _ITEMS = re.compile(r"\nitems: *\n")
-# The dash of the first item, behind comments and blank lines.
+# The dash of the first item, after comments and blank lines.
 _FIRST = re.compile(r"(?: *(?:#.*)?\n)*( *)-(?=[ \n])")
-# `{a: 1}` is no JSON, and is not meant to be.
+# `{a: 1}` is YAML in flow style. Nobody writes it as JSON.
 _FLOW = re.compile(r"[\s\ufeff]*\{\s*[^\s\"}]")
-#: So many documents, or items of lists, of one text are read: more than a cluster has. It bounds what the
-#: smallest possible ones cost.
+#: The largest number of documents, or of list items, that are read. No cluster has so many. The limit bounds
+#: the cost of a file that consists of tiny ones.
 MOST = 250_000
-# An anchor may be meant in another item.
+# Another item may refer to an anchor, so a text with anchors is not cut.
 _ANCHORS = (" &", "\n&", "[&", "{&", ",&")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a file. `line` counts from 0; `item` is its place in a list, if it is an item of one.
+    """A part of a file. `line` counts from 0. `item` is the index in a list, for a list item.
 
-    `value` is what it says if that is known already, `error` why it says nothing. `kind` and `version` are
-    those of an item that does not state its own.
+    `value` is the parsed value, if it is known already. `error` says why the piece cannot be read.
+    `kind` and `version` are the defaults for a list item that does not state its own.
     """
 
     text: str
@@ -49,12 +49,14 @@ class Piece:
 
     @property
     def identity(self) -> bytes:
-        """Equal for pieces that say the same."""
+        """Equal for pieces that mean the same."""
         within = "" if self.item is None else f"{self.kind}\0{self.version}\0"
         return f"{within}{self.text}".encode()
 
     def values(self) -> list[Any]:
-        """Its documents that are not null, or the one item that it is. Raises TextError if it is broken."""
+        """The documents that are not null, or the single list item. Raises TextError if the piece cannot be
+        read.
+        """
         if self.error is not None:
             raise self.error
         if self.json:
@@ -63,16 +65,16 @@ class Piece:
         if self.item is None:
             return found
         if len(found) != 1 or not isinstance(found[0], list) or len(found[0]) != 1:
-            raise TextError(0, "is no item of a list")
+            raise TextError(0, "is not an item of a list")
         return found[0]
 
 
 def pieces(text: str) -> Iterator[Piece]:
-    """Cut a text. What is blank is left out. If there are too many pieces, the last one says so."""
+    """Cut a text. Blank parts are skipped. If there are too many pieces, the last one is an error."""
     for number, piece in enumerate(_pieces(text)):
         if number == MOST:
-            # Without a text, so that nobody takes it for being about one object only.
-            why = f"is one more than the {MOST} documents of a file that are read"
+            # The text is empty, so that the error is not attributed to a single object.
+            why = f"exceeds the limit of {MOST} documents in a file"
             yield Piece("", piece.line, error=TextError(0, why))
             return
         yield piece
@@ -87,14 +89,14 @@ def _pieces(text: str) -> Iterator[Piece]:
 
 
 def _documents(text: str) -> Iterator[str]:
-    """Cut before each line that begins a document, and after each that ends one."""
+    """Cut before each line that begins a document, and after each line that ends one."""
     start, pending = 0, ""
     for mark in _MARK.finditer(text):
         end = mark.start() + 1
         if mark[0].endswith(_END):
             end = text.find("\n", mark.end()) + 1 or len(text)
         piece = pending + text[start:end]
-        # A directive (`%YAML 1.2`) stands before the line that begins its document.
+        # A directive (`%YAML 1.2`) comes before the line that begins its document.
         pending = piece if _is_directives(piece) else ""
         if piece and not pending:
             yield piece
@@ -114,7 +116,7 @@ def _parts(text: str, line: int) -> Iterator[Piece]:
 
 
 def _of_stream(text: str, line: int) -> Iterator[Piece]:
-    """The values of a stream of JSON; none if the text may be YAML instead."""
+    """The values of a stream of JSON. Empty if the text may be YAML instead."""
     found = [*islice(json_text.stream(text), MOST + 1)]
     if not all(value.certain for value in found) and (_FLOW.match(text) or _is_yaml(text)):
         return
@@ -135,7 +137,7 @@ def _is_yaml(text: str) -> bool:
 
 
 def _of_list(text: str, line: int) -> list[Piece]:
-    """The items of a list in block style, if it is certain that it can be cut into them."""
+    """The items of a list in block style. Empty if the list cannot be cut with certainty."""
     heads = [*_ITEMS.finditer(text)]
     if len(heads) != 1 or any(anchor in text for anchor in _ANCHORS):
         return []
@@ -144,7 +146,7 @@ def _of_list(text: str, line: int) -> list[Piece]:
     if first is None:
         return []
     column = len(first[1])
-    # Whatever goes on over several lines in an item stays to the right of its dash (YAML 1.2, 6.1).
+    # Continuation lines of an item are always to the right of its dash (YAML 1.2, 6.1).
     after = re.compile(rf"\n {{0,{column - 1}}}[^\s#]" if column else r"\n(?:[^\s#-]|-[^\s])")
     found = after.search(text, first.end())
     end = found.start() + 1 if found else len(text)
@@ -158,7 +160,7 @@ def _of_list(text: str, line: int) -> list[Piece]:
 
 
 def _said_around(text: str) -> tuple[str, str] | None:
-    """Kind and version of the items of a list, from what stands around them."""
+    """The kind and version of the items of a list, from the text around the items."""
     try:
         found = load(text)
     except TextError:

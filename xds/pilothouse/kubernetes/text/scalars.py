@@ -1,4 +1,4 @@
-"""What a word of a YAML text is: a string, a number, true, false or null, as kubectl takes it."""
+"""The values of YAML's words: strings, numbers, true, false and null, as kubectl reads them."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ _BASES = {"b": 2, "B": 2, "x": 16, "X": 16, "o": 8, "O": 8}
 
 
 def plain(text: str) -> object:
-    """What an unquoted word is. Raises ValueError where it is a number that nobody can have meant."""
+    """The value of an unquoted word. Raises ValueError for a number with too many digits."""
     if text in _WORDS:
         return _WORDS[text]
     return _number(text) if text[0] in _NUMERIC else text
 
 
 def tagged(tag: str, text: str) -> object:
-    """What a word with a tag such as `!!int` is. Raises ValueError where it is none."""
+    """The value of a word with a tag such as `!!int`. Raises ValueError if the word does not fit its tag."""
     read = _READERS.get(tag)
     if read is None:
-        raise ValueError(f"has the tag {written(tag)}, which no manifest can have")
+        raise ValueError(f"has the tag {written(tag)}, which manifests do not support")
     try:
         return read(text)
     except (ValueError, binascii.Error):
-        raise ValueError(f'"{text[:40]}" is not what its tag {written(tag)} says') from None
+        raise ValueError(f'"{text[:40]}" does not match its tag {written(tag)}') from None
 
 
 def written(tag: str) -> str:
-    """A tag as people write it."""
+    """A tag in its short form, such as `!!int`."""
     return tag.replace(_TAG, "!!", 1)
 
 
 def is_tag(tag: str | None, name: str) -> bool:
-    """Whether a collection without a tag of its own, or with this one, is what it seems to be."""
+    """Whether a collection has no tag, or has this one."""
     return tag in (None, "!", _TAG + name)
 
 
 def _number(text: str) -> object:
-    # There are no times and no numbers to the base 60, and a float that is too large is a word.
+    # kubectl reads no times and no sexagesimal numbers, and a float that is too large is a string.
     digits = text.replace("_", "") if text[0] != "." else text
     if _INTEGER.fullmatch(digits):
         return _integer(digits)

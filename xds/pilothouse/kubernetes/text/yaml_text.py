@@ -1,4 +1,4 @@
-"""YAML text becomes plain values: one reader for all that YAML can spell, bounded in all that it can cost."""
+"""Reads all of YAML into plain values, with bounds on everything that a text can cost."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from yaml.events import (
 from pilothouse.kubernetes.text import scalars
 from pilothouse.kubernetes.text.errors import TEMPLATE_HINT, TextError
 
-# Kubernetes objects are some ten levels deep.
+# Kubernetes objects are about ten levels deep.
 _MAX_DEPTH = 100
-# How many values aliases may blow a text up to. A "billion laughs" text has a few hundred bytes.
+# How many values the aliases of a text may expand to. A "billion laughs" text has a few hundred bytes.
 _EXPANDED, _EXPANDED_PER_CHARACTER = 1000, 10
 
 _INDENTED_BY_TAB = re.compile(" *\t")
-# What libyaml says of one.
+# libyaml's messages for a tab.
 _TAB_IS_TO_BLAME = re.compile("cannot start any token|tab character")
 
 
 def documents(text: str) -> Iterator[object]:
-    """The documents of a text, be they null. Raises TextError where it cannot be read."""
+    """The documents of a text, including null ones. Raises TextError if the text cannot be read."""
     try:
         yield from _Reader(text).documents()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        # What ends too early is marked after its end.
+        # libyaml marks a text that ends too early after its end.
         line = min(mark.line, text.rstrip().count("\n")) if mark else 0
         raise _explained(text, TextError(line, _message(error))) from None
     except TextError as error:
@@ -50,17 +50,16 @@ def documents(text: str) -> Iterator[object]:
 class _Reader:
     """Builds values from the events of libyaml's parser.
 
-    libyaml's own composer, and the constructors that usually follow it, have no bounds and raise
-    whatever they come upon.
+    libyaml's own composer and the usual constructors have no bounds and raise exceptions of many types.
     """
 
     def __init__(self, text: str) -> None:
         self._next: Callable[[], Any] = yaml.CSafeLoader(text).get_event
         self._most = _EXPANDED + _EXPANDED_PER_CHARACTER * len(text)
         self._depth = 0
-        # How many values there are so far, were each alias written out.
+        # The number of values so far, if each alias were written out.
         self._count = 0
-        # What an anchor stands for and how many values that is; None within the anchored value itself.
+        # The value of an anchor and how many values it counts as. None inside of the anchored value itself.
         self._anchors: dict[str, tuple[object, int] | None] = {}
 
     def documents(self) -> Iterator[object]:
@@ -108,7 +107,7 @@ class _Reader:
             raise _at(event, f"is nested deeper than {_MAX_DEPTH} levels")
         is_list = isinstance(event, SequenceStartEvent)
         if not scalars.is_tag(event.tag, "seq" if is_list else "map"):
-            raise _at(event, f"has the tag {scalars.written(event.tag)}, which no manifest can have")
+            raise _at(event, f"has the tag {scalars.written(event.tag)}, which manifests do not support")
         value = self._list() if is_list else self._mapping()
         self._depth -= 1
         return value
@@ -132,7 +131,7 @@ class _Reader:
                 continue
             key = self._key(event)
             if key in found:
-                raise _at(event, "is there twice").within(key)
+                raise _at(event, "appears twice").within(key)
             try:
                 found[key] = self._value(self._next())
             except TextError as error:
@@ -148,7 +147,7 @@ class _Reader:
         return key
 
     def _merged(self, event: Event) -> list[dict[object, object]]:
-        """What `<<` names: a mapping or a list of some, of which the first has the last word."""
+        """The mappings that `<<` merges: one, or a list. The first one takes precedence."""
         value = self._value(event)
         found = value if isinstance(value, list) else [value]
         mappings = [each for each in found if isinstance(each, dict)]
@@ -166,7 +165,7 @@ def _at(event: Any, message: str) -> TextError:
 
 
 def _explained(text: str, error: TextError) -> TextError:
-    """In the words of people, where it is one of the mistakes that nearly everybody makes."""
+    """The error with a better message, if it is one of the most common mistakes."""
     line = text.split("\n")[error.line]
     if _INDENTED_BY_TAB.match(line) and _TAB_IS_TO_BLAME.search(error.message):
         return TextError(error.line, "is indented by a tab; YAML takes only spaces", error.path)
