@@ -40,23 +40,23 @@ def test_values_are_plain_or_nested_or_fractions(file: Path) -> None:
         ("# nothing\n", ": is empty"),
         ("- a\n", ":1: is not a mapping"),
         ("a: 1\nb: [1]\n", ":2: b: is a list or a mapping, not a single value"),
-        ("a: 1\nb:\n", ":2: b: is neither a text, a number, true, false nor a mapping"),
-        ("a: 2024-01-01\n", ":1: a: is neither a text, a number, true, false nor a mapping"),
+        ("a: 1\nb:\n", ":2: b: is not a string, a number, true, false or a mapping"),
+        ("a: 2024-01-01\n", ":1: a: is not a string, a number, true, false or a mapping"),
         ("a: 2024-99-99\n", ":1: a: cannot be read"),
         ("a: .inf\n", ":1: a: is a number that Envoy cannot hold exactly"),
         ("a: 9007199254740993\n", ":1: a: is a number that Envoy cannot hold exactly"),
         ("a: 1\na: 2\n", ":2: a: appears twice"),
         ("a:\n  b: 1\n  b: 2\n", ":3: a.b: appears twice"),
-        ("1: a\n", ":1: has a key that is not a text"),
+        ("1: a\n", ":1: has a key that is not a string"),
         ("a: {numerator: -1}\n", ":1: a.numerator: is not a whole number of 0 or more"),
         ("a: {denominator: HUNDRED}\n", ":1: a: has a denominator and no numerator"),
         (
             "a: {numerator: 1, denominator: TEN}\n",
             ":1: a.denominator: is not one of HUNDRED, TEN_THOUSAND, MILLION",
         ),
-        ("a: {numerator: 1, b: 1}\n", ":1: a.b: has no place beside numerator and denominator"),
+        ("a: {numerator: 1, b: 1}\n", ":1: a.b: is not allowed beside numerator and denominator"),
         ("a: 'b\n", ":2: not YAML: found unexpected end of stream"),
-        ("a: &x {b: &y {c: *x}}\n", ":1: a" + ".b.c" * 10 + ": is too much"),
+        ("a: &x {b: &y {c: *x}}\n", ":1: a" + ".b.c" * 10 + ": is too large"),
         ("[" * 5000, ": not YAML: RecursionError"),
     ],
 )
@@ -71,7 +71,7 @@ def test_a_file_that_is_not_there_or_too_large_is_a_mistake(file: Path) -> None:
     with pytest.raises(Mistake, match="No such file or directory"):
         read(file)
     file.write_bytes(b" " * (1 << 20) + b"a: 1")
-    with pytest.raises(Mistake, match="is no file of at most"):
+    with pytest.raises(Mistake, match="is not a file of at most"):
         read(file)
 
 
@@ -108,5 +108,5 @@ def test_a_value_that_a_constructor_chokes_on_is_a_mistake(file: Path, value: st
 
 
 def test_a_file_without_an_end_is_a_mistake() -> None:
-    with pytest.raises(Mistake, match=r"^/dev/zero: is no file of at most"):
+    with pytest.raises(Mistake, match=r"^/dev/zero: is not a file of at most"):
         read(Path("/dev/zero"))

@@ -54,8 +54,8 @@ def test_secrets_are_certificates_or_authorities_for_somebody(file: Path, tmp_pa
         ("web: {anyone: true}", "web: needs cert and key, or ca alone"),
         ("web: {ca: ca.crt, anyone: 1}", "web.anyone: is neither true nor false"),
         ("web: {ca: ca.crt, namespaces: shop}", "web.namespaces: is not a list"),
-        ("web: {ca: ca.crt, namespaces: [1]}", "web.namespaces[0]: is not a text"),
-        ("web: {ca: ca.crt, namespace: [shop]}", "web.namespace: is not known; known are"),
+        ("web: {ca: ca.crt, namespaces: [1]}", "web.namespaces[0]: is not a string"),
+        ("web: {ca: ca.crt, namespace: [shop]}", "web.namespace: is not known; known keys are"),
         ("web: {ca: none.crt, anyone: true}", "web: {folder}/none.crt: No such file or directory"),
         ("web: {ca: web.key, anyone: true}", "web: {folder}/web.key holds no certificates (PEM)"),
         ("web: {cert: web.crt, key: other.key, anyone: true}", "web: {folder}/other.key is not the key of"),
@@ -95,10 +95,10 @@ def test_a_key_in_the_place_of_its_file_is_not_quoted(file: Path, tmp_path: Path
     file.write_text(f"web:\n  cert: web.crt\n  anyone: true\n  key: |\n{inside}")
     with pytest.raises(Mistake) as mistake:
         read(file)
-    assert str(mistake.value) == f"{file}:4: web.key: must be the name of a file, not what it holds"
+    assert str(mistake.value) == f"{file}:4: web.key: must be a file name, not the content of a file"
     with pytest.raises(ConfigError) as refused:
         load({"manifests": [str(tmp_path)], "tls_cert": str(tmp_path / "web.crt"), "tls_key": key}, {})
-    assert "must be the name of a file" in str(refused.value)
+    assert "must be a file name" in str(refused.value)
     assert key.splitlines()[1] not in str(refused.value)
 
 

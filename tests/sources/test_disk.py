@@ -237,7 +237,7 @@ def test_a_tree_that_is_too_large_is_named_and_hidden_and_what_is_near_is_read(t
     (manifests / "all").symlink_to(huge)
     seen = found(manifests)
     assert {str(path) for path in near} <= set(seen.files)
-    reason = "is not looked at as a whole: there are more than 50 files and folders"
+    reason = "is not read completely: there are more than 50 files and folders"
     assert seen.unreadable == {str(manifests / "all"): reason}
     assert seen.hides(str(manifests / "all" / "x1" / "c.yaml"))
 

@@ -98,7 +98,7 @@ async def test_a_folder_that_is_empty_is_not_reported_at_the_start(
     async with running(source) as sink:
         assert await eventually(lambda: source.faults)
         assert str(source.faults[0]).endswith(
-            "holds no manifest; add one, or say --allow-empty if that is meant"
+            "holds no manifest; add one, or set --allow-empty if that is intended"
         )
         assert sink.reports == [("restore", [("shop", "a"), ("shop", "b")])]
         assert kept(state) == {"a.yaml", "b.yaml"}

@@ -1,6 +1,7 @@
-"""What is served beside services, out of files that are read again when they change.
+"""What is served beside services: values from files that are read again when they change.
 
-A file that cannot be used is a mistake at the start, and later a fault: what was read before stays in force.
+At the start, a file that cannot be used is a mistake. Later it is a fault, and the last good value stays in
+force.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from pilothouse.structures import paths
 
 log = structlog.get_logger(__name__)
 
-LONGEST = 1 << 20  # bytes, of a file
+LONGEST = 1 << 20  # the largest file, in bytes
 
 T = TypeVar("T")
 
 
 class Mistake(ValueError):
-    """A file that cannot be used. `line` counts from 1; 0 is not known. Nothing of it is quoted but names."""
+    """A file cannot be used. `line` counts from 1; 0 means unknown. Only names from the file are quoted."""
 
     def __init__(self, file: str, message: str, line: int = 0, field: str = "") -> None:
         self.file, self.line, self.field, self.message = file, line, field, message
@@ -33,7 +34,7 @@ class Mistake(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a feed fares: when it was last read as a whole, in Unix seconds, and what is wrong, if anything."""
+    """The state of a feed: when it was last read completely (Unix seconds), and what is wrong, if so."""
 
     name: str
     read_s: float
@@ -41,7 +42,7 @@ class State:
 
 
 class Feed(Generic[T]):
-    """The value of a file, or of several that one names. `refresh` may run on any thread, one at a time."""
+    """The value of a file, or of the files that it names. `refresh` may run on any thread, one at a time."""
 
     def __init__(self, name: str, read: Callable[[], T]) -> None:
         """Raises Mistake."""
@@ -50,13 +51,13 @@ class Feed(Generic[T]):
         self.state = State(name, time.time())
 
     def refresh(self) -> None:
-        """Read again. What can be used is in force, and nothing else."""
+        """Read the files again. A value that can be used comes into force."""
         name = self.state.name
         try:
             self.value = self._found(name)
         except Mistake as mistake:
             if str(mistake) != str(self.state.mistake):
-                log.error("cannot be used, what was read before stays", feed=name, reason=str(mistake))
+                log.error("cannot be used, keeping the last good value", feed=name, reason=str(mistake))
             self.state = State(name, self.state.read_s, mistake)
         else:
             if self.state.mistake is not None:
@@ -64,7 +65,9 @@ class Feed(Generic[T]):
             self.state = State(name, time.time())
 
     def _found(self, name: str) -> T:
-        """Raises Mistake: a mistake of our reader is one, too, and must not end the looking for good."""
+        """Raises Mistake, also for an unexpected exception, so that a bug in the reader does not stop the
+        refreshing.
+        """
         try:
             return self._read()
         except Mistake:
@@ -74,11 +77,11 @@ class Feed(Generic[T]):
 
 
 def content(path: Path) -> bytes:
-    """What a file holds. Raises Mistake."""
+    """The content of a file. Raises Mistake."""
     try:
         found = paths.content(path, LONGEST + 1)
     except OSError as error:
         raise Mistake(str(path), error.strerror or "cannot be read") from None
     if len(found) > LONGEST:
-        raise Mistake(str(path), f"is no file of at most {LONGEST} bytes")
+        raise Mistake(str(path), f"is not a file of at most {LONGEST} bytes")
     return found

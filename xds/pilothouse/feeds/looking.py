@@ -1,4 +1,4 @@
-"""A look at files every few seconds, on a thread."""
+"""Looks at files every few seconds, on a thread."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: How often files are looked at.
+#: How often to look at the files, in seconds.
 LOOK_S = 2.0
 
 
 class Looking:
-    """Calls `refresh` now and then, on a thread that nobody waits for: a file system that hangs must stop
-    neither the loop nor the exit.
+    """Calls `refresh` regularly on a daemon thread, so that a file system which hangs stops neither the loop
+    nor the exit.
     """
 
     def __init__(self, name: str, refresh: Callable[[], None]) -> None:
@@ -31,7 +31,7 @@ class Looking:
             self._wake.set()
 
     def look(self) -> None:
-        """Refresh soon, without waiting for it."""
+        """Refresh soon, without waiting for the result."""
         self._wake.set()
 
     def _watch(self) -> None:

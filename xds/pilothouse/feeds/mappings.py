@@ -1,4 +1,4 @@
-"""Mappings out of YAML or JSON, of which each mistake names its line and its field."""
+"""Reads mappings from YAML or JSON. Each mistake names its line and its field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pilothouse.structures.written import is_content
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """A part of a file: where it is, and what it is."""
+    """A part of a file: its place and its value."""
 
     file: str
     field: str
@@ -24,14 +24,14 @@ class At:
         return Mistake(self.file, message, self.node.start_mark.line + 1, self.field)
 
     def entries(self) -> Iterator[tuple[str, At]]:
-        """Of a mapping, each key once. Raises Mistake."""
+        """The entries of a mapping. Raises Mistake, also for a key that appears twice."""
         if not isinstance(self.node, yaml.MappingNode):
             raise self.mistake("is not a mapping")
         seen: set[str] = set()
         for key, value in self.node.value:
             at = At(self.file, self.field, key)
             if not isinstance(key, yaml.ScalarNode) or not key.value or key.tag != _TEXT:
-                raise at.mistake("has a key that is not a text")
+                raise at.mistake("has a key that is not a string")
             inside = At(self.file, f"{self.field}.{key.value}" if self.field else key.value, value)
             if key.value in seen:
                 raise At(self.file, inside.field, key).mistake("appears twice")
@@ -39,33 +39,36 @@ class At:
             yield key.value, inside
 
     def items(self) -> list[At]:
-        """Of a list. Raises Mistake."""
+        """The items of a list. Raises Mistake."""
         if not isinstance(self.node, yaml.SequenceNode):
             raise self.mistake("is not a list")
         return [At(self.file, f"{self.field}[{index}]", node) for index, node in enumerate(self.node.value)]
 
     def scalar(self) -> object:
-        """A text, a number, true or false, or None. Raises Mistake."""
+        """A string, a number, true, false or None. Raises Mistake."""
         if not isinstance(self.node, yaml.ScalarNode):
             raise self.mistake("is a list or a mapping, not a single value")
         try:
             return yaml.SafeLoader("").construct_object(self.node)
         except (yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError):
-            # What the constructors of PyYAML raise depends on the tag.
+            # PyYAML's constructors raise different exceptions for different tags.
             raise self.mistake("cannot be read") from None
 
     def text(self) -> str:
-        """Raises Mistake."""
+        """A string. Raises Mistake."""
         value = self.scalar()
         if not isinstance(value, str) or not value:
-            raise self.mistake("is not a text")
+            raise self.mistake("is not a string")
         return value
 
     def file_name(self) -> str:
-        """A text that may be the name of a file; anything else is not quoted. Raises Mistake."""
+        """A string that may be a file name. Any other text may be a key, so it is not quoted.
+
+        Raises Mistake.
+        """
         value = self.text()
         if is_content(value) or not value.isprintable():
-            raise self.mistake("must be the name of a file, not what it holds")
+            raise self.mistake("must be a file name, not the content of a file")
         return value
 
 
@@ -73,7 +76,7 @@ _TEXT = "tag:yaml.org,2002:str"
 
 
 def document(path: Path) -> At:
-    """The one document in a file. Raises Mistake."""
+    """The only document of a file. Raises Mistake."""
     file = str(path)
     try:
         loader = yaml.SafeLoader(content(path))

@@ -1,4 +1,4 @@
-"""Certificates, keys and CAs out of PEM files, checked as a whole; nothing of what they hold is quoted."""
+"""Reads certificates, keys and CAs from PEM files and checks that they match. Never quotes contents."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from pilothouse.structures.paths import content
 
 _LONGEST = 1 << 20
-#: A certificate should be renewed a week before its end, or a fifth of its life if that is less.
+#: Warn a week before a certificate expires, or a fifth of its lifetime before, whichever is shorter.
 _SOON, _SHARE = timedelta(days=7), 5
 
 
 class Unusable(ValueError):
-    """Files that cannot be used; the text names the file and says why, and quotes nothing out of it."""
+    """The files cannot be used. The text names the file and the reason, and quotes no contents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where they are. Certificate files can hold a chain, the CA file several CAs."""
+    """The paths of PEM files. Certificate files can hold a chain, and the CA file several CAs."""
 
     cert: Path
     key: Path
@@ -34,14 +34,14 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """From when to when a file is of use."""
+    """The time during which a file is valid."""
 
     file: Path
     since: datetime
     until: datetime
 
     def complaint(self, now: datetime) -> str:
-        """What is the matter with it, if anything is."""
+        """What a user should know about the validity. Empty if all is well."""
         if now >= self.until:
             return f"{self.file} expired at {self.until:%Y-%m-%d %H:%M} UTC"
         if now < self.since:
@@ -59,18 +59,18 @@ class Tls:
     key: bytes
     client_ca: bytes | None
     validities: tuple[Validity, ...]
-    caution: str = ""  # about the file of the key
+    caution: str = ""  # about the key file
 
     @property
     def contents(self) -> tuple[bytes, bytes, bytes | None]:
         return self.cert, self.key, self.client_ca
 
     def __repr__(self) -> str:
-        return "<Tls>"  # never the key
+        return "<Tls>"  # never show the key
 
 
 def read(files: Files) -> Tls:
-    """What the files hold now. Raises Unusable."""
+    """Read the files now. Raises Unusable."""
     cert, key = _content(files.cert), _content(files.key)
     chain = _certificates(files.cert, cert)
     _match(files, chain[0], key)
@@ -83,7 +83,7 @@ def read(files: Files) -> Tls:
 
 
 def authorities(path: Path) -> bytes:
-    """The CAs that a file holds. Raises Unusable."""
+    """The CAs in a file. Raises Unusable."""
     found = _content(path)
     _certificates(path, found)
     return found
@@ -121,7 +121,7 @@ def _match(files: Files, certificate: x509.Certificate, key: bytes) -> None:
 
 
 def _of_chain(path: Path, chain: Sequence[x509.Certificate]) -> Validity:
-    """Of use as long as all are."""
+    """The validity of a chain: the time during which all of its certificates are valid."""
     return Validity(
         path,
         max(each.not_valid_before_utc for each in chain),
@@ -130,7 +130,9 @@ def _of_chain(path: Path, chain: Sequence[x509.Certificate]) -> Validity:
 
 
 def _of_bundle(path: Path, bundle: Sequence[x509.Certificate]) -> Validity:
-    """Those of the valid CA that expires first: an expired one may stay beside its successor."""
+    """The validity of the valid CA that expires first. An expired CA may stay in the file beside its
+    successor.
+    """
     now = datetime.now(UTC)
     living = [each for each in bundle if each.not_valid_after_utc > now]
     first = min(living or bundle, key=lambda each: each.not_valid_after_utc)
@@ -141,5 +143,5 @@ def _caution(key: Path) -> str:
     try:
         mode = stat.S_IMODE(key.stat().st_mode)
     except OSError:
-        return ""  # gone since it was read; the next look says so
+        return ""  # the file has disappeared since it was read; the next look reports that
     return f"{key} is a private key that others can read: its mode is {mode:04o}" if mode & 0o004 else ""

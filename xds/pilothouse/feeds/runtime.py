@@ -1,4 +1,4 @@
-"""The runtime layer of `--runtime`: keys of Envoy's runtime, and the values that all sidecars are to use."""
+"""The runtime layer of `--runtime`: keys of Envoy's runtime, with their values for all sidecars."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import yaml
 
 from pilothouse.feeds.mappings import At, document
 
-#: Of a key, or of the part of a key up to a dot: then it is a mapping, as in Envoy's own files.
+#: The value of a key. A mapping is the value of a key up to a dot, as in Envoy's own files.
 Value: TypeAlias = "bool | int | float | str | Mapping[str, Value]"
 Layer: TypeAlias = Mapping[str, Value]
 
 _FRACTION = {"numerator", "denominator"}
 _DENOMINATORS = ("HUNDRED", "TEN_THOUSAND", "MILLION")
 _DEEPEST = 20
-_MOST = 1 << 12  # values
-# Envoy takes a number for a double.
+_MOST = 1 << 12  # the largest number of values
+# Envoy stores numbers as doubles. Larger integers would lose precision.
 _LARGEST = 1 << 53
 
 
 def read(path: Path) -> Layer:
-    """What the file says. Raises Mistake."""
+    """Read the file. Raises Mistake."""
     root = document(path)
     count = [0]
     return {key: _value(at, 1, count) for key, at in root.entries()}
@@ -31,9 +31,9 @@ def read(path: Path) -> Layer:
 
 def _value(at: At, depth: int, count: list[int]) -> Value:
     count[0] += 1
-    # An alias may stand for the same mapping again and again.
+    # Aliases may refer to the same mapping many times.
     if depth > _DEEPEST or count[0] > _MOST:
-        raise at.mistake(f"is too much: a layer has at most {_MOST} values, {_DEEPEST} deep")
+        raise at.mistake(f"is too large: a layer has at most {_MOST} values, {_DEEPEST} deep")
     if isinstance(at.node, yaml.MappingNode):
         parts = dict(at.entries())
         if _FRACTION & parts.keys():
@@ -41,18 +41,18 @@ def _value(at: At, depth: int, count: list[int]) -> Value:
         return {key: _value(part, depth + 1, count) for key, part in parts.items()}
     value = at.scalar()
     if not isinstance(value, bool | int | float | str):
-        raise at.mistake("is neither a text, a number, true, false nor a mapping")
+        raise at.mistake("is not a string, a number, true, false or a mapping")
     if isinstance(value, str) and not value.isprintable():
         raise at.mistake("has characters that cannot be printed")
-    if isinstance(value, int | float) and not abs(value) <= _LARGEST:  # nor is NaN
+    if isinstance(value, int | float) and not abs(value) <= _LARGEST:  # NaN must fail, too
         raise at.mistake("is a number that Envoy cannot hold exactly")
     return value
 
 
 def _fraction(at: At, parts: Mapping[str, At]) -> Value:
-    """A part of a hundred, ten thousand or a million."""
+    """A fraction: so many parts of a hundred, ten thousand or a million."""
     for key in parts.keys() - _FRACTION:
-        raise parts[key].mistake("has no place beside numerator and denominator")
+        raise parts[key].mistake("is not allowed beside numerator and denominator")
     if "numerator" not in parts:
         raise at.mistake("has a denominator and no numerator")
     numerator = parts["numerator"].scalar()

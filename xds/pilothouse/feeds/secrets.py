@@ -25,7 +25,9 @@ _KEYS = frozenset({"cert", "key", "ca", "namespaces", "ids", "anyone"})
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """PEM contents: a chain and its key, or CAs. Who may have it is named by namespaces and by ids."""
+    """PEM contents: a certificate chain and its key, or CAs. `namespaces` and `ids` say which clients may
+    have it.
+    """
 
     name: str
     chain: bytes = field(default=b"", repr=False)
@@ -37,14 +39,14 @@ class Secret:
 
 
 def read(path: Path) -> list[Secret]:
-    """What the file says, with what the files hold that it names. Raises Mistake."""
+    """Read the file and the PEM files that it names. Raises Mistake."""
     return [_secret(name, at, path.parent) for name, at in document(path).entries()]
 
 
 def _secret(name: str, at: At, folder: Path) -> Secret:
     parts = dict(at.entries())
     for key in parts.keys() - _KEYS:
-        raise parts[key].mistake(f"is not known; known are {', '.join(sorted(_KEYS))}")
+        raise parts[key].mistake(f"is not known; known keys are {', '.join(sorted(_KEYS))}")
     namespaces, ids = (frozenset(_texts(parts, key)) for key in ("namespaces", "ids"))
     anyone = parts["anyone"].scalar() if "anyone" in parts else False
     if not isinstance(anyone, bool):

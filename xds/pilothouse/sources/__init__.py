@@ -1,4 +1,4 @@
-"""Where services come from: one module a backend. A source knows only its backend and its sink."""
+"""The contract between the registry and the sources. A source knows only its backend and its sink."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.structures.sections import Section
 
-#: How long a massive loss that nobody stated is held, in seconds, unless the operator says otherwise.
+#: How long to hold a massive loss that only a missing report implies, in seconds. Operators can change it.
 HOLD_S = 120.0
 
 
 class Unknown(NamedTuple):
-    """Places that cannot be read and of which nothing good is known.
+    """Places that cannot be read, and of which no good version is known.
 
-    `services` are those of which a part is declared there, so that they may have more than is known.
+    `services` are those that are declared there in part. They may have more endpoints than are known.
     """
 
     places: tuple[str, ...] = ()
@@ -32,10 +32,10 @@ NOTHING = Unknown()
 
 
 class Cause(NamedTuple):
-    """What in a backend a report is about: where that is said, and when the source heard of it.
+    """What caused a report: the place in the backend, and the time when the source heard of the change.
 
-    `place` is a text for people: `file:line`, `kind namespace/name@resourceVersion` or `key@revision`.
-    `since` is in seconds of the monotonic clock; None is the moment of the report.
+    `place` is text for users: `file:line`, `kind namespace/name@resourceVersion` or `key@revision`.
+    `since` is in seconds of the monotonic clock; None means the moment of the report.
     """
 
     place: str = ""
@@ -46,7 +46,7 @@ UNSTATED = Cause()
 
 
 class Misconfigured(Exception):
-    """A mistake of whoever configured a source: the setting, and what is wrong with it."""
+    """The settings of a source are wrong. Names the setting and the mistake."""
 
     def __init__(self, setting: str, mistake: str) -> None:
         self.setting, self.mistake = setting, mistake
@@ -70,51 +70,54 @@ class Common:
 
 
 class Sink(Protocol):
-    """Where a source reports. Synchronous, so that no source is cancelled in mid-report."""
+    """Where a source reports. It is synchronous, so that no source can be cancelled in the middle of a
+    report.
+    """
 
     def restore(self, services: Iterable[Service]) -> None:
         """Hand over what was in force when the process last ended. It is served until the first report."""
 
     def replace(self, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED) -> None:
-        """Report everything: what is not in it is gone, as far as the guard believes that.
+        """Report everything. Services that are not in the report are gone, if the guard believes it.
 
-        A report is suspect if what it lacks went with its place, such as a folder. The first call means
-        "synced".
+        The report is suspect if whatever it lacks disappeared together with its place, such as a folder.
+        After the first call the source counts as synced.
         """
 
     def put(self, service: Service, cause: Cause = UNSTATED) -> None:
         """Report one service as it is now."""
 
     def remove(self, name: ServiceName, cause: Cause = UNSTATED) -> None:
-        """Report that one service is gone; naming one that was never reported does nothing."""
+        """Report that one service is gone. Nothing happens if it was never reported."""
 
     def together(self) -> AbstractContextManager[None]:
-        """What is reported within comes into force together, at the end, as one revision."""
+        """Reports inside of this block come into force together, when it ends, as one revision."""
 
     def unknown(self, unknown: Unknown) -> None:
-        """Report what cannot be read while nothing good of it is known; NOTHING, when all is known.
+        """Report what cannot be read and has no good version. NOTHING means that everything is known.
 
-        Until then nobody is told that something is absent which may be declared there.
+        While something is unknown, no client is told that a service is gone which may be declared there.
         """
 
 
 class Standing(Enum):
-    """What is in force in place of something that cannot be read. The value is a text for people."""
+    """What is in force in place of something that cannot be read. The value is text for users."""
 
     LAST_GOOD = "keeping its last valid version"
     ABSENT = "it counts as absent"
     STATED = "the message says what is in force"
-    UNKNOWN = "nothing good of it is known"
+    UNKNOWN = "no good version is known"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something in a backend that could not be read, and what stands in its place.
+    """Something in a backend that cannot be read, and what is in force in its place.
 
-    `place` is a text for people, as that of a `Cause`; `field` is a path such as `spec.ports[0].port`, empty
-    where the whole is at fault. A `warning` refuses nothing: its message says what is in force. `code` is
-    that of a reason to leave something out, if there is one. `parts` are the place for programs, in the
-    source's own terms, such as a file and a line.
+    `place` is text for users, as in a `Cause`.
+    `field` is a path such as `spec.ports[0].port`; empty if the whole place is at fault.
+    `warning`: nothing is refused, and the message says what is in force.
+    `code` is the reason code, if something is left out because of the fault.
+    `parts` are the place in the source's own terms, for programs, such as a file and a line.
     """
 
     place: str
@@ -135,14 +138,14 @@ class Source(Protocol):
     name: str
 
     async def run(self, sink: Sink) -> None:
-        """Report to the sink until cancelled. Raise on failure: only `supervise` retries."""
+        """Report to the sink until cancelled. Raise on failure, because only `supervise` retries."""
 
     def reread(self) -> None:
-        """Read everything anew, and soon, also what seems unchanged: an operator asks for it."""
+        """Read everything again soon, even what seems unchanged. An operator has asked for it."""
 
     @property
     def faults(self) -> Sequence[Fault]:
-        """What of the backend cannot be read right now, for people to mend."""
+        """What cannot be read in the backend now, for users to repair."""
 
     @property
     def left_out(self) -> Mapping[Reason, int]:

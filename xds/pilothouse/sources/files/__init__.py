@@ -1,1 +1,1 @@
-"""Services from Kubernetes manifests in files and folders, read again whenever they change."""
+"""Services from Kubernetes manifests in files and folders, which are read again when they change."""

@@ -1,4 +1,4 @@
-"""What is on the disk right now, compared with what was there before. Only what changed is read again."""
+"""Compares the files on the disk with those of the previous look. Only changed files are read again."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from pilothouse.kubernetes.roots import DEFAULT, Namespaces
 from pilothouse.sources.files.tree import Identity, Progress, Status, Walk, is_within, reason, shown
 
 _MAX_SIZE = 64 << 20
-# Of all files that are there at one look: several hundred thousand services.
+# The limit for all files of one look together. It is enough for several hundred thousand services.
 _MAX_TOTAL = 512 << 20
 _CHUNK = 1 << 20
-# A file that was written within the clock's tick may be written again without its time changing.
+# If a file was written within one tick of the clock, a later write may not change its time.
 _SETTLED_NS = 100_000_000
-# Between being looked at and being opened a file may become a pipe, whose opening waits for a writer, or a
-# terminal.
+# After the check, a pipe or a terminal may take the place of a file. Opening a pipe would wait for a writer.
 _OPENING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _LONGEST_MISTAKE = 200
 
 
 class Stamp(NamedTuple):
-    """What tells, without reading a file, that it is the one that was read."""
+    """Identifies the version of a file without reading it."""
 
     device: int
     inode: int
@@ -39,10 +38,10 @@ class Stamp(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A file as it was last read. Without a stamp it is read again at the next look.
+    """A file as it was last read. Without a stamp, the next look reads it again.
 
-    `digest` is equal for equal contents, and `data` is what was read. A file that cannot be read has that as
-    its one error.
+    `digest` is equal for equal contents. `data` is the text. If the file cannot be read, that is its only
+    error.
     """
 
     digest: bytes
@@ -53,10 +52,10 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The manifests by path, and the paths that could not be looked into, with the reason.
+    """The manifests by path, and the paths that could not be read, with the reason.
 
-    These paths are for people (see `shown`). `folders` are those that were listed, by the path that
-    the system knows: whoever wants to hear of changes has to watch them.
+    The unreadable paths are for users (see `shown`). `folders` are the folders that were listed, by the path
+    that the system knows. Watch these to hear of changes.
     """
 
     files: Mapping[str, Manifest] = field(default_factory=dict)
@@ -64,11 +63,11 @@ class Look:
     folders: Mapping[str, Identity] = field(default_factory=dict)
 
     def hides(self, path: str) -> bool:
-        """Whether a file may still be there, in a folder that cannot be looked into."""
+        """Whether a file may still exist inside of a folder that cannot be read."""
         return any(is_within(path, folder) for folder in self.unreadable)
 
     def unstamped(self) -> Look:
-        """The same, to compare with if every file is to be read again, also one that seems unchanged."""
+        """A copy that makes the next look read every file again, even an unchanged one."""
         return replace(self, files={path: replace(one, stamp=None) for path, one in self.files.items()})
 
 
@@ -83,9 +82,9 @@ def look(
     progress: Progress | None = None,
     avoided: Collection[str] = (),
 ) -> Look:
-    """Look at all files and folders once. What has not changed since `before` is the same object as there.
+    """Look at all files and folders once. Unchanged files are the same objects as in `before`.
 
-    `namespaces` are those of objects that state none. The disk is not asked about what is to be avoided.
+    `namespaces` are the default namespaces of files. Avoided paths are not touched.
     """
     progress = progress or Progress()
     walk, reader = Walk(progress, avoided), _Reader(progress, namespaces)
@@ -99,23 +98,23 @@ def look(
 
 
 def manifests_of(texts: Sequence[bytes], namespace: str = DEFAULT_NAMESPACE) -> list[Manifest]:
-    """Texts that were read some time ago from a file whose objects are in `namespace` if they state none."""
+    """Manifests from texts that were read earlier. `namespace` is the default namespace of their objects."""
     return [
         Manifest(sha256(text).digest(), _understood(text, Contents(), namespace), data=text) for text in texts
     ]
 
 
 class _Reader:
-    """Reads the files of one look, as long as there is room for them."""
+    """Reads the files of one look, up to the limit for all files together."""
 
     def __init__(self, progress: Progress, namespaces: Namespaces) -> None:
         self._progress, self._namespaces = progress, namespaces
         self._room = _MAX_TOTAL
-        # By digest and namespace: a text that is in many files, as by links, is understood and kept once.
+        # By digest and namespace: a text that several files or links contain is parsed and kept once.
         self._understood: dict[tuple[bytes, str], tuple[Contents, bytes]] = {}
 
     def manifest(self, path: str, status: Status, former: Manifest | None) -> Manifest | None:
-        """The file as it is now; None where it is not there any more."""
+        """The file as it is now. None if it does not exist any more."""
         try:
             if isinstance(status, OSError):
                 raise status
@@ -132,7 +131,7 @@ class _Reader:
             return _failed(str(why), former)
 
     def _make_room(self, size: int) -> None:
-        """Raises _Unfit if so much does not fit."""
+        """Raises _Unfit if the size exceeds what is left of the limit."""
         if size > self._room:
             raise _Unfit(f"is not read: all manifests together are larger than {_MAX_TOTAL >> 20} MiB")
         self._room -= size
@@ -160,7 +159,7 @@ class _Reader:
 
 
 def _stamp(status: os.stat_result) -> Stamp:
-    """Raises _Unfit if such a file is not to be read."""
+    """Raises _Unfit if the file is not a regular one, or is too large."""
     if not stat.S_ISREG(status.st_mode):
         raise _Unfit("is not a regular file")
     _check_size(status.st_size)
@@ -174,7 +173,7 @@ def _check_size(size: int) -> None:
 
 
 def _content(descriptor: int, path: str, progress: Progress) -> bytes:
-    """To the end, which moves while somebody writes. Raises OSError or _Unfit."""
+    """Read to the end of the file, which moves if somebody is writing. Raises OSError or _Unfit."""
     data = bytearray()
     while chunk := os.read(descriptor, _CHUNK):
         data += chunk
@@ -193,7 +192,7 @@ def _understood(data: bytes, before: Contents, namespace: str) -> Contents:
 
 
 def _failed(why: str, former: Manifest | None) -> Manifest:
-    """A file that cannot be read at all; what was read of it before still helps with the next reading."""
+    """A file that cannot be read at all. Its earlier contents still speed up the next reading."""
     pieces = former.contents.pieces if former else {}
     contents = Contents(errors=(Remark(Place(0, 0), why),), pieces=pieces)
     manifest = Manifest(sha256(why.encode()).digest(), contents)

@@ -1,4 +1,4 @@
-"""From settings to the source."""
+"""Makes the source of manifests from the settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pilothouse.sources.files.state import StateFolder
 
 
 def files(settings: FilesSettings, common: Common) -> Source:
-    """The source of manifests. Raises Misconfigured for a state folder of no use that somebody asked for."""
+    """The source of manifests. Raises Misconfigured if the operator asked for a state folder that cannot be
+    used.
+    """
     return FilesSource(
         [root.path for root in settings.manifests],
         common.served,
@@ -22,9 +24,9 @@ def files(settings: FilesSettings, common: Common) -> Source:
 
 
 def _kept(common: Common) -> Kept | None:
-    """Where to keep what the next process has to know.
+    """Where to keep what the next process needs.
 
-    A folder that nobody asked for may be of no use: that is told, and stops nothing.
+    If the operator asked for no folder, a default folder that cannot be used is logged and ignored.
     """
     if common.state is None:
         return None

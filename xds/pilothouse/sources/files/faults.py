@@ -1,4 +1,4 @@
-"""What cannot be read of files, with its place as people and as programs read it."""
+"""Converts findings about files into faults, with the place as text for users and as parts for programs."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ _WHOLE = Place(0, 0)
 
 
 def of_path(path: str, message: str, standing: Standing) -> Fault:
-    """About a whole file or folder."""
+    """A fault about a whole file or folder."""
     return _at(path, _WHOLE, message, standing)
 
 
 def of_remark(path: str, remark: Remark, standing: Standing, warning: bool = False) -> Fault:
-    """What was remarked about a document of a file."""
+    """A fault about a place in a file."""
     code = remark.reason.value if remark.reason else ""
     return _at(path, remark.place, remark.message, standing, warning, code)
 
 
 def order(fault: Fault) -> tuple[str, int, str, str]:
-    """By file and line."""
+    """Sorts faults by file and line."""
     parts = dict(fault.parts)
     return (str(parts["file"]), int(parts["line"]), fault.field, fault.message)
 

@@ -1,4 +1,4 @@
-"""The texts of manifests that the next process has to know: read at the start, written off the event loop."""
+"""The texts of manifests that the next process needs. They are read at the start and written on a thread."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ _CONSEQUENCE = "after a restart the last good versions are not known"
 
 
 class Kept:
-    """The last good texts by file, in a state folder. What cannot be kept is a fault and stops nothing.
+    """The last good texts by file, in a state folder. A failure to keep something is a fault and stops
+    nothing.
 
-    The texts of files whose loss is only implied are kept for `hold_s` seconds more, as long as the guard may
-    doubt it.
+    If the loss of files is only implied, their texts are kept for another `hold_s` seconds, because the guard
+    may doubt the loss for so long.
     """
 
     def __init__(self, state: StateFolder, hold_s: float = HOLD_S) -> None:
@@ -33,8 +34,8 @@ class Kept:
         self._fading: dict[str, asyncio.TimerHandle] = {}
         self._corrupt: dict[Path, str] = {}
         self._failure = ""
-        self._known: dict[str, Texts] = {}  # as of the start, to write nothing that is there already
-        self._held: set[str] = set()  # of what there is a file
+        self._known: dict[str, Texts] = {}  # so that equal texts are not written again
+        self._held: set[str] = set()  # the files that have kept texts
         self._pending: dict[str, Texts | None] = {}
         self._saving: asyncio.Task[None] | None = None
 
@@ -50,7 +51,7 @@ class Kept:
         return (*corrupt, of_path(str(self._state.folder), why, Standing.STATED))
 
     async def load(self, roots: Sequence[Path]) -> dict[str, Texts]:
-        """The texts that were kept of the files below these roots, by path, the oldest text first."""
+        """The kept texts of the files below these roots, by path, the oldest text first."""
         found, corrupt = await on_a_thread(self._state.load)
         self._corrupt = {one.file: one.reason for one in corrupt}
         for one in corrupt:
@@ -64,7 +65,7 @@ class Kept:
         return kept
 
     def save(self, changes: Mapping[str, Texts | None]) -> None:
-        """Keep these from now on; returns at once."""
+        """Keep these texts from now on. Returns at once; a thread writes them."""
         for path, texts in changes.items():
             key = os.path.abspath(path)
             if texts is None and key not in self._held:
@@ -78,7 +79,7 @@ class Kept:
             self._saving = asyncio.create_task(self._save())
 
     def forget_later(self, paths: Iterable[str]) -> None:
-        """Let go of these, unless they are saved again in time."""
+        """Forget the texts of these files later, unless they are saved again before."""
         loop = asyncio.get_running_loop()
         for path in paths:
             forget = partial(self.save, {path: None})

@@ -1,4 +1,4 @@
-"""What the files say, as far as it can be believed: what is broken or out of reach takes nothing away."""
+"""The last good version of every file. Broken and unreachable files take nothing away."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from pilothouse.sources.files.left_out import LeftOutDocuments
 from pilothouse.sources.files.tree import Identity, is_within
 from pilothouse.structures.turns import Steps, at_once
 
-# For how long something has to be missing or broken until it is. Editors save by taking a file away
-# for a moment, and a file that is still being written lacks its end.
+# How long a file must be missing or broken before it counts. Editors remove a file for a moment when they
+# save, and a file that is being written lacks its end.
 DOUBT_S = 0.1
 
 _MISSING = b""
-# A file is missing for so much longer than others are in doubt: folders are not emptied in one moment.
+# A missing file has to be missing for longer than that, because emptying a folder takes a while.
 _MISSING_DOUBTS = 5
-# Of a file that stays broken, so many texts are kept: each may hold the last good version of something.
+# For a file that stays broken, keep this many texts. Each may hold the last good version of some object.
 _MOST_TEXTS = 8
-# Of so many services that changed in a file, the lines are looked for.
+# Look for line numbers only if at most this many services of a file have changed.
 _MOST_PLACES = 64
 
 Doubt = tuple[bytes, float]
 
 
 class _Text(NamedTuple):
-    """A text of a file of which something may be in force, and the objects that it declares."""
+    """A text of a file from which something may be in force, and the objects that it declares."""
 
     data: bytes
     keys: frozenset[Key]
@@ -47,9 +47,9 @@ class _Text(NamedTuple):
 class LastGood:
     """The last good contents of every file, and the services that they make up.
 
-    A document that cannot be read costs itself: its last valid version is kept, and the rest of its
-    file is taken in. A loss (a file, a document) is taken in, and an error told, when it has lasted.
-    With `allow_empty` a folder that holds nothing any more was emptied by somebody, file by file.
+    A document that cannot be read affects only itself: its last valid version stays, and the rest of its file
+    is taken in. A loss (of a file or a document) is accepted, and an error reported, only after it has lasted
+    for a while. With `allow_empty`, an emptied folder counts as emptied on purpose, file by file.
     """
 
     def __init__(
@@ -63,45 +63,45 @@ class LastGood:
         self.left_out = LeftOutDocuments(served)
         # file -> digest of the contents that were taken in last
         self._applied: dict[str, bytes] = {}
-        # file -> the texts that make up what is in force of it; only the last one where it has no errors
+        # file -> the texts that make up what is in force; only the last text if it has no errors
         self._texts: dict[str, tuple[_Text, ...]] = {}
-        # file -> which folder it was in: the path may become that of another one
+        # file -> the folder that it was in, because another folder may get the same path
         self._homes: dict[str, Identity] = {}
-        # the files of which a text without errors was taken in
+        # the files of which a text without errors has been taken in
         self._whole: set[str] = set()
-        # file -> digest of contents that lack something or are broken, and since when they are
+        # file -> digest of contents that lack something or are broken, and since when
         self._doubts: dict[str, Doubt] = {}
-        # file -> what is to be said about it, as of the last time that there was no doubt
+        # file -> its faults, as of the last time without doubt
         self._remarks: dict[str, tuple[Fault, ...]] = {}
         self._conflicts: tuple[Fault, ...] = ()
         self.faults: tuple[Fault, ...] = ()
-        #: What to keep for the next process: the texts of each file that changed, None for one that is gone.
+        #: What to keep for the next process: the texts of each changed file, None for a file that is gone.
         self.unsaved: dict[str, tuple[bytes, ...] | None] = {}
-        #: The files that went with the last look, and that nobody removed one by one: their folder went.
+        #: The files whose folder disappeared at the last look, so that nobody removed them one by one.
         self.implied_losses: tuple[str, ...] = ()
-        #: Where that is said which the last look changed, by service: `file:line`, or the file alone.
+        #: For each service that the last look changed, where it is declared: `file:line`, or the file alone.
         self.places: dict[ServiceName, str] = {}
 
     @property
     def look(self) -> Look:
-        """What was found on the disk last."""
+        """What the last look found on the disk."""
         return self._look
 
     @property
     def in_doubt(self) -> bool:
-        """Whether something is missing or broken, and not yet for long enough."""
+        """Whether something has been missing or broken, but not for long enough to count."""
         return bool(self._doubts)
 
     @property
     def unknown(self) -> frozenset[str]:
-        """The files and folders that cannot be read, and of which nothing good is known."""
+        """The files and folders that cannot be read and have no good version."""
         broken = [path for path, manifest in self._look.files.items() if manifest.contents.errors]
         missing = self._doubts.keys() & self._applied.keys() - self._look.files.keys()
         folders = (folder for folder in self._look.unreadable if not self.knows(folder))
         return frozenset(folders).union(path for path in (*broken, *missing) if path not in self._whole)
 
     def unknown_with_services(self) -> Unknown:
-        """What is unknown, with the services of which a part is declared there."""
+        """The unknown files and folders, with the services that are declared in part there."""
         unknown = self.unknown
         objects = (
             declared.object
@@ -113,7 +113,7 @@ class LastGood:
 
     @property
     def complete(self) -> bool:
-        """Whether every file has been read well at least once."""
+        """Whether every file has been read without errors at least once."""
         return not self._look.unreadable and not self.unknown
 
     @property
@@ -121,7 +121,7 @@ class LastGood:
         return at_once(self.listing())
 
     def listing(self) -> Steps[list[Service]]:
-        """As `services`, in steps."""
+        """Like `services`, in steps."""
         found: list[Service] = []
         for name in sorted(self._cluster.names):
             service = self.service(name)
@@ -132,7 +132,9 @@ class LastGood:
 
     @property
     def left_out_by_reason(self) -> Mapping[Reason, int]:
-        """How many documents play no part in routing, and slices and routes without a Service."""
+        """How many documents play no part in routing, and how many slices and routes have no Service, by
+        reason.
+        """
         return self.left_out.by_reason + self._cluster.unattached.by_reason
 
     def service(self, name: ServiceName) -> Service | None:
@@ -142,14 +144,14 @@ class LastGood:
         """Take in what an earlier process kept of a file, the oldest text first."""
         for text in texts:
             at_once(self._take(path, text, at_once(self._keys(text.contents))))
-        self._applied[path] = _MISSING  # so that what is on the disk is looked at
+        self._applied[path] = _MISSING  # so that the file on the disk is looked at
 
     def take_in(self, found: Look, now: float) -> frozenset[ServiceName]:
-        """Take in what was found at a monotonic time (s); returns the services that may differ now."""
+        """Take in what a look found at `now` (monotonic, s). Returns the services that may have changed."""
         return at_once(self.taking_in(found, now))
 
     def taking_in(self, found: Look, now: float) -> Steps[frozenset[ServiceName]]:
-        """As `take_in`, in steps."""
+        """Like `take_in`, in steps."""
         former, self._look = self._look, found
         self.left_out.follow(former, found)
         doubted, self._doubts = self._doubts, {}
@@ -168,7 +170,7 @@ class LastGood:
         return frozenset(changed)
 
     def _follow_renamed(self, found: Look) -> None:
-        """A broken file under another name still has its last good version."""
+        """Give a broken file that has been renamed its last good version from under the old name."""
         missing = {self._applied[path]: path for path in self._applied if path not in found.files}
         for path, manifest in found.files.items() if missing else ():
             former = missing.get(manifest.digest)
@@ -192,14 +194,14 @@ class LastGood:
         if doubtful and not self._has_lasted(path, manifest.digest, now, doubt):
             return frozenset()
         changed = frozenset[ServiceName]() if known else (yield from self._take(path, manifest, keys))
-        # What is in force of a broken document is known only now.
+        # What is in force of a broken document is known only at this point.
         self._remarks[path] = tuple(self._told(path, contents))
         return changed
 
     def _take(self, path: str, manifest: Manifest, keys: frozenset[Key]) -> Steps[frozenset[ServiceName]]:
-        """Let a text be in force, with the last good version of what it spoils."""
+        """Bring a text into force, together with the last good versions of its broken documents."""
         contents = manifest.contents
-        # Nearly always all count, and to find that out one by one takes long.
+        # Nearly always every object counts, and checking them one by one would take long.
         declared: Sequence[Declared] = contents.declared
         if len(keys) < len(declared):
             declared = [one for one in declared if one.object.key in keys]
@@ -216,7 +218,7 @@ class LastGood:
         return changed
 
     def _keep(self, path: str, text: _Text, broken: bool) -> None:
-        """Note the text for the next process. A broken one adds to those before it."""
+        """Record the text for the next process. A broken text is added to the earlier ones."""
         before = self._texts.get(path, ())
         if not text.keys:
             if not broken:
@@ -224,7 +226,8 @@ class LastGood:
                 self.unsaved[path] = None
             return
         if broken and before:
-            # A text whose every object is newer here has nothing left in force; the first one is whole.
+            # A text is obsolete if the new text declares all of its objects. The first text is complete, so
+            # it stays.
             later = [each for each in before[1:] if not each.keys <= text.keys]
             self._texts[path] = (before[0], *later[-(_MOST_TEXTS - 2) :], text)
         else:
@@ -232,7 +235,7 @@ class LastGood:
         self.unsaved[path] = tuple(each.data for each in self._texts[path])
 
     def _let_go(self, now: float, doubted: dict[str, Doubt]) -> Steps[set[ServiceName]]:
-        """Let go of the files that are missing."""
+        """Remove the files that are missing."""
         changed: set[ServiceName] = set()
         gone = self._gone(now, doubted)
         for path in gone:
@@ -249,9 +252,10 @@ class LastGood:
         return changed
 
     def _gone(self, now: float, doubted: dict[str, Doubt]) -> list[str]:
-        """The files that are missing since long enough.
+        """The files that have been missing for long enough.
 
-        While more and more of a folder goes, all of it is in doubt: somebody may be about to empty it.
+        While more and more files of a folder disappear, all of them stay, because somebody may be emptying
+        the folder.
         """
         since = {
             path: doubted[path][1] if path in doubted and doubted[path][0] == _MISSING else now
@@ -268,7 +272,7 @@ class LastGood:
         return gone
 
     def _implied(self, gone: Sequence[str]) -> list[str]:
-        """The files among these that nobody removed one by one."""
+        """The files among these that nobody has removed one by one."""
         homes = {path: self._homes.pop(path, None) for path in gone}
         if not gone or self._allow_empty:
             return []
@@ -280,7 +284,7 @@ class LastGood:
         ]
 
     def _has_lasted(self, path: str, digest: bytes, now: float, doubt: Doubt | None) -> bool:
-        """Whether it was so a while ago already. If not, it is remembered for the next look."""
+        """Whether the doubt is old enough. If not, it is recorded for the next look."""
         since = doubt[1] if doubt and doubt[0] == digest else now
         if now - since >= self._doubt_s:
             return True
@@ -288,7 +292,7 @@ class LastGood:
         return False
 
     def _keys(self, contents: Contents) -> Steps[frozenset[Key]]:
-        """The objects that a text declares, of the namespaces that count."""
+        """The objects in a text whose namespaces are served."""
         keys: set[Key] = set()
         for one in contents.declared:
             key = one.object.key
@@ -298,7 +302,7 @@ class LastGood:
         return frozenset(keys)
 
     def knows(self, path: str) -> bool:
-        """Whether something of a file, or below a folder, is in force."""
+        """Whether something of a file, or of a file below a folder, is in force."""
         return any(is_within(applied, path) for applied in self._applied)
 
     def _all_faults(self) -> Iterator[Fault]:
@@ -307,7 +311,7 @@ class LastGood:
             yield of_path(path, reason, standing)
         for remarks in self._remarks.values():
             yield from remarks
-        # A file on its way to another name is there twice for a moment.
+        # A file that is being renamed exists twice for a moment.
         if not self._doubts:
             self._conflicts = tuple(
                 of_remark(path, remark, Standing.STATED) for path, remark in self._manifests.conflicts
@@ -330,7 +334,7 @@ class LastGood:
 
 
 class _Places:
-    """The folders that a look has listed, and how many manifests are in each and below it."""
+    """The folders that a look has listed, and the number of manifests in and below each."""
 
     def __init__(self, look: Look) -> None:
         self._identities = look.folders
@@ -343,7 +347,7 @@ class _Places:
                 self._files[folder] += 1
 
     def went(self, folder: str, before: Identity | None, lost: int) -> bool:
-        """Whether so many files went with their folder: it is gone, empty, or another one with fewer."""
+        """Whether the files went with their folder: it is gone, empty, or another folder with fewer files."""
         identity = self._identities.get(folder)
         if identity is None or not self._files[folder]:
             return True
@@ -353,7 +357,7 @@ class _Places:
 def _places(
     path: str, declared: Iterable[Declared], changed: Collection[ServiceName]
 ) -> dict[ServiceName, str]:
-    """The first line about each of these services. Of many the file alone is named, as at the start."""
+    """The first line about each of these services. For many services, only the file."""
     places = dict.fromkeys(changed, path)
     if len(places) > _MOST_PLACES:
         return places
@@ -365,6 +369,6 @@ def _places(
 
 
 def _spoilt(errors: Sequence[Remark], lost: frozenset[Key]) -> frozenset[Key]:
-    """Of the objects that a text does not declare any more, those that its broken documents may be."""
+    """The objects that a text no longer declares and that its broken documents may be about."""
     keys = {error.key for error in errors}
     return lost if None in keys else lost & keys

@@ -1,4 +1,4 @@
-"""The documents that play no part in routing, by file: counted as files change, and told of once."""
+"""The documents that play no part in routing, by file. They are counted at each change and logged once."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class LeftOut:
 
 
 class LeftOutDocuments:
-    """What of the files is left out. A look costs as much as the files that it found changed."""
+    """The documents that are left out. The cost of a look is proportional to the files that have changed."""
 
     def __init__(self, served: ServedCluster) -> None:
         self._served = served
         self._documents: dict[str, tuple[LeftOut, ...]] = {}
         self._counts: dict[str, Counter[Reason]] = {}
-        #: Documents, and what was said in warnings that have a reason.
+        #: The number of documents, and of warnings that have a reason code.
         self.by_reason: Counter[Reason] = Counter()
-        #: What was not left out before the last look.
+        #: The documents that were not left out before the last look.
         self.news: tuple[LeftOut, ...] = ()
 
     def __iter__(self) -> Iterator[LeftOut]:
@@ -38,7 +38,7 @@ class LeftOutDocuments:
             yield from self._documents[path]
 
     def follow(self, former: Look, found: Look) -> None:
-        """Take over what has changed from one look to the next."""
+        """Take over the changes from one look to the next."""
         news: list[LeftOut] = []
         for path, manifest in found.files.items():
             if manifest is not former.files.get(path):
@@ -56,7 +56,9 @@ class LeftOutDocuments:
                 yield LeftOut(path, place.line, place.document, omission)
 
     def _replace(self, path: str, documents: tuple[LeftOut, ...], manifest: Manifest | None) -> list[LeftOut]:
-        """Returns those that are new; where they stand in the file makes no difference."""
+        """Returns the documents that are newly left out. A document that only moved within its file is not
+        new.
+        """
         counts = Counter(document.omission.reason for document in documents)
         warnings = manifest.contents.warnings if manifest else ()
         counts.update(warning.reason for warning in warnings if warning.reason)

@@ -1,4 +1,6 @@
-"""Looks at the disk from its own threads: a disk that does not answer holds up nothing, not even the exit."""
+"""Looks at the disk on its own threads, so that a disk which does not answer blocks nothing, not even the
+exit.
+"""
 
 from __future__ import annotations
 
@@ -16,35 +18,35 @@ from pilothouse.sources.files.tree import Progress, shown
 
 T = TypeVar("T")
 
-# For how long the disk may leave one question unanswered. Reading much takes longer, and goes on.
+# How long the disk may take to answer one question. Reading a lot may take longer in total.
 _PATIENCE_S = 10.0
 _CHECK_S = 1.0
-# So many paths may be avoided for not answering, and for each of them a thread hangs, maybe for ever.
+# This many paths may be avoided because they do not answer. A thread hangs for each, maybe for ever.
 _MOST_STUCK = 3
 
 
 class Lookout:
-    """Looks at files and folders without ever hanging itself.
+    """Looks at files and folders without ever hanging.
 
-    A path that does not answer is avoided until it does, and counts as unreadable meanwhile.
+    A path that does not answer is avoided until it does. Meanwhile it counts as unreadable.
     """
 
     def __init__(self, roots: Sequence[Path], namespaces: Namespaces = DEFAULT) -> None:
         self._roots, self._namespaces = tuple(roots), namespaces
-        # Looks that do not come back, with the path that they wait for.
+        # The looks that have not come back, and the path that each is waiting for.
         self._stuck: dict[asyncio.Future[Look], str] = {}
-        self._progress: Progress | None = None  # of the look that goes on
+        self._progress: Progress | None = None  # of the present look
 
     @property
     def slow(self) -> str:
-        """The file, for people, whose text takes long to read right now; empty if there is none."""
+        """The file whose text is taking long to parse, as text for users. Empty if there is none."""
         progress = self._progress
         return shown(progress.path) if progress and progress.computed_s > _PATIENCE_S else ""
 
     async def look(self, before: Look) -> Look:
-        """What is there now. Raises OSError, one line that names the path, if almost nothing answers.
+        """What is on the disk now. Raises OSError, one line that names the path, if almost nothing answers.
 
-        After such an error it waits until something does.
+        The call after such an error waits until something answers.
         """
         while True:
             await self._until_it_is_worth_while()
@@ -80,14 +82,16 @@ class Lookout:
 
 
 def on_a_thread(work: Callable[[], T]) -> asyncio.Future[T]:
-    """Its result. The exit does not wait for the thread, as it would for one of the loop's executor."""
+    """The result of `work` on a daemon thread. Unlike a thread of the loop's executor, it does not delay the
+    exit.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
     def settle(found: T | BaseException) -> None:
         if isinstance(found, BaseException):
             future.set_exception(found)
-            future.exception()  # whoever waited may have gone
+            future.exception()  # nobody may be waiting any more
         else:
             future.set_result(found)
 
@@ -96,7 +100,7 @@ def on_a_thread(work: Callable[[], T]) -> asyncio.Future[T]:
             found: T | BaseException = work()
         except BaseException as error:  # noqa: BLE001  (it is for whoever waits, on the other thread)
             found = error
-        with suppress(RuntimeError):  # the loop has ended meanwhile
+        with suppress(RuntimeError):  # the loop may have ended
             loop.call_soon_threadsafe(settle, found)
 
     threading.Thread(target=run, name="manifests", daemon=True).start()

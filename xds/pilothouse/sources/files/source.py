@@ -1,4 +1,4 @@
-"""Services from Kubernetes manifests in files and folders, read again whenever they change."""
+"""Services from Kubernetes manifests in files and folders, which are read again when they change."""
 
 from __future__ import annotations
 
@@ -29,32 +29,34 @@ from pilothouse.structures.turns import Steps, in_turns
 
 _log = structlog.get_logger(__name__)
 
-# When nothing happens. The watch wakes more often than that by itself.
+# How long to wait without an event. The watch wakes more often by itself.
 _IDLE_S = 10.0
-# Of what one look finds, so much is named: a folder may hold thousands of documents for others.
+# How many findings of one look are logged. A folder may hold thousands of documents for other programs.
 _LOGGED = 20
 
 _SLOW = "takes long to read; no change of another file is served until it has been read"
-_EMPTY = "holds no manifest; add one, or say --allow-empty if that is meant"
+_EMPTY = "holds no manifest; add one, or set --allow-empty if that is intended"
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """What an operator takes for absent: what an empty folder held, and what cannot be read at the start."""
+    """What counts as absent on the operator's word: the content of an empty folder, and unreadable files at
+    the start.
+    """
 
     allow_empty: bool = False
     accept_missing: bool = False
 
 
 class FilesSource:
-    """The services that manifests declare, in files or in folders with all that is below them.
+    """The services that manifests declare, in files and in folders with their subfolders.
 
-    A path that cannot be read at the start raises OSError. Later its last good contents stay in
-    force, also when the source is run again after a failure, and with what is `kept` also when the
-    process is started again. A folder without a manifest is not reported at the start, unless that is
-    allowed: it may be a mount that failed. `namespaces` are those of objects that state none.
+    A path that cannot be read at the start raises OSError. Later, its last good contents stay in force, even
+    if the source fails and runs again, and with `kept` even after a restart of the process. At the start, a
+    folder without manifests is not reported unless that is allowed, because its mount may have failed.
+    `namespaces` are the default namespaces of files.
     """
 
     name = "files"
@@ -78,16 +80,16 @@ class FilesSource:
         self._watch = Watch()
         self._anew = False
         self._kept = kept
-        self._unknown: Unknown | None = None  # until the first report
+        self._unknown: Unknown | None = None  # None until the first report
         self._vacant: set[str] = set()  # the roots that have been empty since the start
-        self._implied: set[str] = set()  # losses that nobody stated, and that are to be reported
+        self._implied: set[str] = set()  # implied losses that are to be reported
 
     @property
     def faults(self) -> Sequence[Fault]:
         return (*self._slow(), *self._last_good.faults, *(self._kept.faults if self._kept else ()))
 
     def _slow(self) -> Iterator[Fault]:
-        """A file that is too much for one look: until that ends, nothing else is looked at."""
+        """A file that takes too long to parse. No other file is looked at until that ends."""
         path = self._lookout.slow
         if path:
             standing = Standing.LAST_GOOD if self._last_good.knows(path) else Standing.UNKNOWN
@@ -115,11 +117,11 @@ class FilesSource:
 
     @property
     def _patience_s(self) -> float:
-        """How long one can do without a look if nothing happens."""
+        """How long to wait for an event before the next look."""
         return DOUBT_S if self._last_good.in_doubt else _IDLE_S
 
     async def _recover(self, sink: Sink) -> None:
-        """Let what an earlier process kept stand in for what is broken or missing."""
+        """Let texts from an earlier process stand in for broken and missing files."""
         if self._kept is None:
             return
         silent: OSError | None = None
@@ -143,13 +145,16 @@ class FilesSource:
             texts_of_path = partial(manifests_of, kept, self._namespaces.of(path))
             self._last_good.recover(path, await on_a_thread(texts_of_path))
         sink.restore(self._last_good.services)
-        _log.warning("what an earlier process kept stands in for files", files=len(lacking))
+        _log.warning(
+            "versions kept by an earlier process stand in for broken or missing files", files=len(lacking)
+        )
 
     async def _report_first(self, sink: Sink, watch: Watch) -> None:
-        """Report everything once every file was read well, or when the time for that is over.
+        """Report everything when every file has been read without errors, or when the grace period ends.
 
-        A control plane that is restarted beside a half-written file waits for it to be whole; after that time
-        it says that this file is unknown, so that nobody is told that what it may declare is gone.
+        If a file is half-written at a restart, the source waits until it is complete. After the grace period
+        it reports the file as unknown, so that no client is told that services are gone which the file may
+        declare.
         """
         deadline = time.monotonic() + self._first_report_grace_s
         await self._look()
@@ -161,7 +166,8 @@ class FilesSource:
             self._unknown = self._last_good.unknown_with_services()
         if self._unknown.places and not self._absence.accept_missing:
             _log.error(
-                "nothing good is known of these, so nothing is said to be gone", places=self._unknown.places
+                "places cannot be read and have no good version, so no removals are sent",
+                places=self._unknown.places,
             )
         sink.unknown(self._unknown)
         await self._replace(sink)
@@ -172,11 +178,11 @@ class FilesSource:
 
     @property
     def _is_empty(self) -> bool:
-        """Whether there is no manifest at all, so that this may be no start to begin with."""
+        """Whether there is no manifest at all. The start then waits."""
         return len(self._vacant) == len(self._paths)
 
     def _doubted(self, found: Look) -> Look:
-        """The same, where a root that has been empty since the start hides what it may hold."""
+        """The look with its empty roots marked as unreadable, if they have been empty since the start."""
         candidates = {shown(str(path)) for path in self._paths} if self._unknown is None else self._vacant
         vacant = () if self._absence.allow_empty else candidates - found.unreadable.keys()
         self._vacant = {path for path in vacant if not any(is_within(file, path) for file in found.files)}
@@ -193,9 +199,9 @@ class FilesSource:
         self._report_unknown(sink)
 
     def _report_unknown(self, sink: Sink) -> None:
-        """After what was found there: until that is reported, it may be taken for absent."""
+        """Report what is unknown, after the services in it. In the other order they would count as absent."""
         if self._unknown and self._unknown.places:
-            # Anew, since what cannot be read may have another name by now.
+            # Computed anew, because an unreadable file may have been renamed.
             unknown = self._last_good.unknown_with_services()
             if unknown != self._unknown:
                 self._unknown = unknown
@@ -212,7 +218,9 @@ class FilesSource:
             yield
 
     async def _replace(self, sink: Sink) -> None:
-        """Report everything: the guard judges what is missing. Keep that for as long as it may doubt."""
+        """Report everything, so that the guard judges what is missing. Keep its texts while the guard may
+        doubt.
+        """
         cause = Cause(", ".join(shown(str(path)) for path in self._paths))
         sink.replace(await in_turns(self._last_good.listing()), bool(self._implied), cause)
         if self._kept is not None:
@@ -269,7 +277,7 @@ def _log_left_out(news: Sequence[LeftOut]) -> None:
 
 
 def _log_some(news: Sequence[T], log: Callable[[T], None], what: str) -> None:
-    """A line for each, up to a number of lines that somebody may still read."""
+    """Log a line for each, up to a number of lines that somebody may still read."""
     for one in news[:_LOGGED]:
         log(one)
     if len(news) > _LOGGED:

@@ -1,4 +1,4 @@
-"""Which manifests there are: the folders, walked level by level and within bounds."""
+"""Finds the manifests: walks through the folders level by level, within bounds."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ from itertools import islice
 from pathlib import Path
 
 _SUFFIXES = (".yaml", ".yml", ".json")
-# Hidden files (also what a ConfigMap mount keeps behind its links), and what editors leave lying about.
+# Hidden files, which include what a ConfigMap mount keeps behind its links, and leftovers of editors.
 _NOT_OURS = (".", "#", "~")
-# Of all folders together, whatever their names: five files for each of 10,000 services. A link to `/` has
-# more.
-# Depth needs no bound of its own: the system refuses a path of more than 4096 bytes, and the walk does not
-# recurse.
+# The limit of entries in all folders together, whatever their names. It allows five files for each of 10,000
+# services, and stops at a link to `/`. Depth needs no limit: the system refuses a path of more than 4096
+# bytes, and the walk does not recurse.
 _MOST_ENTRIES = 50_000
 
-# Of a file, or why it could not be had.
+# The content of a file, or why it could not be read.
 Status = os.stat_result | OSError
-# A device and an inode: which file or folder it is, whatever it is called.
+# The device and inode of a file or folder. They identify it under any name.
 Identity = tuple[int, int]
 
 
 class Abandoned(Exception):
-    """Nobody waits for this look any more."""
+    """The look has been given up. Nobody waits for its result."""
 
 
 class Progress:
-    """What a look waits for: told by the thread that looks, read by whoever watches over it."""
+    """What a look is waiting for. The thread that looks reports here, and its supervisor reads it."""
 
     def __init__(self) -> None:
         self.path = ""
@@ -40,13 +39,13 @@ class Progress:
         self._abandoned = False
 
     def waits_for(self, path: str) -> None:
-        """The disk is asked about the path now. Raises Abandoned if the answer is of no use."""
+        """The disk is being asked about this path. Raises Abandoned if nobody waits for the answer."""
         if self._abandoned:
             raise Abandoned
         self.path, self._since, self._computes = path, time.monotonic(), False
 
     def computes(self) -> None:
-        """The disk has answered; what follows takes its time, but ends."""
+        """The disk has answered. The work that follows may take long, but it ends."""
         self._since, self._computes = time.monotonic(), True
 
     def abandon(self) -> None:
@@ -54,37 +53,38 @@ class Progress:
 
     @property
     def waited_s(self) -> float:
-        """For how long the disk has not answered."""
+        """How long the disk has not answered, in seconds."""
         return 0.0 if self._computes else time.monotonic() - self._since
 
     @property
     def computed_s(self) -> float:
-        """For how long the text of one file has been read."""
+        """How long one file's text has been parsed, in seconds."""
         return time.monotonic() - self._since if self._computes else 0.0
 
 
 class Walk:
-    """One walk through files and folders. After it, `folders` says which were listed, and which they are.
+    """One walk through files and folders. Afterwards, `folders` has the listed folders and their identities.
 
-    Beside a root that is a file or is missing, the folder around it counts as listed: there it will
-    be replaced or come back. `unreadable` are the folders that could not be looked into, by their
-    names for people, with the reason.
+    If a root is a file or missing, the folder around it counts as listed, because the root will be replaced
+    or will reappear there. `unreadable` are the folders that could not be listed, by their names for users,
+    with the reason.
     """
 
     def __init__(self, progress: Progress, avoided: Collection[str] = ()) -> None:
-        """Of the paths to avoid the disk is not asked."""
+        """Avoided paths are not touched on the disk."""
         self.folders: dict[str, Identity] = {}
         self.unreadable: dict[str, str] = {}
         self._progress = progress
         self._avoided = avoided
         self._left = _MOST_ENTRIES
-        # A link must not lead in circles.
+        # Prevents links from leading in circles.
         self._seen: set[Identity] = set()
-        # Folders that are still to be listed, each with the one below a root that it is part of.
+        # The folders that are still to be listed, each with the folder directly below a root that contains
+        # it.
         self._ahead: deque[tuple[str, str]] = deque()
 
     def files(self, roots: Sequence[Path]) -> Iterator[tuple[str, Status]]:
-        """Every file that may be a manifest. The near ones come before any bound can stop the walk."""
+        """Every file that may be a manifest. Files near a root come first, so that no limit cuts them off."""
         for root in map(str, roots):
             yield from self._root(root)
         while self._ahead:
@@ -126,7 +126,7 @@ class Walk:
         return True
 
     def _entries(self, folder: str, part: str) -> list[os.DirEntry[str]]:
-        """What is in a folder, by name; nothing if it was listed before or cannot be."""
+        """The entries of a folder by name. Empty if it was listed before or cannot be listed."""
         self._progress.waits_for(folder)
         try:
             identity = _identity(os.stat(folder))
@@ -141,9 +141,9 @@ class Walk:
             self.unreadable[shown(folder)] = reason(error)
             return []
         if len(entries) > self._left:
-            # Half of the rest stays for other folders, and all of them together stay within bounds.
+            # Half of the remaining limit is reserved for other folders.
             self._left //= 2
-            too_large = f"is not looked at as a whole: there are more than {_MOST_ENTRIES} files and folders"
+            too_large = f"is not read completely: there are more than {_MOST_ENTRIES} files and folders"
             self.unreadable[shown(part or folder)] = too_large
             return []
         self._left -= len(entries)
@@ -152,14 +152,14 @@ class Walk:
 
 
 def is_within(path: str, place: str) -> bool:
-    """Whether a path is a place, or below it if that is a folder. Both are absolute, or as `shown`."""
+    """Whether a path is a place, or is below it. Both are absolute, or both are as `shown`."""
     return path == place or path.startswith(os.path.join(place, ""))
 
 
 def shown(path: str) -> str:
-    """A path for people, logs and JSON: one line of text, and different for different paths.
+    """A path as one line of text for users, logs and JSON. Different paths give different texts.
 
-    Bytes that are not UTF-8, line breaks and what else cannot be printed are written as `\\xff`.
+    Bytes that are not UTF-8, line breaks and other unprintable characters are written as `\xff`.
     """
     if path.isprintable() and "\\" not in path:
         return path
@@ -182,7 +182,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        # A link to itself, for example. As a file it will be reported.
+        # A link to itself, for example. It will be reported as a file.
         return False
 
 

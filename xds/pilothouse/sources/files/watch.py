@@ -1,4 +1,4 @@
-"""Wakes when something may have changed on the disk. It does not say what: who wakes looks at everything."""
+"""Wakes its caller when something may have changed on the disk. The caller then looks at everything."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from pilothouse.sources.files.tree import Identity
 
 _log = structlog.get_logger(__name__)
 
-# A change is reported after the folder was quiet for _STEP_MS, but no later than _DEBOUNCE_MS.
+# A change is reported when the folder has been quiet for _STEP_MS, but after _DEBOUNCE_MS at the latest.
 _STEP_MS = 10
 _DEBOUNCE_MS = 50
-# How often one wakes without an event: some mounts deliver none, and a queue of events can overflow.
+# How often to wake without an event. Some mounts deliver no events, and an event queue can overflow.
 _RESCAN_S = 2.0
-# How soon one watches again after a folder has disappeared, or an event could not be read.
+# How soon to watch again after a folder has disappeared, or an event could not be read.
 _AGAIN_S = 0.2
-# Opening a watch of more folders would hold up the event loop, and users may watch a few thousand only.
+# Opening more watches would block the event loop for long. Users may also watch only a few thousand folders.
 _MOST_WATCHED = 4096
 
 
 class Watch:
-    """An async context; in it `wait` returns soon after anything in the followed folders has changed.
+    """An async context. Inside of it, `wait` returns soon after anything in the followed folders has changed.
 
-    It touches no file: which folders there are is found by whoever looks, off the event loop. Only
-    the folders themselves are watched, not what is below: the library would follow links without end.
+    It touches no file: whoever looks finds the folders, off the event loop. Each folder is watched without
+    its subfolders, because the library would follow links without end.
     """
 
     def __init__(self) -> None:
@@ -41,13 +41,13 @@ class Watch:
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, folders: Mapping[str, Identity]) -> None:
-        """Watch these from now on. If they are others than before, `wait` returns once they are watched."""
+        """Watch these folders from now on. If they are new, `wait` returns once they are watched."""
         if folders != self._folders:
             self._folders = folders
             self._others.set()
 
     def wake(self) -> None:
-        """Have `wait` return as if something had changed."""
+        """Make `wait` return as if something had changed."""
         self._woken.set()
 
     async def __aenter__(self) -> Self:
@@ -63,7 +63,7 @@ class Watch:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def wait(self, timeout_s: float) -> None:
-        """Return when something may have changed since the last call, at the latest after the timeout."""
+        """Return when something may have changed since the last call, or after the timeout."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._woken.wait()
@@ -80,19 +80,23 @@ class Watch:
             except FileNotFoundError:
                 await asyncio.sleep(_AGAIN_S)
             except ExceptionGroup as errors:
-                # The library's own error is an event whose file name is not UTF-8, which it cannot tell.
+                # The library raises its own error for an event whose file name is not UTF-8.
                 if errors.split(WatchfilesRustInternalError)[1]:
                     raise
                 await asyncio.sleep(_AGAIN_S)
             except OSError as error:
                 if str(error) != told:
                     told = str(error)
-                    _log.warning("changes are found by looking now and then", every_s=_RESCAN_S, reason=told)
+                    _log.warning(
+                        "the file system reports no changes, looking regularly instead",
+                        every_s=_RESCAN_S,
+                        reason=told,
+                    )
                 await self._until_others(_RESCAN_S)
             self._woken.set()
 
     async def _watch_these(self, folders: frozenset[str]) -> None:
-        """Watch until others are to be followed, or one of these is gone, with which its events end."""
+        """Watch until other folders are to be followed. A watch also ends if a folder of it disappears."""
         if not folders:
             await self._until_others(_RESCAN_S)
             return
@@ -107,8 +111,8 @@ class Watch:
             recursive=False,
             ignore_permission_denied=True,
         )
-        # The generator opens the watch in its first step. Whatever happened before that, no event will
-        # tell, so somebody has to look once it is open.
+        # The generator opens the watch in its first step. Earlier changes cause no event, so one look is
+        # needed after it is open.
         asyncio.get_running_loop().call_soon(self._woken.set)
         async with aclosing(changes):
             async for events in changes:
@@ -123,7 +127,7 @@ class Watch:
 
 
 def _watchable(folders: Iterable[str]) -> frozenset[str]:
-    """Those that the library can watch. What changes in the others is found by looking now and then."""
+    """The folders that the library can watch. Changes in the others are found by regular looks."""
     found = frozenset(folder for folder in folders if _is_utf8(folder))
     if len(found) > _MOST_WATCHED:
         raise OSError(f"there are more than {_MOST_WATCHED} folders")
