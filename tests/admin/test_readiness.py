@@ -66,8 +66,8 @@ TABLE = {
     "a file of which nothing good is known": (
         replace(CALM, sources=(replace(REPORTED, unknown=("a.yaml", "b.yaml", "c.yaml", "d.yaml")),)),
         [
-            "source files: nothing good is known of a.yaml, b.yaml, c.yaml and 1 more; so nothing is said"
-            " to be gone until that can be read, or is accepted with --accept-missing"
+            "source files: no good version is known of a.yaml, b.yaml, c.yaml and 1 more, so no removals are"
+            " sent until it can be read, or --accept-missing is set"
         ],
         [],
     ),

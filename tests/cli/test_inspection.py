@@ -137,7 +137,7 @@ def test_of_good_manifests_there_is_nothing_to_say(found) -> None:
         (
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
             [
-                "0: warning: holds nothing of a kind that is read []",
+                "0: warning: declares no object of a kind that Pilothouse reads []",
                 "1: left out: ConfigMap of v1: plays no part in routing [unsupported-kind]",
             ],
         ),

@@ -52,22 +52,22 @@ MISTAKES = [
         (*BOOTSTRAP, "--control-plane", "xds"),
         "--control-plane: 'xds' is not HOST:PORT, such as 127.0.0.1:18000 or [::1]:18000",
     ),
-    ((*BOOTSTRAP, "--control-plane", "xds:0"), "--control-plane: 'xds:0' has no port that could be called"),
+    ((*BOOTSTRAP, "--control-plane", "xds:0"), "--control-plane: 'xds:0' has no port"),
     (
         (*BOOTSTRAP, "--tls-ca", "ca", "--tls-cert", "c"),
-        "--tls-key: is needed: certificate and key go together",
+        "--tls-key: is required: --tls-cert and --tls-key go together",
     ),
     (
         (*BOOTSTRAP, "--tls-ca", "ca", "--tls-key", "k"),
-        "--tls-cert: is needed: certificate and key go together",
+        "--tls-cert: is required: --tls-cert and --tls-key go together",
     ),
     (
         (*BOOTSTRAP, "--tls-cert", "c", "--tls-key", "k"),
-        "--tls-ca: is needed: without it the control plane could be anybody",
+        "--tls-ca: is required, to verify the control plane",
     ),
     (
         (*BOOTSTRAP, "--tls-san", "xds"),
-        "--tls-ca: is needed: without it the control plane could be anybody",
+        "--tls-ca: is required, to verify the control plane",
     ),
 ]
 

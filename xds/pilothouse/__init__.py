@@ -1,9 +1,9 @@
-"""Pilothouse, an xDS control plane for Envoy. Data flows one way:
+"""Pilothouse, an xDS control plane for Envoy. Data flows in one direction:
 
     sources -> registry -> translate -> resources -> protocol -> server
 
-Backends are read by sources, merged in the registry, translated and encoded once, and leave as the
-same bytes on every stream that wants them. ARCHITECTURE.md has the map.
+Sources read backends. The registry merges what they report. Each service is translated and encoded once, and
+every stream that wants it sends the same bytes. ARCHITECTURE.md has the map.
 """
 
 from importlib.metadata import version

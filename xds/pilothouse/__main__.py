@@ -1,4 +1,4 @@
-"""`python -m pilothouse`, where the command itself is not on the PATH."""
+"""`python -m pilothouse`, for environments where the command is not on the PATH."""
 
 from pilothouse.cli import main
 

@@ -1,1 +1,1 @@
-"""The operator's view over HTTP: it is handed questions to ask, and nothing to write with."""
+"""The operator's view over HTTP. It can ask questions about the running parts, and change nothing."""

@@ -1,4 +1,4 @@
-"""The admin's routes. All of them read: there is no method but GET and HEAD."""
+"""The admin's routes. They only read: the methods are GET and HEAD."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Json(JSONResponse):
-    """JSON laid out for the eyes of someone with curl.
+    """JSON with line breaks, for readers with curl.
 
-    ASCII only, because a fault can name a file whose name is not UTF-8, and Python holds that as
-    lone surrogates that cannot be encoded.
+    It is in ASCII, because a fault can name a file whose name is not UTF-8. Python represents such a name by
+    lone surrogates, which cannot be encoded.
     """
 
     def render(self, content: Any) -> bytes:
@@ -40,13 +40,13 @@ class Json(JSONResponse):
 
 
 def admin(read: Callable[[], Questions]) -> Starlette:
-    """The application over `read`, which is called anew for each page. Its handlers are coroutines, so they
-    ask on the event loop: Starlette would put plain functions on threads, and what is asked has no locks.
+    """The application. It calls `read` again for each page. Its handlers are coroutines, so they ask on the
+    event loop: Starlette would run plain functions on threads, and the parts that are asked have no locks.
     """
     registry = metrics(read)
 
     async def healthz(_: Request) -> Response:
-        # Reads nothing: a probe that kills the process must not depend on how the rest of it fares.
+        # A liveness probe reads nothing, so that it does not depend on how the other parts are doing.
         return Json({"alive": True})
 
     async def readyz(_: Request) -> Response:
@@ -71,7 +71,7 @@ def index_view(status: Questions) -> dict[str, Any]:
 
 
 def ready_view(status: Questions) -> dict[str, Any]:
-    """The body of /readyz: the verdict, then every source with its reason, then the quarantined services."""
+    """The body of /readyz: the verdict, then each source with its reason, then the quarantined services."""
     verdict = readiness(status)
     return {
         "ready": verdict.ready,
@@ -95,13 +95,13 @@ def _source_view(source: SourceStatus) -> dict[str, Any]:
 
 
 def _fault_view(fault: FaultStatus) -> dict[str, Any]:
-    """The parts of a place beside the place: of files they are `file`, `line` and `document`."""
+    """A fault with the parts of its place as keys. For files these are `file`, `line` and `document`."""
     view = asdict(fault)
     parts = dict(view.pop("parts"))
     return {"place": view.pop("place"), **parts, **view}
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
-    """404 and 405 as JSON, like everything else here."""
+    """404 and 405 as JSON, like all other answers."""
     assert isinstance(error, HTTPException)
     return Json({"error": error.detail}, status_code=error.status_code, headers=error.headers)

@@ -1,7 +1,7 @@
-"""The answers as Prometheus metrics: computed when scraped, so that the push path counts nothing twice.
+"""Prometheus metrics, computed when they are scraped, so that the push path need not count everything.
 
-Labels are types, variants, sources and quarantined services. Node ids are never labels: thousands
-of sidecars that come and go would each leave a series behind.
+Labels are types, variants, sources, reasons, files and quarantined services. A node id is never a label: each
+of thousands of sidecars that come and go would leave a series behind.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Samples = Iterable[tuple[Sequence[str], float]]
 
 
 class StatusCollector(Collector):
-    """Asks anew at each scrape."""
+    """Computes all metrics again at each scrape."""
 
     def __init__(self, read: Callable[[], Questions]) -> None:
         self._read = read
@@ -54,7 +54,7 @@ class StatusCollector(Collector):
 
 
 def metrics(read: Callable[[], Questions]) -> CollectorRegistry:
-    """A registry of its own (prometheus_client's global one belongs to whoever embeds us)."""
+    """A registry of our own. The global one of prometheus_client belongs to the program that embeds us."""
     registry = CollectorRegistry()
     registry.register(StatusCollector(read))
     ProcessCollector(registry=registry)
@@ -64,7 +64,7 @@ def metrics(read: Callable[[], Questions]) -> CollectorRegistry:
 
 
 def _process(status: Questions) -> Iterator[Metric]:
-    yield InfoMetricFamily("pilothouse_build", "The version that runs.", {"version": status.version})
+    yield InfoMetricFamily("pilothouse_build", "The running version.", {"version": status.version})
     yield _gauge("ready", "1 if /readyz says ready.", readiness(status).ready)
     yield _gauge("draining", "1 while the process shuts down.", status.draining)
 
@@ -74,10 +74,10 @@ def _catalogue(status: Questions) -> Iterator[Metric]:
     yield _gauge("endpoints", "Endpoints in the registry.", status.endpoints)
     yield _gauges("resources", "Encoded xDS resources held.", ["type"], _single(status.resources))
     held_back = {quarantine.service: 1 for quarantine in status.quarantined}
-    yield _gauge("quarantined_services", "Services whose new version is held back.", len(held_back))
-    about = "Endpoints, ports, routes, documents and others that are not at sidecars."
+    yield _gauge("quarantined_services", "Number of quarantined services.", len(held_back))
+    about = "Endpoints, ports, routes, documents and other things that are left out."
     yield _gauges("left_out", about, ["reason"], _single(status.left_out))
-    yield _gauges("quarantined", "1 for each service held back.", ["service"], _single(held_back))
+    yield _gauges("quarantined", "1 for each quarantined service.", ["service"], _single(held_back))
 
 
 def _sources(sources: Iterable[SourceStatus]) -> Iterator[Metric]:
@@ -89,18 +89,20 @@ def _sources(sources: Iterable[SourceStatus]) -> Iterator[Metric]:
     yield each("synced", "1 once the source has reported.", lambda source: source.synced)
     yield each("stale", "1 while the source fails and is retried.", lambda source: source.stale)
     yield each("faults", "Places in the backend that cannot be read.", lambda source: len(source.faults))
-    yield each("warnings", "Places in the backend that are doubtful.", lambda source: len(source.warnings))
+    yield each("warnings", "Warnings about places in the backend.", lambda source: len(source.warnings))
     yield each("services", "Services of the source that are in force.", lambda source: source.services)
-    yield each("unknown", "Places of which nothing good is known.", lambda source: len(source.unknown))
+    yield each("unknown", "Places without a known good version.", lambda source: len(source.unknown))
     yield each("held_services", "Services whose loss is held.", lambda s: s.hold.services if s.hold else 0)
     yield each("held_endpoints", "Endpoints whose loss is held.", lambda s: s.hold.endpoints if s.hold else 0)
-    yield each("last_report_timestamp_seconds", "When it last reported.", lambda source: source.last_report_s)
+    yield each(
+        "last_report_timestamp_seconds", "When the source last reported.", lambda source: source.last_report_s
+    )
 
 
 def _certificates(files: CertificatesStatus) -> Iterator[Metric]:
-    about = "When what a file holds expires."
+    about = "When the certificates in a file expire."
     yield _gauges("certificate_expiry_timestamp_seconds", about, ["file"], _single(files.expires_s))
-    yield _gauge("certificates_stale", "1 while the files cannot be used as they are.", files.stale)
+    yield _gauge("certificates_stale", "1 while the present certificate files cannot be used.", files.stale)
 
 
 def _streams(streams: Iterable[StreamStatus]) -> Iterator[Metric]:
@@ -111,14 +113,21 @@ def _streams(streams: Iterable[StreamStatus]) -> Iterator[Metric]:
     for stream in streams:
         variants[stream.variant] += 1
         for subscription in stream.subscriptions:
-            # A type that is subscribed to shows its zero, so that an alert sees the fall back to it.
+            # A type with a subscription shows its zero, so that an alert can see the value return to 0.
             awaiting[subscription.type] += subscription.awaiting_ack
             lagging[subscription.type] += subscription.lagging
             rejected[subscription.type] += bool(subscription.last_error)
-    yield _gauges("streams", "Open streams, one a sidecar.", ["variant"], _single(variants))
+    yield _gauges("streams", "Open streams; with ADS, one for each sidecar.", ["variant"], _single(variants))
     yield _gauges("subscriptions_awaiting_ack", "Responses not answered yet.", ["type"], _single(awaiting))
-    yield _gauges("subscriptions_lagging", "Of these, for more than 10 s.", ["type"], _single(lagging))
-    yield _gauges("subscriptions_rejected", "Subscriptions in a state of NACK.", ["type"], _single(rejected))
+    yield _gauges(
+        "subscriptions_lagging", "Responses not answered for more than 10 s.", ["type"], _single(lagging)
+    )
+    yield _gauges(
+        "subscriptions_rejected",
+        "Subscriptions whose last response was rejected.",
+        ["type"],
+        _single(rejected),
+    )
 
 
 def _counts(counters: Counters) -> Iterator[Metric]:
@@ -127,8 +136,8 @@ def _counts(counters: Counters) -> Iterator[Metric]:
     yield _counters("rejects", "NACKs received.", ["type"], _single(counters.rejects))
     yield _counter("streams_opened", "Streams opened.", counters.streams_opened)
     yield _counter("streams_closed", "Streams closed.", counters.streams_closed)
-    yield _counter("bad_requests", "Streams refused for what they said.", counters.bad_requests)
-    yield _counter("unknown_names", "Endpoints asked for of unknown clusters.", counters.unknown_names)
+    yield _counter("bad_requests", "Streams refused because of a bad request.", counters.bad_requests)
+    yield _counter("unknown_names", "Requests for endpoints of unknown clusters.", counters.unknown_names)
     yield _counter("sent_bytes", "Bytes of responses sent.", counters.bytes_sent)
 
 
@@ -137,9 +146,11 @@ def _propagation(sources: Sequence[PropagationStatus]) -> Iterator[Metric]:
         return _counters(name, about, ["source"], _single({one.source: value(one) for one in sources}))
 
     yield each("revisions", "Reports that changed something.", lambda one: one.revisions)
-    yield each("revisions_incomplete", "Of these, not answered in time.", lambda one: one.incomplete)
-    yield each("revisions_rejected", "Of these, rejected by a client.", lambda one: one.rejected)
-    about = "From a source's hearing of a change to the last client's answer."
+    yield each(
+        "revisions_incomplete", "Revisions that a client did not answer in time.", lambda one: one.incomplete
+    )
+    yield each("revisions_rejected", "Revisions that a client rejected.", lambda one: one.rejected)
+    about = "Seconds from a change at the source to the last client's answer."
     family = HistogramMetricFamily("pilothouse_propagation_seconds", about, labels=["source"])
     for one in sources:
         bounds = [*map(str, one.bounds), "+Inf"]

@@ -1,9 +1,9 @@
 """Whether this process may be given sidecars, and why not, in words. Pure.
 
-Only what a process elsewhere may do better makes it not ready: a source that has not reported, or of which
-something is unknown, so that a rollout stops before it replaces processes that know more. A source that fails
-later, a broken file, a held loss and a quarantined service leave the last good state in force, so they warn:
-were they to take the process out, one bad manifest would cut every sidecar off from all other changes.
+A process is not ready only if another process may do better: a source has not reported, or something in it is
+unknown. A rollout then stops before it replaces processes that know more. A source that fails later, a broken
+file, a held loss and a quarantined service leave the last good state in force, so these are warnings. If they
+made the process unready, one bad manifest would cut all sidecars off from all other changes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """`reasons` keep it from being ready; `warnings` ask for a person but do not."""
+    """`reasons` say why the process is not ready. `warnings` need attention, but do not make it unready."""
 
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class Readiness:
 
     @property
     def degraded(self) -> bool:
-        """Whether something asks for a person."""
+        """Whether something needs attention."""
         return bool(self.reasons or self.warnings)
 
 
@@ -40,7 +40,7 @@ def readiness(status: Questions) -> Readiness:
 
 
 def explain(source: SourceStatus) -> str:
-    """What is the matter with one source; `reported` when nothing is."""
+    """The complaints about one source; `reported` if there are none."""
     return "; ".join(_complaints(source)) or "reported"
 
 
@@ -48,7 +48,7 @@ def _reasons(status: Questions) -> Iterator[str]:
     if status.draining:
         yield "draining: this process is about to exit"
     if not status.sources:
-        # Nothing to report is not the same as a report of nothing: sidecars would be told to forget all.
+        # No source is not the same as a source without services. Sidecars would be told to remove everything.
         yield "there is no source of services"
     for source in status.sources:
         if not source.synced or source.unknown:
@@ -70,8 +70,8 @@ def _complaints(source: SourceStatus) -> Iterator[str]:
         yield "has not reported yet"
     if source.unknown:
         yield (
-            f"nothing good is known of {_some(source.unknown)}; so nothing is said to be gone until that"
-            " can be read, or is accepted with --accept-missing"
+            f"no good version is known of {_some(source.unknown)}, so no removals are sent until it can be"
+            " read, or --accept-missing is set"
         )
     if source.stale:
         kept = ", keeping its last report" if source.synced else ""
@@ -90,7 +90,7 @@ def _complaints(source: SourceStatus) -> Iterator[str]:
 
 
 def _faulty(faults: Sequence[FaultStatus]) -> str:
-    """How many faults there are, what stands in their place, and the first of them."""
+    """The number of faults, what is in force in their place, and the first fault."""
     standings = Counter(fault.in_force for fault in faults)
     in_force = ", ".join(f"{number} x {standing}" for standing, number in standings.items())
     return f"{_count(faults, 'fault')} in what it reads ({in_force}), first {_first(faults)}"

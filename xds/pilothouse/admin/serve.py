@@ -1,4 +1,4 @@
-"""Runs an ASGI application on the running event loop, as a guest: signals and logging stay the process'."""
+"""Runs an ASGI application on the running event loop. The process keeps control of signals and logging."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ CONNECTIONS = 64
 
 @asynccontextmanager
 async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
-    """Answers HTTP while the block runs; yields the port, which is a free one where 0 was asked for.
+    """Answer HTTP while the block runs, and yield the port. Port 0 asks for a free one.
 
-    Raises OSError, with a `strerror` that is one line for people, where the address cannot be bound.
+    Raises OSError if it cannot listen on the address. Its `strerror` is one line for users.
     """
     with await _listen(host, port) as listener:
         server = _Guest(
@@ -51,14 +51,15 @@ async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
 
 
 class _Guest(uvicorn.Server):
-    """A server that says when it has opened, and that leaves SIGINT and SIGTERM to whoever runs the loop."""
+    """A server that reports when it is open, and leaves SIGINT and SIGTERM to the owner of the loop."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.opened = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        # Older uvicorns that are told to exit before they have started never close what they opened.
+        # If older versions of uvicorn are told to exit before they have started, they never close what they
+        # opened.
         try:
             await super().startup(sockets)
         finally:
@@ -70,10 +71,10 @@ class _Guest(uvicorn.Server):
 
 
 class _Connection(H11Protocol):
-    """A connection. One that says nothing, or half of a request, is closed in time.
+    """A connection. It is closed after a timeout if it sends nothing, or half of a request.
 
-    Of too many the one is closed that nobody is being answered on for longest, so that whoever opens many
-    keeps out nobody else for long.
+    If there are too many connections, the oldest one without a request in progress is closed. So a client
+    that opens many cannot keep others out for long.
     """
 
     _timer: asyncio.TimerHandle | None = None
@@ -111,7 +112,7 @@ class _Connection(H11Protocol):
 
 
 async def _listen(host: str, port: int) -> socket.socket:
-    """Bound here, not by uvicorn, which answers a taken port with a log record and SystemExit."""
+    """Listen on the address. uvicorn itself would answer a taken port with a log record and SystemExit."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -120,7 +121,7 @@ async def _listen(host: str, port: int) -> socket.socket:
         both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
         return socket.create_server((address[0], address[1]), family=family, dualstack_ipv6=both)
     except OSError as error:
-        # create_server repeats the address in its own words; the bare reason of the number reads better.
+        # create_server repeats the address in its own words. The plain reason reads better.
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         raise OSError(error.errno, f"the admin cannot listen on {place}: {_reason(error)}") from error
 

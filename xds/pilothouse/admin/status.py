@@ -1,4 +1,4 @@
-"""What the admin asks, and the answers: plain values that never point back into the running parts."""
+"""The questions that the admin asks, and the answers: plain values without references to running parts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ Variant = Literal["sotw", "delta"]
 
 @dataclass(frozen=True, slots=True)
 class FaultStatus:
-    """A place in a backend that cannot be read, or is doubtful.
+    """A place in a backend that cannot be read, or that causes a warning.
 
-    `in_force` says what stands in its place, `code` the reason why something is left out because of it, if
-    there is one. `parts` are the place as its source tells it to programs, such as a file and a line.
+    `in_force` says what is in force in its place.
+    `code` is the reason code, if something is left out because of it.
+    `parts` are the place in the source's own terms, for programs, such as a file and a line.
     """
 
     place: str
@@ -27,7 +28,7 @@ class FaultStatus:
 
 @dataclass(frozen=True, slots=True)
 class HoldStatus:
-    """A loss that is not believed yet: how many services (some by name) and endpoints it is of.
+    """A loss that is not believed yet: the number of its services (some with names) and endpoints.
 
     Times are Unix seconds.
     """
@@ -41,11 +42,13 @@ class HoldStatus:
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """One source. `synced`: has reported at least once; `stale`: failed, is retried, its last report counts.
+    """One source. `synced`: it has reported at least once.
 
-    `error` is the text of the last failure, `services` how many of its services are in force, `last_report_s`
-    the time of its last report in Unix seconds. `unknown` are places that it cannot read and of which nothing
-    good is known. `warnings` refuse nothing: each says what is in force.
+    `stale`: it failed and is being retried. Its last report stays in force, and `error` is the last failure.
+    `services` counts its services in force.
+    `last_report_s` is the time of its last report in Unix seconds.
+    `unknown` are places that it cannot read and that have no good version.
+    `warnings` refuse nothing; each says what is in force.
     """
 
     name: str
@@ -62,9 +65,9 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """A service (`namespace/name`) whose new version breaks a validation rule; `since` in Unix seconds.
+    """A service (`namespace/name`) whose new version breaks a validation rule, since `since` (Unix seconds).
 
-    `served` says whether an earlier version is.
+    `served`: an earlier version is served.
     """
 
     service: str
@@ -75,9 +78,10 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class CertificatesStatus:
-    """The files of the xDS port. `stale`: what they hold now cannot be used, what was read before is.
+    """The certificate files of the xDS port. `stale`: the present files cannot be used, and the earlier ones
+    are.
 
-    `expires_s` is the end of each file's validity in Unix seconds, `warnings` what asks for a person.
+    `expires_s` is the end of each file's validity in Unix seconds. `warnings` need attention.
     """
 
     stale: bool = False
@@ -87,9 +91,9 @@ class CertificatesStatus:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionStatus:
-    """One type on one stream. `names` counts what is asked for by name, `sent` what the client holds.
+    """One type on one stream. `names` counts the names that the client asks for, `sent` those that it holds.
 
-    `lagging`: the last response has been waiting for its answer for long, and changes are merged meanwhile.
+    `lagging`: the last response has not been answered for long. Meanwhile, changes are merged.
     """
 
     type: str
@@ -103,7 +107,7 @@ class SubscriptionStatus:
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
-    """One sidecar's stream; `connected_s` is when it was opened, in Unix seconds."""
+    """One sidecar's stream. `connected_s` is when it was opened, in Unix seconds."""
 
     node: str
     peer: str
@@ -115,12 +119,13 @@ class StreamStatus:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What has happened since the start. Every number only grows.
+    """Counters since the start. Every number only grows.
 
-    A type is a short name out of a fixed set (`CDS`), never a type URL as a client wrote it: these
-    become labels, and clients must not be able to make up new ones. `rejects` are NACKs,
-    `bad_requests` are streams refused for what they said, `unknown_names` are endpoints asked
-    for of a cluster that does not exist.
+    Types are short names from a fixed set (`CDS`), never type URLs that a client wrote: they become labels,
+    and clients must not be able to invent new ones.
+    `rejects` are NACKs.
+    `bad_requests` are streams that were refused because of a bad request.
+    `unknown_names` are requests for endpoints of clusters that do not exist.
     """
 
     pushes: Mapping[tuple[str, Variant], int] = field(default_factory=dict)
@@ -135,10 +140,14 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class PropagationStatus:
-    """The revisions of one source. `seconds` is how many took no longer than each of `bounds` from the source
-    to the last answer of a client, and at the end how many there were; `total_s` is all of that together.
+    """The revisions of one source.
 
-    `incomplete` are those that a client did not answer in time, `rejected` those that a client rejected.
+    `seconds` is a cumulative histogram of the time from the source to the last answer of a client: for each
+    of
+    `bounds`, the number of revisions up to it, and at the end the number of all.
+    `total_s` is the sum of these times.
+    `incomplete` are revisions that some client did not answer in time, `rejected` those that some client
+    rejected.
     """
 
     source: str
@@ -151,10 +160,10 @@ class PropagationStatus:
 
 
 class Questions(Protocol):
-    """What can be asked of the process. Each is worked out when it is asked, so a page costs what it shows.
+    """The questions that a page can ask. Each is answered when it is asked, so a page costs what it shows.
 
-    None costs in proportion to services. `started_at` is in Unix seconds, `resources` are by short type name,
-    `left_out` is how much of what sources say is not at sidecars, by the code of its reason.
+    No answer costs time in proportion to the number of services. `started_at` is in Unix seconds. `resources`
+    are by short type name. `left_out` counts what reaches no sidecar, by reason code.
     """
 
     @property
@@ -187,7 +196,7 @@ class Questions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Answers to all questions, worked out already."""
+    """The answers to all questions, computed already."""
 
     version: str
     started_at: float

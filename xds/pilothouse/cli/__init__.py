@@ -1,4 +1,6 @@
-"""The command `pilothouse`, one module a group of commands. A mistake of its user is one line and exit 2."""
+"""The command `pilothouse`, with one module for each group of commands. A user's mistake is one line and exit
+2.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from pilothouse.cli import completion, demo, health, serve, sidecar, validate, v
 from pilothouse.config.settings import ConfigError
 
 app = typer.Typer(
-    add_completion=False,  # typer's own would write into the files of the shell
+    add_completion=False,  # typer's own completion would write into the shell's files
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -39,9 +41,9 @@ def start(context: typer.Context, *, version: Version = False) -> None:
 
 
 def main() -> NoReturn:
-    """The entry point. Exits 0, or 1 where a command found faults, or 2 where it was asked wrongly."""
+    """The entry point. Exits 0; 1 if a command found faults; 2 if the user made a mistake."""
     try:
-        # Not standalone, where usage errors would be printed as several lines.
+        # typer's standalone mode prints usage errors in several lines.
         status = app(prog_name="pilothouse", standalone_mode=False)
     except ConfigError as error:
         _complain(str(error), 2)

@@ -1,7 +1,7 @@
-"""The command that prints what makes a shell complete the others: commands, flags and their values.
+"""The command that prints a script for a shell's completion of commands, flags and their values.
 
-The scripts are made from the commands themselves and hold all that they need: the program is not started
-when somebody presses the tabulator.
+The script is made from the commands themselves and contains everything. The shell does not start the program
+when the user presses Tab.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Shell(Enum):
 
 
 class Flag(NamedTuple):
-    """A flag under all its names. What it is followed by is one of `values`, a file, or anything else."""
+    """A flag with all its names. Its value is one of `values`, a file, or anything."""
 
     names: tuple[str, ...]
     help: str
@@ -34,7 +34,7 @@ class Flag(NamedTuple):
 
 
 class Described(NamedTuple):
-    """A command as its help tells of it; what follows it is one of `words`, or a file."""
+    """A command as its help describes it. Its arguments are `words` or files."""
 
     name: str
     help: str
@@ -56,7 +56,7 @@ def completion(context: typer.Context, shell: WhichShell) -> None:
 
 
 def described(program: Any) -> Iterator[Described]:
-    """All commands. The first is the program itself: it has no name, and one of the others follows it."""
+    """All commands. The first one is the program itself: it has no name, and a command follows it."""
     root = typer.Context(program, info_name="pilothouse")
     commands: Mapping[str, Any] = program.commands
     yield Described("", "", _flags(root), words=tuple(commands))
@@ -76,14 +76,14 @@ def _flags(context: typer.Context) -> tuple[Flag, ...]:
 
 
 def _parameters(context: typer.Context) -> Iterator[tuple[str, tuple[str, ...], str, str]]:
-    """The kind, the names, and both columns of the help of each: what can be said, and what it means."""
+    """For each parameter: its type, its names, and both columns of its help."""
     for each in context.command.get_params(context):
         text, help = each.get_help_record(context) or ("", "")
         yield each.param_type_name, (*each.opts, *each.secondary_opts), text, help
 
 
 def _values(text: str) -> tuple[str, ...]:
-    """What there is to choose from in `--log-format auto|human|json` or `--output <text|json>`."""
+    """The choices in `--log-format auto|human|json` or `--output <text|json>`."""
     listed = re.search(r"[a-z0-9]+(\|[a-z0-9]+)+", text)
     return tuple(listed[0].split("|")) if listed else ()
 
@@ -123,7 +123,7 @@ def _bash(commands: list[Described], zsh: bool) -> str:
 
 
 def _cases(command: Described) -> Iterator[str]:
-    """What may follow each flag that takes a value, and then what may follow anything else."""
+    """The cases that offer the values of each flag, and then those that offer all other words."""
     for flag in command.flags:
         if flag.takes_value:
             places = "|".join(shlex.quote(f"{command.name} {name}") for name in flag.names)
@@ -158,5 +158,5 @@ def _fish_of(command: Described) -> Iterator[str]:
 
 
 def _fish_text(text: str) -> str:
-    """Fish takes a backslash before a quote, which the other shells do not."""
+    """A quoted text. Fish, unlike other shells, takes a backslash before a quote."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

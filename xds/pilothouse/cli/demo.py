@@ -1,4 +1,4 @@
-"""The command that shows it all: a mesh of real Envoys on this machine, under traffic and under change."""
+"""The command that shows everything: a mesh of real Envoys on this machine, under traffic and changes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def demo(*, seconds: Seconds = 65, plain: Plain = False, output: Form = Output.T
     """Watch real Envoys balance real requests while the registry changes; exit 1 if anything went wrong."""
     try:
         met = _shown(seconds, plain, output is Output.JSON)
-    except KeyboardInterrupt:  # before the processes are there, which end in order
+    except KeyboardInterrupt:  # before the processes run, which end in order
         raise typer.Exit(128 + signal.SIGINT) from None
     raise typer.Exit(0 if met else 1)
 
 
 def _shown(seconds: float, plain: bool, programs: bool) -> bool:
-    """Run it and print how it went; returns whether all of it went well."""
-    # Not at the top: Envoy's messages take half a second to import, which other commands need not wait for.
+    """Run the demo and print the result. Returns whether everything went well."""
+    # Not at the top: importing Envoy's messages takes half a second, which other commands need not spend.
     from rich.console import Console
 
     from pilothouse.demo.processes import Unavailable

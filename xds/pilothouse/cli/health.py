@@ -14,13 +14,13 @@ from pilothouse.admin.settings import AdminSettings
 from pilothouse.config.settings import ConfigError, load_section
 from pilothouse.structures.hostport import HostPort, here
 
-# Health checks of containers end after a few seconds themselves.
+# Health checks of containers have a timeout of a few seconds themselves.
 _TIMEOUT_S = 2.0
 _LONGEST_REASON, _LONGEST_BODY = 300, 1 << 20
 
-Admin = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="As given to `serve`.")]
-Workers = Annotated[str | None, typer.Option(metavar="COUNT", help="As given to `serve`.")]
-Config = Annotated[str | None, typer.Option(metavar="FILE", help="As given to `serve`.")]
+Admin = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="The same as for `serve`.")]
+Workers = Annotated[str | None, typer.Option(metavar="COUNT", help="The same as for `serve`.")]
+Config = Annotated[str | None, typer.Option(metavar="FILE", help="The same as for `serve`.")]
 
 
 def health(
@@ -28,9 +28,9 @@ def health(
 ) -> None:
     """Ask each worker of a running control plane whether it is ready; exit 1 if one is not.
 
-    Without flags it goes by the PILOTHOUSE_* variables that `serve` goes by.
+    Without flags, it uses the same PILOTHOUSE_* variables as `serve`.
     """
-    # The parameters above are there for typer, which collects them here by the names of the settings.
+    # The parameters above are there for typer. This collects them by the names of the settings.
     settings = load_section(AdminSettings, context.params, os.environ)
     if settings.admin.port == 0:
         raise ConfigError("--admin", "port 0 is any free one; say which one it became")
@@ -46,8 +46,8 @@ def health(
 
 
 def _complaint(place: HostPort) -> str:
-    """Why a worker is not ready; empty if it is."""
-    # A plain connection, since a proxy that is set for all containers does not lead here.
+    """Why a worker is not ready. Empty if it is."""
+    # Connect directly: a proxy that is set for all containers does not lead here.
     connection = HTTPConnection(place.host, place.port, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", "/readyz")
@@ -64,7 +64,7 @@ def _complaint(place: HostPort) -> str:
 
 
 def _reasons(body: bytes) -> str:
-    """What it says itself, in one line."""
+    """The worker's own reasons, in one line."""
     try:
         said = "; ".join(map(str, json.loads(body)["reasons"]))
     except (ValueError, KeyError, TypeError):

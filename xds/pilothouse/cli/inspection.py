@@ -1,4 +1,4 @@
-"""Manifests read once, as `serve` reads them: what is wrong, what is doubtful, and what is left out."""
+"""Reads manifests once, as `serve` does, and finds errors, warnings and what is left out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pilothouse.sources.files.tree import is_within
 
 
 class Severity(Enum):
-    """An error refuses what it is in; a warning asks for a person; what is left out may well be meant."""
+    """An error refuses the object. A warning needs attention. What is left out may be intended."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -32,7 +32,7 @@ class Severity(Enum):
 
 
 class Finding(NamedTuple):
-    """Something to be said of a place in a file. `line` and `document` count from 1; 0 is not known."""
+    """A finding about a place in a file. `line` and `document` count from 1; 0 means unknown."""
 
     file: str
     line: int
@@ -45,7 +45,7 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was found, by place, and how much there is of everything."""
+    """The findings, sorted by place, and the number of files, documents, objects, services and endpoints."""
 
     findings: tuple[Finding, ...]
     files: int
@@ -59,7 +59,7 @@ class Inspection:
 
 
 def inspect(roots: Sequence[Root], served: ServedCluster) -> Inspection:
-    """Read manifests, join and translate them, and say what became of all of it."""
+    """Read manifests, join and translate them, and collect the findings."""
     found = look([root.path for root in roots], Look(), Namespaces(roots))
     manifests, cluster = Manifests(), Cluster(served)
     for path, manifest in sorted(found.files.items()):
@@ -94,7 +94,9 @@ def _of_paths(roots: Iterable[Root], found: Look) -> Iterator[Finding]:
         if not contents:
             yield Finding(path, 0, 0, "", "holds no manifest (.yaml, .yml or .json)", Severity.ERROR)
         elif not any(each.declared or each.errors for each in contents):
-            yield Finding(path, 0, 0, "", "holds nothing of a kind that is read", Severity.WARNING)
+            yield Finding(
+                path, 0, 0, "", "declares no object of a kind that Pilothouse reads", Severity.WARNING
+            )
 
 
 def _of_files(found: Look, served: ServedCluster) -> Iterator[Finding]:
@@ -113,7 +115,7 @@ def _of_files(found: Look, served: ServedCluster) -> Iterator[Finding]:
 def _of_objects(
     places: Places, unattached: Iterable[Omission], services: Mapping[ServiceName, Service]
 ) -> Iterator[Finding]:
-    """What of objects that are in force does not reach those who may know of it."""
+    """What does not reach the clients that may see it, although its object is in force."""
     for omission in unattached:
         yield from _omissions(places.of_object(omission), omission)
     catalogue = Catalogue()
@@ -130,7 +132,7 @@ def _omissions(places: Iterable[tuple[Key, str, Place]], omission: Omission) -> 
 
 
 def _is_warned_of(key: Key, omission: Omission) -> bool:
-    """Whether the reading of the object has named it, at its very line: a virtual IP that can be none."""
+    """Whether a warning at that line already names the same thing: a virtual IP that can never be one."""
     bad = omission.reason is Reason.INVALID_ADDRESS and never_virtual(omission.what)
     return bool(bad) and key.kind == "Service"
 

@@ -1,4 +1,4 @@
-"""What the process logs, its libraries included: one event a line on stderr, for people or for programs."""
+"""The log of the process and its libraries: one event a line on stderr, for people or for programs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ log = structlog.get_logger(__name__)
 
 _LONGEST = 500
 _CAUSED_BY_CLIENTS = ("pilothouse.server", "grpc", "uvicorn", "asyncio")
-# So many lines about the same in so many seconds.
+# At most this many lines of one kind in this many seconds.
 _AT_ONCE, _AT_ONCE_S = 10, 1.0
 
-#: A logger, and the event: the text without what is filled in.
+#: A logger and an event, without the values that are filled in.
 _Kind: TypeAlias = tuple[str, str]
 
 
@@ -31,12 +31,13 @@ def configure(
     level: Literal["debug", "info", "warning", "error"] = "info",
     worker: int | None = None,
 ) -> None:
-    """Sends records of structlog and of the standard library, `level` and up, to `stream` (default stderr).
+    """Send log records, `level` and up, to `stream` (default stderr), from structlog and the standard
+    library.
 
-    Libraries tell nothing below INFO, whatever the level: their DEBUG is about themselves.
-    `auto` is human on a terminal and a JSON object a line elsewhere; times are ISO 8601 in UTC.
-    Each says which `worker` of several it is of.
-    Only the entry of a process calls this: all else takes a logger and knows nothing of its form.
+    Libraries log nothing below INFO at any level, because their DEBUG is about themselves.
+    `auto` is human-readable on a terminal, and one JSON object a line elsewhere. Times are ISO 8601 in UTC.
+    `worker` is the number of this process, if there are several workers. Only the entry point of a process
+    calls this. All other modules take a logger and do not know its format.
     """
     stream = stream or sys.stderr
     terminal = stream.isatty()
@@ -67,7 +68,7 @@ def configure(
     logging.basicConfig(handlers=[handler], level=max(least, logging.INFO), force=True)
     logging.getLogger("pilothouse").setLevel(least)
     logging.captureWarnings(True)
-    # They tell of every start, stop and changed file, of which we say ourselves what came of it.
+    # Silence their lines about each start, stop and changed file. Our own events report the results.
     for library in ("uvicorn", "watchfiles"):
         logging.getLogger(library).setLevel(max(least, logging.WARNING))
 
@@ -77,7 +78,7 @@ def _of_worker(worker: int, _: object, __: str, event: EventDict) -> EventDict:
 
 
 def _tame(_: object, __: str, event: EventDict) -> EventDict:
-    """Texts as they can be shown: they may be what a client says of itself, of any length."""
+    """Make values safe to print. A client may have chosen them, at any length."""
     return {key: _shown(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
@@ -92,7 +93,7 @@ def _character(one: str) -> str:
 
 
 class _Pace(logging.Filter):
-    """Lets through a number of each event a second, of those that clients can cause, and counts the rest."""
+    """Lets some lines of each kind pass in a second, and counts the rest, if clients can cause them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,7 +110,7 @@ class _Pace(logging.Filter):
         return self._seen[kind] <= _AT_ONCE
 
     def _watch(self, kind: _Kind) -> bool:
-        """Whether there is an event loop, on which all that clients do happens."""
+        """Whether an event loop runs here. Everything that clients do happens on one."""
         try:
             asyncio.get_running_loop().call_later(_AT_ONCE_S, self._tell, kind)
         except RuntimeError:
@@ -124,7 +125,7 @@ class _Pace(logging.Filter):
 
 def _rendering(human: bool, terminal: bool) -> list[Processor]:
     if human:
-        # Plain tracebacks: the default formatter shows the values of local variables, keys among them.
+        # Plain tracebacks. The default formatter shows the values of local variables, which may be keys.
         colors = terminal and "NO_COLOR" not in os.environ
         plain = structlog.dev.plain_traceback
         return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]

@@ -1,4 +1,4 @@
-"""The commands for one sidecar: `bootstrap`, which refuses what the control plane would refuse."""
+"""The commands for one sidecar: `bootstrap`, which refuses whatever the control plane would refuse."""
 
 from __future__ import annotations
 
@@ -21,41 +21,43 @@ _FLAGS = {
     "families": "--family",
 }
 
-NodeId = Annotated[
-    str, typer.Option("--node", metavar="ID", help="Name of this sidecar, unlike every other.")
-]
+NodeId = Annotated[str, typer.Option("--node", metavar="ID", help="Unique name of this sidecar.")]
 Namespace = Annotated[str, typer.Option(metavar="NS", help="Namespace of its application.")]
-Cluster = Annotated[str, typer.Option(metavar="C", help="Name of its kind.  [default: the namespace]")]
+Cluster = Annotated[
+    str, typer.Option(metavar="C", help="Service cluster in Envoy's node.  [default: the namespace]")
+]
 Where = Annotated[
-    str, typer.Option(metavar="R/Z/S", help="Its region, zone and sub-zone, or the first of them.")
+    str, typer.Option(metavar="R/Z/S", help="Where it runs: REGION, REGION/ZONE or REGION/ZONE/SUB-ZONE.")
 ]
 Dependencies = Annotated[
     list[str] | None,
     typer.Option(
-        "--dependency", metavar="NS/NAME", help="A service it may see, NS/*, or https://HOST.  [default: all]"
+        "--dependency",
+        metavar="NS/NAME",
+        help="A service that it calls, NS/*, or https://HOST. Repeatable.  [default: all]",
     ),
 ]
 Egress = Annotated[
-    str, typer.Option(metavar="HOST:PORT", help="Where its application sends HTTP requests to.")
+    str, typer.Option(metavar="HOST:PORT", help="Where it listens for HTTP requests of its application.")
 ]
-ControlPlane = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the control plane is.")]
-Sotw = Annotated[bool, typer.Option("--sotw", help="State-of-the-World xDS, not Delta.")]
-Captured = Annotated[Capture, typer.Option(help="vip: a listener for the virtual IP of every service.")]
+ControlPlane = Annotated[str, typer.Option(metavar="HOST:PORT", help="xDS address of the control plane.")]
+Sotw = Annotated[bool, typer.Option("--sotw", help="Use State of the World instead of Delta.")]
+Captured = Annotated[Capture, typer.Option(help="vip: listen for HTTP at every virtual IP, too.")]
 AdminPort = Annotated[
-    int, typer.Option(metavar="N", min=0, max=65535, help="Envoy's own admin, on 127.0.0.1.")
+    int, typer.Option(metavar="N", min=0, max=65535, help="Port of Envoy's admin, on 127.0.0.1.")
 ]
 NodeName = Annotated[str, typer.Option(metavar="N", help="The Kubernetes node that it runs on.")]
 Families = Annotated[
     list[str] | None,
     typer.Option(
-        "--family", metavar="ipv4|ipv6", help="Repeatable, the preferred one first.  [default: both]"
+        "--family",
+        metavar="ipv4|ipv6",
+        help="Address family that it can call. Repeatable, preferred one first.  [default: both]",
     ),
 ]
-Runtime = Annotated[
-    bool, typer.Option("--runtime", help="Ask the control plane for values of the runtime (RTDS).")
-]
+Runtime = Annotated[bool, typer.Option("--runtime", help="Get runtime values from the control plane (RTDS).")]
 TlsCa = Annotated[
-    str, typer.Option(metavar="FILE", help="Use TLS; the CA that vouches for the control plane.")
+    str, typer.Option(metavar="FILE", help="CA certificate of the control plane. Turns TLS on.")
 ]
 TlsCert = Annotated[str, typer.Option(metavar="FILE", help="Certificate of this sidecar, for mutual TLS.")]
 TlsKey = Annotated[str, typer.Option(metavar="FILE", help="Key of that certificate.")]
@@ -112,7 +114,7 @@ def _given(flag: str, value: str) -> str:
 
 
 def _node(id: str, locality: Locality, said: Mapping[str, object]) -> Node:
-    """The node that says what is not empty, once the control plane's own reading has found nothing wrong."""
+    """The node of the bootstrap, without empty values. The control plane's own reader checks it."""
     node = Node(id, locality, {"pilothouse": {key: value for key, value in said.items() if value}})
     try:
         audience(node)
@@ -138,15 +140,17 @@ def _host_port(flag: str, text: str) -> HostPort:
     except ValueError as error:
         raise ConfigError(flag, str(error)) from None
     if not place.port:
-        raise ConfigError(flag, f"{text!r} has no port that could be called")
+        raise ConfigError(flag, f"{text!r} has no port")
     return place
 
 
 def _tls(ca: str, cert: str, key: str, san: str) -> Tls | None:
     if bool(cert) != bool(key):
-        raise ConfigError("--tls-key" if cert else "--tls-cert", "is needed: certificate and key go together")
+        raise ConfigError(
+            "--tls-key" if cert else "--tls-cert", "is required: --tls-cert and --tls-key go together"
+        )
     if ca:
         return Tls(ca, cert, key, san)
     if cert or san:
-        raise ConfigError("--tls-ca", "is needed: without it the control plane could be anybody")
+        raise ConfigError("--tls-ca", "is required, to verify the control plane")
     return None

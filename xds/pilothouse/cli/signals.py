@@ -1,4 +1,4 @@
-"""How the processes of a control plane take signals while no event loop does."""
+"""How the processes of a control plane handle signals before an event loop does."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 import signal
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-#: Of these a parent tells its workers.
+#: A parent passes these on to its workers.
 PASSED_ON = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 HEEDED = (*STOPPING, *PASSED_ON)
 
 
 def until_the_loop_heeds_them() -> None:
-    """Until then nothing has begun: there is nothing to end with care, and nothing to read again."""
+    """Default handling of signals until the event loop handles them. Nothing has started that needs care."""
     for number in STOPPING:
         signal.signal(number, lambda *_: os._exit(0))
     for number in PASSED_ON:

@@ -1,4 +1,4 @@
-"""The command that reads manifests as the control plane would, and says what becomes of them."""
+"""The command that reads manifests as the control plane would, and reports what becomes of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Paths = Annotated[
     list[str],
     typer.Argument(
         metavar="PATH...",
-        help="Files and folders of manifests; with PATH=NAMESPACE the namespace of what states none.",
+        help="Files and folders of manifests. PATH=NAMESPACE sets the namespace of objects that state none.",
     ),
 ]
 # These mean what they mean for `serve`.
@@ -42,9 +42,9 @@ def validate(
     allow_loopback_endpoints: Loopback = False,
     output: Form = Output.TEXT,
 ) -> None:
-    """Check manifests: a line for each fault, each doubt, and each thing that is left out.
+    """Check manifests. Prints a line for each error, each warning, and each thing that is left out.
 
-    Exits 1 if something is at fault, and 0 if something is only doubtful or left out.
+    Exits 1 if there is an error, else 0.
     """
     from pilothouse.cli.inspection import Severity, inspect
 
@@ -94,7 +94,7 @@ def _as_json(found: Inspection) -> dict[str, Any]:
 
 
 def _as_text(found: Inspection) -> str:
-    """A line for each finding and one that sums up, in colours if it is for a terminal."""
+    """A line for each finding and a summary, in colours on a terminal."""
     from rich.console import Console
     from rich.text import Text
 
@@ -112,7 +112,7 @@ def _as_text(found: Inspection) -> str:
 
 
 def _line(finding: Finding) -> tuple[str, str, str]:
-    """The place, the severity and the rest, as compilers write them and editors understand."""
+    """The place, the severity and the rest, in the format of compilers, which editors understand."""
     place = f"{finding.file}:{finding.line}:" if finding.line else f"{finding.file}:"
     field = f" {finding.field}:" if finding.field else ""
     code = f" [{finding.code}]" if finding.code else ""
@@ -136,7 +136,7 @@ def _summary(found: Inspection) -> str:
 
 
 def _by_reason(found: Inspection) -> dict[str, int]:
-    """How many of the findings that are left out have each code."""
+    """The number of left-out findings by reason code."""
     from pilothouse.cli.inspection import Severity
 
     return dict(sorted(Counter(finding.code for finding in found.of(Severity.LEFT_OUT)).items()))

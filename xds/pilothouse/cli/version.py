@@ -1,4 +1,4 @@
-"""The command that says what runs here: what to put into a bug report."""
+"""The command that prints the versions for a bug report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pilothouse.cli.output import Form, Output
 
 def version(output: Form = Output.TEXT) -> None:
     """Print what runs here."""
-    # From the metadata: importing gRPC only to ask it takes longer than all the rest.
+    # From the metadata, because importing gRPC to ask for its version takes longer than everything else.
     versions = {
         "pilothouse": __version__,
         "python": platform.python_version(),

@@ -1,7 +1,7 @@
-"""Several processes behind one port, where one core is not enough.
+"""Runs several processes on one port, if one core is not enough.
 
-Each worker is a whole control plane with its own copy of the registry, as a replica on another machine
-would be; they share nothing but the port, over which the kernel spreads new connections.
+Each worker is a whole control plane with its own copy of the registry, like a replica on another machine.
+Workers share nothing except the port, and the kernel distributes new connections among them.
 """
 
 from __future__ import annotations
@@ -24,25 +24,26 @@ from pilothouse.cli.signals import HEEDED, PASSED_ON, STOPPING, until_the_loop_h
 from pilothouse.config.settings import ConfigError
 from pilothouse.structures.hostport import HostPort
 
-#: The exit status of a worker that can never start, so that starting it again would be of no use.
+#: The exit status of a worker that can never start, so that restarting it would not help.
 MISCONFIGURED = 2
 _RESTART_S = (1.0, 30.0)  # the first and the longest pause before a worker is started again
 _ROUND_S = 1.0
 _BEAT_S = 0.5
-# What a worker writes at each beat, and for how many rounds the parent does without. A worker that loads
-# holds no part of the port and may be long about it; before its first beat it imports, and is not counted.
+# What a worker writes at each beat, and how many rounds without a beat its parent tolerates. A worker that is
+# loading holds no part of the port and may take long. Before its first beat it imports, and its rounds are
+# not counted.
 _LOADING, _SERVING = b"l", b"s"
 _PATIENCE = {_LOADING: 60, _SERVING: 10}
-# Less than the 10 s after which container engines kill; and how long a killed one may take to be gone.
+# The time to stop, which is less than the 10 s after which container engines kill, and the time to be gone.
 _STOP_S, _KILL_S = 8.0, 1.0
 
 
 @contextmanager
 def reserved(address: HostPort) -> Iterator[HostPort]:
-    """Hold a port that only the workers of this process are to share; a port of 0 becomes a free one.
+    """Reserve a port for the workers of this process. Port 0 becomes a free one.
 
-    Raises ConfigError if somebody listens there: with SO_REUSEPORT alone two control planes could
-    share a fleet without anybody having asked for it.
+    Raises ConfigError if another process listens there. With SO_REUSEPORT alone, two control planes could
+    share a fleet without anybody's wish.
     """
     try:
         family, kind, _, _, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
@@ -59,12 +60,12 @@ def reserved(address: HostPort) -> Iterator[HostPort]:
 
 
 def run(count: int, worker: Callable[[int, Heart], int], served: Callable[[], None] = lambda: None) -> int:
-    """Run `worker(index, heart)` in `count` processes until SIGTERM or SIGINT; gives the exit status.
+    """Run `worker(index, heart)` in `count` processes until SIGTERM or SIGINT. Returns the exit status.
 
-    `served` is called once, when the first of them serves.
-    A worker that dies is started again, and the clients of the others notice nothing. One whose heart
-    stops (see Heart) is killed for that, since it would keep its part of the port. To be called before
-    any thread runs: workers are forks. They end when this process does, however it does.
+    `served` is called once, when the first worker serves. A worker that dies is restarted, and clients of the
+    others notice nothing. A worker whose heart stops is killed, because it would keep its part of the port.
+    Call this before any thread runs, because workers are forks. They end when this process ends, for whatever
+    reason.
     """
     crew = _Crew(count, worker, served)
     handled = {number: signal.signal(number, crew.stop) for number in STOPPING}
@@ -77,7 +78,9 @@ def run(count: int, worker: Callable[[int, Heart], int], served: Callable[[], No
 
 
 class Heart:
-    """Tells the parent, from a worker's event loop, that it turns. A heart that never beats is not missed."""
+    """A worker's signs of life for its parent, from its event loop. A heart that has never beaten is not
+    missed.
+    """
 
     def __init__(self, pipe: int) -> None:
         self._pipe = pipe
@@ -85,7 +88,7 @@ class Heart:
         os.set_blocking(pipe, False)
 
     async def beating(self, work: Coroutine[None, None, None]) -> None:
-        """Do the work of the worker, and beat meanwhile."""
+        """Run the work of the worker, and beat meanwhile."""
         beats = asyncio.create_task(self._beat_on())
         try:
             await work
@@ -93,7 +96,7 @@ class Heart:
             beats.cancel()
 
     def serves(self, *_: object) -> None:
-        """From now on the worker holds a part of the port, and has to answer."""
+        """From now on the worker holds a part of the port and must answer."""
         self._says = _SERVING
         self._beat()
 
@@ -109,7 +112,7 @@ class Heart:
 
 @dataclass(slots=True)
 class _Worker:
-    """A worker as its parent sees it; `pulse` is where it reads the heart, `last` what that said last."""
+    """A worker as its parent sees it. `pulse` is the pipe from its heart, `last` the last beat."""
 
     index: int
     pid: int
@@ -120,7 +123,7 @@ class _Worker:
     killed: bool = False
 
     def listen(self) -> bool:
-        """Read what its heart says; false if the worker has ended."""
+        """Read its beats. False if the worker has ended."""
         said = os.read(self.pulse, 4096)
         self.last, self.silent = said[-1:] or self.last, 0
         return bool(said)
@@ -147,14 +150,16 @@ class _Crew:
         self._worker = worker
         self._tell_served = served
         self._workers: dict[int, _Worker] = {}  # by pulse
-        # When to start those that do not run, and how long to wait before the next start, by index.
+        # When to start each worker that does not run, and the pause before its next start, by index.
         self._due = dict.fromkeys(range(count), 0.0)
         self._pauses = dict.fromkeys(range(count), _RESTART_S[0])
         self._served: set[int] = set()
         self._stop_by = math.inf
         self._round_ends = 0.0
         self._status = 0
-        self._alive, self._ours = os.pipe()  # workers read one end; the other is closed with this process
+        self._alive, self._ours = (
+            os.pipe()
+        )  # workers read one end; the other is closed when this process ends
 
     def stop(self, *_: object) -> None:
         self._stop_by = min(self._stop_by, time.monotonic() + _STOP_S)
@@ -166,7 +171,7 @@ class _Crew:
             worker.send(number)
 
     def tend(self) -> int:
-        """Until all have ended, or cannot even be killed; gives the exit status."""
+        """Run until all workers have ended, or cannot even be killed. Returns the exit status."""
         while (self._due or self._workers) and time.monotonic() < self._stop_by + _KILL_S:
             self._start_those_due()
             self._listen()
@@ -180,7 +185,7 @@ class _Crew:
             self._start(index)
 
     def _start(self, index: int) -> None:
-        # A signal between the fork and its record would miss the new worker.
+        # Between the fork and its record, a signal would miss the new worker.
         signal.pthread_sigmask(signal.SIG_BLOCK, HEEDED)
         pulse, heart = os.pipe()
         pid = os.fork()
@@ -197,7 +202,7 @@ class _Crew:
         return self._stop_by < math.inf
 
     def _listen(self) -> None:
-        """For a round at most."""
+        """Wait for beats, at most for a round."""
         ready, _, _ = select.select(list(self._workers), [], [], _ROUND_S)
         for worker in [self._workers[pulse] for pulse in ready]:
             if not worker.listen():
@@ -213,7 +218,8 @@ class _Crew:
     def _kill_what_hangs(self) -> None:
         now = time.monotonic()
         if now >= self._round_ends:
-            # Rounds are counted and not seconds: while this process gets no time, the workers may get none.
+            # Count rounds, not seconds: if this process gets no processor time, its workers may get none
+            # either.
             self._round_ends = now + _ROUND_S
             for worker in self._workers.values():
                 worker.silent += 1
@@ -253,19 +259,19 @@ class _Crew:
         finally:
             failure = sys.exc_info()
             if failure[0] is not None:
-                sys.excepthook(*failure)  # which nobody else would call any more
+                sys.excepthook(*failure)  # nothing else would call it any more
             sys.stdout.flush()
             os._exit(code)
 
     def _end_with_parent(self) -> None:
-        os.read(self._alive, 1)  # returns when the other end is closed, by whatever ended the parent
+        os.read(self._alive, 1)  # returns when the other end is closed, whatever has ended the parent
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(_STOP_S)
         os._exit(1)
 
 
 def _say(event: str, **fields: object) -> None:
-    # Not at the top: it takes a tenth of the time of most commands, which never get here.
+    # Not at the top: the import takes a tenth of the time of most commands, and they do not need it.
     import structlog
 
     structlog.get_logger(__name__).error(event, **fields)

@@ -1,1 +1,1 @@
-"""A mesh of real Envoys on this machine, under traffic and under change: beside the product, to show it."""
+"""A mesh of real Envoys on this machine, under traffic and changes. It shows the product from outside."""

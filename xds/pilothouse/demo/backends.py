@@ -13,7 +13,7 @@ from pilothouse.demo.traffic import POD_HEADER
 
 @asynccontextmanager
 async def serving(pods: Iterable[Pod], port: int) -> AsyncIterator[None]:
-    """One server a pod while the block runs. Raises OSError where an address cannot be listened on."""
+    """Run one server for each pod while the block runs. Raises OSError if an address is taken."""
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as servers:
         for pod in pods:
@@ -29,7 +29,7 @@ def _answer(name: str) -> bytes:
 
 
 class _Backend(asyncio.Protocol):
-    """One connection. What Envoy sends here are GETs without a body, so a blank line ends each."""
+    """One connection. Envoy sends GETs without a body here, so a blank line ends each request."""
 
     def __init__(self, answer: bytes) -> None:
         self._answer = answer

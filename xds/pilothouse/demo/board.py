@@ -1,4 +1,4 @@
-"""What there is to show while the demo runs: a row for each endpoint, and how far the story is."""
+"""What the demo shows while it runs: a row for each endpoint, and the progress of the story."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pilothouse.demo.verdict import Verdict
 
 
 class Row(NamedTuple):
-    """One endpoint. Shares are of all requests to its host, from 0 to 1; None without any.
+    """One endpoint. Shares are of all requests to its host, from 0 to 1. None if there were no requests.
 
-    `callers` are the zones of those who called it lately. `changed_ms` is what its last change took.
+    `callers` are the zones of its recent callers. `changed_ms` is the time that its last change took.
     """
 
     service: str
@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
 @dataclass
 class Board:
-    """The mesh as the manifests say it is, what its callers see, and the acts so far."""
+    """The mesh as the manifests describe it, what its callers see, and the acts so far."""
 
     mesh: Mesh
     sightings: Mapping[Flow, Sightings]
@@ -48,11 +48,11 @@ class Board:
         return sum(one.failed for one in self.sightings.values())
 
     def rate(self, now_s: float) -> float:
-        """Requests per second of late."""
+        """The recent rate of requests per second."""
         return sum(one.recent(now_s).total() for one in self.sightings.values()) / RECENT_S
 
     def took(self, watches: Iterable[Watch]) -> None:
-        """Note how long a change took, at the slowest caller, beside the pods whose shares it changed."""
+        """Record how long a change took at the slowest caller, for each pod whose share it changed."""
         slowest: dict[str, float] = {}
         for watch in watches:
             for pod in watch.before.keys() | watch.after.keys():
@@ -89,6 +89,6 @@ class Board:
         return "ready" if pod.ready else "not ready"
 
     def statuses(self) -> list[tuple[Act, Verdict | None]]:
-        """Every act, with how it went if it is over."""
+        """Every act, with its result if it is over."""
         over: list[Verdict | None] = [*self.verdicts, *[None] * len(STORY)]
         return list(zip(STORY, over, strict=False))

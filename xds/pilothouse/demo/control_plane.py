@@ -1,4 +1,4 @@
-"""The control plane of the demo: started, killed and started again, and asked how it fares."""
+"""The control plane of the demo: starts it, kills it, starts it again, and asks it for its state."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Activity:
     responses: int
 
     def has_heard(self, sidecars: int) -> bool:
-        """Whether so many sidecars are connected and each has asked for every type."""
+        """Whether this many sidecars are connected and each has asked for every type."""
         asked = sum(count >= sidecars for count in self.requests.values())
         return self.streams == sidecars and asked >= _TYPES
 
 
 class ControlPlane:
-    """One that runs in a process of its own, on the same ports whenever it is started."""
+    """A control plane in its own process. It has the same ports at each start."""
 
     name = _NAME
 
@@ -58,7 +58,7 @@ class ControlPlane:
         self._processes.stop(_NAME)
 
     async def heard_of(self, sidecars: int, within_s: float) -> bool:
-        """Whether so many sidecars connect and ask for everything within this time."""
+        """Whether this many sidecars connect and ask for everything in time."""
 
         async def heard() -> bool:
             return (await self.activity()).has_heard(sidecars)
@@ -87,7 +87,7 @@ class ControlPlane:
         return True
 
     async def page(self, path: str) -> str:
-        """What its admin port answers. Raises Unavailable."""
+        """The answer of its admin port. Raises Unavailable."""
         connection = Connection("127.0.0.1", self._admin)
         try:
             answer = await connection.get("localhost", path)

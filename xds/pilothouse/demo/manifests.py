@@ -1,4 +1,4 @@
-"""The mesh as Kubernetes manifests, and how changes of them are saved: as programs do and as people do."""
+"""The mesh as Kubernetes manifests, and how changes are saved: as programs do and as people do."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Files = Mapping[str, str]
 
 
 def manifests(mesh: Mesh, port: int) -> Files:
-    """Everything there is to know of a mesh whose pods listen on this port. A service is a file."""
+    """The files of a mesh whose pods listen on this port. There is one file for each service."""
     files = {"nodes.yaml": _text(_nodes())}
     for service in mesh.services:
         files[f"{service}.yaml"] = _text(_service(mesh, service, port))
-    # After the service that it leads to, in order of saving.
+    # saved after the service that it leads to
     files["web.yaml"] = _text(_alias("web", mesh.web))
     return files
 
@@ -30,8 +30,8 @@ def manifests(mesh: Mesh, port: int) -> Files:
 def save(folder: Path, before: Files, after: Files, in_place: bool = False) -> None:
     """Write the files that differ, then delete those that are gone.
 
-    In place is how many editors save; the other way is a new file that is renamed over the old one,
-    so that no reader ever finds half of it.
+    Many editors write a file in place. The other way is to rename a new file over the old one, so that no
+    reader ever finds half of it.
     """
     for name, text in after.items():
         if before.get(name) == text:

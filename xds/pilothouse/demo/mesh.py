@@ -1,4 +1,4 @@
-"""The mesh of the demo: which pods there are, what is true of each, and who calls them. Values only."""
+"""The mesh of the demo: its pods, the facts about each, and its callers. Values only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOSTS = ("payments", "search", "web")
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """One toy backend, and what the manifests say of it. A `weight` is relative to the pods beside it."""
+    """One toy backend, and what the manifests say about it. `weight` is relative to the other pods."""
 
     name: str
     service: str
@@ -29,7 +29,7 @@ class Pod:
 
 
 class Caller(NamedTuple):
-    """An application that calls every service, through an Envoy of its own that has its name."""
+    """An application that calls every service, through its own Envoy, which has its name."""
 
     name: str
     namespace: str
@@ -56,7 +56,7 @@ FLOWS = tuple(Flow(caller, host) for host in HOSTS for caller in CALLERS)
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """All pods; what `web` is an alias of; and the services that are scaled to zero."""
+    """All pods, the target of the alias `web`, and the services that are scaled to zero."""
 
     pods: tuple[Pod, ...]
     web: str = "blue"
@@ -70,14 +70,14 @@ class Mesh:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """Those that have a manifest: of blue and green there is only the one that web leads to."""
+        """The services that have a manifest. Of blue and green, only the one that web leads to has one."""
         return ("payments", "search", self.web)
 
     def pod(self, name: str) -> Pod:
         return next(pod for pod in self.pods if pod.name == name)
 
     def changed(self, names: Collection[str], **facts: Any) -> Mesh:
-        """The same with other facts about the pods of these names."""
+        """A copy with changed facts about the named pods."""
         pods = (replace(pod, **facts) if pod.name in names else pod for pod in self.pods)
         return replace(self, pods=tuple(pods))
 

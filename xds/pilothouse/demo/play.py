@@ -1,4 +1,4 @@
-"""Plays the story: makes each change, waits until it shows in the traffic, counts for a while, and judges."""
+"""Plays the story: makes each change, waits until the traffic shows it, counts for a while, and judges."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SETUP_S = 6.0
 
 
 class Teller(Protocol):
-    """Is told how far the story is."""
+    """Receives the progress of the story."""
 
     def begins(self, act: Act) -> None: ...
     def ends(self, verdict: Verdict) -> None: ...
@@ -31,9 +31,9 @@ class Teller(Protocol):
 async def play(
     stage: Stage, board: Board, teller: Teller, seconds: float, require: Callable[[], None]
 ) -> None:
-    """Play all acts in about so many seconds; their verdicts are on the board.
+    """Play all acts in about `seconds`. The verdicts go to the board.
 
-    After each act `require` may raise, if what the mesh consists of is not there any more.
+    After each act, `require` may raise if a part of the mesh has ended.
     """
     hold_s = (seconds - _SETUP_S) / len(STORY)
     for act in STORY:
@@ -66,7 +66,7 @@ async def _restart(stage: Stage, act: Act, hold_s: float) -> Verdict:
     await stage.control_plane.start()
     asked = await stage.control_plane.heard_of(len(CALLERS), _BACK_S)
     back_s = time.monotonic() - began
-    # What it sends, it may send late.
+    # It may still send something late.
     await asyncio.sleep(hold_s)
     activity = await stage.control_plane.activity()
     back = Reconnected(activity.streams, asked, back_s, activity.responses)

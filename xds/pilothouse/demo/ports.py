@@ -1,4 +1,4 @@
-"""Ports that nobody has, chosen before anybody listens: several processes have to be told of them."""
+"""Chooses free ports before anybody listens on them, because several processes must know them in advance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from pilothouse.config.settings import ConfigError
 
-# Above those of well-known services, below those that the kernel lends to clients.
+# Above the ports of well-known services, below those that the kernel gives to clients.
 _RANGE = range(20_000, 32_000)
 _TRIES = 500
 
@@ -39,6 +39,7 @@ class Ports:
 
 def _bind(address: str, port: int) -> None:
     with socket.socket() as probe:
-        # As servers do, or the last connections of a former run would keep the port for a minute.
+        # Servers set this, too. Without it, the last connections of an earlier run would block the port for a
+        # minute.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((address, port))

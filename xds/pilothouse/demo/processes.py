@@ -1,4 +1,4 @@
-"""The processes that the demo starts, and that none of them outlives it."""
+"""The processes that the demo starts. None of them outlives the demo."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _PATIENCE_S = 5.0
 
 
 class Unavailable(Exception):
-    """Something that the demo needs does not come up; the text is one line."""
+    """Something that the demo needs does not start. The text is one line."""
 
     def __init__(self, text: str) -> None:
         super().__init__(" ".join(text.split()))
 
 
 class Processes:
-    """Starts processes, each with a log of its own in `folder`; at the end of the block they are ended."""
+    """Starts processes, each with its own log in `folder`, and ends them when the block ends."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -34,9 +34,9 @@ class Processes:
         return self
 
     def start(self, name: str, command: Sequence[str | Path]) -> None:
-        """Start a process that is to run until the end. What it writes is appended to `name`.log."""
+        """Start a process that runs until the end. Its output is appended to `name`.log."""
         with self._log(name).open("ab") as log:
-            # In a group of its own: Ctrl-C is for the demo, which then ends the others in order.
+            # In its own process group: Ctrl-C goes to the demo only, which then ends the processes in order.
             self._children[name] = subprocess.Popen(
                 list(map(str, command)),
                 stdin=subprocess.DEVNULL,
@@ -47,12 +47,12 @@ class Processes:
             )
 
     def kill(self, name: str) -> None:
-        """End one as a crash would, and return when it is gone."""
+        """End a process as a crash would, and return when it is gone."""
         self._children[name].kill()
         self._children.pop(name).wait()
 
     def stop(self, name: str) -> None:
-        """End one as a service manager would, and return when it is gone."""
+        """End a process as a service manager would, and return when it is gone."""
         self._children[name].terminate()
         self._children.pop(name).wait()
 
@@ -60,7 +60,7 @@ class Processes:
         return self._children[name].pid
 
     def require(self) -> None:
-        """Raise Unavailable if one has ended by itself."""
+        """Raise Unavailable if a process has ended by itself."""
         for name, child in self._children.items():
             if child.poll() is not None:
                 raise Unavailable(f"{name} ended with status {child.returncode}: {self.last_words(name)}")
@@ -88,11 +88,11 @@ class Processes:
 
 
 def control_plane(manifests: Path, xds: int, admin: int) -> list[str | Path]:
-    """The command that runs the control plane by the interpreter that runs this.
+    """The command that runs the control plane with the present Python interpreter.
 
     Its state is kept beside the manifests.
     """
-    # -P: a user's own json.py in the current directory must not take the place of Python's.
+    # -P: a user's own json.py in the current directory must not replace Python's.
     run = [sys.executable, "-P", "-c", "from pilothouse.cli import main; main()", "serve"]
     folders: list[str | Path] = ["--manifests", manifests, "--state", manifests.with_name("state")]
     ports = ["--xds", f"127.0.0.1:{xds}", "--admin", f"127.0.0.1:{admin}"]
@@ -100,12 +100,12 @@ def control_plane(manifests: Path, xds: int, admin: int) -> list[str | Path]:
 
 
 def sidecar(envoy: Path, bootstrap: Path) -> list[str | Path]:
-    """The command that runs an Envoy as small as it gets. Without hot restart, several need no ids."""
+    """The command that runs a minimal Envoy. Without hot restart, several Envoys need no distinct ids."""
     return [envoy, "-c", bootstrap, "-l", "warning", "--concurrency", "1", "--disable-hot-restart"]
 
 
 def find_envoy(environment: Mapping[str, str]) -> Path:
-    """The Envoy of $ENVOY_BIN, else the one beside this Python, else on the PATH. Raises ConfigError."""
+    """The Envoy in $ENVOY_BIN, else beside this Python, else on the PATH. Raises ConfigError."""
     named = environment.get("ENVOY_BIN")
     if named:
         found = shutil.which(named)
@@ -120,5 +120,5 @@ def find_envoy(environment: Mapping[str, str]) -> Path:
 
 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """Without the settings of another control plane, which would otherwise become those of this one."""
+    """The environment without PILOTHOUSE_* variables, which may belong to another control plane."""
     return {name: value for name, value in ours.items() if not name.startswith(PREFIX)}

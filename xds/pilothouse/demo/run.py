@@ -1,4 +1,4 @@
-"""One run of the demo, from its first process to the end of its last."""
+"""One run of the demo, from its first process to its last."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(Exception):
-    """A signal ended the run."""
+    """A signal has ended the run."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -35,10 +35,10 @@ class Interrupted(Exception):
 
 
 def run(seconds: float, console: Console, table: bool) -> list[Verdict]:
-    """Play the story in about so many seconds and return how it went. No process outlives this.
+    """Play the story in about `seconds` and return whether it went well. No process outlives the run.
 
-    Raises Unavailable, ConfigError or Interrupted. Where something went wrong by itself, the folder
-    with the logs, the manifests and the bootstraps stays, and the console says where.
+    Raises Unavailable, ConfigError or Interrupted. If something goes wrong by itself, the folder with logs,
+    manifests and bootstraps is kept, and the console says where it is.
     """
     envoy = find_envoy(os.environ)
     folder = Path(tempfile.mkdtemp(prefix="pilothouse-demo-"))
@@ -85,7 +85,7 @@ async def _telling(console: Console, table: bool, board: Board) -> AsyncIterator
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Turns a signal into Interrupted. From then on signals are ignored: what was started is being ended."""
+    """Turn a signal into Interrupted. Later signals are ignored, because the processes are being ended."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None, "a coroutine runs in a task"
     numbers = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]

@@ -21,12 +21,12 @@ PLAIN_WIDTH = 140
 
 
 def say(console: Console, passed_s: float, text: str) -> None:
-    """One line, with the time since the start."""
+    """Print one line, with the time since the start."""
     console.print(f"{passed_s:6.1f} s  {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 class Lines:
-    """Tells the story line by line, and after each act which endpoints it was about."""
+    """Tells the story line by line, and after each act shows the endpoints that it concerned."""
 
     def __init__(self, console: Console, board: Board) -> None:
         self._console = console
@@ -49,7 +49,7 @@ class Lines:
 
 
 class Silent:
-    """Tells nothing: the live table shows it all."""
+    """Prints nothing, because the live table shows everything."""
 
     def begins(self, act: Act) -> None:
         pass
@@ -60,7 +60,7 @@ class Silent:
 
 @asynccontextmanager
 async def live(console: Console, board: Board) -> AsyncIterator[Silent]:
-    """The live table while the block runs; it leaves nothing behind."""
+    """Show the live table while the block runs, and remove it at the end."""
     with Live(console=console, auto_refresh=False, transient=True) as screen:
         drawing = asyncio.create_task(_draw(screen, board))
         try:

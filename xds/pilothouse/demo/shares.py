@@ -1,7 +1,7 @@
-"""Which share of its requests a caller should see at each pod: what Envoy makes of health, weight and zone.
+"""The share of requests that each pod should get from a caller, computed from health, weights and zones.
 
-Modelled after Envoy's own rules (load balancing: priority levels, locality weighted, overprovisioning
-factor 140 %), not derived from what the control plane sends: this is what that is checked against.
+The computation follows Envoy's own rules (priority levels, locality weights, overprovisioning factor 140 %).
+It does not use what the control plane sends, because it is there to check that.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _OVERPROVISIONING = Fraction(140, 100)
 
 
 def wanted(mesh: Mesh, flow: Flow) -> Shares:
-    """What one caller should see of one service."""
+    """The shares that one caller should see at one service."""
     return shares(mesh.behind(flow.host), flow.caller.zone)
 
 
 def shares(pods: Iterable[Pod], zone: str) -> Shares:
-    """How requests from a zone spread over pods: its own zone first, the rest of the region after it."""
+    """How requests from a zone spread over pods: first its own zone, then the rest of the region."""
     listed = [pod for pod in pods if pod.weight]
     near = [pod for pod in listed if pod.zone == zone]
     far = [pod for pod in listed if pod.zone != zone]
@@ -38,7 +38,7 @@ def shares(pods: Iterable[Pod], zone: str) -> Shares:
 
 
 def _loads(levels: Sequence[Sequence[Pod]]) -> list[tuple[Sequence[Pod], Fraction]]:
-    """Each level with the share that it gets: as much as its health allows, the next one takes the rest."""
+    """Each level with its share: as much as its health allows. The next level gets the rest."""
     health = [_health(level) for level in levels]
     total = min(Fraction(1), sum(health, Fraction()))
     loads, rest = [], Fraction(1)
@@ -51,7 +51,7 @@ def _loads(levels: Sequence[Sequence[Pod]]) -> list[tuple[Sequence[Pod], Fractio
 
 
 def _by_zone(level: Iterable[Pod]) -> Shares:
-    """Within one level: by the weights of the zones, as far as they are healthy, then of the pods."""
+    """The shares within one level: by weight and health of the zones, then by weight of the pods."""
     zones: defaultdict[str, list[Pod]] = defaultdict(list)
     for pod in level:
         zones[pod.zone].append(pod)
@@ -66,7 +66,7 @@ def _by_zone(level: Iterable[Pod]) -> Shares:
 
 
 def _health(pods: Sequence[Pod]) -> Fraction:
-    """By number, not by weight. A little may fail before anything is sent elsewhere."""
+    """The health of a level, by the number of its pods, not by weight. A few may fail without effect."""
     ready = sum(pod.ready for pod in pods)
     return min(Fraction(1), _OVERPROVISIONING * Fraction(ready, len(pods)))
 

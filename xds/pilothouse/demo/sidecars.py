@@ -1,4 +1,4 @@
-"""The Envoys of the demo, one beside each caller, started by the bootstraps that the product makes."""
+"""The Envoys of the demo, one for each caller, with bootstraps that the product makes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PODS = frozenset(pod.name for pod in START.pods)
 
 
 def start(envoy: Path, processes: Processes, caller: Caller, xds: int, egress: int) -> None:
-    """Start the Envoy of a caller. Its bootstrap is put into the folder of the processes."""
+    """Start the Envoy of a caller. Its bootstrap is written into the folder of the processes."""
     file = processes.folder / f"{caller.name}.json"
     file.write_text(bootstrap(_described(caller, xds, egress)))
     processes.start(caller.name, sidecar(envoy, file))
 
 
 async def warm(processes: Processes, caller: Caller, egress: int) -> None:
-    """Return when a caller is served by every service. Raises Unavailable."""
+    """Return when every service answers a caller. Raises Unavailable."""
     for host in HOSTS:
         if not await until(partial(_served, processes, Flow(caller, host), egress), _START_S):
             words = processes.last_words(caller.name)
@@ -43,7 +43,7 @@ async def _served(processes: Processes, flow: Flow, egress: int) -> bool:
 
 
 def asked_as(flow: Flow) -> str:
-    """The Host header: the bare name of a service within its own namespace, else with the namespace."""
+    """The Host header: the bare name of a service in the caller's namespace, else with the namespace."""
     namespace = NAMESPACES[flow.host]
     return flow.host if flow.caller.namespace == namespace else f"{flow.host}.{namespace}"
 

@@ -1,4 +1,4 @@
-"""What became of the requests of one flow: how they spread, and when a change showed in them. Pure."""
+"""What happened to the requests of one flow: how they spread, and when a change showed in them. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ RECENT_S = 2.0
 class Watch:
     """A flow since a change. Times are seconds of a monotonic clock.
 
-    `seen` counts what was sent after the change had shown, so that no request of before is held
-    against the new state. `refused` are the refusals that the state before or the new one explains,
-    `failed` is what neither does. `in_turn` is of flows that send one request after the other.
+    `seen` counts requests that were sent after the change had shown, so that earlier ones do not count
+    against it.
+    `refused` are refusals that the state before or after the change explains.
+    `failed` are outcomes that neither state explains.
+    `in_turn`: the flow sends its requests one after the other.
     """
 
     before: Shares
@@ -31,7 +33,7 @@ class Watch:
 
     @property
     def concerned(self) -> bool:
-        """Whether the change is one for this flow."""
+        """Whether the change affects this flow."""
         return self.before != self.after
 
     @property
@@ -40,11 +42,13 @@ class Watch:
 
     @property
     def took_ms(self) -> float | None:
-        """From the change to the end of the first request that showed it."""
+        """The time from the change to the end of the first request that showed it, in milliseconds."""
         return None if self.shown_s is None else (self.shown_s - self.changed_s) * 1000
 
     def see(self, sent_s: float, ended_s: float, outcome: str, gap: int | None) -> None:
-        """Take in a request. `gap` is how many requests ago its outcome was last seen: 1 is just before."""
+        """Record a request. `gap` is how many requests ago its outcome was seen last; 1 is the previous
+        request.
+        """
         self.sent += 1
         if outcome not in self.before and outcome not in self.after:
             self.failed[outcome] += 1
@@ -57,10 +61,10 @@ class Watch:
             self.shown_s = ended_s
 
     def _tells(self, outcome: str, gap: int | None) -> bool:
-        """Whether this cannot have happened before the change.
+        """Whether this outcome shows the change, because it could not have happened before.
 
-        Either the outcome is new; or it came too early: where two pods of one weight take turns,
-        round robin never calls one twice, and of 5 : 1 every sixth request is for the lesser one.
+        Either the outcome is new, or it comes too early. Round robin over two pods of equal weight never
+        calls one twice in a row. With weights 5 : 1, every sixth request goes to the lighter pod.
         """
         share = self.before.get(outcome)
         if share is None:
@@ -70,7 +74,7 @@ class Watch:
 
 
 class Sightings:
-    """All requests of a flow, those of the last seconds, and the watch that is on."""
+    """All requests of a flow, the recent ones, and the present watch."""
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch

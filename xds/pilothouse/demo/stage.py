@@ -1,4 +1,4 @@
-"""The running mesh: control plane, backends, Envoys and their callers, and what can be done to it."""
+"""The running mesh: control plane, backends, Envoys and callers, and the operations on them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PACE = {"payments": (1, 160.0), "search": (1, 80.0), "web": (4, 40.0)}
 
 
 class Stage:
-    """A mesh, the manifests that it runs by, and what its callers see."""
+    """A mesh, its manifests on the disk, and what its callers see."""
 
     def __init__(self, folder: Path, backend_port: int, control_plane: ControlPlane) -> None:
         self.mesh = START
@@ -36,15 +36,15 @@ class Stage:
         save(folder, {}, self._files)
 
     def watch(self, after: Mesh) -> dict[Flow, Watch]:
-        """From now on, look for what a change of the mesh does to each flow."""
+        """Begin to watch the effect of a change on each flow."""
         watches = {flow: self._watch(flow, after) for flow in FLOWS}
         for flow, watch in watches.items():
             self.sightings[flow].watch = watch
         return watches
 
     def edit(self, after: Mesh, in_place: bool) -> dict[Flow, Watch]:
-        """Save what differs in the manifests; returns what watches its effect."""
-        # Rendered before the clock starts.
+        """Save what differs in the manifests. Returns the watches of its effect."""
+        # Render before the clock starts.
         before, self._files = self._files, manifests(after, self._backend_port)
         watches = self.watch(after)
         self.mesh = after
@@ -58,7 +58,9 @@ class Stage:
 
 @asynccontextmanager
 async def running(envoy: Path, processes: Processes) -> AsyncIterator[Stage]:
-    """The mesh at its start, under traffic. Raises Unavailable, or ConfigError for want of ports."""
+    """The mesh at its start, under traffic. Raises Unavailable, or ConfigError if there are too few free
+    ports.
+    """
     ports, registry = Ports(), processes.folder / "manifests"
     registry.mkdir()
     backend_port = ports.free([pod.address for pod in START.pods])

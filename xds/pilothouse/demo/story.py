@@ -1,4 +1,4 @@
-"""What the demo plays: one change after the other, and the flow of requests that shows each best."""
+"""The story of the demo: a sequence of changes, and for each the flow of requests that shows it best."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pilothouse.demo.mesh import CALLERS, Flow, Mesh
 
 
 class Doing(Enum):
-    """How an act is brought about."""
+    """How an act is performed."""
 
     RENAME = "the manifests are replaced"
     IN_PLACE = "the manifests are written in place"
@@ -24,9 +24,9 @@ def _nothing(mesh: Mesh) -> Mesh:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A change of the mesh and how it is made. `focus` is the flow that a summary of it speaks of.
+    """A change of the mesh, and how it is made. `focus` is the flow that the summary shows.
 
-    Below `least_per_s` requests per second to that service the act would show too little.
+    The act needs `least_per_s` requests per second to that service. With fewer, it would show too little.
     """
 
     step: int

@@ -1,4 +1,4 @@
-"""The demo's tables: the endpoints and the story while it runs, and the summary at its end."""
+"""The demo's tables: endpoints and story while it runs, and the summary at the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HEALTH = {"ready": "green", "not ready": "red", "no pods": "yellow", "no servic
 
 
 def live(board: Board, now_s: float, width: int, height: int) -> RenderableType:
-    """Everything at a glance. What does not fit into the height is left out of the story."""
+    """Everything at a glance. If the height is too small, parts of the story are left out."""
     rows = board.rows(now_s)
     services = len({row.service for row in rows})
     lines = height - len(rows) - services - 4
@@ -30,7 +30,7 @@ def live(board: Board, now_s: float, width: int, height: int) -> RenderableType:
 
 
 def endpoints(rows: Sequence[Row], bars: bool = False) -> Table:
-    """A line for each endpoint, the services apart."""
+    """A line for each endpoint, grouped by service."""
     table = _table()
     for name in ("service", "endpoint", "zone"):
         table.add_column(name, no_wrap=True)
@@ -49,7 +49,7 @@ def endpoints(rows: Sequence[Row], bars: bool = False) -> Table:
 
 
 def summary(verdicts: Sequence[Verdict], width: int) -> RenderableType:
-    """Each act of the story, and what it comes to."""
+    """Each act of the story, and the result."""
     parts: list[RenderableType] = [_acts(verdicts) if width >= _WIDE else _narrow_acts(verdicts)]
     parts += [Text(f"MISSED {one.title}: {reason}", "bold red") for one in verdicts for reason in one.why]
     requests, failed = sum(one.requests for one in verdicts), sum(one.failed for one in verdicts)
@@ -59,7 +59,7 @@ def summary(verdicts: Sequence[Verdict], width: int) -> RenderableType:
 
 
 def losses(verdict: Verdict) -> str:
-    """What became of the requests that no pod served."""
+    """What happened to requests that no pod served."""
     refused = f", {verdict.refused:,} refused as expected" if verdict.refused else ""
     return f"{verdict.failed} of {verdict.requests:,} requests failed{refused}"
 
@@ -80,7 +80,7 @@ def _acts(verdicts: Sequence[Verdict]) -> Table:
 
 
 def _narrow_acts(verdicts: Sequence[Verdict]) -> Table:
-    """The same with a block of lines for each act."""
+    """The acts as blocks of lines, for narrow terminals."""
     table = _table()
     table.add_column("", no_wrap=True)
     table.add_column("step")
@@ -96,7 +96,7 @@ def _narrow_acts(verdicts: Sequence[Verdict]) -> Table:
 
 
 def _table() -> Table:
-    """Thin: a live table has to fit into 80 columns."""
+    """A thin table, because a live table has to fit into 80 columns."""
     return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
 
 
@@ -118,7 +118,7 @@ def _headline(board: Board, now_s: float) -> Text:
 
 
 def _story(board: Board, lines: int) -> list[Text]:
-    """The acts around the one that is on."""
+    """The acts around the present one."""
     acts = board.statuses()
     on = len(board.verdicts)
     lines = max(3, lines)

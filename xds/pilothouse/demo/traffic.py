@@ -1,4 +1,4 @@
-"""Requests at a steady pace over connections that are kept. Nothing is tried again: what fails, counts."""
+"""Sends requests at a steady rate over kept connections. Nothing is retried, so every failure counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LATE_S = 0.5
 
 
 class Answer(NamedTuple):
-    """A response. The names of headers are in lower case."""
+    """A response. Header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -25,15 +25,15 @@ class Answer(NamedTuple):
 
 
 class Connection:
-    """HTTP/1.1 to one address, a request at a time."""
+    """An HTTP/1.1 connection to one address, with one request at a time."""
 
     def __init__(self, host: str, port: int) -> None:
         self._place = (host, port)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def get(self, host: str, path: str = "/") -> Answer:
-        """One GET, sent once. Raises OSError, EOFError or ValueError; the next one connects anew."""
-        # Put back only when all went well.
+        """Send one GET, once. Raises OSError, EOFError or ValueError; the next call then connects again."""
+        # Put back only if everything went well.
         streams, self._streams = self._streams, None
         try:
             async with asyncio.timeout(_TIMEOUT_S):
@@ -62,7 +62,7 @@ async def _answer(reader: asyncio.StreamReader) -> Answer:
 
 
 async def outcome(connection: Connection, host: str) -> str:
-    """The name of the pod that answered, the status if it was none, or what went wrong instead."""
+    """The name of the pod that answered, or the status, or what went wrong."""
     try:
         answer = await connection.get(host)
     except TimeoutError:
@@ -74,7 +74,7 @@ async def outcome(connection: Connection, host: str) -> str:
 
 
 async def drive(host: str, port: int, per_s: float, sightings: Sightings) -> None:
-    """Send requests for a host name to an egress listener, so many a second, until cancelled."""
+    """Send requests for a host name to an egress listener, at a rate per second, until cancelled."""
     connection = Connection("127.0.0.1", port)
     due = time.monotonic()
     try:

@@ -1,4 +1,4 @@
-"""Whether an act went as it should have, by what every flow saw of it. Pure."""
+"""Whether an act went as it should, judged by what every flow saw. Pure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SIGMAS = 5
 
 @dataclass(frozen=True, slots=True)
 class Reconnected:
-    """A control plane that was started again: the sidecars that came back, and what it sent them.
+    """What happened after a restart of the control plane: the sidecars that came back, and what it sent them.
 
-    `asked` is whether each of them asked for everything: before that, nothing sent would mean nothing.
+    `asked`: each of them has asked for everything. Before that, "nothing sent" would mean nothing.
     """
 
     streams: int
@@ -39,12 +39,14 @@ class Reconnected:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How an act went. `why` names what was missed; empty if nothing was.
+    """The result of an act. `why` names what went wrong; empty if all went well.
 
-    `expected` and `seen` are of one flow, that of `caller`, or of all where that is empty. `per_s` are
-    the requests per second to the service that it is about. `refused` are the 503s of a service
-    without pods, which are right. `propagation_ms` is the time from the save of the manifests to the
-    first request that was served by the new state, at the slowest caller.
+    `expected` and `seen` are those of one flow, whose caller is `caller`. If that is empty, they are of all
+    flows.
+    `per_s` is the rate of requests to the act's service, per second.
+    `refused` are the 503s of a service without pods, which are correct.
+    `propagation_ms` is the time from saving the manifests to the first request that the new state served, at
+    the slowest caller.
     """
 
     step: int
@@ -67,7 +69,7 @@ class Verdict:
 def verdict(
     act: Act, watches: Mapping[Flow, Watch], ended_s: float, reconnected: Reconnected | None = None
 ) -> Verdict:
-    """Judge an act by all flows, and tell of its focus, or of a flow that is off if there is one."""
+    """Judge an act by all flows. The verdict shows the act's focus, or a flow that went wrong."""
     wrong = {flow: reasons for flow, watch in watches.items() if (reasons := missed(watch))}
     told = act.focus if act.focus in wrong else next(iter(wrong), act.focus)
     why = [f"{flow.caller.name} -> {flow.host}: {reason}" for flow, all in wrong.items() for reason in all]
@@ -100,7 +102,7 @@ def verdict(
 
 
 def missed(watch: Watch) -> list[str]:
-    """What is wrong with one flow."""
+    """What went wrong with one flow."""
     found = [f"{count} requests ended with {outcome}" for outcome, count in sorted(watch.failed.items())]
     if not watch.shown:
         return [*found, "the change was never seen"]
@@ -116,13 +118,13 @@ def missed(watch: Watch) -> list[str]:
 
 
 def tolerance(share: float, requests: int) -> float:
-    """How far a share may be off among so many requests; not at all where it is nothing or everything."""
+    """How far a share may be off, given the number of requests. Shares of 0 and 1 must be exact."""
     spread = math.sqrt(share * (1 - share) / requests)
     return _SIGMAS * spread + (2 / requests if spread else 0)
 
 
 def described(flow: Flow, counts: Mapping[str, int] | Shares) -> str:
-    """How requests were shared, in percent. A pod goes without the name of the host."""
+    """The shares of the pods in percent. The host's name is cut off the pods' names."""
     total = float(sum(counts.values()))
     return ", ".join(
         f"{name.removeprefix(f'{flow.host}-')} {float(count) / total:.0%}"

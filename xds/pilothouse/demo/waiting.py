@@ -1,4 +1,4 @@
-"""Waiting for a condition that nobody signals, because it comes true in another process."""
+"""Waits for a condition in another process, which sends no signal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 
 async def until(check: Callable[[], bool | Awaitable[bool]], within_s: float, every_s: float = 0.02) -> bool:
-    """Ask again and again. Returns whether it came true in time."""
+    """Ask again and again. Returns whether the condition came true in time."""
     deadline = time.monotonic() + within_s
     while True:
         found = check()

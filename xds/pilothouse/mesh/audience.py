@@ -209,7 +209,7 @@ def audience(node: Node, admission: Admission = OPEN, bound: str = "") -> Audien
     if not isinstance(said, Mapping):
         raise BadNode(METADATA, "must be an object")
     for key in said.keys() - _KEYS:
-        raise BadNode(f"{METADATA}.{key}", f"is not known; known are {', '.join(sorted(_KEYS))}")
+        raise BadNode(f"{METADATA}.{key}", f"is not known; known keys are {', '.join(sorted(_KEYS))}")
     namespace = _bound(_namespace(node, said), bound) or admission.namespace
     # A change is looked at once for all streams with equal audiences.
     return interned(

@@ -1,6 +1,6 @@
-"""The certificate, the key and the CA of the xDS port: read from files, and read again when these change.
+"""The certificate, key and CA of the xDS port, which are read again when their files change.
 
-What is read is checked as a whole: a certificate whose key is not written yet changes nothing.
+The files are checked together. A new certificate whose key is not written yet changes nothing.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ log = structlog.get_logger(__name__)
 
 
 class Certificates:
-    """What is in force for new connections; open ones keep what they began with."""
+    """The certificates that new connections use. Open connections keep the ones they started with."""
 
     def __init__(self, files: Files) -> None:
         """Raises Unusable."""
         self._files = files
         self.tls = read(files)
-        #: Why the files, as they are now, are not used; empty if they are.
+        #: Why the present files are not used. Empty if they are used.
         self.error = ""
         self._warned: set[str] = set()
         looking = Looking("certificates", self.refresh)
@@ -31,18 +31,18 @@ class Certificates:
 
     @property
     def warnings(self) -> list[str]:
-        """What asks for a person."""
+        """What a user should know or repair."""
         stale = [f"{self.error}; keeping what was read before"] if self.error else []
         return stale + self._cautions()
 
     def refresh(self) -> None:
-        """Read the files again. What they hold is in force, if it is of use."""
+        """Read the files again. They come into force if they can be used."""
         try:
             found = read(self._files)
         except Unusable as error:
             if str(error) != self.error:
                 self.error = str(error)
-                log.error("certificates cannot be used, those that were read before stay", reason=self.error)
+                log.error("certificates cannot be used, keeping the earlier ones", reason=self.error)
         else:
             if found.contents != self.tls.contents:
                 log.info("certificates read again", cert=str(self._files.cert))
@@ -50,13 +50,13 @@ class Certificates:
         self._warn()
 
     def _cautions(self) -> list[str]:
-        """About what is in force."""
+        """Warnings of what is in force."""
         now = datetime.now(UTC)
         each = [self.tls.caution, *(validity.complaint(now) for validity in self.tls.validities)]
         return [caution for caution in each if caution]
 
     def _warn(self) -> None:
-        """Log each caution once, and again if it was gone meanwhile."""
+        """Log each warning once, and again if it has disappeared and come back."""
         cautions = self._cautions()
         for caution in cautions:
             if caution not in self._warned:

@@ -1,19 +1,19 @@
-"""File descriptors: each connection takes one, and some are not for sidecars."""
+"""File descriptors: each connection takes one, and some are reserved."""
 
 from __future__ import annotations
 
 import resource
 from contextlib import suppress
 
-# For the admin, the sources, and what the process itself has open.
+# Reserved for the admin port, the sources, and the process itself.
 _RESERVED = 256
 _FEWEST = 16
 
 
 def for_sidecars() -> int:
-    """How many connections there may be, after the limit was raised to what the system grants at most."""
+    """The largest number of sidecar connections. Raises the process's limit as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # some systems grant less than they say
+    with suppress(ValueError, OSError):  # some systems allow less than they report
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     if soft == resource.RLIM_INFINITY:

@@ -1,4 +1,4 @@
-"""What files say, brought to the shelf that serves it, whatever type that is of."""
+"""Brings values from files to the shelf that serves them. The type of the resources does not matter."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Told = TypeVar("Told")
 
 
 class Feeding(Generic[Told]):
-    """One feed and its shelf. Files are read on a thread, the shelf is filled on the event loop."""
+    """One feed and its shelf. A thread reads the files, and the event loop fills the shelf."""
 
     def __init__(
         self, name: str, read: Callable[[], Told], shelf: Shelf, put: Callable[[Told], Noticed | None]
     ) -> None:
-        """`put` fills the shelf with all that there is, and says what that changed. Raises Mistake."""
+        """`put` replaces the content of the shelf and returns the changes. Raises Mistake."""
         self.shelf, self._put = shelf, put
         self._feed = Feed(name, read)
         self._looking = Looking(name, self._refresh)
@@ -34,12 +34,12 @@ class Feeding(Generic[Told]):
         return self._feed.state
 
     def look(self) -> None:
-        """Read the files again soon, without waiting for it."""
+        """Read the files again soon, without waiting for the result."""
         self._looking.look()
 
     @contextmanager
     def followed(self, publish: Callable[[list[Noticed]], None]) -> Iterator[None]:
-        """Publish what changes while the context is open, inside of which the event loop runs."""
+        """Publish changes while the context is open. The event loop must be running inside of it."""
         self._publish, self._loop = publish, asyncio.get_running_loop()
         with self._looking.watched():
             yield
@@ -48,7 +48,7 @@ class Feeding(Generic[Told]):
     def _refresh(self) -> None:
         self._feed.refresh()
         if self._loop is not None:
-            # The loop may have ended while a file system hung.
+            # The loop may have ended while a file system was hanging.
             try:
                 self._loop.call_soon_threadsafe(self._deliver)
             except RuntimeError:

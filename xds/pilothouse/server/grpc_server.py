@@ -1,4 +1,4 @@
-"""The gRPC server around the discovery services: its address, its credentials, and the settings it needs."""
+"""The gRPC server of the discovery services: its address, its credentials and its options."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from pilothouse.server.descriptors import for_sidecars
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.methods import SERVICES
 
-#: In bytes, of a request. In Delta a client that comes back says the names of its load assignments, and again
-#: with their versions: 270 + 3 and 270 + 16 + 8 bytes. For 10,000 of them that is 5.7 MB; its node has 61 KB.
+#: The largest request, in bytes. A Delta client that reconnects sends the names of its load assignments
+#: twice, the second time with their versions: 270 + 3 and 270 + 16 + 8 bytes. For 10,000 of them that is 5.7
+#: MB. Its node takes another 61 KB.
 LARGEST_REQUEST = 6 << 20
 _STREAMS = 256
 _DRAIN_S = 5.0
@@ -26,7 +27,7 @@ _DRAIN_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On which connections are served: encrypted or not, for how many seconds, on a port that is shared."""
+    """How to serve connections: with or without TLS, for how many seconds, and on a shared port or not."""
 
     tls: Certificates | None = None
     max_age_s: float = 1800.0
@@ -34,12 +35,14 @@ class Terms:
 
 
 class Unavailable(OSError):
-    """The address cannot be listened on."""
+    """The server cannot listen on the address."""
 
 
 @asynccontextmanager
 async def serving(discovery: Discovery, address: str, terms: Terms) -> AsyncIterator[int]:
-    """Serve while the context is open; gives the port. At its end streams are ended, then the server."""
+    """Serve while the context is open, and yield the port. At the end, first the streams end, then the
+    server.
+    """
     server = grpc.aio.server(options=_options(terms))
     server.add_generic_rpc_handlers(discovery.handlers())
     alive = health.aio.HealthServicer()
@@ -81,7 +84,7 @@ def _reason(address: str) -> str:
 
 
 def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
-    """gRPC asks at each handshake, on threads of its own, if there is something new."""
+    """gRPC asks at each handshake, on its own threads, whether there are new credentials."""
     used = certificates.tls
 
     def renewed() -> grpc.ServerCertificateConfiguration | None:
@@ -92,7 +95,7 @@ def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
         return _configuration(used)
 
     required = used.client_ca is not None
-    # The types do not know that None means that nothing is new.
+    # According to the type stubs, the callback cannot return None. It can, and that means "nothing new".
     return grpc.dynamic_ssl_server_credentials(_configuration(used), renewed, required)  # type: ignore[arg-type]
 
 
@@ -104,29 +107,30 @@ def _options(terms: Terms) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", LARGEST_REQUEST),
         ("grpc.max_send_message_length", -1),
-        # An Envoy has 1 to 10 streams. What is reset counts until it is forgotten, so that to open and reset
-        # without pause (CVE-2023-44487) is refused beyond this as well.
+        # An Envoy has 1 to 10 streams. A reset stream counts until gRPC forgets it, so this limit also
+        # refuses clients that open and reset streams without pause (CVE-2023-44487).
         ("grpc.max_concurrent_streams", _STREAMS),
         ("grpc.http2.max_requests_per_read", 8),
         ("grpc.max_allowed_incoming_connections", for_sidecars()),
-        # Who connects and says nothing goes after 120 s: in a herd of 10,000 many wait for more than 20.
+        # A connection without any request is closed after 120 s. In a herd of 10,000, many wait for more than
+        # 20 s.
         ("grpc.max_connection_idle_ms", 300_000),
-        # The defaults refuse a herd: thousands of streams that connect at once were cancelled.
+        # With the defaults, a herd is refused: thousands of streams that connected at once were cancelled.
         ("grpc.server.max_pending_requests", 100_000),
         ("grpc.server.max_pending_requests_hard_limit", 200_000),
-        # Envoy's connection_keepalive pings more often than gRPC's defence tolerates.
+        # Envoy's connection_keepalive pings more often than gRPC allows by default.
         ("grpc.http2.max_ping_strikes", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", 1000),
         ("grpc.keepalive_permit_without_calls", 1),
-        # Half-open connections: without data nothing else would notice a peer that is gone.
+        # Detects half-open connections. Without data, nothing else would notice that a peer is gone.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 5_000),
         ("grpc.http2.ping_timeout_ms", 5_000),
-        # Otherwise every write is followed by a ping that measures bandwidth.
+        # Otherwise, a ping that measures bandwidth follows every write.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.max_connection_age_ms", int(terms.max_age_s * 1000)),
         ("grpc.max_connection_age_grace_ms", 5_000),
-        # Two processes on one port would each hold a part of the fleet without anybody having asked for it,
-        # unless they are workers of one.
+        # Two processes on one port would each get a part of the fleet. Nobody wants that unless they are
+        # workers of one control plane.
         ("grpc.so_reuseport", int(terms.shared)),
     ]

@@ -1,4 +1,4 @@
-"""Which gRPC methods there are: ADS, and a service for each type, in both variants of the protocol."""
+"""The gRPC methods: ADS, and a service for each type, in both variants of the protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ADS = "envoy/service/discovery/v3/ads.proto", "AggregatedDiscoveryService"
 
 
 class Service(NamedTuple):
-    """A gRPC service; `type` is what its requests are about if they do not say it, None for ADS."""
+    """A gRPC service. `type` is the type of requests that do not state one; None for ADS."""
 
     name: str
     sotw_method: str

@@ -1,4 +1,4 @@
-"""Streams of one node id: two that stay are two sidecars of the same name, and nobody can tell them apart."""
+"""Finds streams with the same node id. If they stay open together, two sidecars share a name by mistake."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pilothouse.server.session import Session
 
 log = structlog.get_logger(__name__)
 
-# A sidecar that comes back may do so before its last connection is known to be gone.
+# A sidecar may reconnect before the server knows that its last connection is gone.
 _OVERLAP_S = 10.0
 _NAMED = 3
 
 
 class Namesakes:
-    """The open streams by node id and by what they are about; nothing is kept of those that are closed.
+    """The open streams by node id and subject. Nothing is kept of closed streams.
 
-    A sidecar without ADS has a stream for each type, so only streams about the same are namesakes.
+    A sidecar without ADS has one stream for each type. So only streams with the same subject are namesakes.
     """
 
     def __init__(self) -> None:
-        # Each with the timer that looks whether it has stayed beside another.
+        # Each stream, with the timer that checks later whether it is still open beside another one.
         self._streams: dict[tuple[str, str], dict[Session, asyncio.TimerHandle | None]] = {}
 
     def meet(self, session: Session) -> None:
-        """A stream has said its node id; it may have done so before."""
+        """A stream has stated its node id. It may have done so before."""
         key = (session.node_id, session.about)
         streams = self._streams.setdefault(key, {})
         if session in streams:
@@ -37,7 +37,7 @@ class Namesakes:
         streams[session] = loop.call_later(_OVERLAP_S, self._tell, session, key) if watched else None
 
     def part(self, session: Session) -> None:
-        """A stream has come to its end."""
+        """A stream has ended."""
         key = (session.node_id, session.about)
         streams = self._streams.get(key, {})
         timer = streams.pop(session, None)
@@ -47,7 +47,7 @@ class Namesakes:
             self._streams.pop(key, None)
 
     def _tell(self, session: Session, key: tuple[str, str]) -> None:
-        # Streams of one connection are of one Envoy: it opens one for each secret, for instance.
+        # Streams of one connection belong to one Envoy. It opens one for each secret, for instance.
         others = [*islice((each for each in self._streams[key] if each.peer != session.peer), _NAMED)]
         if others:
             log.warning(

@@ -1,4 +1,4 @@
-"""From the node of a first request to the plain values that matter."""
+"""Reads the node of a first request into plain values."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from pilothouse.mesh import audience
 from pilothouse.model.services import Locality
 
 _KEYS = ("pilothouse", "NAMESPACE")
-#: In bytes. Ten times what the metadata of a large mesh is, with room for the most dependencies.
+#: The largest metadata, in bytes. It is ten times that of a large mesh, and has room for all dependencies.
 _LARGEST = 1 << 20
-#: In `metadata.pilothouse`: a list of the most dependencies, each with all that may be said of it, has fewer.
+#: The largest number of values in `metadata.pilothouse`. The longest list of dependencies has fewer.
 _MOST_VALUES = 40_000
 
 
 def plain(node: Node) -> audience.Node:
-    """Only what is needed: a whole node is 61 KB, most of it Envoy's list of extensions. Raises BadNode."""
+    """The parts of the node that are needed. A whole node takes 61 KB, mostly for Envoy's list of extensions.
+    Raises BadNode.
+    """
     if node.metadata.ByteSize() > _LARGEST:
         raise audience.BadNode("node.metadata", f"has more than {_LARGEST} bytes")
     fields, where = node.metadata.fields, node.locality
@@ -31,7 +33,7 @@ def plain(node: Node) -> audience.Node:
 
 
 class _Reading:
-    """The value of one key, being turned into plain values."""
+    """Converts the value of one key into plain values."""
 
     def __init__(self, place: str) -> None:
         self._place = place

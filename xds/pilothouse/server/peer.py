@@ -1,4 +1,4 @@
-"""From the connection of a client to the names in the certificate that it presented."""
+"""Reads the names in the certificate that a client has presented."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import grpc
 
 from pilothouse.mesh.identity import Certificate
 
-# As gRPC writes addresses; in some versions the brackets of IPv6 are escaped.
+# Addresses as gRPC writes them. Some versions escape the brackets of IPv6.
 _LOCAL = ("ipv4:127.", "ipv6:[::1]:", "ipv6:%5B::1%5D:", "ipv6:[::ffff:127.", "ipv6:%5B::ffff:127.", "unix:")
 
 
 def presented(context: grpc.aio.ServicerContext[Any, Any]) -> Certificate:
-    """Verified by gRPC. Without one there are no names."""
+    """The names in the certificate, which gRPC has verified. Empty without a certificate."""
     found = context.auth_context()
-    # `x509_subject_alternative_name` does not say of which kind a name is.
+    # `x509_subject_alternative_name` does not say of which type a name is.
     return Certificate(_texts(found.get("peer_uri", ())), _texts(found.get("peer_dns", ())))
 
 
 def is_local(context: grpc.aio.ServicerContext[Any, Any]) -> bool:
-    """Whether a client connects from this machine."""
+    """Whether the client connects from this machine."""
     return context.peer().startswith(_LOCAL)
 
 

@@ -1,4 +1,4 @@
-"""Changes are carried from the registry to the streams, and told of in the log."""
+"""Carries changes from the registry to the streams, and logs them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from pilothouse.structures.turns import in_turns
 
 log = structlog.get_logger(__name__)
 
-# A fan-out to a thousand streams is not interrupted: what they answer would only delay the last of them.
+# Do not interrupt a fan-out to a thousand streams. Handling answers would only delay the last streams.
 FAN_OUT_S = 0.04
-# So many changes that came together are told one by one: of one kind ten lines a second are written.
+# Up to this many changes are logged one by one. The log lets ten lines of a kind pass in a second.
 _TOLD = 5
-_LATEST = 20  # revisions, in which a place is looked for
-# What is left out is counted in slices of about so long, with pauses, and a hundredth of the time at most.
+_LATEST = 20  # how many of the latest revisions are searched for the place of a change
+# Count in slices of about this length, with pauses, so that counting takes a hundredth of the time.
 _COUNTING_S = 0.002
 _COUNTED_EVERY_S = 1.0
 
@@ -38,7 +38,7 @@ async def publish(
     uncounted: DirtySet[ServiceName],
     tell: Callable[[Collection[ServiceName]], None] = lambda names: None,
 ) -> None:
-    """Carry changes from the registry to the streams for ever, and tell of them once they are there."""
+    """Carry changes from the registry to the streams for ever, and log them after they are sent."""
     held: dict[str, Hold] = {}
     while True:
         _log_holds(registry, held)
@@ -48,13 +48,13 @@ async def publish(
 async def publish_next(
     registry: Registry, catalogue: Catalogue, discovery: Discovery, uncounted: DirtySet[ServiceName]
 ) -> Collection[ServiceName]:
-    """Wait for a change, and carry it over; what changed meanwhile is taken together. Gives the names.
+    """Wait for a change and publish it, together with the others that have come since. Returns the names.
 
-    `uncounted` are the services of which something else may be left out now.
+    `uncounted` collects the services whose omissions may have changed.
     """
     names = await registry.changed.take()
     delivery = registry.revisions.take()
-    # As of now: what is marked while these are worked off may complete the registry, and is not served yet.
+    # Read this now: names that are marked during the work may complete the registry, but are not served yet.
     known = registry.complete, registry.partial
     before = set(catalogue.quarantined)
     changes = await in_turns(catalogue.applying(sorted(names), registry.services))
@@ -75,7 +75,7 @@ async def publish_next(
 
 
 async def count(uncounted: DirtySet[ServiceName], census: Census) -> None:
-    """Count for ever what is left out of the services that have changed, slowly: nobody waits for it."""
+    """Count the omissions of changed services for ever. This is slow, because nobody waits for it."""
     while True:
         names = await uncounted.take()
         total_s, begun = 0.0, time.monotonic()
@@ -86,12 +86,12 @@ async def count(uncounted: DirtySet[ServiceName], census: Census) -> None:
                 total_s += spent_s
                 await asyncio.sleep(9 * spent_s)
                 begun = time.monotonic()
-        # What changes all the time is counted now and then.
+        # A service that changes all the time is counted once in a while.
         await asyncio.sleep(max(_COUNTED_EVERY_S, 90 * total_s))
 
 
 def telling(registry: Registry, catalogue: Catalogue) -> Callable[[Collection[ServiceName]], None]:
-    """What tells of changes of all that is loaded now."""
+    """A function that logs changes of services, compared with what is loaded now."""
     news = News()
     news.learn(registry.services)
 
@@ -102,7 +102,7 @@ def telling(registry: Registry, catalogue: Catalogue) -> Callable[[Collection[Se
 
 
 def _log_changes(registry: Registry, items: Iterable[Item]) -> None:
-    """A line for each service that has changed and is served as it is now."""
+    """Log a line for each service that has changed and is served in its new version."""
     told = list(items)
     for item in told[:_TOLD]:
         source, place = _place(registry, item.service)
@@ -112,18 +112,18 @@ def _log_changes(registry: Registry, items: Iterable[Item]) -> None:
 
 
 def _place(registry: Registry, name: ServiceName) -> tuple[str, str]:
-    """Which source has changed a service last, and where; of the latest revisions only."""
+    """The source that has changed a service last, and the place. Only the latest revisions are searched."""
     latest = islice(reversed(registry.revisions.recent), _LATEST)
     return next(((one.source, one.place_of(name)) for one in latest if name in one.names), ("", ""))
 
 
 def _log_holds(registry: Registry, held: dict[str, Hold]) -> None:
-    """Tell of holds that have begun or ended since the last time."""
+    """Log the holds that have begun or ended since the last call."""
     for source in registry.sources:
         hold, before = registry.held(source), held.get(source)
         if hold is not None and before is None:
             log.error(
-                "a loss is held, since nobody stated it",
+                "a loss is held: services disappeared without being removed",
                 source=source,
                 services=len(hold.names),
                 endpoints=hold.endpoints,

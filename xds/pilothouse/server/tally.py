@@ -1,4 +1,6 @@
-"""What has happened since the start, in plain numbers that only grow; the admin makes metrics of them."""
+"""Counts what has happened since the start, in plain numbers that only grow. The admin reads them for
+metrics.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +9,14 @@ from typing import Literal
 
 from pilothouse.encoding.types import ResourceType
 
-# Clients say what they are called, so there is no end to these.
+# Clients choose their namespaces, so the number kept is limited.
 _NAMESPACES = 1000
 
 Variant = Literal["sotw", "delta"]
 
 
 class Tally:
-    """Keys come from fixed sets: a client must not be able to make up new ones."""
+    """Counters. Their keys come from fixed sets, because a client must not be able to invent new ones."""
 
     def __init__(self) -> None:
         self.pushes: Counter[tuple[ResourceType, Variant]] = Counter()
@@ -24,7 +26,7 @@ class Tally:
         self.streams_closed = 0
         self.bad_requests = 0
         self.bytes_sent = 0
-        self.unknown_names = 0  # of streams that are closed
+        self.unknown_names = 0  # of closed streams
         self._crowded: dict[str, None] = {}
 
     def requested(self, type: ResourceType | None) -> None:
@@ -38,7 +40,9 @@ class Tally:
         self.bytes_sent += size
 
     def crowded(self, namespace: str) -> bool:
-        """Whether it is new that sidecars of a namespace have many clusters; of the latest namespaces."""
+        """Whether this is the first sidecar of a namespace with many clusters. Only the latest namespaces are
+        kept.
+        """
         new = namespace not in self._crowded
         self._crowded[namespace] = None
         if len(self._crowded) > _NAMESPACES:

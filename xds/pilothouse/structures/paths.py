@@ -17,7 +17,7 @@ def present(path: Path) -> Path:
     If the disk does not answer, the path may be right, so it is accepted. Reading it will report the failure.
     """
     if is_content(str(path)):
-        raise ValueError("must be the name of a file, not what it holds")
+        raise ValueError("must be a file name, not the content of a file")
     mistakes: list[OSError | ValueError] = []
 
     def ask() -> None:
