@@ -1,4 +1,4 @@
-"""The composition root: the only module that knows every other, and the order in which things start."""
+"""The composition root: it knows all other modules, and starts them in the right order."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ from pilothouse.translate.secrets import certificate, validation
 
 log = structlog.get_logger(__name__)
 
-#: How long the port stays closed for a source that does not report.
+#: How long the port stays closed while a source has not reported, in seconds.
 SYNC_S = 30.0
-_TRIM_S = 10.0  # how often memory that is free is given back, if there may be so many bytes of it
+_TRIM_S = 10.0  # how often to look whether memory has grown by so many bytes
 _TRIMMED = 16 << 20
 
 
@@ -63,14 +63,14 @@ async def run(
     sources: Sequence[Source] | None = None,
     opened: Callable[[int, int], None] = lambda xds, admin: None,
 ) -> None:
-    """Serve until SIGTERM, SIGINT or cancellation. `opened` is told the two ports once both serve.
+    """Serve until SIGTERM, SIGINT or cancellation. `opened` is called with the two ports when both serve.
 
-    Raises OSError, one line of text, if an address cannot be listened on.
+    Raises OSError with one line of text if an address cannot be listened on.
     """
     if sources is None:
         sources = _made(settings)
     states = [SourceState(source) for source in sources]
-    gc.disable()  # until everything is loaded: none of it is garbage, and it would be searched in vain
+    gc.disable()  # until everything is loaded, because there is no garbage to find before
     names = [source.name for source in sources]
     registry = _registry(settings, names)
     catalogue = Catalogue(settings.external_names, settings.unknown_host_status)
@@ -119,11 +119,11 @@ async def run(
 async def _opened(
     discovery: Discovery, address: str, terms: Terms, feeds: Iterable[Feeding[Any]]
 ) -> AsyncIterator[int]:
-    """Serve, and follow what is served beside services; gives the port."""
+    """Serve, and follow the files of the feeds. Yields the port."""
     fans: set[asyncio.Task[None]] = set()
 
     def publish(changes: list[Noticed]) -> None:
-        """In turns: a file may concern every stream."""
+        """Publish in turns, because a file may concern every stream."""
         fan = asyncio.create_task(in_turns(discovery.publishing(changes), FAN_OUT_S))
         fans.add(fan)
         fan.add_done_callback(fans.discard)
@@ -139,7 +139,7 @@ def _log_failure(state: SourceState, retry_s: float) -> None:
 
 
 def _log_loaded(sources: Sequence[Source], registry: Registry, took_s: float) -> None:
-    """How much there is to begin with, of which only what is wrong was told one by one."""
+    """Log how much was loaded. Only problems are logged one by one."""
     log.info(
         "loaded",
         services=len(registry.services),
@@ -151,9 +151,10 @@ def _log_loaded(sources: Sequence[Source], registry: Registry, took_s: float) ->
 
 
 async def _synced(registry: Registry, stopping: asyncio.Event) -> bool:
-    """Wait for the first report of every source, within bounds; false if it is to stop instead.
+    """Wait for the first report of every source, for a limited time. False if the process is to stop instead.
 
-    What is served without one of them states no absence: an Envoy that reconnects drops nothing.
+    If a source is missing, Pilothouse serves without it but sends no removals, so reconnecting Envoys keep
+    what they have.
     """
     waits = [asyncio.create_task(registry.until_synced()), asyncio.create_task(stopping.wait())]
     await asyncio.wait(waits, timeout=SYNC_S, return_when=asyncio.FIRST_COMPLETED)
@@ -165,7 +166,7 @@ async def _synced(registry: Registry, stopping: asyncio.Event) -> bool:
 
 
 def _heed_signals(stopping: asyncio.Event, rereads: Sequence[Callable[[], None]]) -> None:
-    """SIGTERM and SIGINT stop, SIGHUP has everything read again, and SIGUSR1 and SIGUSR2 do nothing."""
+    """SIGTERM and SIGINT stop the process, SIGHUP rereads everything, SIGUSR1 and SIGUSR2 have no effect."""
 
     def reread() -> None:
         log.info("reading everything again", signal="SIGHUP")
@@ -181,7 +182,7 @@ def _heed_signals(stopping: asyncio.Event, rereads: Sequence[Callable[[], None]]
         handlers[number] = partial(log.info, "signal ignored", signal=number.name)
     loop = asyncio.get_running_loop()
     for number, handler in handlers.items():
-        # Only the main thread can, and only it is sent them.
+        # Only the main thread can do this, and only it receives signals.
         with suppress(RuntimeError, ValueError):
             loop.add_signal_handler(number, handler)
 
@@ -192,10 +193,10 @@ def _reread(sources: Sequence[Source]) -> None:
 
 
 async def _give_back_memory() -> None:
-    """Give the system back, now and then, what the C library has kept of memory that is free.
+    """Regularly give memory back to the system that the C library keeps although it is free.
 
-    A flood of clients leaves hundreds of megabytes that glibc does not return by itself. What is in use all
-    the time is left alone: to give it back and to take it again costs time.
+    After a flood of clients, glibc would keep hundreds of megabytes. Memory that is needed again soon is not
+    given back, because that would cost time.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     settled = _resident()
@@ -208,7 +209,7 @@ async def _give_back_memory() -> None:
 
 
 def _resident() -> int:
-    """The memory of this process in bytes; 0 where the system does not tell."""
+    """The memory of this process in bytes. 0 if the system does not tell."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     except OSError:
@@ -216,10 +217,10 @@ def _resident() -> int:
 
 
 def _settle_memory() -> None:
-    """What was loaded stays: the collector need not look at it again, nor often at anything."""
+    """Tell the garbage collector to ignore what was loaded, and to run less often."""
     gc.freeze()
     gc.enable()
-    # While the product of the first two is looked at, everything else waits.
+    # While the collector examines as many objects as the product of the first two thresholds, all else waits.
     gc.set_threshold(10_000, 5, 5000)
 
 
@@ -244,14 +245,14 @@ def _admission(settings: Settings) -> Admission:
 
 
 def _feeds(settings: Settings) -> dict[ResourceType, Feeding[Any]]:
-    """What is served beside services. Raises ConfigError."""
+    """The feeds that the settings ask for. Raises ConfigError."""
     found: dict[ResourceType, Feeding[Any]] = {}
     try:
         if settings.runtime is not None:
             found[ResourceType.RUNTIME] = _runtime(settings.runtime)
         if settings.secrets is not None:
             found[ResourceType.SECRET] = _secrets(settings.secrets)
-    except Mistake as mistake:  # they were good when the settings were read
+    except Mistake as mistake:  # the file was valid when the settings were read
         raise ConfigError("serve", str(mistake)) from None
     return found
 
@@ -260,7 +261,7 @@ def _discovery(
     settings: Settings, catalogue: Catalogue, feeds: Mapping[ResourceType, Feeding[Any]]
 ) -> Discovery:
     shelves = {type: feed.shelf for type, feed in feeds.items()}
-    # Beside a port that others reach, a proxy on this machine would lend its address to anybody.
+    # If others can reach the port, a proxy on this machine would make any client look local.
     local = settings.xds.host in ("127.0.0.1", "::1", "localhost")
     return Discovery(catalogue, _admission(settings), _identity(settings), shelves, trust_local=local)
 
@@ -289,12 +290,12 @@ def _certificates(settings: Settings) -> Certificates | None:
         return None
     try:
         return Certificates(Files(settings.tls_cert, settings.tls_key, settings.client_ca))
-    except Unusable as error:  # they were good when the settings were read
+    except Unusable as error:  # the files were valid when the settings were read
         raise ConfigError("serve", str(error)) from None
 
 
 def _identity(settings: Settings) -> Identity | None:
-    """What says in which namespace a client is; None if it says so itself."""
+    """The rule that finds a client's namespace in its certificate. None if its metadata names it."""
     if settings.identity == "metadata":
         log.info("sidecars name their namespace themselves: export-to is no security boundary")
         return None

@@ -1,4 +1,4 @@
-"""What an operator sets about the admin port, which is all that `health` has to know of a running `serve`."""
+"""The settings of the admin port. `health` needs only these to find a running `serve`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pilothouse.structures.sections import Address, Conflict, Flag, Section
 
 
 class AdminSettings(Section):
-    """`workers` are processes that share the xDS port; each has an admin port, the first of them `admin`."""
+    """`workers` processes share the xDS port. Each has its own admin port, counting up from `admin`."""
 
     admin: Annotated[Address, Flag("Admin HTTP listen address.", "HOST:PORT")] = HostPort("127.0.0.1", 18001)
     workers: Annotated[

@@ -1,1 +1,1 @@
-"""What an operator says: file, environment and flags become frozen settings."""
+"""Turns a file, the environment and flags into frozen settings."""

@@ -1,9 +1,9 @@
-"""The bootstrap that a sidecar's Envoy starts with: who it is, and how it finds and keeps the control plane.
+"""The bootstrap of a sidecar's Envoy: who the sidecar is, and how it finds the control plane.
 
-JSON, never YAML: what a YAML writer leaves unquoted, such as a zone named `y`, Envoy would read as a boolean.
+It is JSON, never YAML: a YAML writer leaves a zone named `y` unquoted, and Envoy would read it as a boolean.
 
-It is written as plain values in the order of Envoy's fields, because Envoy's messages take a second to
-import. A test writes it with messages as well, and both give the same bytes.
+It is written as plain values in the order of Envoy's fields, because importing Envoy's messages takes a
+second. A test also writes it with these messages, and both give the same bytes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pilothouse.mesh.audience import Node
 from pilothouse.model.services import NOWHERE
 from pilothouse.structures.hostport import HostPort
 
-#: A message as JSON has it.
+#: A message in its JSON form.
 Message: TypeAlias = dict[str, Any]
 
-# An expression of so many takes some 100 kB and never more time than its text is long (decision 0017).
+# An expression of this size takes about 100 kB and linear time (decision 0017).
 _MOST_INSTRUCTIONS = 1_000
 
 CONTROL_PLANE = "xds"
@@ -33,11 +33,12 @@ RUNTIME_LAYER = "pilothouse"
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Names of files as the sidecar sees them: the CA of the control plane; its own certificate and key.
+    """File names as the sidecar sees them: the CA of the control plane, and the sidecar's own certificate and
+    key.
 
-    The control plane's certificate must name `san`: a DNS name, an IP address or a URI; empty is
-    the host of its address. Without a name to match, any certificate of that CA would do. Envoy
-    reads these files when it starts: it watches only files that an SDS resource names.
+    The control plane's certificate must contain `san`: a DNS name, an IP address or a URI. Empty means the
+    host of its address. Without a name to match, any certificate of that CA would do. Envoy reads these files
+    when it starts: it watches only files that an SDS resource names.
     """
 
     ca: str
@@ -48,10 +49,10 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What sets one sidecar apart: who its node says it is, and where it finds the control plane.
+    """What differs between sidecars: the node, and where the control plane is.
 
-    `cluster` is the name of its kind; Envoy wants one, though nothing here depends on it. With `runtime` it
-    asks the control plane for values of its runtime.
+    `cluster` is Envoy's service cluster. Envoy requires one, although nothing here depends on it. With
+    `runtime`, the sidecar gets runtime values from the control plane.
     """
 
     node: Node
@@ -64,7 +65,7 @@ class Sidecar:
 
 
 def bootstrap(sidecar: Sidecar) -> str:
-    """The bootstrap as JSON that ends in a newline: the same sidecar gives the same bytes."""
+    """The bootstrap as JSON with a newline at its end. The same sidecar always gives the same bytes."""
     message = {
         "node": _node(sidecar),
         "static_resources": {"clusters": [_control_plane(sidecar)]},
@@ -74,19 +75,21 @@ def bootstrap(sidecar: Sidecar) -> str:
             "ads_config": _ads(sidecar.sotw),
         },
         "layered_runtime": _runtime(sidecar.runtime),
-        # The admin interface can end the process and shows all that it knows: for this machine only.
+        # The admin interface can end the process and shows everything, so it listens on this machine only.
         "admin": {"address": _address(HostPort("127.0.0.1", sidecar.admin_port))},
     }
     return json.dumps(message, indent=2) + "\n"
 
 
 def _runtime(asked: bool) -> Message:
-    """More room for regular expressions, of which one that is too large costs a sidecar all of its routes.
+    """Raises the limit for regular expressions, because one that is too large costs a sidecar all of its
+    routes.
 
-    The control plane sends none of more than 100 instructions, Envoy's own limit, but versions of RE2 may
-    count differently. The layer for the admin interface is the one that there is if nothing is said.
+    The control plane sends no expression of more than 100 instructions, which is Envoy's own limit. But
+    versions of RE2 may count differently. The layer for the admin interface is Envoy's default and has to be
+    repeated here.
     """
-    # As a float, since all numbers of a Struct are.
+    # as a float, because all numbers in a Struct are floats
     larger = {"re2.max_program_size.error_level": float(_MOST_INSTRUCTIONS)}
     layer = {"name": RUNTIME_LAYER, "rtds_config": _from_ads()}
     return {
@@ -112,9 +115,9 @@ def _node(sidecar: Sidecar) -> Message:
 
 
 def _ads(sotw: bool) -> Message:
-    """A short back-off: with the default one, a fleet needs half a minute to come back after an outage.
+    """Sets a short back-off. With the default, a fleet needs half a minute to come back after an outage.
 
-    The node goes into the first message only, because it is some 60 kB: Envoy lists its extensions.
+    Only the first message contains the node, because the node takes about 60 kB: Envoy lists its extensions.
     """
     wait = {"base_interval": "0.200s", "max_interval": "2s"}
     channel = {"cluster_name": CONTROL_PLANE, "retry_policy": {"retry_back_off": wait}}
@@ -131,10 +134,10 @@ def _from_ads() -> Message:
 
 
 def _control_plane(sidecar: Sidecar) -> Message:
-    """LOGICAL_DNS keeps the last address when the name is gone, as it is just when one has to reconnect.
+    """LOGICAL_DNS keeps the last address if the name can no longer be resolved, as during an outage.
 
-    With ALL families a name that also has an address where nobody listens works all the same. How
-    often it is resolved again is left at Envoy's 5 s: those fields of Cluster are deprecated.
+    With ALL families, the name may also have an address at which nothing listens. The interval between
+    resolutions stays at Envoy's 5 s, because those fields of Cluster are deprecated.
     """
     by_name = not _is_ip(sidecar.control_plane.host)
     place = {"endpoint": {"address": _address(sidecar.control_plane)}}
@@ -150,7 +153,7 @@ def _control_plane(sidecar: Sidecar) -> Message:
 
 
 def _http2() -> Message:
-    """gRPC is HTTP/2; pings, since a peer that is gone without a word is otherwise never noticed."""
+    """gRPC needs HTTP/2. Pings find a peer that has disappeared silently."""
     keepalive = {"interval": "30s", "timeout": "5s"}
     explicit = {"http2_protocol_options": {"connection_keepalive": keepalive}}
     return _any("upstreams.http.v3.HttpProtocolOptions", {"explicit_http_config": explicit})

@@ -1,10 +1,11 @@
-"""What an operator sets, from flags, environment and a file, and checked before anything starts.
+"""The settings from flags, the environment and a file, checked before anything starts.
 
-Flags beat `PILOTHOUSE_*`, which beat the file of `--config`, which beats the defaults. Every setting has one
-name in all three: `--tls-cert`, `PILOTHOUSE_TLS_CERT`, `tls_cert` (or `tls-cert`). Variables with other names
-are nobody's mistake: Kubernetes itself sets `PILOTHOUSE_PORT` beside a Service of that name.
+Flags override `PILOTHOUSE_*` variables, which override the file of `--config`, which overrides the defaults.
+A setting has the same name in all three: `--tls-cert`, `PILOTHOUSE_TLS_CERT`, `tls_cert` (or `tls-cert`).
+Other variables are no mistake, because Kubernetes itself sets `PILOTHOUSE_PORT` if there is a Service of that
+name.
 
-Sources and servers bring their sections themselves.
+Sources and servers bring their own sections.
 """
 
 from __future__ import annotations
@@ -26,21 +27,21 @@ from pilothouse.structures.paths import present
 from pilothouse.structures.sections import Conflict, Flag, Section, flags
 from pilothouse.structures.written import named
 
-#: The sources that there are, in order of precedence: a further one is its package and a line here.
+#: The sources in order of precedence. A new source is a package and a line here.
 SOURCES: tuple[type[SourceSettings], ...] = (FilesSettings,)
 
 PREFIX = "PILOTHOUSE_"
 
 
 class ConfigError(Exception):
-    """A mistake of whoever configured this; the text is one line that names the place and the mistake."""
+    """A mistake in the configuration. The text is one line that names the place and the mistake."""
 
     def __init__(self, place: str, mistake: str) -> None:
         super().__init__(" ".join(f"{place}: {mistake}".split()))
 
 
 def _secrets(path: Path) -> Path:
-    # Not at the top: most commands have no such file to look at.
+    # Not at the top: most commands read no such file.
     from pilothouse.feeds.secrets import read
 
     read(present(path))
@@ -48,24 +49,24 @@ def _secrets(path: Path) -> Path:
 
 
 def _runtime(path: Path) -> Path:
-    # As above.
+    # Not at the top, either.
     from pilothouse.feeds.runtime import read
 
     read(present(path))
     return path
 
 
-# Fields come in the order of their flags: first those of the last base.
+# Fields come in the order of the bases, the last base first. The flags have the same order.
 class Settings(SharedSettings, AdminSettings, XdsSettings):
-    """What `serve` runs by; `sources` are the sections of those that it is asked for.
+    """The settings of `serve`. `sources` are the sections of the sources that are asked for.
 
-    A sidecar that does not say its namespace is in `default_namespace`, if there is one. With
-    `wildcard_namespaces` only sidecars there may depend on everything.
-    Without `external_names` an ExternalName leads to known services only, and to no host outside of the mesh.
-    A request for a host name that nobody has is answered by `unknown_host_status`.
-    With `flap_damping` an endpoint whose readiness keeps changing waits before it is called again.
-    `runtime` is a file with the values of Envoy's runtime that all sidecars are to use, and `secrets`
-    one that names certificates and CAs, and who may have them.
+    `default_namespace` is the namespace of sidecars that state none.
+    `wildcard_namespaces` are those whose sidecars may depend on everything; None means all.
+    `external_names`: ExternalNames may lead to hosts outside of the mesh, not only to known services.
+    `unknown_host_status` answers requests for unknown host names.
+    `flap_damping`: an endpoint whose readiness keeps changing has to wait before it is called again.
+    `runtime` is a file of Envoy runtime values for all sidecars.
+    `secrets` is a file that names certificates and CAs, and who may have them.
     """
 
     sources: tuple[SourceSettings, ...] = ()
@@ -102,7 +103,7 @@ class Settings(SharedSettings, AdminSettings, XdsSettings):
     ] = "info"
 
 
-#: What pydantic misses, by its kinds of mistakes.
+#: Our words for pydantic's types of mistakes.
 _WANTED = {
     "bool_type": "true or false",
     "float_type": "a number",
@@ -125,21 +126,21 @@ _Section = TypeVar("_Section", bound=Section)
 
 
 class _Given(NamedTuple):
-    """A value as an operator wrote it, and where, for the message if it is wrong."""
+    """A value as the operator wrote it, and where, for the error message."""
 
     value: object
     place: str
 
 
 class Offered(NamedTuple):
-    """A setting that an operator can give, and what counts if nobody does."""
+    """A setting that an operator can give, and its default."""
 
     flag: Flag
     default: object
 
 
 def offered() -> dict[str, Offered]:
-    """All settings by their names, in the order of the help: sources first."""
+    """All settings by name, in the order of the help. Sources come first."""
     sections: tuple[type[Section], ...] = (*SOURCES, Settings)
     return {
         name: Offered(flag, section.model_fields[name].default)
@@ -149,9 +150,9 @@ def offered() -> dict[str, Offered]:
 
 
 def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> Settings:
-    """The settings, of which those named in `flags` win; None or an empty list is a flag that was not given.
+    """The settings. Values in `flags` win; None or an empty list means that the flag was not given.
 
-    `flags["config"]`, else the variable PILOTHOUSE_CONFIG, names the file. Raises ConfigError.
+    The file is `flags["config"]`, or else the variable PILOTHOUSE_CONFIG. Raises ConfigError.
     """
     given = _given(flags, environment)
     sections = [_checked(section, given) for section in SOURCES]
@@ -167,7 +168,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> Setting
 def load_section(
     section: type[_Section], flags: Mapping[str, object], environment: Mapping[str, str]
 ) -> _Section:
-    """One section of what a `serve` with the same settings runs by. Raises ConfigError if that is wrong."""
+    """One section of the settings of `serve`. Raises ConfigError if that section is wrong."""
     return _checked(section, _given(flags, environment))
 
 
@@ -188,7 +189,7 @@ def _checked(section: type[_Section], given: Mapping[str, _Given]) -> _Section:
 
 
 def _explain(error: ValidationError, given: Mapping[str, _Given]) -> ConfigError:
-    """The first mistake, in our words: pydantic's are for programmers."""
+    """The first mistake, in our own words. Pydantic's are for programmers."""
     first = error.errors(include_url=False)[0]
     context = first.get("ctx", {})
     cause = context.get("error")
@@ -203,7 +204,7 @@ def _explain(error: ValidationError, given: Mapping[str, _Given]) -> ConfigError
 
 
 def flag_of(name: str) -> str:
-    """How the flag of a setting is written."""
+    """The name of a setting as a flag."""
     return "--" + name.replace("_", "-")
 
 
@@ -218,7 +219,7 @@ def _in_flags(settings: _Settings, flags: Mapping[str, object]) -> Iterator[_Ent
 
 
 def _in_environment(settings: _Settings, environment: Mapping[str, str]) -> Iterator[_Entry]:
-    """An empty variable counts as absent: compose files and unit files cannot leave one out."""
+    """The variables that are set. An empty one counts as absent: compose and unit files cannot omit one."""
     for name, setting in settings.items():
         variable = PREFIX + name.upper()
         if text := environment.get(variable):
@@ -249,12 +250,12 @@ def _in_file(
         raise ConfigError(f"{file}{line}", f"not YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise ConfigError(str(file), f"not YAML: {error}") from None
-    except (ValueError, RecursionError) as error:  # a character that is none, or too many brackets
+    except (ValueError, RecursionError) as error:  # an invalid character, or too many brackets
         raise ConfigError(str(file), f"not YAML: {type(error).__name__}") from None
 
 
 def _entries(settings: _Settings, file: Path, loader: yaml.SafeLoader) -> Iterator[_Entry]:
-    """Key by key from the node tree, which knows the lines. A key without a value counts as absent."""
+    """The entries of the file, with the line of each key. A key without a value counts as absent."""
     root = loader.get_single_node()
     if root is None:
         return
@@ -272,7 +273,7 @@ def _entries(settings: _Settings, file: Path, loader: yaml.SafeLoader) -> Iterat
         try:
             written = loader.construct_object(node, deep=True)
         except (ValueError, LookupError, AttributeError):
-            # Of PyYAML, for a date such as 2026-02-31, a number of 5000 digits, or `!!bool maybe`.
+            # PyYAML raises this for a date such as 2026-02-31, a number of 5000 digits, or `!!bool maybe`.
             raise ConfigError(place, "is neither a text nor a number nor a date") from None
         value = _anchored(written, file.parent) if settings[name].flag.is_path else written
         if value is not None:
@@ -280,7 +281,7 @@ def _entries(settings: _Settings, file: Path, loader: yaml.SafeLoader) -> Iterat
 
 
 def _anchored(value: object, folder: Path) -> object:
-    """Paths in a file are relative to it, since a service manager starts us in any directory."""
+    """Make paths relative to the file, because a service manager starts the process in any directory."""
     if isinstance(value, list):
         return [_anchored(item, folder) for item in value]
     return str(folder / value) if isinstance(value, str) else value

@@ -106,6 +106,6 @@ def is_public(host: str) -> bool:
 
 
 def looks_like_address(host: str) -> bool:
-    """Whether a resolver reads the text as an address, as it does 127.1 or 0x7f000001. No domain ends so."""
+    """Whether a resolver treats the text as an IP address. Besides 127.0.0.1, that is 127.1 or 0x7f000001."""
     last = host.rpartition(".")[2]
     return last.isdigit() or last.startswith("0x")

@@ -159,9 +159,7 @@ class Revisions:
         self.incomplete.update(revision.source for revision in revisions)
 
     def _ended(self, revisions: Sequence[Revision], delivery: Delivery) -> None:
-        """No answer is awaited any more. Without any answer, no client was concerned, and no time is
-        recorded.
-        """
+        """Record how long the revisions took to the last answer; nothing if no client had to answer."""
         del self._open[delivery]
         if delivery.confirmed_at is None:
             return

@@ -1,4 +1,4 @@
-"""What an operator sets about the xDS port: where it listens, who may connect, and as whom."""
+"""The settings of the xDS port: where it listens, who may connect, and how sidecars are identified."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pilothouse.structures.sections import Address, Conflict, Flag, Section
 
 
 class IdentityMap(NamedTuple):
-    """A file of rules, and what it holds."""
+    """A file of rules and its content."""
 
     file: Path
     rules: tuple[Rule, ...]
@@ -38,13 +38,14 @@ PemFile = Annotated[Path, AfterValidator(_readable)]
 
 
 class XdsSettings(Section):
-    """TLS turns mutual with `client_ca`.
+    """`client_ca` makes TLS mutual.
 
-    `identity` is what says in which namespace a sidecar is: its certificate, whose names `identity_map`
-    maps to namespaces, or its own metadata. With `client_ca` it is the certificate by default.
-    A stream, and the connection below it, lives `max_connection_age_s` seconds: then the sidecar comes
-    back on a new one and is sent nothing that it has. Without an end, streams would never spread over
-    replicas that start later, and an open connection would keep a client certificate that was renewed.
+    `identity` says what names the namespace of a sidecar: its certificate, whose names `identity_map` maps to
+    namespaces, or its metadata. With `client_ca`, the default is the certificate.
+
+    A connection and its streams live for `max_connection_age_s` seconds. The sidecar then reconnects and
+    receives nothing twice. Without this limit, streams would never spread to replicas that start later, and
+    an open connection would keep an old client certificate.
     """
 
     xds: Annotated[Address, Flag("xDS gRPC listen address.", "HOST:PORT")] = HostPort("127.0.0.1", 18000)
@@ -67,7 +68,7 @@ class XdsSettings(Section):
         Annotated[IdentityMap, PlainValidator(_identity_map)] | None,
         Flag("YAML file that maps certificate names to namespaces.", "FILE"),
     ] = None
-    # gRPC takes milliseconds in 32 bits.
+    # gRPC stores milliseconds in 32 bits.
     max_connection_age_s: Annotated[
         float,
         Field(gt=0, le=2_000_000, allow_inf_nan=False),
@@ -102,7 +103,7 @@ class XdsSettings(Section):
 
 
 def _check(cert: Path, key: Path, client_ca: Path | None) -> None:
-    # Not at the top: most commands have no certificates to look at.
+    # Not at the top: most commands read no certificates.
     from pilothouse.feeds.pem import Files, read
 
     try:

@@ -55,11 +55,12 @@ class Misconfigured(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What an operator says to all sources, beside the section of the settings that each of them owns.
+    """The settings that every source gets, in addition to its own section.
 
-    `state` is where each has a folder for what the next process has to know, None if nothing is to be kept;
-    it is `wanted` if an operator asked for this one. With `accept_missing` what cannot be read counts as
-    absent; a massive loss that nobody stated is held for `hold_s` seconds.
+    `state` is the folder in which a source may keep what the next process needs; None if nothing is kept.
+    `wanted`: the operator asked for that folder.
+    `accept_missing`: whatever cannot be read counts as absent.
+    `hold_s` is how long a massive loss is held if it is only implied, in seconds.
     """
 
     served: ServedCluster = WHOLE
@@ -153,9 +154,9 @@ class Source(Protocol):
 
 
 class SourceSettings(Section):
-    """What an operator sets about one source: the section that its package brings.
+    """The settings section of one source, which its package brings.
 
-    There is such a source if the setting that is named by `asked_by` is set to something.
+    The source exists if the setting named `asked_by` has a value.
     """
 
     asked_by: ClassVar[str]
@@ -167,6 +168,6 @@ class SourceSettings(Section):
     def source(self, common: Common) -> Source:
         """The source. Raises Misconfigured.
 
-        What only a running source needs is imported here: most commands read settings and run nothing.
+        Imports here what only a running source needs, because most commands only read settings.
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What an operator sets for all sources together, beside the section that each of them brings."""
+"""The settings that all sources share, in addition to each source's own section."""
 
 from __future__ import annotations
 
@@ -45,13 +45,15 @@ Namespaces: TypeAlias = Annotated[tuple[Namespace, ...], LISTED]
 
 
 class SharedSettings(Section):
-    """`extra_suffixes` are what host names of services may end in beside `cluster_domain`.
+    """`extra_suffixes` are additional suffixes of short host names, beside `cluster_domain`.
 
-    Virtual IPs are in `service_cidr`, if it is set; endpoints are on loopback addresses only with
-    `allow_loopback_endpoints`.
-    `state` is a folder for what the next process has to know; without one it is the platform's, and with
-    `no_state` nothing is kept. With `accept_missing` what cannot be read counts as absent. A massive loss
-    that nobody stated is held for `hold` seconds; 0 believes it at once.
+    `service_cidr` are the networks of virtual IPs; empty means any.
+    `allow_loopback_endpoints` allows endpoints on loopback addresses.
+    `state` is a folder for what the next process needs. The default is the platform's; `no_state` keeps
+    nothing.
+    `accept_missing`: whatever cannot be read counts as absent.
+    `hold` is how long a massive loss is held if it is only implied, in seconds. With 0, it is believed at
+    once.
     """
 
     cluster_domain: Annotated[str, AfterValidator(_domain), Flag("Cluster DNS domain.", "NAME")] = (
@@ -97,7 +99,7 @@ class SharedSettings(Section):
         return self
 
     def common(self, environment: Mapping[str, str]) -> Common:
-        """What each source is told; the environment says where the platform keeps state."""
+        """The settings for every source. The environment says where the platform keeps state."""
         served = ServedCluster(
             self.cluster_domain,
             self.extra_suffixes,
@@ -111,7 +113,7 @@ class SharedSettings(Section):
 
 
 def default_folder(environment: Mapping[str, str]) -> Path:
-    """Where this platform keeps a program's state: as systemd says, else as the XDG specification does."""
+    """The platform's folder for the state of a program: systemd's, or else that of the XDG specification."""
     if folder := environment.get("STATE_DIRECTORY"):
         return Path(folder.split(":")[0])
     if base := environment.get("XDG_STATE_HOME"):

@@ -12,16 +12,16 @@ _HOST = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class HostPort:
-    """A host name or IP address, without brackets, and a port of 0..65535, where 0 is "any free one"."""
+    """A host name or IP address without brackets, and a port of 0..65535. Port 0 means any free one."""
 
     host: str
     port: int
 
     @classmethod
     def parse(cls, text: str) -> HostPort:
-        """From `host:port` or `[::1]:port`. Raises ValueError.
+        """Parse `host:port` or `[::1]:port`. Raises ValueError.
 
-        The host is required: an empty one would mean every interface, which has to be asked for by name.
+        The host is required: an empty one would mean every interface, and that must be asked for explicitly.
         """
         host, _, port = text.rpartition(":")
         if not (_HOST.fullmatch(host) and port.isascii() and port.isdigit() and int(port) <= 65535):
@@ -32,10 +32,10 @@ class HostPort:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def plus(self, offset: int) -> HostPort:
-        """The port that many further on; any free one stays any free one."""
+        """The port with this offset. Port 0 stays 0."""
         return HostPort(self.host, self.port + offset) if self.port else self
 
 
 def here(host: str) -> str:
-    """Where a process on this machine is found that listens on a host, which may be all addresses."""
+    """The address by which this machine reaches a process of its own that listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

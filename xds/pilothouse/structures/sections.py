@@ -1,7 +1,7 @@
-"""A section of the settings: what an operator sets about one part of the program, which brings it itself.
+"""The base of settings sections. Each part of the program brings the section with its own settings.
 
-A section is a frozen model. Each of its fields carries a `Flag`, from which the command line, the variables,
-the file of settings and the reference are made:
+A section is a frozen model. Each of its fields carries a `Flag`. The command line, the variables, the
+settings file and the reference are all made from these flags:
 
     class Sized(Section):
         size: Annotated[int, Flag("Number of boxes.", "COUNT")] = 1
@@ -23,10 +23,10 @@ from pilothouse.structures.written import named
 class Flag:
     """How an operator gives a setting.
 
-    `metavar` stands for its value; without one it is a switch. A metavar that begins with FILE, DIR or PATH
-    is a path: in a file of settings it is relative to that file. A `repeatable` flag has a list of values,
-    which a variable separates by `:`. `default` says in words what counts if nothing is set, where that is
-    no value of the field.
+    `metavar` is the placeholder of the value; without one, the flag is a switch. If it begins with FILE, DIR
+    or PATH, the value is a path, which is relative to the settings file if it is written there.
+    `repeatable`: the value is a list, which a variable separates by `:`.
+    `default` describes the default in words, if it is no value of the field.
     """
 
     help: str
@@ -40,14 +40,14 @@ class Flag:
 
 
 class Section(BaseModel):
-    """A part of the settings. Raises pydantic's ValidationError, and in it ValueError or Conflict."""
+    """A part of the settings. Raises pydantic's ValidationError, which contains ValueErrors or a Conflict."""
 
-    # Built when first used: most commands need no settings, and a health check only a few.
+    # Built on first use: most commands need no settings, and a health check only a few.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Conflict(ValueError):
-    """Settings that do not go together, by their names. Each is named to the operator where it was given."""
+    """These settings contradict each other. The message names each where the operator has given it."""
 
     def __init__(self, mistake: str, *names: str) -> None:
         super().__init__(mistake)
@@ -55,7 +55,7 @@ class Conflict(ValueError):
 
 
 def flags(section: type[Section]) -> Iterator[tuple[str, Flag]]:
-    """The fields of a section that an operator sets, by their names."""
+    """The names of a section's settings, with their flags."""
     for name, field in section.model_fields.items():
         for each in field.metadata:
             if isinstance(each, Flag):
@@ -63,7 +63,7 @@ def flags(section: type[Section]) -> Iterator[tuple[str, Flag]]:
 
 
 def _listed(value: object) -> object:
-    """A text with commas is a list, wherever it was written."""
+    """A text with commas as a list, in whatever place it was written."""
     parts = [value] if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
         return value
@@ -74,6 +74,6 @@ def _host_port(value: object) -> HostPort:
     return value if isinstance(value, HostPort) else HostPort.parse(named(value))
 
 
-#: For a tuple that an operator may write as a text with commas.
+#: The type of a tuple that operators may write as a text with commas.
 LISTED = BeforeValidator(_listed)
 Address: TypeAlias = Annotated[HostPort, PlainValidator(_host_port)]

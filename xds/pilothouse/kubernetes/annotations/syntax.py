@@ -51,7 +51,7 @@ class Settings:
         self._warn(annotation_error(self._name, f"{message}; {otherwise}" if otherwise else message))
 
     def reject_rest(self, why: str) -> None:
-        """Warn that all settings which have not been taken are ignored."""
+        """Warn of each setting that is left after `take`, and that it is ignored."""
         for key, text in self._values.items():
             self.reject(f"{key}={text}", why)
 

@@ -1,4 +1,4 @@
-"""Values that Envoy refuses and an API server accepts. Each costs only the part of the route that has it.
+"""Values that Envoy refuses and an API server accepts. Each disables only the part of the route that has it.
 
 For one such value, Envoy would refuse all routes of all services. So each is found when it is read.
 """

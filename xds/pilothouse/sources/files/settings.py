@@ -1,4 +1,4 @@
-"""What an operator sets about manifests: the section of the settings that belongs to this source."""
+"""The settings of the source of manifests: its section."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Manifests: TypeAlias = Annotated[
 
 
 class FilesSettings(SourceSettings):
-    """`manifests` are files and folders. With `allow_empty` what an empty one once held counts as absent."""
+    """`manifests` are files and folders. `allow_empty`: if a folder is empty, its services are gone."""
 
     asked_by: ClassVar = "manifests"
 

@@ -1,7 +1,7 @@
-"""What a source knew when the process last ended, kept on disk: texts by key, each in a file of its own.
+"""Keeps what a source knew when the process ended: texts by key, each in its own file on the disk.
 
-A file begins with a line that holds the version of this format and a checksum of the rest. It is written
-beside its place and moved there, so a reader finds the old one or the new one and never a part of one.
+The first line of a file has the version of the format and a checksum of the rest. A new version is written to
+a temporary file and moved into place, so a reader finds the old one or the new one, never a part.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Corrupt(NamedTuple):
 class StateFolder:
     """The kept texts of one source, in a folder that only this user can read.
 
-    Several processes may share the folder: they keep the same things, and each write is atomic.
+    Several processes may share the folder: they keep the same texts, and each write is atomic.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,7 +47,7 @@ class StateFolder:
         probe.unlink()
 
     def load(self) -> tuple[dict[str, tuple[bytes, ...]], list[Corrupt]]:
-        """All that is kept, by key, and the files that count as absent."""
+        """All kept texts by key, and the files that cannot be used and count as absent."""
         found: dict[str, tuple[bytes, ...]] = {}
         corrupt: list[Corrupt] = []
         for file in sorted(self._files()):
@@ -61,7 +61,7 @@ class StateFolder:
         return found, corrupt
 
     def save(self, changes: Mapping[str, Texts | None]) -> None:
-        """Keep these texts; None lets go of a key. Raises OSError."""
+        """Keep these texts. None forgets a key. Raises OSError."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for key, texts in changes.items():
             file = self.file(key)
@@ -87,7 +87,7 @@ def _encoded(key: str, texts: Texts) -> bytes:
 
 
 def _decoded(data: bytes) -> tuple[str, tuple[bytes, ...]]:
-    """Key and texts. Raises ValueError that says what is wrong."""
+    """The key and the texts. Raises ValueError with the reason if the file is invalid."""
     first, _, body = data.partition(b"\n")
     magic, _, rest = first.decode("ascii", "replace").partition(" ")
     version, _, checksum = rest.partition(" ")
@@ -108,7 +108,7 @@ def _decoded(data: bytes) -> tuple[str, tuple[bytes, ...]]:
 
 
 def _content(file: Path) -> bytes:
-    """Raises OSError, and ValueError for a pipe or a device, whose reading may wait for ever."""
+    """Raises OSError, and ValueError for a pipe or a device, because reading one may wait for ever."""
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
