@@ -58,8 +58,7 @@ class _Guest(uvicorn.Server):
         self.opened = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        # If older versions of uvicorn are told to exit before they have started, they never close what they
-        # opened.
+        # Older versions of uvicorn never close what they opened if they must exit before they have started.
         try:
             await super().startup(sockets)
         finally:

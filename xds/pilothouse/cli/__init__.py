@@ -1,6 +1,4 @@
-"""The command `pilothouse`, with one module for each group of commands. A user's mistake is one line and exit
-2.
-"""
+"""The command `pilothouse`: a module for each group of commands. A user's mistake is one line and exit 2."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _BEAT_S = 0.5
 # not counted.
 _LOADING, _SERVING = b"l", b"s"
 _PATIENCE = {_LOADING: 60, _SERVING: 10}
-# The time to stop, which is less than the 10 s after which container engines kill, and the time to be gone.
+# How long a worker may take to stop (container engines kill after 10 s), and then to be gone after a kill.
 _STOP_S, _KILL_S = 8.0, 1.0
 
 
@@ -78,8 +78,9 @@ def run(count: int, worker: Callable[[int, Heart], int], served: Callable[[], No
 
 
 class Heart:
-    """A worker's signs of life for its parent, from its event loop. A heart that has never beaten is not
-    missed.
+    """The signs of life that a worker gives its parent, from its event loop.
+
+    If a heart has never beaten, the parent does not miss it.
     """
 
     def __init__(self, pipe: int) -> None:
@@ -218,8 +219,7 @@ class _Crew:
     def _kill_what_hangs(self) -> None:
         now = time.monotonic()
         if now >= self._round_ends:
-            # Count rounds, not seconds: if this process gets no processor time, its workers may get none
-            # either.
+            # Rounds, not seconds: if this process gets no processor time, its workers may get none either.
             self._round_ends = now + _ROUND_S
             for worker in self._workers.values():
                 worker.silent += 1

@@ -46,9 +46,7 @@ class Watch:
         return None if self.shown_s is None else (self.shown_s - self.changed_s) * 1000
 
     def see(self, sent_s: float, ended_s: float, outcome: str, gap: int | None) -> None:
-        """Record a request. `gap` is how many requests ago its outcome was seen last; 1 is the previous
-        request.
-        """
+        """Record a request. `gap` is how many requests ago its outcome was seen last: 1 is the one before."""
         self.sent += 1
         if outcome not in self.before and outcome not in self.after:
             self.failed[outcome] += 1

@@ -58,9 +58,7 @@ class Stage:
 
 @asynccontextmanager
 async def running(envoy: Path, processes: Processes) -> AsyncIterator[Stage]:
-    """The mesh at its start, under traffic. Raises Unavailable, or ConfigError if there are too few free
-    ports.
-    """
+    """The mesh at its start, under traffic. Raises Unavailable, or ConfigError if no port is free."""
     ports, registry = Ports(), processes.folder / "manifests"
     registry.mkdir()
     backend_port = ports.free([pod.address for pod in START.pods])

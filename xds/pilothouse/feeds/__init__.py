@@ -65,7 +65,7 @@ class Feed(Generic[T]):
             self.state = State(name, time.time())
 
     def _found(self, name: str) -> T:
-        """Raises Mistake, also for an unexpected exception, so that a bug in the reader does not stop the
+        """Raises Mistake, even for an unexpected exception, so that a bug in a reader does not end the
         refreshing.
         """
         try:

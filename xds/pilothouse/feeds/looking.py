@@ -11,9 +11,7 @@ LOOK_S = 2.0
 
 
 class Looking:
-    """Calls `refresh` regularly on a daemon thread, so that a file system which hangs stops neither the loop
-    nor the exit.
-    """
+    """Calls `refresh` regularly on a daemon thread. If a file system hangs, the loop and the exit do not."""
 
     def __init__(self, name: str, refresh: Callable[[], None]) -> None:
         self._name, self._refresh = name, refresh

@@ -130,9 +130,7 @@ def _of_chain(path: Path, chain: Sequence[x509.Certificate]) -> Validity:
 
 
 def _of_bundle(path: Path, bundle: Sequence[x509.Certificate]) -> Validity:
-    """The validity of the valid CA that expires first. An expired CA may stay in the file beside its
-    successor.
-    """
+    """The validity of the valid CA that expires first. An expired one may stay beside its successor."""
     now = datetime.now(UTC)
     living = [each for each in bundle if each.not_valid_after_utc > now]
     first = min(living or bundle, key=lambda each: each.not_valid_after_utc)

@@ -25,9 +25,7 @@ _KEYS = frozenset({"cert", "key", "ca", "namespaces", "ids", "anyone"})
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """PEM contents: a certificate chain and its key, or CAs. `namespaces` and `ids` say which clients may
-    have it.
-    """
+    """PEM contents: a chain and its key, or CAs. `namespaces` and `ids` say which clients may have them."""
 
     name: str
     chain: bytes = field(default=b"", repr=False)

@@ -133,8 +133,8 @@ class Fields:
     def readable(
         self, key: str, read: Callable[[Fields], T], refuse: Callable[[FieldError], None]
     ) -> Iterator[T]:
-        """The results of `read` for each mapping of a list, in order. A mapping that `read` rejects is left
-        out alone.
+        """The results of `read` for the mappings of a list, in order. If `read` rejects one, only that is
+        left out.
         """
         for index, value in enumerate(self._list(key)):
             try:

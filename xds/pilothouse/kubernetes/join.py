@@ -268,9 +268,7 @@ class Cluster:
                 )
 
     def _locality(self, zone: str, on: str) -> Locality:
-        """The zone of the slice. All other parts, and a zone that the slice lacks, come from the node's
-        labels.
-        """
+        """The zone of the slice. The other parts, and the zone if the slice has none, come from the node."""
         node = self._objects.get(Key("Node", "", on)) if on else None
         place = node.locality if isinstance(node, Node) else NOWHERE
         if zone in ("", place.zone):

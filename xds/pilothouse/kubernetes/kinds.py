@@ -58,9 +58,7 @@ def mistake(version: str, kind: str, read: Collection[tuple[str, str]]) -> tuple
 
 
 def _in_other_group(version: str, group: str, kind: str, versions: Iterable[str]) -> tuple[str, str] | None:
-    """Another group may have a kind of the same name, such as Knative's Service. Kubernetes' own groups do
-    not.
-    """
+    """Other groups may have kinds of the same names, such as Knative's Service. Kubernetes' groups do not."""
     of_kubernetes = "." not in group or group.endswith(".k8s.io")
     hint = guess(version, versions)
     if versions and (of_kubernetes or hint):

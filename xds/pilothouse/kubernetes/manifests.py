@@ -18,8 +18,8 @@ class Change(NamedTuple):
 
 
 class _Declaration(NamedTuple):
-    """One declaration of an object. Declarations sort by precedence; the first three fields are unique
-    together.
+    """One declaration of an object. Declarations sort by precedence, and no two have equal first three
+    fields.
     """
 
     created: str

@@ -49,9 +49,7 @@ def _may_follow(error: FieldError, errors: list[FieldError]) -> bool:
 
 
 def _what_to_leave_out(path: Path) -> Path:
-    """The path to leave out: the innermost list item around a field, else the field itself, else the whole
-    list.
-    """
+    """The path to leave out: the innermost list item around a field, or the field, or its whole list."""
     if path and isinstance(path[-1], int):
         return path[:-1]
     steps = [index for index, step in enumerate(path) if isinstance(step, int)]
@@ -59,9 +57,7 @@ def _what_to_leave_out(path: Path) -> Path:
 
 
 def _without(values: Any, path: Path) -> Any:
-    """A copy without the value at a path. A removed list item leaves a hole, so that the others keep their
-    index.
-    """
+    """A copy without the value at a path. A list item leaves a hole, so that the others keep their index."""
     step, rest = path[0], path[1:]
     if isinstance(values, list) and isinstance(step, int) and step < len(values):
         below = _without(values[step], rest) if rest else HOLE

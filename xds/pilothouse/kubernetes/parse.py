@@ -90,9 +90,7 @@ def _unread(document: Fields, kind: str, version: str) -> Parsed:
 
 
 def _within(path: Path, warning: FieldError) -> FieldError:
-    """The warning with the path of its document, if that is an item of a list. Some readers do not know that
-    path.
-    """
+    """The warning with its full path. Some readers do not know that their document is an item of a list."""
     if warning.path[: len(path)] == path:
         return warning
     return FieldError((*path, *warning.path), warning.message, warning.reason)

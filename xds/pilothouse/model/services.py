@@ -90,9 +90,7 @@ class Protocol(Enum):
 
 
 class State(Enum):
-    """An endpoint's conditions, where nil means what the API says (KEP-1669), or maintenance for a weight of
-    0.
-    """
+    """What an endpoint's conditions say, where nil has the API's meaning (KEP-1669), or a weight of 0."""
 
     READY = "ready"
     NOT_READY = "not ready"

@@ -29,17 +29,13 @@ class _Endpoints:
 
 
 class Damping:
-    """Decides which endpoints are held back. Pure: the caller gives the time, in seconds of a monotonic
-    clock.
-    """
+    """Decides which endpoints to hold back. Pure: the caller gives the time, in monotonic seconds."""
 
     def __init__(self) -> None:
         self._services: dict[ServiceName, _Endpoints] = {}
 
     def damped(self, service: Service, now: float) -> tuple[Service, float | None]:
-        """The service with flapping endpoints held back, and the time to call again if nothing changes
-        before.
-        """
+        """The service with flapping endpoints held back, and when to call again if nothing changes before."""
         unready = frozenset(_key(e) for e in service.endpoints if e.state is State.NOT_READY)
         known = self._services.get(service.name)
         if known is None:

@@ -118,9 +118,7 @@ def _callable(service: Service | None) -> int:
 
 
 def _kept(before: Report, after: Report) -> tuple[Report, set[ServiceName], int]:
-    """The report with its losses added back, the names of the services with a loss, and the number of lost
-    endpoints.
-    """
+    """The report with its losses added back, the services with losses, and the number of lost endpoints."""
     found = dict(after)
     names: set[ServiceName] = set()
     endpoints = 0

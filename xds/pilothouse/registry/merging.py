@@ -40,9 +40,7 @@ class Merging(Protocol):
 
 
 class FirstWins:
-    """The first source that knows a service defines it, endpoints included. Two registries rarely agree on
-    health.
-    """
+    """The first source that knows a service defines all of it. Two registries rarely agree on health."""
 
     def choose(self, said: Sequence[Said]) -> Sequence[Contribution]:
         return [Contribution(*one, one.service.endpoints) for one in said[:1]]

@@ -41,9 +41,7 @@ class News:
         services: Mapping[ServiceName, Service],
         refused: Collection[ServiceName] = (),
     ) -> Iterator[Item]:
-        """The changes of the named services, sorted by name. `refused` services keep their last accepted
-        version.
-        """
+        """The changes of the named services, by name. `refused` services keep their last accepted version."""
         for name in sorted(set(names).difference(refused)):
             before, after = self._known.get(name), services.get(name)
             if before == after:

@@ -114,9 +114,7 @@ class Revisions:
         group.names.update(dict.fromkeys(names, cause.place))
 
     def take(self) -> Delivery | None:
-        """The revisions since the last call, as one delivery. The caller delivers them now. None if there are
-        none.
-        """
+        """The revisions since the last call, as one delivery for the caller to make. None without any."""
         self.expire()
         revisions, self._untold = self._untold, []
         if not revisions:

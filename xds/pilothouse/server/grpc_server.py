@@ -40,9 +40,7 @@ class Unavailable(OSError):
 
 @asynccontextmanager
 async def serving(discovery: Discovery, address: str, terms: Terms) -> AsyncIterator[int]:
-    """Serve while the context is open, and yield the port. At the end, first the streams end, then the
-    server.
-    """
+    """Serve while the context is open, and yield the port. At the end, streams end before the server."""
     server = grpc.aio.server(options=_options(terms))
     server.add_generic_rpc_handlers(discovery.handlers())
     alive = health.aio.HealthServicer()
@@ -112,8 +110,7 @@ def _options(terms: Terms) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", _STREAMS),
         ("grpc.http2.max_requests_per_read", 8),
         ("grpc.max_allowed_incoming_connections", for_sidecars()),
-        # A connection without any request is closed after 120 s. In a herd of 10,000, many wait for more than
-        # 20 s.
+        # A connection without a request is closed after 120 s. In a herd of 10,000, many wait more than 20 s.
         ("grpc.max_connection_idle_ms", 300_000),
         # With the defaults, a herd is refused: thousands of streams that connected at once were cancelled.
         ("grpc.server.max_pending_requests", 100_000),

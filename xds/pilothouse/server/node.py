@@ -18,7 +18,8 @@ _MOST_VALUES = 40_000
 
 
 def plain(node: Node) -> audience.Node:
-    """The parts of the node that are needed. A whole node takes 61 KB, mostly for Envoy's list of extensions.
+    """The parts of the node that are needed: a whole node takes 61 KB, mostly Envoy's list of extensions.
+
     Raises BadNode.
     """
     if node.metadata.ByteSize() > _LARGEST:

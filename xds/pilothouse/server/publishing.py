@@ -75,7 +75,7 @@ async def publish_next(
 
 
 async def count(uncounted: DirtySet[ServiceName], census: Census) -> None:
-    """Count the omissions of changed services for ever. This is slow, because nobody waits for it."""
+    """Count the omissions of changed services for ever, slowly, because other work is more urgent."""
     while True:
         names = await uncounted.take()
         total_s, begun = 0.0, time.monotonic()

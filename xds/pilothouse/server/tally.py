@@ -1,6 +1,4 @@
-"""Counts what has happened since the start, in plain numbers that only grow. The admin reads them for
-metrics.
-"""
+"""Counts what has happened since the start, in numbers that only grow. The admin makes metrics of them."""
 
 from __future__ import annotations
 
@@ -40,9 +38,7 @@ class Tally:
         self.bytes_sent += size
 
     def crowded(self, namespace: str) -> bool:
-        """Whether this is the first sidecar of a namespace with many clusters. Only the latest namespaces are
-        kept.
-        """
+        """Whether a namespace is new among those with too many clusters. Only the latest are remembered."""
         new = namespace not in self._crowded
         self._crowded[namespace] = None
         if len(self._crowded) > _NAMESPACES:

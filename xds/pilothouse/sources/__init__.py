@@ -71,9 +71,7 @@ class Common:
 
 
 class Sink(Protocol):
-    """Where a source reports. It is synchronous, so that no source can be cancelled in the middle of a
-    report.
-    """
+    """Where a source reports. It is synchronous, so that cancelling a source cannot cut a report in half."""
 
     def restore(self, services: Iterable[Service]) -> None:
         """Hand over what was in force when the process last ended. It is served until the first report."""

@@ -10,9 +10,7 @@ V = TypeVar("V", bound=Hashable)
 
 
 class Index(Generic[K, V]):
-    """A mapping of each key to any number of values. Values must not be sets. A key without values takes no
-    memory.
-    """
+    """A mapping of keys to any number of values, which must not be sets. Keys without values take no room."""
 
     def __init__(self) -> None:
         self._found: dict[K, V | set[V]] = {}

@@ -72,8 +72,7 @@ class _Compiler:
             return known
         checks: dict[FieldDescriptor, tuple[Check, bool]] = {}
         needs: list[_Need] = []
-        # Register the check before the fields are read, because they may lead back here. It is filled in
-        # below.
+        # Register the check before reading the fields, which may lead back here. It is filled in below.
         self.checks[descriptor] = _message_check(checks, needs)
         found = {field: self.field(field) for field in descriptor.fields}
         needs.extend(_needs(descriptor, found))
@@ -121,9 +120,7 @@ class _Compiler:
 
 
 def _message_check(checks: dict[FieldDescriptor, tuple[Check, bool]], needs: list[_Need]) -> Check:
-    """`checks` has the check of a field, and whether the field meets a need. At most one field meets each
-    need.
-    """
+    """`checks` has each field's check, and whether it meets a need. No two fields meet the same need."""
 
     def check(message: Message) -> None:
         missing = len(needs)
@@ -183,7 +180,7 @@ def _map_check(size: Check | None, key: Check | None, value: Check | None) -> Ch
 
 
 def _any_check(rules: validate_pb2.AnyRules) -> Check:
-    """The check of a packed message. Envoy refuses the holder when it opens the Any; here it is one fault."""
+    """The check of a packed message. Envoy checks it when it opens the Any, and then refuses the holder."""
     type_url = value_check("any", rules)
 
     def check(packed: any_pb2.Any) -> None:

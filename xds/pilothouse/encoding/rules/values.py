@@ -201,9 +201,7 @@ def _limit(name: str, limit: Any, rules: Any) -> Any:
 
 
 def _outside_if_crossed(clauses: Sequence[Clause]) -> Sequence[Clause]:
-    """Join bounds that exclude each other, as in "0 or at least 1 ms". A value must break both to be at
-    fault.
-    """
+    """Join bounds that exclude each other, as in "0 or at least 1 ms". A faulty value breaks both."""
     lower = next((clause for clause in clauses if clause.broken in (operator.le, operator.lt)), None)
     upper = next((clause for clause in clauses if clause.broken in (operator.ge, operator.gt)), None)
     if lower is None or upper is None or lower.limit < upper.limit:

@@ -31,9 +31,7 @@ def weight(annotations: Mapping[str, str], warn: Warn, otherwise: str) -> int | 
 
 
 def endpoint_weights(annotations: Mapping[str, str], warn: Warn) -> tuple[tuple[str, int], ...]:
-    """`pilothouse.dev/endpoint-weights`: a JSON object of address and weight. Returns canonical addresses,
-    sorted.
-    """
+    """`pilothouse.dev/endpoint-weights`, a JSON object, as pairs of canonical address and weight, sorted."""
     text = annotations.get(ENDPOINT_WEIGHTS)
     if text is None:
         return ()

@@ -34,7 +34,7 @@ _RULES: Mapping[RouteKind, Callable[[Fields, str, str, Warn], Rule]] = {
 
 
 def route(document: Fields, warn: Warn) -> RouteObject | Omission:
-    """Read a route. Returns an Omission if it plays no part. Raises FieldError if the API server would refuse
+    """Read a route, or say in an Omission why it plays no part. Raises FieldError if an API server refuses
     it.
     """
     kind = RouteKind(document.required("kind"))

@@ -13,9 +13,7 @@ from pilothouse.structures.index import Index
 
 
 class Routes:
-    """The routes and grants of a cluster. The cost of a change is proportional to the routes that it
-    concerns.
-    """
+    """The routes and grants of a cluster. A change costs time in proportion to the routes it concerns."""
 
     def __init__(self) -> None:
         self._routes: dict[Key, RouteObject] = {}

@@ -13,8 +13,8 @@ _MOST_TOGETHER = 2**32 - 1
 
 
 def backends(item: Fields, namespace: str, warn: Warn) -> tuple[Backend, ...]:
-    """Read `backendRefs`. Raises FieldError for an invalid value, Unsupported if the weights add up to too
-    much.
+    """Read `backendRefs`. Raises FieldError for an invalid value, Unsupported if the sum of weights is too
+    large.
     """
     found = tuple(backend(ref, namespace, warn) for ref in item.each("backendRefs"))
     if sum(each.weight for each in found) > _MOST_TOGETHER:
@@ -23,9 +23,7 @@ def backends(item: Fields, namespace: str, warn: Warn) -> tuple[Backend, ...]:
 
 
 def backend(ref: Fields, namespace: str, warn: Warn) -> Backend:
-    """Read one of `backendRefs` or the backend of a mirror. One that is not supported is warned of and
-    marked.
-    """
+    """Read a backend of a rule or a mirror. If it is not supported, warn, and set its `unsupported`."""
     name, where = ref.required("name"), ref.text("namespace") or namespace
     attempt = Attempt(warn)
     port = attempt(0, _port, ref)

@@ -34,9 +34,7 @@ def http_rule(item: Fields, namespace: str, session_name: str, warn: Warn) -> Ru
 def request_rule(
     item: Fields, matches: tuple[Match, ...], namespace: str, session_name: str, warn: Warn
 ) -> Rule:
-    """The parts that rules of HTTPRoutes and GRPCRoutes share. If one is not supported, the rule is
-    `unsupported`.
-    """
+    """The parts that rules of HTTPRoutes and GRPCRoutes share. They may make the rule `unsupported`."""
     attempt, matches = Attempt(warn), matches or (Match(),)
     to = attempt((), backends, item, namespace, warn)
     done = attempt(NO_FILTERS, filters, item, namespace, warn)

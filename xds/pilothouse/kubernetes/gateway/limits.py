@@ -70,8 +70,7 @@ def header_value(item: Fields, key: str) -> str:
     """The value of a header. Raises Unsupported if no header can have it."""
     value = item.text(key)
     if _CONTROL.search(value):
-        # The message must not quote the value: it may be a secret, and callers of the service see the
-        # message.
+        # The value may be a secret, and callers of the service see the message, so do not quote the value.
         raise unsupported(item, key, "has a line break or a control character in it")
     # Envoy counts a percent sign as two characters.
     if len(value.encode()) + value.count("%") > _MOST_BYTES:

@@ -29,9 +29,7 @@ def regex(item: Fields, key: str) -> str:
 
 
 def taken(text: str, item: Fields, key: str) -> str:
-    """An expression that is built from the value of a field. Raises Unsupported for that field if Envoy
-    refuses it.
-    """
+    """An expression made from the value of a field. Raises Unsupported for the field if Envoy refuses it."""
     mistake = _mistake(text)
     if mistake:
         why = f'"{text[:60]}" is not a regular expression that Envoy takes: {mistake}'

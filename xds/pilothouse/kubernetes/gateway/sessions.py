@@ -16,9 +16,7 @@ _LIFETIMES = ("Session", "Permanent")
 
 
 def session(item: Fields, default_name: str) -> Session | None:
-    """Read the session of a rule. Raises Unsupported for what Envoy cannot do, FieldError for an invalid
-    value.
-    """
+    """Read the session of a rule. Raises Unsupported if Envoy cannot do it, FieldError if it is invalid."""
     if "sessionPersistence" not in item:
         return None
     said = item.at("sessionPersistence")

@@ -21,9 +21,7 @@ _LEADER = "control-plane.alpha.kubernetes.io/leader"
 
 
 def endpoints(document: Fields, warn: overrides.Warn) -> Endpoints | Omission:
-    """Read an Endpoints. Returns an Omission if it plays no part. Raises FieldError if an API server would
-    refuse it.
-    """
+    """Read an Endpoints, or say why it plays no part. Raises FieldError if an API server would refuse it."""
     meta = metadata.namespaced(document)
     key = Key("Endpoints", meta.namespace, meta.name)
     if document.at("metadata").labels("labels").get(_SKIP_MIRROR) == "true":

@@ -55,8 +55,7 @@ def inside_tls(app_protocol: str, name: str) -> Protocol:
 def _word(app_protocol: str, name: str) -> str:
     """The word that decides: appProtocol, else the beginning of the name."""
     word = app_protocol.lower()
-    # A word with a domain is somebody's own; if it is unknown, the port may speak HTTP. Other words are
-    # IANA's.
+    # Words with a domain belong to somebody; an unknown one may mean HTTP. Other words are IANA's.
     if word in _STANDARD or (word and "/" not in word):
         prefix = _prefix(word)
         return prefix if prefix in _NAMED else word if word in _STANDARD else "tcp"

@@ -22,12 +22,9 @@ _MOST_ADDRESSES = 100
 
 
 def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | Omission:
-    """Read a slice. Returns an Omission if it plays no part. Raises FieldError if an API server would refuse
-    it.
-    """
+    """Read a slice, or say why it plays no part. Raises FieldError if an API server would refuse it."""
     meta = metadata.namespaced(document)
-    # The API requires the field, even if null: a half-written file must not pass as a service without
-    # endpoints.
+    # The API requires the field, even if null. A half-written file is not a service without endpoints.
     if "endpoints" not in document:
         raise document.error("endpoints", "is required, and may be []")
     family = document.required("addressType")

@@ -38,9 +38,7 @@ class Value(NamedTuple):
 
 
 class _Refused(Exception):
-    """The JSON is well-formed, but an API server refuses it. `step` is the key that appears twice, if one
-    does.
-    """
+    """The JSON is well-formed, but an API server refuses it. `step` is a key that appears twice, if any."""
 
     def __init__(self, message: str, step: str | None = None) -> None:
         super().__init__(message)

@@ -39,9 +39,7 @@ class Lines:
         self._json = json
 
     def of(self, document: int, path: Path = ()) -> int:
-        """The line of a field, from 0, in the n-th document that is not null. Without such a field, of what
-        contains it.
-        """
+        """The line of a field, from 0, in the n-th document that is not null; else of what surrounds it."""
         if self._json:
             return self._places.line(path)
         roots = self._roots

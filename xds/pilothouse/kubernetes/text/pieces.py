@@ -54,9 +54,7 @@ class Piece:
         return f"{within}{self.text}".encode()
 
     def values(self) -> list[Any]:
-        """The documents that are not null, or the single list item. Raises TextError if the piece cannot be
-        read.
-        """
+        """The documents that are not null, or the single list item. Raises TextError if that fails."""
         if self.error is not None:
             raise self.error
         if self.json:

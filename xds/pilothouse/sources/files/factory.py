@@ -11,9 +11,7 @@ from pilothouse.sources.files.state import StateFolder
 
 
 def files(settings: FilesSettings, common: Common) -> Source:
-    """The source of manifests. Raises Misconfigured if the operator asked for a state folder that cannot be
-    used.
-    """
+    """The source of manifests. Raises Misconfigured if a state folder that the operator chose is unusable."""
     return FilesSource(
         [root.path for root in settings.manifests],
         common.served,

@@ -132,9 +132,7 @@ class LastGood:
 
     @property
     def left_out_by_reason(self) -> Mapping[Reason, int]:
-        """How many documents play no part in routing, and how many slices and routes have no Service, by
-        reason.
-        """
+        """The number of documents that play no part, and of objects without a Service, by reason."""
         return self.left_out.by_reason + self._cluster.unattached.by_reason
 
     def service(self, name: ServiceName) -> Service | None:

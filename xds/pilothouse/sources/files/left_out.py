@@ -56,9 +56,7 @@ class LeftOutDocuments:
                 yield LeftOut(path, place.line, place.document, omission)
 
     def _replace(self, path: str, documents: tuple[LeftOut, ...], manifest: Manifest | None) -> list[LeftOut]:
-        """Returns the documents that are newly left out. A document that only moved within its file is not
-        new.
-        """
+        """The documents that are newly left out. One that only moved within its file is not new."""
         counts = Counter(document.omission.reason for document in documents)
         warnings = manifest.contents.warnings if manifest else ()
         counts.update(warning.reason for warning in warnings if warning.reason)

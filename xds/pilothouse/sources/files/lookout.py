@@ -1,6 +1,4 @@
-"""Looks at the disk on its own threads, so that a disk which does not answer blocks nothing, not even the
-exit.
-"""
+"""Looks at the disk on its own threads. If the disk does not answer, nothing blocks, not even the exit."""
 
 from __future__ import annotations
 
@@ -82,8 +80,8 @@ class Lookout:
 
 
 def on_a_thread(work: Callable[[], T]) -> asyncio.Future[T]:
-    """The result of `work` on a daemon thread. Unlike a thread of the loop's executor, it does not delay the
-    exit.
+    """The result of `work` on a daemon thread. The exit waits for threads of the loop's executor, not for
+    this.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()

@@ -42,8 +42,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """What counts as absent on the operator's word: the content of an empty folder, and unreadable files at
-    the start.
+    """What counts as absent if the operator says so: an empty folder's services, unreadable files at the
+    start.
     """
 
     allow_empty: bool = False
@@ -218,8 +218,8 @@ class FilesSource:
             yield
 
     async def _replace(self, sink: Sink) -> None:
-        """Report everything, so that the guard judges what is missing. Keep its texts while the guard may
-        doubt.
+        """Report everything, and let the guard judge what is missing. Keep its texts as long as the guard
+        may.
         """
         cause = Cause(", ".join(shown(str(path)) for path in self._paths))
         sink.replace(await in_turns(self._last_good.listing()), bool(self._implied), cause)

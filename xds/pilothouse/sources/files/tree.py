@@ -79,8 +79,7 @@ class Walk:
         self._left = _MOST_ENTRIES
         # Prevents links from leading in circles.
         self._seen: set[Identity] = set()
-        # The folders that are still to be listed, each with the folder directly below a root that contains
-        # it.
+        # The folders that are still to be listed, each with the one directly below a root around it.
         self._ahead: deque[tuple[str, str]] = deque()
 
     def files(self, roots: Sequence[Path]) -> Iterator[tuple[str, Status]]:
