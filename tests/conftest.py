@@ -8,11 +8,16 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import hypothesis
 import pytest
 
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
 
 T = TypeVar("T")
+
+# A deadline is an assertion about time, which a busy machine fails for no reason of ours.
+hypothesis.settings.register_profile("whenever", deadline=None)
+hypothesis.settings.load_profile("whenever")
 
 # What starts processes, opens sockets or waits for the disk: folders, and modules of other folders.
 _SLOW = (
