@@ -18,15 +18,15 @@ import structlog
 from benchmarks.world import changed, service
 
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
-from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
 from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import OPEN, audience
 from pilothouse.model.services import Service, ServiceName
-from pilothouse.protocol.delta import DeltaStream
-from pilothouse.protocol.sotw import SotwStream
+from pilothouse.protocol.delta import DELTA
+from pilothouse.protocol.sotw import SOTW
+from pilothouse.protocol.stream import Codec, Stream
 from pilothouse.registry.revisions import Revisions
 from pilothouse.server.discovery import Discovery
-from pilothouse.server.session import Session, Stream
+from pilothouse.server.session import Session
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.world import World
 from pilothouse.sources import UNSTATED
@@ -47,11 +47,11 @@ class Nobody:
 class Fleet:
     """Streams that have everything there is."""
 
-    def __init__(self, variant: type[Stream], streams: int) -> None:
+    def __init__(self, codec: Codec[Any], streams: int) -> None:
         self.services: dict[ServiceName, Service] = {}
         self.catalogue = Catalogue()
         self.discovery = Discovery(self.catalogue)
-        self._variant = variant
+        self._codec = codec
         self.revisions = Revisions()
         self._put([service(number, 10) for number in range(_SERVICES)])
         self.sessions = [self._session() for _ in range(streams)]
@@ -62,7 +62,7 @@ class Fleet:
         context: Any = Nobody()
         tally = self.discovery.tally
         return Session(
-            self._variant(),
+            Stream(self._codec),
             None,
             context,
             lambda node, _: World(self.catalogue, audience(node, OPEN, "")),
@@ -72,8 +72,8 @@ class Fleet:
     async def begin(self) -> None:
         names = [*self.catalogue._directory.clusters]
         for session in self.sessions:
-            delta = isinstance(session.stream, DeltaStream)
-            Request: Any = discovery.DeltaDiscoveryRequest if delta else discovery.DiscoveryRequest
+            delta = self._codec is DELTA
+            Request: Any = self._codec.Request
             wanted = {"resource_names_subscribe" if delta else "resource_names": names}
             node = Node(id="web-0")
             for type, fields in ((ResourceType.CLUSTER, {}), (ResourceType.ENDPOINTS, wanted)):
@@ -92,7 +92,7 @@ class Fleet:
             self._acknowledge(session, ResourceType.ENDPOINTS)
 
     def _acknowledge(self, session: Session, type: ResourceType) -> None:
-        assert session.acknowledged(b"".join(session.stream.subscriptions[type].acceptance))
+        assert session.acknowledged(b"".join(session.stream.subscriptions[type].exchange.acceptance))
 
     def _put(self, services: list[Service]) -> None:
         self.services.update({each.name: each for each in services})
@@ -103,9 +103,9 @@ class Fleet:
         self.discovery.publish(changes, self.revisions.take())
 
 
-async def measure(variant: type[Stream], streams: int, rounds: int) -> float:
+async def measure(codec: Codec[Any], streams: int, rounds: int) -> float:
     """Seconds of processor time for one push and its ACK."""
-    fleet = Fleet(variant, streams)
+    fleet = Fleet(codec, streams)
     await fleet.begin()
     gc.collect()
     gc.disable()
@@ -127,9 +127,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     said = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    for variant in (DeltaStream, SotwStream):
-        spent_s = asyncio.run(measure(variant, said.streams, said.rounds))
-        print(f"{variant.variant}: {spent_s * 1e6:.2f} us")
+    for codec in (DELTA, SOTW):
+        spent_s = asyncio.run(measure(codec, said.streams, said.rounds))
+        print(f"{codec.variant}: {spent_s * 1e6:.2f} us")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A control plane without I/O: the registry, the catalogue, and clients on the real stream machines."""
+"""A control plane without I/O: the registry, the catalogue, and clients on the real stream machine."""
 
 from __future__ import annotations
 

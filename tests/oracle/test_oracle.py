@@ -1,6 +1,6 @@
 """Whatever happens to registries, clients and processes: every client ends with a fresh translation.
 
-Over the real registry, catalogue, world and stream machines, State of the World and Delta.
+Over the real registry, catalogue, world and stream machine, in State of the World and Delta.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pilothouse.encoding.types import ResourceType
 
-from .reading import STREAMS, Said
+from .reading import CODECS, Said
 from .toy_world import CDS, EDS, NO_ENDPOINTS, TYPES, ToyWorld
 
 ALL = "*"
@@ -57,8 +57,7 @@ class Client:
 
     def __init__(self) -> None:
         self.held = {type: Held() for type in TYPES}
-        stream: Any = STREAMS[self.variant]
-        self.Request = stream.Request
+        self.Request: Any = CODECS[self.variant].Request
 
     def first(self, type: ResourceType, names: Iterable[str] = ()) -> Any:
         """Begin with a type on this stream. No names are all clusters or listeners."""

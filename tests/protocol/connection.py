@@ -8,7 +8,7 @@ from typing import Any
 from pilothouse.encoding.types import Changes, ResourceType
 
 from .clients import ALL, Answer, DeltaClient, SotwClient
-from .reading import STREAMS, Reader, Said, receive
+from .reading import Reader, Said, begun, receive
 from .toy_world import CDS, EDS, ToyWorld
 
 #: More steps than any client that answers needs until nothing is under way.
@@ -26,7 +26,7 @@ class Connection:
 
     def connect(self) -> None:
         """A new stream; what was under way is lost."""
-        self.stream: Any = STREAMS[self.client.variant]()
+        self.stream: Any = begun(self.client.variant)
         self.reader = Reader(self.client.variant, self.world.opened)
         self.responses: deque[Said] = deque()
         self.answers: deque[Answer] = deque()

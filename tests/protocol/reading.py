@@ -9,24 +9,18 @@ from typing import Any
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, DiscoveryResponse
 from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import ResourceType
-from pilothouse.protocol.delta import DeltaStream
-from pilothouse.protocol.sotw import SotwStream
-from pilothouse.protocol.subscription import Response
+from pilothouse.protocol.delta import DELTA
+from pilothouse.protocol.sotw import SOTW
+from pilothouse.protocol.stream import Codec, Response, Stream
 
 from .toy_world import MESSAGES, TYPES
 
-
-class Sotw(SotwStream):
-    def __init__(self) -> None:
-        super().__init__(TYPES)
+CODECS: dict[str, Codec[Any]] = {"sotw": SOTW, "delta": DELTA}
 
 
-class Delta(DeltaStream):
-    def __init__(self) -> None:
-        super().__init__(TYPES)
-
-
-STREAMS = {"sotw": Sotw, "delta": Delta}
+def begun(variant: str) -> Stream[Any]:
+    """A new stream, also of the type that the product does not serve."""
+    return Stream(CODECS[variant], TYPES)
 
 
 def receive(stream: Any, type: ResourceType, request: Any, now: float) -> None:

@@ -109,7 +109,7 @@ class Conversation(RuleBasedStateMachine):
     @invariant()
     def a_stream_holds_no_more_than_its_client(self) -> None:
         for kind, subscription in self.line.stream.subscriptions.items():
-            unwanted = [name for name in subscription.sent if not subscription.wants(name)]
+            unwanted = [name for name in subscription.held.sent if not subscription.interest.wants(name)]
             assert unwanted == [], kind
 
     def teardown(self) -> None:

@@ -13,7 +13,7 @@ from envoy_data_plane.envoy.service.discovery.v3 import DeltaDiscoveryResponse, 
 
 from pilothouse.encoding.types import ResourceType
 
-from .reading import STREAMS
+from .reading import begun
 from .toy_world import CDS, EDS, LDS, NO_ENDPOINTS, RDS, TYPES, ToyWorld, made, opened
 
 MESSAGES: dict[ResourceType, Any] = {
@@ -36,8 +36,8 @@ def world() -> Any:
 @pytest.mark.parametrize("type", MESSAGES, ids=lambda type: type.label)
 def test_a_state_of_the_world_response_is_read_as_it_was_meant(world: Any, type: ResourceType) -> None:
     """G-TYPE G-NONCE G-VERSION G-WRAP"""
-    stream: Any = STREAMS["sotw"]()
-    stream.receive(type, stream.Request(resource_names=TEXTS), 0.0)
+    stream: Any = begun("sotw")
+    stream.receive(type, stream.codec.Request(resource_names=TEXTS), 0.0)
     response = DiscoveryResponse.parse(stream.poll(world, 0.0).data)
     assert (response.type_url, response.nonce) == (type.url, "1")
     assert len(response.version_info) == 16
@@ -48,8 +48,8 @@ def test_a_state_of_the_world_response_is_read_as_it_was_meant(world: Any, type:
 @pytest.mark.parametrize("type", MESSAGES, ids=lambda type: type.label)
 def test_a_delta_response_is_read_as_it_was_meant(world: Any, type: ResourceType) -> None:
     """G-TYPE G-NAME G-NONCE G-TTL D-RESVERSION"""
-    stream: Any = STREAMS["delta"]()
-    stream.receive(type, stream.Request(resource_names_subscribe=[*TEXTS, "nosuch"]), 0.0)
+    stream: Any = begun("delta")
+    stream.receive(type, stream.codec.Request(resource_names_subscribe=[*TEXTS, "nosuch"]), 0.0)
     response = DeltaDiscoveryResponse.parse(stream.poll(world, 0.0).data)
     assert (response.type_url, response.nonce) == (type.url, "1")
     assert (response.removed_resources, response.removed_resource_names) == (["nosuch"], [])
@@ -63,10 +63,10 @@ def test_a_delta_response_is_read_as_it_was_meant(world: Any, type: ResourceType
 
 def test_an_empty_load_assignment_has_its_name_and_no_endpoints(world: Any) -> None:
     """N-8 S-DEL-PART"""
-    stream: Any = STREAMS["sotw"]()
-    stream.receive(EDS, stream.Request(resource_names=["a"]), 0.0)
+    stream: Any = begun("sotw")
+    stream.receive(EDS, stream.codec.Request(resource_names=["a"]), 0.0)
     first = DiscoveryResponse.parse(stream.poll(world, 0.0).data)
-    stream.receive(EDS, stream.Request(resource_names=["a"], response_nonce=first.nonce), 0.0)
+    stream.receive(EDS, stream.codec.Request(resource_names=["a"], response_nonce=first.nonce), 0.0)
     stream.notify(world.change([(EDS, "a", None)]))
     second = DiscoveryResponse.parse(stream.poll(world, 0.0).data)
     assert [opened(EDS, MESSAGES[EDS].parse(each.value)) for each in second.resources] == [

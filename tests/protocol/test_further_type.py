@@ -1,4 +1,4 @@
-"""A type that has a row, and of which the machines know nothing else, works as the others do.
+"""A type that has a row, and of which the machine knows nothing else, works as the others do.
 
 It takes part in test_convergence and test_agreement, too.
 """
@@ -93,6 +93,6 @@ def test_it_waits_for_no_other_type(line: Connection, world: ToyWorld) -> None:
 def test_its_removal_waits_for_no_other_type(line: Connection, world: ToyWorld) -> None:
     line.changed(world.change([(CDS, "a", "2"), (LDS, "l", "2"), (FURTHER, "x", None)]))
     line.settle(clock=False)
-    assert "x" not in line.stream.subscriptions[FURTHER].sent
+    assert "x" not in line.stream.subscriptions[FURTHER].held.sent
     if line.client.variant == "delta":
         assert held(line) == {}

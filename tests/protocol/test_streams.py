@@ -9,11 +9,10 @@ import pytest
 
 from pilothouse.encoding.resources import Resource, Selection
 from pilothouse.encoding.types import ResourceType
-from pilothouse.protocol.delta import DeltaStream
-from pilothouse.protocol.sotw import SotwStream
 
 from .clients import CLIENTS, SotwClient
 from .connection import Connection
+from .reading import begun
 from .toy_world import CDS, EDS, LDS, RDS, ToyWorld
 from .transcript import Player
 
@@ -122,14 +121,14 @@ def test_a_rejection_is_remembered_until_a_response_is_accepted(variant: str) ->
     player = Player(variant)
     player.play("world EDS a=1\n > EDS a\n < EDS a=1\n > EDS nack")
     subscription = player.stream.subscriptions[EDS]
-    assert (subscription.error, subscription.awaiting) == ("no", False)
+    assert (subscription.exchange.error, subscription.exchange.awaiting) == ("no", False)
     player.play("> EDS +b\n < EDS -b")
-    assert subscription.error == "no", "a request that adds a name takes nothing back"
+    assert subscription.exchange.error == "no", "a request that adds a name takes nothing back"
     player.play("> EDS ack\n world EDS a=2\n < EDS a=2")
     player.play("> EDS ack +c\n < EDS -c")
-    assert subscription.error == ""
+    assert subscription.exchange.error == ""
     player.play("> EDS ack\n > EDS nack")
-    assert subscription.error == "no", "a second thought"
+    assert subscription.exchange.error == "no", "a second thought"
 
 
 @VARIANTS
@@ -140,7 +139,7 @@ def test_a_rejection_without_a_reason_is_one_too(variant: str) -> None:
     request = line.client.Request(response_nonce=line.deliver().nonce)
     request.error_detail.SetInParent()
     line.send(CDS, request)
-    assert line.stream.subscriptions[CDS].error == "no reason given"
+    assert line.stream.subscriptions[CDS].exchange.error == "no reason given"
 
 
 def test_an_empty_request_accepts_nothing() -> None:
@@ -169,9 +168,9 @@ def test_a_mere_acceptance_is_recognised_without_decoding_it(variant: str) -> No
             request.response_nonce = ack.response_nonce
         assert line.stream.acknowledge(request.SerializeToString(), 0.0) is None
     assert line.stream.acknowledge(ack.SerializeToString()[:-1] + b"9", 0.0) is None
-    assert line.stream.subscriptions[EDS].awaiting
+    assert line.stream.subscriptions[EDS].exchange.awaiting
     assert line.stream.acknowledge(ack.SerializeToString(), 0.0) is EDS
-    assert not line.stream.subscriptions[EDS].awaiting
+    assert not line.stream.subscriptions[EDS].exchange.awaiting
     assert line.stream.acknowledge(ack.SerializeToString(), 0.0) is None
 
 
@@ -184,7 +183,7 @@ def test_a_slow_client_costs_a_set_of_names(variant: str) -> None:
     line.room = 1
     for edition in range(100):
         line.changed(world.change([(EDS, "ab"[edition % 2], str(edition))]))
-    assert line.stream.subscriptions[EDS].dirty == {"a", "b"}
+    assert line.stream.subscriptions[EDS].agenda.dirty == {"a", "b"}
     assert len(line.responses) == 1
     line.deliver()
     line.room = 1
@@ -201,7 +200,7 @@ def test_state_of_the_world_streams_share_what_they_were_sent() -> None:
         line.changed(changes)
         line.settle()
     for type in (CDS, LDS):
-        assert one.stream.subscriptions[type].sent is other.stream.subscriptions[type].sent
+        assert one.stream.subscriptions[type].held.sent is other.stream.subscriptions[type].held.sent
 
 
 @VARIANTS
@@ -230,7 +229,7 @@ def test_clients_that_connect_cost_a_look_at_what_they_share(variant: str) -> No
     one, other = connected(variant, world), connected(variant, world)
     assert not world.looks.keys() & {type.label for type in (CDS, EDS, LDS, RDS)}
     for type in (CDS, EDS, LDS, RDS):
-        assert one.stream.subscriptions[type].sent is other.stream.subscriptions[type].sent
+        assert one.stream.subscriptions[type].held.sent is other.stream.subscriptions[type].held.sent
     one.connect()
     for type in (CDS, EDS, LDS, RDS):
         one.first(type)
@@ -239,9 +238,9 @@ def test_clients_that_connect_cost_a_look_at_what_they_share(variant: str) -> No
     assert not world.looks.keys() & {type.label for type in (CDS, EDS, LDS, RDS)}
 
 
-@pytest.mark.parametrize("Stream", [SotwStream, DeltaStream])
-def test_a_stream_that_was_asked_nothing_says_nothing(Stream: type) -> None:
-    stream = Stream()
+@VARIANTS
+def test_a_stream_that_was_asked_nothing_says_nothing(variant: str) -> None:
+    stream: Any = begun(variant)
     assert stream.notify({CDS: frozenset("a")}) is False
     assert stream.poll(ToyWorld(), 0.0) is None
     assert stream.wake_at is None

@@ -143,10 +143,10 @@ def test_a_name_that_is_asked_for_and_may_be_unknown_is_answered_when_all_is_kno
     assert "b" not in {name for said in line.responses for name in said.removed}
     line.ask(EDS, {"x"}, set())
     line.settle()
-    sent = line.stream.subscriptions[EDS]
-    assert sent.withheld == {"b", "c", "x"}
+    agenda = line.stream.subscriptions[EDS].agenda
+    assert agenda.withheld == {"b", "c", "x"}
     completed(line)
-    assert sent.withheld == set()
+    assert agenda.withheld == set()
 
 
 @VARIANTS

@@ -27,7 +27,7 @@ import pytest
 
 from pilothouse.encoding.types import ResourceType
 
-from .reading import STREAMS, Reader, Said, receive
+from .reading import Reader, Said, begun, receive
 from .toy_world import NO_ENDPOINTS, TYPES, ToyWorld, made, opened
 
 OPTIONS = ("nonce:", "version:", "has:")
@@ -91,7 +91,7 @@ class Player:
         self._awake |= wake_at is not None and wake_at <= self.now
 
     def reconnect(self) -> None:
-        self.stream: Any = STREAMS[self.variant]()
+        self.stream: Any = begun(self.variant)
         self.reader = Reader(self.variant, opened)
         self._awake = False
         for side in self.sides.values():
@@ -139,7 +139,7 @@ class Player:
         names = [word for word in words if word not in flags and not word.startswith(OPTIONS)]
         if "ack" in flags:
             side.accepted = side.version
-        request = self.stream.Request(type_url=type.url)
+        request = self.stream.codec.Request(type_url=type.url)
         if self.variant == "sotw":
             self._state(request, side, names, flags)
         else:

@@ -19,7 +19,7 @@ from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
 from pilothouse.admin.observe import Observed
 from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.dependencies import MOST
-from pilothouse.protocol.subscription import LONGEST_NAME, LONGEST_VERSION, MOST_NAMES
+from pilothouse.protocol.limits import LONGEST_NAME, LONGEST_VERSION, MOST_NAMES
 from pilothouse.registry.merged import Registry
 from pilothouse.server import session
 from pilothouse.server.grpc_server import LARGEST_REQUEST

@@ -42,7 +42,7 @@ async def settled(server, eventually, awaiting=0):
 
     def unanswered():
         sessions = server.discovery.sessions
-        return sum(held.awaiting for each in sessions for held in each.stream.subscriptions.values())
+        return sum(held.exchange.awaiting for each in sessions for held in each.stream.subscriptions.values())
 
     await eventually(lambda: unanswered() == awaiting)
 

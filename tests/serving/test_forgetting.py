@@ -12,9 +12,10 @@ from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscove
 from pilothouse.encoding.types import TYPES
 from pilothouse.mesh.audience import Node, audience
 from pilothouse.model.services import Locality, Service
-from pilothouse.protocol import subscription
-from pilothouse.protocol.delta import DeltaStream
-from pilothouse.protocol.sotw import SotwStream
+from pilothouse.protocol import interest
+from pilothouse.protocol.delta import DELTA
+from pilothouse.protocol.sotw import SOTW
+from pilothouse.protocol.stream import Stream
 from pilothouse.serving.world import World
 
 Make = Callable[..., Service]
@@ -45,7 +46,7 @@ def full(town: Any, make_service: Make) -> Any:
 def talk(town: Any, node: Node, names: list[str], delta: bool) -> tuple[World, Any]:
     """A client that asks for everything in every way, and is sent it."""
     world = World(town.catalogue, audience(node))
-    stream: Any = DeltaStream() if delta else SotwStream()
+    stream: Any = Stream(DELTA if delta else SOTW)
     for type, wanted in ((CLUSTER, []), (ENDPOINTS, names), (LISTENER, []), (ROUTES, ["egress"])):
         said: Any = {"resource_names_subscribe" if delta else "resource_names": wanted}
         request: Any = (DeltaDiscoveryRequest if delta else DiscoveryRequest)(type_url=type.url, **said)
@@ -63,13 +64,13 @@ def clients(town: Any, kind: str) -> Iterator[tuple[World, Any]]:
 @pytest.mark.parametrize("kind", ODD)
 def test_what_odd_clients_leave_behind_is_nothing(full: Any, kind: str) -> None:
     talk(full, Node(), KNOWN, delta=True)  # whose scope, of everything, does not go
-    (entries, size), names = full.catalogue.kept, len(subscription._shared)
+    (entries, size), names = full.catalogue.kept, len(interest._shared)
     held = [*clients(full, kind)]
     assert full.catalogue.kept > (entries + 1, size + 1)
-    assert len(subscription._shared) > names
+    assert len(interest._shared) > names
     del held
     assert full.catalogue.kept == (entries, size)
-    assert len(subscription._shared) == names
+    assert len(interest._shared) == names
 
 
 def test_what_one_client_needs_stays_while_others_come_and_go(full: Any) -> None:
@@ -84,6 +85,6 @@ def test_what_one_client_needs_stays_while_others_come_and_go(full: Any) -> None
 
 def test_clients_that_ask_for_the_same_share_it(full: Any) -> None:
     held = [talk(full, Node(id=f"web-{n}"), KNOWN, delta=n % 2 == 0) for n in range(10)]
-    assert len({id(stream.subscriptions[ENDPOINTS].names) for _, stream in held}) == 1
+    assert len({id(stream.subscriptions[ENDPOINTS].interest.names) for _, stream in held}) == 1
     assert len({id(world.audience) for world, _ in held}) == 1
-    assert len({id(stream.subscriptions[ENDPOINTS].sent[KNOWN[0]]) for _, stream in held}) == 1
+    assert len({id(stream.subscriptions[ENDPOINTS].held.sent[KNOWN[0]]) for _, stream in held}) == 1

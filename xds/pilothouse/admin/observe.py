@@ -169,20 +169,20 @@ def _stream(session: Session) -> StreamStatus:
     return StreamStatus(
         node=session.node_id,
         peer=session.peer,
-        variant=session.stream.variant,
+        variant=session.stream.codec.variant,
         namespace=session.world.audience.namespace if session.world else "",
         connected_s=session.connected_s,
         subscriptions=tuple(
             SubscriptionStatus(
                 type=type.label,
-                names=len(held.names),
-                wildcard=held.wildcard,
-                sent=len(held.sent),
-                awaiting_ack=held.awaiting,
-                lagging=held.awaiting and now - session.pushed_at.get(type, now) > LAGGING_S,
-                last_error=held.error,
+                names=len(each.interest.names),
+                wildcard=each.interest.wildcard,
+                sent=len(each.held.sent),
+                awaiting_ack=each.exchange.awaiting,
+                lagging=each.exchange.awaiting and now - session.pushed_at.get(type, now) > LAGGING_S,
+                last_error=each.exchange.error,
             )
-            for type, held in session.stream.subscriptions.items()
+            for type, each in session.stream.subscriptions.items()
         ),
     )
 

@@ -7,11 +7,11 @@ a client asks for explicitly waits for nothing but the endpoints of clusters tha
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import TYPES, ResourceType
-from pilothouse.protocol.subscription import Subscription
+from pilothouse.protocol.subscription import Difference, Subscription
 
 WARM_S = 3.0  # for the acknowledgement of clusters
 FOLLOW_UP_S = 0.25  # from there, for the client to ask for the endpoints of new clusters
@@ -45,7 +45,7 @@ class Ordering:
         """
         if subscription.type is ResourceType.ENDPOINTS:
             subscription.again(self.warming)
-        elif subscription.type is ResourceType.CLUSTER and subscription.returning:
+        elif subscription.type is ResourceType.CLUSTER and subscription.report.returning:
             self._followers_by = now + ARRIVE_S
 
     def answered(self, type: ResourceType, now: float) -> None:
@@ -54,20 +54,16 @@ class Ordering:
             self._warm_by = min(self._warm_by, now + FOLLOW_UP_S)
 
     def sending(
-        self,
-        subscription: Subscription,
-        changed: Collection[Resource],
-        empty: Iterable[str],
-        all: Subscriptions,
-        now: float,
+        self, subscription: Subscription, difference: Difference, all: Subscriptions, now: float
     ) -> None:
-        """This is about to be sent, and is not recorded yet; of the names in `empty` there is nothing."""
+        """This is about to be sent, and is not recorded yet."""
         if subscription.type is ResourceType.CLUSTER:
-            if changed:
-                self._warm(changed, all, now)
+            if difference.changed:
+                self._warm(difference.changed, all, now)
         elif self._cold and subscription.type is ResourceType.ENDPOINTS:
             # These clusters wait for their endpoints no more, even if there are none.
-            self._cold.difference_update([resource.name for resource in changed], empty)
+            names = [resource.name for resource in difference.changed]
+            self._cold.difference_update(names, difference.missing)
 
     def _warm(self, resources: Collection[Resource], all: Subscriptions, now: float) -> None:
         """Changed clusters warm until their endpoints come, changed or not, so these are sent again.
@@ -78,15 +74,15 @@ class Ordering:
         clusters = all[ResourceType.CLUSTER]
         if ResourceType.ENDPOINTS in all:
             all[ResourceType.ENDPOINTS].again(names)
-        elif clusters.returning:
+        elif clusters.report.returning:
             self.warming.update(names)
-        if ResourceType.LISTENER in all or clusters.returning:
+        if ResourceType.LISTENER in all or clusters.report.returning:
             if now >= self._warm_by:
                 self._cold.clear()
             self._cold.update(
                 resource.name
                 for resource in resources
-                if not resource.complete and resource.name not in clusters.sent
+                if not resource.complete and resource.name not in clusters.held.sent
             )
             self._warm_by = now + WARM_S
 
@@ -97,7 +93,7 @@ class Ordering:
             return self._arrived(subscription, all, now)
         if subscription.type.waits_for is not ResourceType.CLUSTER or clusters is None:
             return True
-        asked = (subscription.due or subscription.requested) and not subscription.returning
+        asked = subscription.agenda.asked and not subscription.report.returning
         until = (self._warm_by if self._cold else now) if asked else self._hold(subscription, clusters, now)
         if now < until:
             self._wake(until)
@@ -107,24 +103,24 @@ class Ordering:
 
     def _arrived(self, clusters: Subscription, all: Subscriptions, now: float) -> bool:
         """Whether it is known if a returning client has routes, and so which clusters it may not lose yet."""
-        if not clusters.returning or ResourceType.LISTENER in all or now >= self._followers_by:
+        if not clusters.report.returning or ResourceType.LISTENER in all or now >= self._followers_by:
             return True
         self._wake(self._followers_by)
         return False
 
     def _hold(self, follower: Subscription, clusters: Subscription, now: float) -> float:
         """How long routes or listeners wait for the clusters; not past `now` if they need not."""
-        if not (clusters.awaiting or self._cold):
+        if not (clusters.exchange.awaiting or self._cold):
             return now
-        bound = RETURN_S if follower.returning else WARM_S
+        bound = RETURN_S if follower.report.returning else WARM_S
         until = self._held_until.setdefault(follower.type, now + bound)
         # Clusters that could not even be sent are worth the whole wait.
-        return until if clusters.dirty else min(until, self._warm_by)
+        return until if clusters.agenda.dirty else min(until, self._warm_by)
 
     def removable(self, subscription: Subscription, all: Subscriptions, now: float) -> list[str]:
         """What is gone of a type and may be taken away: clusters only after the routes to them."""
-        gone_since = subscription.gone_since
-        if not gone_since or not subscription.type.leaves_last:
+        gone_since = subscription.held.gone_since
+        if not subscription.type.leaves_last:
             return sorted(gone_since)
         if now < self._followers_by and not all.keys() >= set(FOLLOWERS):
             self._wake(self._followers_by)
@@ -136,8 +132,12 @@ class Ordering:
         if len(overdue) < len(ends):
             self._wake(min(end for end in ends.values() if end > now))
         endpoints = all.get(ResourceType.ENDPOINTS)
-        if subscription.type is ResourceType.CLUSTER and endpoints is not None and not endpoints.awaiting:
-            return [name for name in overdue if name not in endpoints.gone_since]  # they go first, now
+        if (
+            subscription.type is ResourceType.CLUSTER
+            and endpoints is not None
+            and not endpoints.exchange.awaiting
+        ):
+            return [name for name in overdue if name not in endpoints.held.gone_since]  # they go first, now
         return overdue
 
     def _wake(self, at: float) -> None:
@@ -146,9 +146,11 @@ class Ordering:
 
 def _released(subscription: Subscription, all: Subscriptions) -> bool:
     """Whether the client holds nothing any more that refers to what is gone of this type."""
-    gone_since, endpoints = subscription.gone_since.keys(), all.get(ResourceType.ENDPOINTS)
+    gone_since, endpoints = subscription.held.gone_since.keys(), all.get(ResourceType.ENDPOINTS)
     if subscription.type is ResourceType.CLUSTER and endpoints is not None:
-        departing = endpoints.gone_since.keys() | endpoints.dirty
+        departing = endpoints.held.gone_since.keys() | endpoints.agenda.dirty
         if not gone_since.isdisjoint(departing):
             return False
-    return not any(all[type].pending or all[type].awaiting for type in FOLLOWERS if type in all)
+    return not any(
+        all[type].agenda.pending or all[type].exchange.awaiting for type in FOLLOWERS if type in all
+    )

@@ -16,12 +16,13 @@ import structlog
 from pilothouse.encoding.types import Changes, ResourceType
 from pilothouse.mesh.audience import OPEN, Admission, Audience, Node, audience
 from pilothouse.mesh.identity import Identity, Principal
-from pilothouse.protocol.delta import DeltaStream
-from pilothouse.protocol.sotw import SotwStream
+from pilothouse.protocol.delta import DELTA
+from pilothouse.protocol.sotw import SOTW
+from pilothouse.protocol.stream import Codec, Stream
 from pilothouse.server.methods import SERVICES
 from pilothouse.server.namesakes import Namesakes
 from pilothouse.server.peer import is_local, presented
-from pilothouse.server.session import BadRequest, Context, Session, Stream
+from pilothouse.server.session import BadRequest, Context, Session
 from pilothouse.server.tally import Tally
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.changes import Noticed, affected
@@ -111,16 +112,16 @@ class Discovery:
             grpc.method_handlers_generic_handler(
                 service.name,
                 {
-                    service.sotw_method: self._method(SotwStream, service.type),
-                    service.delta_method: self._method(DeltaStream, service.type),
+                    service.sotw_method: self._method(SOTW, service.type),
+                    service.delta_method: self._method(DELTA, service.type),
                 },
             )
             for service in SERVICES
         ]
 
-    def _method(self, variant: type[Stream], about: ResourceType | None) -> grpc.RpcMethodHandler[Any, Any]:
+    def _method(self, codec: Codec[Any], about: ResourceType | None) -> grpc.RpcMethodHandler[Any, Any]:
         async def converse(_: object, context: Context) -> None:
-            session = Session(variant(), about, context, self._world_of, self.tally)
+            session = Session(Stream(codec), about, context, self._world_of, self.tally)
             # gRPC tells of what goes wrong in this task, and does not say with whom.
             structlog.contextvars.bind_contextvars(peer=session.peer)
             self._conversations[session] = asyncio.current_task()

@@ -15,9 +15,9 @@ from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscove
 from pilothouse.encoding.types import BY_URL, Changes, ResourceType
 from pilothouse.mesh.audience import BadNode, Dialect, ForeignNamespace, Node
 from pilothouse.mesh.identity import Unidentified
-from pilothouse.protocol.delta import DeltaStream
-from pilothouse.protocol.sotw import SotwStream
-from pilothouse.protocol.subscription import Excess, Names, cut, preparing
+from pilothouse.protocol.interest import Names
+from pilothouse.protocol.limits import Excess, cut
+from pilothouse.protocol.stream import Stream
 from pilothouse.server.node import plain
 from pilothouse.server.tally import Tally
 from pilothouse.serving.world import World
@@ -26,8 +26,6 @@ from pilothouse.structures.delivery import Delivery
 log = structlog.get_logger(__name__)
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
-
-Stream: TypeAlias = DeltaStream | SotwStream
 
 _STATUS_TEXT = 500
 _NODE_ID = 200
@@ -55,7 +53,7 @@ class Session:
 
     def __init__(
         self,
-        stream: Stream,
+        stream: Stream[Any],
         type: ResourceType | None,
         context: Context,
         world_of: Callable[[Node, Context], World],
@@ -125,7 +123,7 @@ class Session:
     async def _prepared(self) -> AsyncIterator[object]:
         """What the next poll would take long for; to be held until then."""
         begun = time.monotonic()
-        for each in preparing(self.stream.subscriptions, self.world) if self.world else ():
+        for each in self.stream.preparing(self.world) if self.world else ():
             yield each
             if time.monotonic() - begun > _TURN_S:
                 await asyncio.sleep(0)
@@ -133,7 +131,7 @@ class Session:
 
     def _decoded(self, data: bytes) -> Any:
         try:
-            return self.stream.Request.FromString(data)
+            return self.stream.codec.Request.FromString(data)
         except DecodeError:
             raise BadRequest("the request is not a valid protobuf message") from None
 
@@ -199,7 +197,7 @@ class Session:
         except ForeignNamespace as foreign:
             raise BadRequest(str(foreign), grpc.StatusCode.PERMISSION_DENIED) from None
         self.stream.legacy = self.world.audience.dialect is Dialect.ENVOY
-        log.info("stream opened", node=self.node_id, peer=self.peer, variant=self.stream.variant)
+        log.info("stream opened", node=self.node_id, peer=self.peer, variant=self.stream.codec.variant)
 
     def _about(self, url: str) -> ResourceType | None:
         """The type that a request is about; None for one that is not served, which hurts no other."""
@@ -220,7 +218,7 @@ class Session:
         subscription = self.stream.subscriptions.get(type)
         if subscription is None:
             return
-        if subscription.error:
+        if subscription.exchange.error:
             self._rejecting.add(type)
         elif type in self._rejecting:
             self._rejecting.remove(type)
@@ -240,9 +238,11 @@ class Session:
                 self._timer = asyncio.get_running_loop().call_later(delay, self.pump)
             return None
         self.pushed_at[response.type] = now
-        self._tally.pushed(response.type, self.stream.variant, len(response.data))
+        self._tally.pushed(response.type, self.stream.codec.variant, len(response.data))
         if response.type is ResourceType.CLUSTER:
-            self._warn_of_many(len(self.stream.subscriptions[response.type].sent), world.audience.namespace)
+            self._warn_of_many(
+                len(self.stream.subscriptions[response.type].held.sent), world.audience.namespace
+            )
         return response.data
 
     def _warn_of_many(self, clusters: int, namespace: str) -> None:

@@ -1,0 +1,209 @@
+"""The machine of one stream: who may be sent something and in which order, whatever the variant.
+
+A codec knows the variant: what its requests mean, and how a response is worded and encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
+
+from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
+from pilothouse.encoding.resources import Selection
+from pilothouse.encoding.types import TYPES, Changes, ResourceType, turns
+from pilothouse.protocol.interest import Names
+from pilothouse.protocol.ordering import Ordering, Subscriptions
+from pilothouse.protocol.subscription import Difference, Subscription
+from pilothouse.serving.world import World
+from pilothouse.structures.delivery import Delivery
+
+R = TypeVar("R", DiscoveryRequest, DeltaDiscoveryRequest)
+
+
+class Response(NamedTuple):
+    """One response, encoded, and the type that it is about."""
+
+    type: ResourceType
+    data: bytes
+
+
+class Codec(Protocol[R]):
+    """A variant of the protocol. It has no state: that is the stream's, which hands it out."""
+
+    variant: Literal["sotw", "delta"]
+    Request: type[R]
+    #: Whether what a client asks for is answered even while it owes an answer itself.
+    answers_early: bool
+    #: Whether a client that comes back says of each resource what it has.
+    lists_holdings: bool
+
+    def asked(self, request: R) -> Names:
+        """The names in a request. Raises Excess."""
+        ...
+
+    def check(self, request: R) -> None:
+        """Raises Excess if something else in a request is too much."""
+        ...
+
+    def first(self, type: ResourceType, request: R, asked: Names, legacy: bool) -> Subscription:
+        """What the first request of a type means. With `legacy` no names may mean everything."""
+        ...
+
+    def follow(self, subscription: Subscription, request: R, asked: Names, answers: bool) -> None:
+        """Take note of a further request, which `answers` the last response or does not. Raises Excess."""
+        ...
+
+    def proven(self, subscription: Subscription, all: Subscriptions, world: World) -> Selection | None:
+        """The current state, if the first request of a type proves that the client has it."""
+        ...
+
+    def unfound(self, type: ResourceType, difference: Difference) -> list[str]:
+        """The names of which a response says that there is nothing."""
+        ...
+
+    def response(
+        self,
+        subscription: Subscription,
+        difference: Difference,
+        all: Subscriptions,
+        world: World,
+        number: int,
+    ) -> bytes | None:
+        """The encoded response with this number, noted as sent; None if there is nothing to say."""
+        ...
+
+
+class Stream(Generic[R]):
+    """One stream of requests, of one type or, with ADS, of several."""
+
+    __slots__ = ("_ordering", "_responses", "_turns", "_types", "codec", "legacy", "subscriptions")
+
+    def __init__(self, codec: Codec[R], types: tuple[ResourceType, ...] = TYPES) -> None:
+        self.codec: Codec[R] = codec
+        #: Whether a first request without names asks for everything: not of a gRPC client (gRFC A27).
+        self.legacy = True
+        self.subscriptions: dict[ResourceType, Subscription] = {}
+        self._types = types
+        self._turns: tuple[Subscription, ...] = ()
+        self._ordering = Ordering()
+        self._responses = 0
+
+    @property
+    def wake_at(self) -> float | None:
+        """When to poll again although nothing happened, in seconds of the clock given to `poll`."""
+        return self._ordering.wake_at
+
+    def asked(self, request: R) -> Names:
+        """The names in a request. Many take long, but not again while somebody has them. Raises Excess."""
+        return self.codec.asked(request)
+
+    def receive(self, type: ResourceType, request: R, now: float) -> None:
+        """Take note of a request. Raises Excess."""
+        asked = self.codec.asked(request)
+        self.codec.check(request)
+        subscription = self.subscriptions.get(type)
+        if subscription is None:
+            self._begin(self.codec.first(type, request, asked, self.legacy), now)
+            return
+        answers = bool(request.response_nonce) and request.response_nonce == subscription.exchange.nonce
+        if answers:
+            subscription.exchange.answered(request, now)
+            self._ordering.answered(type, now)
+        self.codec.follow(subscription, request, asked, answers)
+        if not subscription.stirring:
+            subscription.settle()  # nothing is left to tell, so nobody waits for an answer
+
+    def _begin(self, subscription: Subscription, now: float) -> None:
+        self.subscriptions[subscription.type] = subscription
+        self._turns = tuple([self.subscriptions[t] for t in turns(self._types) if t in self.subscriptions])
+        if self.codec.lists_holdings:
+            self._ordering.begun(subscription, now)
+
+    def acknowledge(self, data: bytes, now: float) -> ResourceType | None:
+        """Take note of an encoded request without decoding it, if it is a mere ACK; its type if it is."""
+        for type, subscription in self.subscriptions.items():
+            exchange = subscription.exchange
+            if exchange.accepted_by(data):
+                exchange.accepted(now)
+                self._ordering.answered(type, now)
+                return type
+        return None
+
+    def notify(self, changes: Changes, delivery: Delivery | None = None) -> bool:
+        """Note what changed in the world; true if there may be something to send.
+
+        `delivery` is confirmed when the client has answered what it leads to.
+        """
+        sendable = False
+        for type, names in changes.items():
+            subscription = self.subscriptions.get(type)
+            # Each has to be told, whatever came before it.
+            if subscription is not None and subscription.notify(names, delivery):
+                sendable = True
+        return sendable
+
+    def release(self) -> bool:
+        """More is known to the world than before; true if there may be something to send."""
+        released = [subscription.release() for subscription in self.subscriptions.values()]
+        return any(released)
+
+    def end(self) -> None:
+        """The stream has ended."""
+        for subscription in self.subscriptions.values():
+            subscription.end()
+
+    def preparing(self, world: World) -> Iterator[object]:
+        """Make ready, in small steps, what the next poll would take long for."""
+        for subscription in self.subscriptions.values():
+            yield from subscription.preparing(world)
+
+    def poll(self, world: World, now: float) -> Response | None:
+        """The next response to send. Call until it returns None."""
+        self._ordering.wake_at = None
+        for subscription in self._turns:  # most polls, after a write and after an ACK, find nothing
+            if subscription.stirring:
+                response = self._turn(subscription, world, now)
+                if response is not None:
+                    return response
+        return None
+
+    def _turn(self, subscription: Subscription, world: World, now: float) -> Response | None:
+        codec, ordering, all = self.codec, self._ordering, self.subscriptions
+        if not self._may_speak(subscription, world) or not ordering.may_add(subscription, all, now):
+            return None
+        difference = subscription.difference(world, now)
+        if subscription.held.gone_since:
+            difference.gone = ordering.removable(subscription, all, now)
+            difference.changed += subscription.kept(difference.gone)
+        if difference.gone or difference.missing:
+            difference.missing = codec.unfound(subscription.type, difference)
+        ordering.sending(subscription, difference, all, now)
+        data = codec.response(subscription, difference, all, world, self._responses + 1)
+        if data is None:
+            subscription.settle()
+            return None
+        self._responses += 1
+        return Response(subscription.type, data)
+
+    def _may_speak(self, subscription: Subscription, world: World) -> bool:
+        """Whether a client may be told what it lacks, if it lacks something."""
+        report = subscription.report
+        if subscription.exchange.awaiting and not (self.codec.answers_early and subscription.agenda.asked):
+            return False
+        if report.said and self._resumed(subscription, world):
+            return False
+        if report.unproven:
+            if not world.complete:
+                return False  # this client may have what nobody can read here
+            report.settle()
+        return True
+
+    def _resumed(self, subscription: Subscription, world: World) -> bool:
+        """Whether a reconnecting client has the current state already; then nothing is sent."""
+        current = self.codec.proven(subscription, self.subscriptions, world)
+        if current is None:
+            return False
+        subscription.report.prove()
+        subscription.held.restate(current)
+        subscription.settle()
+        return True
