@@ -6,7 +6,14 @@ import ast
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
+
+from pilothouse.protocol.agenda import Agenda
+from pilothouse.protocol.exchange import Exchange
+from pilothouse.protocol.holdings import Holdings
+from pilothouse.protocol.interest import Interest
+from pilothouse.protocol.subscription import Report, Subscription
 
 # Far above what is usual here. Sizes are symptoms: what reaches these has more than one idea in it.
 FILE_LINES = 400
@@ -93,3 +100,28 @@ def test_imports_follow_the_layers() -> None:
     linter = Path(sys.executable).parent / "lint-imports"
     run = subprocess.run([linter, "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_parts_of_a_subscription_change_by_their_own_methods_only() -> None:
+    parts = (Agenda, Exchange, Holdings, Interest, Report, Subscription)
+    owned = {each.name for part in parts for each in fields(part)}
+    changing = {"add", "append", "clear", "discard", "extend", "pop", "remove", "setdefault", "update"}
+
+    def changed(node: ast.AST) -> ast.expr | None:
+        """What a node assigns to, deletes, or calls a method of that changes it."""
+        match node:
+            case ast.Attribute(ctx=ast.Store() | ast.Del()):
+                return node
+            case ast.Call(func=ast.Attribute(attr=method, value=value)) if method in changing:
+                return value
+        return None
+
+    def intrusions(tree: ast.Module) -> Iterator[ast.AST]:
+        for node in ast.walk(tree):
+            match changed(node):
+                case ast.Attribute(value=ast.Name(id="self")):
+                    pass
+                case ast.Attribute(attr=name) if name in owned:
+                    yield node
+
+    assert found(sources(PACKAGE / "protocol"), intrusions) == []
