@@ -9,7 +9,7 @@ from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssi
 from pilothouse.encoding.rules import check
 from pilothouse.mesh.audience import EndpointFacet
 from pilothouse.mesh.claims import Resolved
-from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.reasons import Reason
 from pilothouse.model.services import (
     NEAREST,
     Endpoint,
@@ -25,7 +25,7 @@ from pilothouse.model.services import (
 )
 from pilothouse.translate.endpoints.assignments import load_assignment
 from pilothouse.translate.endpoints.pools import pool
-from pilothouse.translate.omissions import report_omissions
+from pilothouse.translate.omissions import omissions_of
 
 HTTP = Port("http", 80)
 LOCAL, SAME_ZONE, SAME_NODE = (
@@ -52,7 +52,7 @@ def sent(
     client: EndpointFacet, *endpoints: Endpoint, placement: Placement = NEAREST
 ) -> ClusterLoadAssignment:
     found = pool(service(*endpoints, placement=placement), HTTP)
-    message = ClusterLoadAssignment.FromString(load_assignment("cluster", found, found.facet(client)))
+    message = ClusterLoadAssignment.FromString(load_assignment("cluster", found, found.outlook.facet(client)))
     check(message)
     places = [(place.priority, str(place.locality)) for place in message.endpoints]
     assert len(set(places)) == len(places), "each locality and priority once"
@@ -93,8 +93,7 @@ def weights(message: ClusterLoadAssignment) -> dict[str, int]:
 def reasons(
     client: EndpointFacet, *endpoints: Endpoint, placement: Placement = NEAREST
 ) -> set[tuple[Reason, str]]:
-    found: list[Omission] = []
     said = service(*endpoints, placement=placement)
-    report_omissions(said, Resolved(said.spec, said.spec), client, "", found.append)
+    found = [*omissions_of(said, Resolved(said.spec, said.spec), client, "")]
     assert len(set(found)) == len(found), "each once"
     return {(omission.reason, omission.what) for omission in found}

@@ -88,8 +88,12 @@ class TestLocal:
 
     def test_all_nodes_without_endpoints_share_one_facet(self) -> None:
         found = pool(service(*self.two, placement=LOCAL), HTTP)
-        assert found.facet(EndpointFacet(EU_A, "n8")) == found.facet(EndpointFacet(EU_B, "n9"))
-        assert found.facet(EndpointFacet(EU_A, "n1")) != found.facet(EndpointFacet(EU_A, "n2"))
+        assert found.outlook.facet(EndpointFacet(EU_A, "n8")) == found.outlook.facet(
+            EndpointFacet(EU_B, "n9")
+        )
+        assert found.outlook.facet(EndpointFacet(EU_A, "n1")) != found.outlook.facet(
+            EndpointFacet(EU_A, "n2")
+        )
 
 
 class TestSticky:
@@ -230,9 +234,13 @@ class TestFamilies:
 
     def test_families_that_make_no_difference_are_not_told_apart(self) -> None:
         plain = pool(service(self.four), HTTP)
-        assert plain.facet(EndpointFacet(families=("ipv6", "ipv4"))) == plain.facet(ANYWHERE) == ANYWHERE
+        assert (
+            plain.outlook.facet(EndpointFacet(families=("ipv6", "ipv4")))
+            == plain.outlook.facet(ANYWHERE)
+            == ANYWHERE
+        )
         both = pool(service(self.four, self.six), HTTP)
-        assert both.facet(EndpointFacet(families=("ipv4", "ipv6"))) == ANYWHERE
+        assert both.outlook.facet(EndpointFacet(families=("ipv4", "ipv6"))) == ANYWHERE
 
 
 def test_weights_beyond_what_fits_are_scaled_down_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:

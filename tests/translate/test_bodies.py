@@ -15,7 +15,7 @@ from pilothouse.model.routing import (
     Rule,
 )
 from pilothouse.model.services import ServiceName, ServiceSpec
-from pilothouse.translate.routes.traffic import request_routes
+from pilothouse.translate.routes.answers import request_routes
 
 from .test_traffic import BLUE, HTTP, resolved, weighed
 

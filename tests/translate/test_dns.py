@@ -7,7 +7,7 @@ from typing import Any
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.extensions.clusters.common.dns.v3.dns_pb2 import DnsLookupFamily
 from pilothouse._pb.envoy.extensions.clusters.dns.v3.dns_cluster_pb2 import DnsCluster
-from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Endpoint, Port, ServiceName, ServiceSpec
 from pilothouse.translate.dns import dns_cluster, hosts_at
 
@@ -60,12 +60,9 @@ def test_a_host_in_two_slices_is_called_once() -> None:
 
 def test_what_cannot_be_called_leaves_the_rest_alone_and_has_a_reason() -> None:
     other = Endpoint("c.example", (("grpc", 9000),))
-    told: list[Omission] = []
-    found = hosts_at(
-        spec(host("a.example", 0), host("b.example", 65536), other, host("d.example")), HTTP, told.append
-    )
-    assert [name for name, *_ in found] == ["d.example"]
-    assert [(omission.what, omission.reason) for omission in told] == [
+    found = hosts_at(spec(host("a.example", 0), host("b.example", 65536), other, host("d.example")), HTTP)
+    assert [name for name, *_ in found.in_service] == ["d.example"]
+    assert [(omission.what, omission.reason) for omission in found.omissions] == [
         ("a.example", Reason.INVALID_PORT),
         ("b.example", Reason.INVALID_PORT),
         ("c.example", Reason.PORT_NAME_MISMATCH),

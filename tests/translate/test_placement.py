@@ -153,7 +153,7 @@ class TestTrafficDistribution:
 
     def test_a_node_without_endpoints_is_as_the_same_zone(self) -> None:
         found = pool(service(*self.spread, placement=SAME_NODE), HTTP)
-        assert found.facet(EndpointFacet(self.here, "n9")) == EndpointFacet(self.here)
+        assert found.outlook.facet(EndpointFacet(self.here, "n9")) == EndpointFacet(self.here)
         expected = [{1, 2}, {3}, {4}, {5}]
         assert (
             by_priority(sent(EndpointFacet(self.here, "n9"), *self.spread, placement=SAME_NODE)) == expected

@@ -19,7 +19,7 @@ from pilothouse.mesh.audience import Address
 from pilothouse.mesh.claims import Claims
 from pilothouse.translate.listeners import egress_listener
 from pilothouse.translate.names import mesh_ports
-from pilothouse.translate.routes.traffic import request_routes
+from pilothouse.translate.routes.answers import request_routes
 
 from ..kubernetes.test_spoilt import DOCUMENTS, ODD, places, read, spoilt
 

@@ -12,14 +12,15 @@ from pilothouse.mesh.audience import EndpointFacet
 from pilothouse.mesh.claims import Resolved
 from pilothouse.mesh.dependencies import Preference
 from pilothouse.model.policy import Policy
-from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.reasons import Reason
 from pilothouse.model.routing import Backend, Match, Route, RouteKind, Rule
 from pilothouse.model.services import Endpoint, Service, State
 from pilothouse.translate.clusters import cluster
 from pilothouse.translate.endpoints.assignments import load_assignment
 from pilothouse.translate.endpoints.pools import pool
-from pilothouse.translate.omissions import report_omissions
-from pilothouse.translate.routes.traffic import request_routes
+from pilothouse.translate.omissions import omissions_of
+from pilothouse.translate.routes.answers import request_routes
+from pilothouse.translate.routes.traffic import requests_at
 
 from .assignments import EU_A, HTTP, LOCAL, NOT_READY, SERVING, address, endpoint, healthy, service
 
@@ -35,7 +36,7 @@ def divided(*endpoints: Endpoint, labels: tuple[str, ...] = ("version",), **plac
 def sent(found: Service, *values: str, fallback: bool = False, node: str = "") -> ClusterLoadAssignment:
     client = EndpointFacet(EU_A, node, (), Preference("version", values, fallback) if values else None)
     behind = pool(found, HTTP)
-    return ClusterLoadAssignment.FromString(load_assignment("c", behind, behind.facet(client)))
+    return ClusterLoadAssignment.FromString(load_assignment("c", behind, behind.outlook.facet(client)))
 
 
 def shown(message: ClusterLoadAssignment) -> set[str]:
@@ -101,9 +102,8 @@ def test_of_a_service_that_is_not_divided_nobody_is_what_is_wanted() -> None:
 
 @pytest.mark.parametrize("found", [divided(*TWO), service(*TWO)])
 def test_endpoints_of_other_subsets_have_a_reason(found: Service) -> None:
-    told: list[Omission] = []
     client = EndpointFacet(preference=Preference("version", ("v2",)))
-    report_omissions(found, Resolved(found.spec, found.spec), client, "", told.append)
+    told = [*omissions_of(found, Resolved(found.spec, found.spec), client, "")]
     others = {"10.0.0.1:8080", "10.0.0.3:8080"} | (
         {"10.0.0.2:8080"} if not found.spec.policy.subset_labels else set()
     )
@@ -113,16 +113,18 @@ def test_endpoints_of_other_subsets_have_a_reason(found: Service) -> None:
 def test_a_route_asks_for_a_subset_and_fails_if_there_are_none() -> None:
     backend = Backend("shop", "p", 80)
     route = Route(RouteKind.HTTP, "shop", "canary", (Rule((Match(),), (backend,), subset=V2),))
-    told: list[Omission] = []
 
     def first(found: Service):
         spec = replace(found.spec, routes=(route,))
-        routes = request_routes(Resolved(spec, spec, backends=(spec,)), HTTP, omit=told.append)
+        resolved = Resolved(spec, spec, backends=(spec,))
+        routes = request_routes(resolved, HTTP)
         assert routes is not None
-        return routes[0]
+        (answer,) = requests_at(resolved, HTTP).answers
+        return routes[0], [one.reason for one in answer.omissions]
 
-    asked = first(divided())
+    asked, told = first(divided())
     assert dict(asked.route.metadata_match.filter_metadata["envoy.lb"]) == {"version": "v2"}
     assert not told
-    assert first(service()).direct_response.status == 500
-    assert [one.reason for one in told] == [Reason.NO_SUCH_BACKEND]
+    asked, told = first(service())
+    assert asked.direct_response.status == 500
+    assert told == [Reason.NO_SUCH_BACKEND]

@@ -18,14 +18,26 @@ from pilothouse.model.routing import (
     Filters,
     HeaderChange,
     Match,
+    Mirror,
     Path,
     PathKind,
+    Redirect,
     Route,
     RouteKind,
     Rule,
 )
 from pilothouse.model.services import Port, Protocol, ServiceName, ServiceSpec
-from pilothouse.translate.routes.traffic import NOWHERE, connection_shares, ranked, request_routes
+from pilothouse.translate.routes.answers import encoded, request_routes
+from pilothouse.translate.routes.traffic import (
+    NOWHERE,
+    Connections,
+    Forwarding,
+    Redirection,
+    Refusal,
+    connections_at,
+    ranked,
+    requests_at,
+)
 
 HTTP = Port("http", 80)
 EXACT, PREFIX = Path(PathKind.EXACT, "/a"), Path(PathKind.PREFIX, "/a")
@@ -99,6 +111,12 @@ def answers(*rules: Rule) -> list[int | str | list[tuple[str, int]]]:
     ]
 
 
+def told(found: Resolved, port: Port = HTTP) -> list[Omission]:
+    """What was decided to be left out of the requests of a port."""
+    decided = requests_at(found, port)
+    return [*decided.in_force.omissions, *(each for answer in decided.answers for each in answer.omissions)]
+
+
 def weighed(backend: Backend, weight: int) -> Backend:
     return backend._replace(weight=weight)
 
@@ -158,7 +176,6 @@ def test_what_is_not_supported_fails_and_is_told() -> None:
 
 
 def test_what_is_left_out_has_a_reason() -> None:
-    said: list[Omission] = []
     rules = (
         Rule(
             backends=(
@@ -169,19 +186,40 @@ def test_what_is_left_out_has_a_reason() -> None:
         Rule(unsupported="the filter X"),
     )
     connections = Route(RouteKind.TCP, "shop", "tcp", (Rule(),), port=80)
-    request_routes(resolved(route(*rules), connections), HTTP, omit=said.append)
-    assert {omission.reason for omission in said} == {
+    assert {omission.reason for omission in told(resolved(route(*rules), connections))} == {
         Reason.NO_SUCH_BACKEND,
         Reason.UNSUPPORTED_RULE,
         Reason.ROUTE_CONFLICT,
     }
 
 
+def test_a_decision_is_in_plain_values_and_has_the_reason_of_what_it_leaves_out() -> None:
+    nobody, never = Backend("shop", "nobody", 80), Backend("shop", "never", 80)
+    copies = Filters(mirrors=(Mirror(GREEN), Mirror(never)))
+    shared = Rule(backends=(weighed(BLUE, 3), nobody), filters=copies)
+    elsewhere = Rule(filters=Filters(redirect=Redirect(host="other.example")))
+    web = resolved(route(shared), route(elsewhere, name="later"))
+    first, second = requests_at(web, HTTP).answers
+    blue, green = (f"outbound|80||{name}.shop.svc.cluster.local" for name in ("blue", "green"))
+    refused, forwarded = first.actions
+    assert isinstance(refused, Refusal)
+    assert (refused.status, refused.share) == (500, (1, 4))
+    assert forwarded == Forwarding(((blue, weighed(BLUE, 3)),), ((green, 1_000_000),), ())
+    assert first.omissions == (
+        Omission(Reason.NO_SUCH_BACKEND, "shop/nobody:80", "there is no Service shop/nobody"),
+        Omission(Reason.NO_SUCH_BACKEND, "shop/never:80", "there is no Service shop/never"),
+    )
+    (redirected,) = second.actions
+    assert isinstance(redirected, Redirection)
+    assert (redirected.port, redirected.hosts[0]) == (80, "web.shop.svc.cluster.local")
+    assert second.omissions == ()
+
+
 class TestConnections:
     TCP = Port("tcp", 5432, Protocol.TCP)
 
     def shares(self, *routes: Route) -> list[tuple[str, int]]:
-        return connection_shares(resolved(*routes, ports=(self.TCP,)), self.TCP)
+        return [*connections_at(resolved(*routes, ports=(self.TCP,)), self.TCP).shares]
 
     def test_go_to_the_own_endpoints_without_a_route(self) -> None:
         assert self.shares() == [("outbound|5432||web.shop.svc.cluster.local", 1)]
@@ -246,14 +284,13 @@ class TestKinds:
         return replace(route(Rule(backends=(backend,)), **fields), kind=kind, name=name or kind.value.lower())
 
     def test_a_grpc_route_comes_before_http_routes_and_these_are_told(self) -> None:
-        told: list[Omission] = []
         routes = (self.of(RouteKind.HTTP, BLUE), self.of(RouteKind.GRPC, GREEN), self.of(RouteKind.TCP, BLUE))
-        found = request_routes(resolved(*routes), HTTP, omit=told.append)
+        found = request_routes(resolved(*routes), HTTP)
         assert found is not None
         assert [one.route.cluster.partition("||")[2] for one in found if one.route.cluster] == [
             "green.shop.svc.cluster.local"
         ]
-        assert told == [
+        assert told(resolved(*routes)) == [
             Omission(
                 Reason.ROUTE_CONFLICT, "HTTPRoute shop/httproute", "GRPCRoute shop/grpcroute has port 80"
             ),
@@ -261,56 +298,54 @@ class TestKinds:
         ]
 
     def test_a_tls_route_comes_before_an_older_tcp_route(self) -> None:
-        told: list[Omission] = []
         routes = (self.of(RouteKind.TCP, BLUE), self.of(RouteKind.TLS, GREEN))
-        shares = connection_shares(resolved(*routes, ports=(self.TLS,)), self.TLS, told.append)
-        assert shares == [("outbound|80||green.shop.svc.cluster.local", 1)]
-        assert [(each.reason, each.what) for each in told] == [
-            (Reason.ROUTE_CONFLICT, "TCPRoute shop/tcproute")
-        ]
+        why = "TLSRoute shop/tlsroute has port 443"
+        assert connections_at(resolved(*routes, ports=(self.TLS,)), self.TLS) == Connections(
+            (("outbound|80||green.shop.svc.cluster.local", 1),),
+            (Omission(Reason.ROUTE_CONFLICT, "TCPRoute shop/tcproute", why),),
+        )
 
     def test_routes_of_one_port_do_not_disturb_those_of_another(self) -> None:
-        told: list[Omission] = []
         other = Port("other", 81)
         routes = (self.of(RouteKind.HTTP, BLUE, port=80), self.of(RouteKind.GRPC, GREEN, port=81))
         both = resolved(*routes, ports=(HTTP, other))
         for port, name in ((HTTP, "blue"), (other, "green")):
-            found = request_routes(both, port, omit=told.append)
+            found = request_routes(both, port)
             assert found is not None
             assert found[0].route.cluster == f"outbound|80||{name}.shop.svc.cluster.local"
-        assert told == []
+            assert told(both, port) == []
 
     def test_a_route_for_all_ports_is_told_where_no_port_is_for_it(self) -> None:
-        told: list[Omission] = []
-        alone = self.of(RouteKind.TCP, BLUE)
-        assert request_routes(resolved(alone), HTTP, omit=told.append) is None
-        assert [each.reason for each in told] == [Reason.ROUTE_CONFLICT]
-        told.clear()
-        mixed = resolved(alone, ports=(HTTP, TestConnections.TCP))
-        assert request_routes(mixed, HTTP, omit=told.append) is None
-        assert told == []
+        alone = resolved(self.of(RouteKind.TCP, BLUE))
+        assert request_routes(alone, HTTP) is None
+        assert [each.reason for each in told(alone)] == [Reason.ROUTE_CONFLICT]
+        mixed = resolved(self.of(RouteKind.TCP, BLUE), ports=(HTTP, TestConnections.TCP))
+        assert request_routes(mixed, HTTP) is None
+        assert told(mixed) == []
 
 
 def test_a_match_that_cannot_be_compared_gives_way_to_those_that_are_the_same_without_it() -> None:
     vague, plain = Match(PREFIX, "GET", unsupported="why"), Match(PREFIX, "GET")
     found = ranked([route(Rule((vague,)), Rule((Match(PREFIX),))), route(Rule((plain,)))])
     assert [one.match for one in found] == [plain, vague, Match(PREFIX)]
-    told: list[Omission] = []
-    answered = request_routes(resolved(route(Rule((vague,), (BLUE,)))), HTTP, omit=told.append)
+    asked = resolved(route(Rule((vague,), (BLUE,))))
+    answered = request_routes(asked, HTTP)
     assert answered is not None
     assert answered[0].direct_response.status == 500
-    assert told == [Omission(Reason.UNSUPPORTED_RULE, "why")]
+    assert told(asked) == [Omission(Reason.UNSUPPORTED_RULE, "why")]
 
 
 def test_routes_that_break_a_rule_of_envoy_fail_alone() -> None:
-    told: list[Omission] = []
     bad = Rule((Match(EXACT),), (BLUE,), filters=Filters(host="a\nb"))
     never = Rule((Match(query=(Field("q" * 2000, "1"),)),), (BLUE,))
-    found = request_routes(resolved(route(bad, never, Rule(backends=(GREEN,)))), HTTP, omit=told.append)
+    asked = resolved(route(bad, never, Rule(backends=(GREEN,))))
+    found = request_routes(asked, HTTP)
     assert found is not None
     assert [one.direct_response.status for one in found] == [500, 0, 404]
-    assert [each.reason for each in told] == [Reason.UNSUPPORTED_RULE] * 2
-    assert "host_rewrite_literal" in told[0].what
+    assert told(asked) == []
+    refused = [each for answer in requests_at(asked, HTTP).answers for each in encoded(answer).omissions]
+    assert [each.reason for each in refused] == [Reason.UNSUPPORTED_RULE] * 2
+    assert "host_rewrite_literal" in refused[0].what
 
 
 def test_what_is_done_to_headers_twice_is_what_both_do_one_after_the_other() -> None:

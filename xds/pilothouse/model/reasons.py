@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
@@ -77,11 +76,3 @@ class Omission(NamedTuple):
     reason: Reason
     what: str
     why: str = ""
-
-
-#: A callback: the code that leaves something out reports it here.
-Omit = Callable[[Omission], None]
-
-
-def unsaid(omission: Omission) -> None:
-    """The callback for callers that do not want to know, which is nearly always."""

@@ -37,7 +37,7 @@ from pilothouse.translate.names import (
     listens_at,
     mesh_ports,
 )
-from pilothouse.translate.omissions import report_omissions
+from pilothouse.translate.omissions import omissions_of
 from pilothouse.translate.proxyless import api_listener, cluster_routes, dialled
 from pilothouse.translate.routes.domains import domain_clusters, domain_hosts
 
@@ -175,7 +175,7 @@ class Catalogue:
         pool = owner.pools[name]
         if scope.dependencies.preferences:
             client = client.of(owner.service.name, scope)
-        return self._assignments.of(name, pool, pool.facet(client))
+        return self._assignments.of(name, pool, pool.outlook.facet(client))
 
     def by_node(self, names: frozenset[str]) -> bool:
         """Whether any load assignment of these names depends on the node that a client runs on."""
@@ -279,8 +279,7 @@ class Catalogue:
                 return tuple(found)
             service, resolved = good.service, good.resolved
         endpoint_facet = client.endpoint_facet.of(service.name, client.scope)
-        asking = endpoint_facet, client.namespace
-        report_omissions(service, resolved, *asking, lambda omission: found.setdefault(omission))
+        found |= dict.fromkeys(omissions_of(service, resolved, endpoint_facet, client.namespace))
         at, everything = client.egress, client.capture is Capture.VIP
         if listens_at(resolved.spec, at.host, at.port, everything):
             found[Omission(Reason.EGRESS_ADDRESS, listener_at(at.host, at.port))] = None

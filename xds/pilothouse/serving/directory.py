@@ -135,7 +135,7 @@ class Directory:
     def _link(self, new: Translated) -> None:
         for cluster in new.clusters:
             self._owners[cluster] = new
-        self.by_node.update(cluster for cluster, pool in new.pools.items() if pool.by_node)
+        self.by_node.update(cluster for cluster, pool in new.pools.items() if pool.outlook.by_node)
         for backend in new.leads_to:
             self._referrers.add(backend, new.service.name)
         self.assignments += len(new.pools)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse._pb.envoy.extensions.clusters.common.dns.v3.dns_pb2 import DnsLookupFamily
 from pilothouse._pb.envoy.extensions.clusters.dns.v3.dns_cluster_pb2 import DnsCluster
-from pilothouse.model.reasons import Omit, unsaid
 from pilothouse.model.services import Port, ServiceSpec
 from pilothouse.translate.clusters import cluster
-from pilothouse.translate.endpoints.members import Member, members
+from pilothouse.translate.endpoints.members import Members, members
 from pilothouse.translate.subsets import by_hostname
 
 
-def hosts_at(spec: ServiceSpec, port: Port, omit: Omit = unsaid) -> list[Member]:
+def hosts_at(spec: ServiceSpec, port: Port) -> Members:
     """The hosts that are called at one port of a service that is called by host name."""
-    return members(spec.hosts or (), port, omit, str)
+    return members(spec.hosts or (), port, str)
 
 
 def dns_cluster(
@@ -35,7 +34,7 @@ def dns_cluster(
     assignment = message.load_assignment
     assignment.cluster_name = message.name
     group = assignment.endpoints.add()
-    for name, number, host, _ in hosts_at(spec, port):
+    for name, number, host, _ in hosts_at(spec, port).in_service:
         endpoint = group.lb_endpoints.add()
         endpoint.load_balancing_weight.value = host.weight
         socket = endpoint.endpoint.address.socket_address

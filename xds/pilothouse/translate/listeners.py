@@ -16,7 +16,7 @@ from pilothouse.translate.clusters import ads
 from pilothouse.translate.connection_manager import connection_manager
 from pilothouse.translate.hashing import hash_connections
 from pilothouse.translate.names import EGRESS, listener_name
-from pilothouse.translate.routes.traffic import connection_shares, hashes
+from pilothouse.translate.routes.traffic import connections_at, hashes
 from pilothouse.translate.subsets import by_hostname
 
 
@@ -51,7 +51,7 @@ def http_filter(name: str) -> Filter:
 def tcp_filters(name: str, resolved: Resolved, port: Port) -> list[Filter]:
     """Connections to a port of a service, whatever is spoken on them, or to the backends of its routes."""
     proxy = TcpProxy(stat_prefix=name)
-    shares = connection_shares(resolved, port)
+    shares = connections_at(resolved, port).shares
     if len(shares) == 1:
         proxy.cluster = shares[0][0]
     for cluster, weight in shares if len(shares) > 1 else ():

@@ -1,74 +1,82 @@
-"""What of a service is left out, and why: the translation once more, with somebody listening."""
+"""What of a service is left out, and why: what was decided, read before it is encoded."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilothouse.mesh.audience import EndpointFacet
 from pilothouse.mesh.claims import Resolved
-from pilothouse.model.reasons import Omission, Omit, Reason
-from pilothouse.model.services import Service, ServiceSpec, State, Transport
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import Port, Service, ServiceSpec, State, Transport
 from pilothouse.translate.dns import hosts_at
-from pilothouse.translate.endpoints.placement import placed
-from pilothouse.translate.endpoints.pools import named, pool
+from pilothouse.translate.endpoints.candidates import candidates
 from pilothouse.translate.names import mesh_ports
-from pilothouse.translate.passthrough import chains, tls_ports
-from pilothouse.translate.routes.traffic import connection_shares, request_routes, viewers
+from pilothouse.translate.passthrough import by_server_name
+from pilothouse.translate.routes.answers import encoded
+from pilothouse.translate.routes.traffic import connections_at, requests_at, viewers
 
 _UNANSWERED = "no endpoint is ready: HTTP requests are answered by 503"
 _CALLED = (State.READY, State.TERMINATING_SERVING)
 
 
-def report_omissions(
-    service: Service, resolved: Resolved, client: EndpointFacet, namespace: str, omit: Omit
-) -> None:
-    """Tell of everything that is left out for a client there, or called later than the rest.
+def omissions_of(
+    service: Service, resolved: Resolved, client: EndpointFacet, namespace: str
+) -> Iterator[Omission]:
+    """All that is left out for a client there, or called later than the rest; some of it more than once.
 
     For one without a namespace, what is left out for any namespace that the routes of a service tell apart.
     """
-    for omission in (*service.left_out, *resolved.omissions):
-        omit(omission)
+    yield from service.left_out
+    yield from resolved.omissions
     for host in sorted(resolved.taken):
-        omit(Omission(Reason.NAME_TAKEN, host))
-    _report_ports(service.spec, omit)
-    _report_emptiness(service, resolved, omit)
-    chains(resolved, omit)
-    _report_unreachable(resolved, omit)
+        yield Omission(Reason.NAME_TAKEN, host)
+    yield from _of_ports(service.spec)
+    yield from _of_emptiness(service, resolved)
+    by_name = by_server_name(resolved)
+    yield from by_name.omissions
+    yield from _of_unreachable(resolved, by_name.port)
     for port in mesh_ports(service.spec) if resolved.own else ():
-        if port.protocol.by_host:
-            for viewer in [namespace] if namespace else ["", *viewers(resolved)]:
-                request_routes(resolved, port, viewer, omit)
-        else:
-            connection_shares(resolved, port, omit)
+        yield from _of_traffic(resolved, port, namespace)
         if resolved.spec.hosts is not None:
-            hosts_at(resolved.spec, port, omit)
-            continue
-        found = pool(service, port, omit, named)
-        facet = found.facet(client)
-        placed(found.allowed(facet, omit), found.placement, facet, omit)
+            yield from hosts_at(resolved.spec, port).omissions
+        else:
+            yield from candidates(service, port).omissions(client)
 
 
-def _report_ports(spec: ServiceSpec, omit: Omit) -> None:
+def _of_ports(spec: ServiceSpec) -> Iterator[Omission]:
     if not spec.ports and not spec.external_name:
-        omit(Omission(Reason.NO_PORTS, str(spec.name)))
+        yield Omission(Reason.NO_PORTS, str(spec.name))
     for port in spec.ports:
         if port.transport is not Transport.TCP:
             transport = port.transport.value
-            omit(Omission(Reason.UNSUPPORTED_TRANSPORT, f"port {port.name or port.number}", transport))
+            yield Omission(Reason.UNSUPPORTED_TRANSPORT, f"port {port.name or port.number}", transport)
 
 
-def _report_emptiness(service: Service, resolved: Resolved, omit: Omit) -> None:
+def _of_emptiness(service: Service, resolved: Resolved) -> Iterator[Omission]:
     """That nobody is there to be called, whoever asks."""
     if not resolved.own or not service.spec.ports or service.spec.routes:
         return  # nobody is called by its name, or others are
     endpoints = resolved.spec.hosts if resolved.spec.hosts is not None else service.endpoints
     if not any(endpoint.weight and endpoint.state in _CALLED for endpoint in endpoints):
-        omit(Omission(Reason.NO_ENDPOINTS, str(service.name), _UNANSWERED))
+        yield Omission(Reason.NO_ENDPOINTS, str(service.name), _UNANSWERED)
 
 
-def _report_unreachable(resolved: Resolved, omit: Omit) -> None:
+def _of_unreachable(resolved: Resolved, by_name: Port | None) -> Iterator[Omission]:
     """Ports that nothing leads to: a name without an address tells apart only HTTP, and TLS of one port."""
     if resolved.answering is None or resolved.spec.vips:
         return
-    by_name = tls_ports(resolved.answering)[:1]
     for port in mesh_ports(resolved.answering):
-        if not port.protocol.by_host and port not in by_name:
-            omit(Omission(Reason.NO_VIRTUAL_IP, f"port {port.name or port.number}", port.protocol.value))
+        if not port.protocol.by_host and port != by_name:
+            yield Omission(Reason.NO_VIRTUAL_IP, f"port {port.name or port.number}", port.protocol.value)
+
+
+def _of_traffic(resolved: Resolved, port: Port, namespace: str) -> Iterator[Omission]:
+    if not port.protocol.by_host:
+        yield from connections_at(resolved, port).omissions
+        return
+    for viewer in [namespace] if namespace else ["", *viewers(resolved)]:
+        found = requests_at(resolved, port, viewer)
+        yield from found.in_force.omissions
+        for answer in found.answers:
+            yield from answer.omissions
+            yield from encoded(answer).omissions  # what Envoy would not take shows in the message only

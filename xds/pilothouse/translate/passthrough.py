@@ -18,8 +18,8 @@ from pilothouse.encoding import wire
 from pilothouse.encoding.resources import checked, packed
 from pilothouse.mesh.claims import Resolved
 from pilothouse.mesh.hostnames import endpoint_forms, host_names
-from pilothouse.model.reasons import Omission, Omit, Reason, unsaid
-from pilothouse.model.services import Port, Protocol, ServiceSpec
+from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.services import Port, Protocol
 from pilothouse.translate.listeners import endpoint_filter, tcp_filters
 from pilothouse.translate.names import EGRESS, cluster_name, mesh_ports
 
@@ -37,19 +37,36 @@ class Chains(NamedTuple):
 NO_CHAINS = Chains(b"", b"")
 
 
-def chains(resolved: Resolved, omit: Omit = unsaid) -> Chains:
-    """A filter chain for the one TLS port that has the names of a service: 443, else the first.
+class ByServerName(NamedTuple):
+    """The TLS port that has the names of a service, if any has; all others go without."""
+
+    port: Port | None
+    omissions: tuple[Omission, ...] = ()
+
+
+def by_server_name(resolved: Resolved) -> ByServerName:
+    """The TLS port that is found by server name: 443, else the first."""
+    answering = resolved.answering
+    ports = mesh_ports(answering) if answering is not None else ()
+    found = sorted(
+        (port for port in ports if port.protocol is Protocol.TLS), key=lambda port: port.number != 443
+    )
+    if not found:
+        return ByServerName(None)
+    why = f"by port {found[0].number}"
+    lost = (f"port {port.name or port.number}" for port in found[1:])
+    return ByServerName(found[0], tuple(Omission(Reason.SERVER_NAME_TAKEN, what, why) for what in lost))
+
+
+def chains(resolved: Resolved) -> Chains:
+    """A filter chain for the one TLS port that has the names of a service.
 
     Of a headless service each endpoint with a host name has one of its own, by its own names.
     """
-    answering = resolved.answering
-    ports = tls_ports(answering) if answering is not None else []
-    if answering is None or not ports:
+    port = by_server_name(resolved).port
+    if port is None:
         return NO_CHAINS
-    for port in ports[1:]:
-        number = ports[0].number
-        omit(Omission(Reason.SERVER_NAME_TAKEN, f"port {port.name or port.number}", f"by port {number}"))
-    return Chains(*(b"".join(_chains(resolved, ports[0], own)) for own in (True, False)))
+    return Chains(*(b"".join(_chains(resolved, port, own)) for own in (True, False)))
 
 
 def tls_inspector() -> ListenerFilter:
@@ -72,9 +89,3 @@ def _chain(name: str, server_names: Iterable[str], filters: Iterable[Filter]) ->
     # None has a trailing dot (RFC 6066, 3).
     chain.filter_chain_match.server_names.extend(name for name in server_names if not name.endswith("."))
     return wire.delimited(_FILTER_CHAINS, checked(chain))
-
-
-def tls_ports(spec: ServiceSpec) -> list[Port]:
-    """The ports that speak TLS, the one first that has the names of the service."""
-    ports = [port for port in mesh_ports(spec) if port.protocol is Protocol.TLS]
-    return sorted(ports, key=lambda port: port.number != 443)

@@ -23,11 +23,12 @@ _LOCALITIES, _POLICY = 2, 4  # ClusterLoadAssignment.endpoints and .policy
 def load_assignment(name: str, pool: Pool, client: EndpointFacet) -> bytes:
     """The encoded message for a client, of which only the pool's facet matters."""
     pieces = [_header(name)]
-    for locality, priority, weight, encoded in placed(pool.allowed(client), pool.placement, client):
+    placement = pool.outlook.placement
+    for locality, priority, weight, encoded in placed(pool.allowed(client), placement, client):
         head = _locality_head(locality, weight or 1, priority)
         pieces += (wire.head(_LOCALITIES, len(head) + len(encoded)), head, encoded)
-    if pool.placement.overprovisioning:
-        pieces.append(_policy(pool.placement.overprovisioning))
+    if placement.overprovisioning:
+        pieces.append(_policy(placement.overprovisioning))
     return b"".join(pieces)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TypeAlias
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
-from pilothouse.model.reasons import Omission, Omit, Reason
+from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Family, State
 from pilothouse.translate.endpoints.members import RANK, Member, written
 
@@ -20,7 +20,30 @@ def present(members: Sequence[Member], ipv6_first: bool) -> tuple[Family, ...]:
     return ("ipv6", "ipv4") if ipv6_first else ("ipv4", "ipv6")
 
 
-def reachable(members: Sequence[Member], families: tuple[Family, ...], omit: Omit) -> Sequence[Member]:
+#: An address and a port, or what runs somewhere and a port of it.
+_Place: TypeAlias = tuple[str, int]
+
+
+class Reachable(NamedTuple):
+    """What a client can call, the members of families that it does not have, and addresses that are outdone.
+
+    An address is outdone if another one of the same workload is in a better state.
+    """
+
+    members: Sequence[Member]
+    of_others: Sequence[Member]
+    outdone: Collection[_Place]
+
+    @property
+    def omissions(self) -> Iterator[Omission]:
+        for address, number, _, _ in self.of_others:
+            yield Omission(Reason.FAMILY, written(address, number))
+        for address, number in sorted(self.outdone):
+            why = "another address of what runs there is in a better state"
+            yield Omission(Reason.DUPLICATE_LOSER, written(address, number), why)
+
+
+def reachable(members: Sequence[Member], families: tuple[Family, ...]) -> Reachable:
     """What a client can call that has these families, the preferred one first.
 
     Two addresses of one workload are one endpoint: as two, it would get twice the requests. If only one of
@@ -32,17 +55,9 @@ def reachable(members: Sequence[Member], families: tuple[Family, ...], omit: Omi
     for member in members:
         if not outdone or (member[0], member[1]) not in outdone:
             found["ipv6" if ":" in member[0] else "ipv4"].append(member)
-    for family in found.keys() - set(families):
-        for address, number, _, _ in found[family]:
-            omit(Omission(Reason.FAMILY, written(address, number)))
-    for address, number in sorted(outdone):
-        why = "another address of what runs there is in a better state"
-        omit(Omission(Reason.DUPLICATE_LOSER, written(address, number), why))
-    return _paired(found[first], found[second[0]]) if second else found[first]
-
-
-#: An address and a port, or what runs somewhere and a port of it.
-_Place: TypeAlias = tuple[str, int]
+    if second:
+        return Reachable(_paired(found[first], found[second[0]]), (), outdone)
+    return Reachable(found[first], found["ipv4" if first == "ipv6" else "ipv6"], ())
 
 
 def _outdone(members: Sequence[Member]) -> Collection[_Place]:

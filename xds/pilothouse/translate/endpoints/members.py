@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pilothouse.model.addresses import canonical_ip, objection
-from pilothouse.model.reasons import Omission, Omit, Reason
+from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Endpoint, Port, State
 
 #: Canonical address, number, what the endpoint says, and its address of the other family or nothing.
@@ -43,39 +43,62 @@ def ip_or_none(address: str) -> str | None:
         return None
 
 
+class Members(NamedTuple):
+    """The endpoints in service at a port, each once; and what is left out.
+
+    `left_out` holds reason, name and endpoint. They become omissions when somebody asks.
+    """
+
+    port: Port
+    in_service: tuple[Member, ...]
+    left_out: list[tuple[Reason, str, Endpoint]]
+
+    @property
+    def omissions(self) -> Iterator[Omission]:
+        for reason, what, endpoint in self.left_out:
+            yield Omission(reason, what, _why(reason, endpoint, self.port))
+
+
 def members(
-    endpoints: Iterable[Endpoint],
-    port: Port,
-    omit: Omit,
-    canonical: Canonical = ip_or_none,
-    sticky: bool = False,
-) -> list[Member]:
-    """The endpoints in service at this port, and if clients stick to them, in maintenance; each once."""
-    found: dict[tuple[str, int], Endpoint] = {}
+    endpoints: Iterable[Endpoint], port: Port, canonical: Canonical = ip_or_none, sticky: bool = False
+) -> Members:
+    """Those in service at this port, and if clients stick to them, in maintenance."""
+    found: dict[tuple[str, int], Member] = {}
+    left_out: list[tuple[Reason, str, Endpoint]] = []
+    ports: tuple[tuple[str, int | None], ...] | None = None
+    number: int | Reason = 0
     for endpoint in endpoints:
         address = canonical(endpoint.address)
         if address is None:
-            omit(Omission(Reason.INVALID_ADDRESS, endpoint.address, _mistake(endpoint.address)))
+            left_out.append((Reason.INVALID_ADDRESS, endpoint.address, endpoint))
             continue
         if endpoint.weight == 0:
-            omit(Omission(Reason.MAINTENANCE, endpoint.address))
+            left_out.append((Reason.MAINTENANCE, endpoint.address, endpoint))
             if not sticky or endpoint.state is State.TERMINATING:
                 continue
             endpoint = replace(endpoint, state=State.MAINTENANCE, weight=1)
-        number = _number(endpoint, port, omit)
-        if number is None:
+        if endpoint.ports != ports:  # most endpoints have the same as the one before
+            ports, number = endpoint.ports, _number(endpoint, port)
+        if not isinstance(number, int):
+            left_out.append((number, endpoint.address, endpoint))
             continue
-        held = found.get((address, number))
-        # Of two in one state, the one that says what runs there: it can be paired with its other address.
-        if held is None or _precedence(endpoint) < _precedence(held):
-            found[address, number] = endpoint
-        if held is not None:
-            omit(Omission(Reason.DUPLICATE_LOSER, written(address, number), "is there twice"))
-    return [(address, number, endpoint, "") for (address, number), endpoint in found.items()]
+        member = address, number, endpoint, ""
+        held = found.setdefault((address, number), member)
+        if held is not member:
+            left_out.append((Reason.DUPLICATE_LOSER, written(address, number), endpoint))
+            # Of two in one state, the one that says what runs there: it can be paired with its other address.
+            found[address, number] = min(held, member, key=_precedence)
+    return Members(port, tuple(found.values()), left_out)
 
 
-def _precedence(endpoint: Endpoint) -> tuple[int, bool]:
-    return RANK[endpoint.state], not endpoint.workload
+def without(members: Iterable[Member], kept: Iterable[Member]) -> Iterator[Member]:
+    """Those of some members that are not among others."""
+    places = {(address, number) for address, number, _, _ in kept}
+    return (member for member in members if (member[0], member[1]) not in places)
+
+
+def _precedence(member: Member) -> tuple[int, bool]:
+    return RANK[member[2].state], not member[2].workload
 
 
 def written(address: str, number: int) -> str:
@@ -83,21 +106,27 @@ def written(address: str, number: int) -> str:
     return f"[{address}]:{number}" if ":" in address else f"{address}:{number}"
 
 
-def _number(endpoint: Endpoint, port: Port, omit: Omit) -> int | None:
-    """The number of a service port at an endpoint, joined by the port's name."""
+def _number(endpoint: Endpoint, port: Port) -> int | Reason:
+    """The number of a service port at an endpoint, joined by the port's name; or why there is none."""
     for name, number in endpoint.ports:
         if name == port.name:
             actual = port.target if number is None else number
-            if actual is not None and 0 < actual < 65536:
-                return actual
-            why = "has no number" if actual is None else f"is {actual}"
-            omit(Omission(Reason.INVALID_PORT, endpoint.address, f"port {port.name!r} {why}"))
-            return None
-    known = f"named {port.name!r}" if port.name else "without a name"
-    why = f"the slice has no TCP port {known}, as the Service's port is"
-    omit(Omission(Reason.PORT_NAME_MISMATCH, endpoint.address, why))
-    return None
+            return actual if actual is not None and 0 < actual < 65536 else Reason.INVALID_PORT
+    return Reason.PORT_NAME_MISMATCH
 
 
-def _mistake(address: str) -> str:
-    return objection(address) or "is not an IP address"
+def _why(reason: Reason, endpoint: Endpoint, port: Port) -> str:
+    match reason:
+        case Reason.INVALID_ADDRESS:
+            return objection(endpoint.address) or "is not an IP address"
+        case Reason.INVALID_PORT:
+            stated = dict(endpoint.ports)[port.name]
+            actual = port.target if stated is None else stated
+            return f"port {port.name!r} {'has no number' if actual is None else f'is {actual}'}"
+        case Reason.PORT_NAME_MISMATCH:
+            known = f"named {port.name!r}" if port.name else "without a name"
+            return f"the slice has no TCP port {known}, as the Service's port is"
+        case Reason.DUPLICATE_LOSER:
+            return "is there twice"
+        case _:
+            return ""

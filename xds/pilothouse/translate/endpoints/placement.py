@@ -6,27 +6,41 @@ where the service says that there is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from pilothouse.mesh.audience import EndpointFacet
-from pilothouse.model.reasons import Omit, Reason, unsaid
+from pilothouse.model.reasons import Reason
 from pilothouse.model.services import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
-from pilothouse.translate.endpoints.pools import COMMON, Group
+from pilothouse.translate.endpoints.groups import COMMON, Kind, Traits
 
 _LAST = 128  # Envoy knows no later priority
 
 R = TypeVar("R", Failover, Distribution)
 
 
+class Encoded(Protocol):
+    """Endpoints of one kind, encoded, and the sum of their weights."""
+
+    @property
+    def locality(self) -> Locality: ...
+
+    @property
+    def traits(self) -> Traits: ...
+
+    @property
+    def encoded(self) -> bytes: ...
+
+    @property
+    def weight(self) -> int: ...
+
+
 #: The endpoints of one locality that have one priority for a client: locality, priority, weight, encoded.
 Placed: TypeAlias = tuple[Locality, int, int, bytes]
 
 
-def placed(
-    groups: Sequence[Group], placement: Placement, client: EndpointFacet, omit: Omit = unsaid
-) -> list[Placed]:
+def placed(groups: Sequence[Encoded], placement: Placement, client: EndpointFacet) -> list[Placed]:
     """These groups as a client gets them, in order; each locality and priority once."""
     if placement is NEAREST and (not groups or groups[0].traits is COMMON):
         at = client.locality
@@ -37,8 +51,28 @@ def placed(
         ]
     distribution = _rule(placement.distribute, client.locality)
     if distribution is not None:
-        return _distributed(groups, distribution, omit)
-    return _merged(zip(groups, _ranks(groups, placement, client, omit), strict=True))
+        return _distributed(groups, distribution)
+    ranks, _ = _ranks([(group.locality, group.traits) for group in groups], placement, client)
+    return _merged(zip(groups, ranks, strict=True))
+
+
+def misplaced(
+    kinds: Sequence[Kind], placement: Placement, client: EndpointFacet
+) -> Iterator[tuple[int, Reason, str]]:
+    """Which of these, by position, a client does not get, or gets for later because of hints, and why."""
+    distribution = _rule(placement.distribute, client.locality)
+    if distribution is not None:
+        for place, (at, _) in enumerate(kinds):
+            if _share(at, distribution) is None:
+                yield place, Reason.DISTRIBUTE, "the client's rule gives its locality no share"
+        return
+    ranks, hinted = _ranks(kinds, placement, client)
+    for place, rank in enumerate(ranks):
+        if rank is None:
+            yield place, Reason.FAILOVER, ""
+    for place, (rank, here) in enumerate(zip(ranks, hinted, strict=True)) if any(hinted) else ():
+        if rank is not None and not here:
+            yield place, Reason.HINT, "is called if those fail that are hinted for the client"
 
 
 def distance(client: Locality, endpoint: Locality) -> int:
@@ -63,11 +97,11 @@ def _contiguous(ranks: Iterable[int]) -> dict[int, int]:
     return {rank: priority for priority, rank in enumerate(sorted(set(ranks)))}
 
 
-def _merged(ranked: Iterable[tuple[Group, int | None]]) -> list[Placed]:
+def _merged(ranked: Iterable[tuple[Encoded, int | None]]) -> list[Placed]:
     """Those that have a rank, joined where locality and priority are the same."""
     found = [(group, rank) for group, rank in ranked if rank is not None]
     priority = _contiguous(rank for _, rank in found)
-    parts: dict[tuple[Locality, int], list[Group]] = {}
+    parts: dict[tuple[Locality, int], list[Encoded]] = {}
     for group, rank in found:
         parts.setdefault((group.locality, min(priority[rank], _LAST)), []).append(group)
     return [
@@ -76,27 +110,25 @@ def _merged(ranked: Iterable[tuple[Group, int | None]]) -> list[Placed]:
     ]
 
 
-def _ranks(
-    groups: Sequence[Group], placement: Placement, client: EndpointFacet, omit: Omit
-) -> list[int | None]:
-    """How late each group is called; None for those that never are."""
+class Ranks(NamedTuple):
+    """How late each kind is called, None for those that never are; and which are hinted, if that counts."""
+
+    ranks: list[int | None]
+    hinted: list[bool]
+
+
+def _ranks(kinds: Sequence[Kind], placement: Placement, client: EndpointFacet) -> Ranks:
     rule = _rule(placement.failover, client.locality)
-    by_place = {at: _failed_over(at, client.locality, rule) for at in {group.locality for group in groups}}
+    by_place = {at: _failed_over(at, client.locality, rule) for at in {at for at, _ in kinds}}
     if placement.prefer is not Prefer.NEAREST:  # sub-zones are not told apart
         by_place = {at: None if rank is None else max(rank - 1, 0) for at, rank in by_place.items()}
-    ranks = [by_place[group.locality] for group in groups]
-    for group, rank in zip(groups, ranks, strict=True) if None in ranks else ():
-        if rank is None:
-            group.tell(Reason.FAILOVER, "", omit)
+    ranks = [by_place[at] for at, _ in kinds]
     if placement.prefer is Prefer.SAME_NODE and client.node:
-        ranks = _preferred(ranks, [group.traits.node == client.node for group in groups])
-    hinted = _hinted(groups, client)
+        ranks = _preferred(ranks, [traits.node == client.node for _, traits in kinds])
+    hinted = _hinted(kinds, client)
     if any(here and rank is not None for here, rank in zip(hinted, ranks, strict=True)):
-        ranks = _preferred(ranks, hinted)
-        for group, rank, here in zip(groups, ranks, hinted, strict=True):
-            if rank is not None and not here:
-                group.tell(Reason.HINT, "is called if those fail that are hinted for the client", omit)
-    return ranks
+        return Ranks(_preferred(ranks, hinted), hinted)
+    return Ranks(ranks, [False for _ in kinds])
 
 
 def _preferred(ranks: Sequence[int | None], first: Sequence[bool]) -> list[int | None]:
@@ -121,23 +153,20 @@ def _failed_over(at: Locality, client: Locality, rule: Failover | None) -> int |
     return None if rule.only else far + len(rule.to)
 
 
-def _hinted(groups: Sequence[Group], client: EndpointFacet) -> list[bool]:
+def _hinted(kinds: Sequence[Kind], client: EndpointFacet) -> list[bool]:
     """Which are hinted for this client: none, unless all ready ones have hints and one is (KEP-3015)."""
-    ready = [group.traits for group in groups if group.traits.ready]
+    ready = [traits for _, traits in kinds if traits.ready]
     node, zone = client.node, client.locality.zone
     if node and all(each.for_nodes for each in ready) and any(node in each.for_nodes for each in ready):
-        return [node in group.traits.for_nodes for group in groups]
+        return [node in traits.for_nodes for _, traits in kinds]
     if zone and all(each.for_zones for each in ready) and any(zone in each.for_zones for each in ready):
-        return [zone in group.traits.for_zones for group in groups]
-    return [False for _ in groups]
+        return [zone in traits.for_zones for _, traits in kinds]
+    return [False for _ in kinds]
 
 
-def _distributed(groups: Sequence[Group], rule: Distribution, omit: Omit) -> list[Placed]:
+def _distributed(groups: Sequence[Encoded], rule: Distribution) -> list[Placed]:
     """All at once, in the shares of a rule; within a share in proportion to the weights."""
     share_of = {group.locality: _share(group.locality, rule) for group in groups}
-    for group in groups:
-        if share_of[group.locality] is None:
-            group.tell(Reason.DISTRIBUTE, "the client's rule gives its locality no share", omit)
     found = _merged((group, None if share_of[group.locality] is None else 0) for group in groups)
     weights: dict[Locality, int] = {}
     for target, share in rule.shares:

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pilothouse.mesh.dependencies import Preference
-from pilothouse.model.reasons import Omission, Omit, Reason, unsaid
 from pilothouse.model.services import State
-from pilothouse.translate.endpoints.members import Member, written
+from pilothouse.translate.endpoints.members import Member
 
 
-def preferred(members: Sequence[Member], wanted: Preference | None, omit: Omit) -> Sequence[Member]:
+def preferred(members: Sequence[Member], wanted: Preference | None) -> Sequence[Member]:
     """Those with the first value that a ready one has; if there is none, all or those that are not ready."""
     if wanted is None:
         return members
     by_value = [_with(wanted.label, value, members) for value in wanted.values]
     ready = next((found for found in by_value if any(_is_ready(member) for member in found)), None)
-    found = ready or (members if wanted.fallback else next(filter(None, by_value), ()))
-    if omit is not unsaid:
-        for member in members:
-            if member not in found:
-                omit(Omission(Reason.SUBSET, written(member[0], member[1]), f"by {wanted.label}"))
-    return found
+    return ready or (members if wanted.fallback else next(filter(None, by_value), ()))
 
 
 def _with(label: str, value: str, members: Sequence[Member]) -> list[Member]:

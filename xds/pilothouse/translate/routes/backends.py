@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from pilothouse.mesh.claims import Resolved, passes
 from pilothouse.model.policy import HashOn
-from pilothouse.model.reasons import Omission, Omit, Reason
+from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import Backend, Labels, Route, Rule
 from pilothouse.model.services import Namespaces, ServiceName, ServiceSpec
 from pilothouse.translate.names import cluster_name, hosts, mesh_ports
@@ -24,23 +25,30 @@ def known_to(spec: ServiceSpec, passed: bool, resolved: Resolved) -> Namespaces:
     return known
 
 
-class Clusters:
-    """The clusters of backends, as clients in a namespace may know them, and of which there are none."""
+class Shares(NamedTuple):
+    """Backends with their clusters, and the weight of those that have none, for these reasons."""
 
-    def __init__(self, resolved: Resolved, viewer: str, omit: Omit) -> None:
+    found: tuple[tuple[str, Backend], ...]
+    lost: int
+    omissions: tuple[Omission, ...]
+
+
+class Mirrored(NamedTuple):
+    """The clusters to which copies go, and how many in a million requests; no copy goes where none is."""
+
+    found: tuple[tuple[str, int], ...]
+    omissions: tuple[Omission, ...]
+
+
+class Clusters:
+    """The clusters of backends, as clients in a namespace may know them, or why there is none."""
+
+    def __init__(self, resolved: Resolved, viewer: str) -> None:
         self._resolved, self._viewer = resolved, viewer
         self._specs: Mapping[ServiceName, ServiceSpec] = {spec.name: spec for spec in resolved.backends}
-        self._omit = omit
 
-    def of(self, route: Route, backend: Backend, subset: Labels = ()) -> str | None:
+    def of(self, route: Route, backend: Backend, subset: Labels = ()) -> str | Omission:
         """The cluster of a backend, if the route may lead to it and it is divided by these labels."""
-        found = self._named(route, backend, subset)
-        if isinstance(found, Omission):
-            self._omit(found)
-            return None
-        return found
-
-    def _named(self, route: Route, backend: Backend, subset: Labels) -> str | Omission:
         if backend.unsupported:
             return Omission(Reason.UNSUPPORTED_RULE, str(backend), backend.unsupported)
         spec = self._specs.get(ServiceName(backend.namespace, backend.name))
@@ -61,17 +69,20 @@ class Clusters:
         why = f"the Service has no TCP port {backend.port}"
         return Omission(Reason.NO_SUCH_BACKEND, str(backend), why)
 
-    def shares(self, route: Route, rule: Rule) -> tuple[list[tuple[str, Backend]], int]:
-        """The clusters of its backends that have any weight, and the weight of those that have no cluster."""
+    def shares(self, route: Route, rule: Rule) -> Shares:
+        """Where the requests of a rule go, by weight."""
         found: list[tuple[str, Backend]] = []
-        lost = 0
+        omissions: list[Omission] = []
         for backend in rule.backends:
-            cluster = self.of(route, backend, rule.subset) if backend.weight else None
-            if cluster is not None:
-                found.append((cluster, backend))
+            if not backend.weight:
+                continue
+            cluster = self.of(route, backend, rule.subset)
+            if isinstance(cluster, Omission):
+                omissions.append(cluster)
             else:
-                lost += backend.weight
-        return found, lost
+                found.append((cluster, backend))
+        lost = sum(backend.weight for backend in rule.backends) - sum(backend.weight for _, backend in found)
+        return Shares(tuple(found), lost, tuple(omissions))
 
     def faults(self, route: Route, rule: Rule) -> list[str]:
         """Why backends that have any weight have no cluster, each thing once, as a client may read it."""
@@ -80,7 +91,7 @@ class Clusters:
     def _faults(self, route: Route, rule: Rule) -> Iterator[str]:
         """Of a backend that clients may not know, or perhaps not once it is there, not even the name."""
         for backend in rule.backends:
-            fault = self._named(route, backend, rule.subset) if backend.weight else None
+            fault = self.of(route, backend, rule.subset) if backend.weight else None
             if not isinstance(fault, Omission):
                 continue
             if fault.reason is Reason.UNSUPPORTED_RULE:
@@ -104,16 +115,16 @@ class Clusters:
         found = (spec.policy.hash_on for spec in specs if spec is not None)
         return dict.fromkeys(hash_on for hash_on in found if hash_on is not None)
 
-    def mirrors(self, route: Route, rule: Rule) -> list[tuple[str, int]]:
-        """The clusters to which copies go, and how many in a million requests; no copy goes where none is."""
-        found = (
+    def mirrored(self, route: Route, rule: Rule) -> Mirrored:
+        """Where copies of the requests of a rule go."""
+        sought = [
             (self.of(route, mirror.backend), mirror.parts_per_million) for mirror in rule.filters.mirrors
+        ]
+        return Mirrored(
+            tuple((cluster, parts) for cluster, parts in sought if not isinstance(cluster, Omission)),
+            tuple(cluster for cluster, _ in sought if isinstance(cluster, Omission)),
         )
-        return [(cluster, parts) for cluster, parts in found if cluster]
 
     def hosts(self) -> list[str]:
         """What the service is asked for by."""
         return [host for host in hosts(self._resolved.spec, True) if host not in self._resolved.taken]
-
-    def unsupported(self, what: str) -> None:
-        self._omit(Omission(Reason.UNSUPPORTED_RULE, what))

@@ -20,7 +20,8 @@ from pilothouse.model.services import Port, ServiceSpec
 from pilothouse.translate.connection_manager import encoded_to_cluster, to_cluster
 from pilothouse.translate.hashing import hash_by
 from pilothouse.translate.names import EGRESS, cluster_name, host_ports, hosts, listener_name
-from pilothouse.translate.routes.traffic import request_routes, viewers
+from pilothouse.translate.routes.answers import request_routes
+from pilothouse.translate.routes.traffic import viewers
 
 # Field numbers: RouteConfiguration.virtual_hosts; VirtualHost.name, .domains, .routes.
 _VIRTUAL_HOSTS, _NAME, _DOMAINS, _ROUTES = 2, 1, 2, 3
