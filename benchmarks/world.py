@@ -12,7 +12,6 @@ def service(number: int, endpoints: int) -> Service:
     name = ServiceName("default", f"cluster-{number:05}")
     spec = ServiceSpec(
         name=name,
-        hostname=f"{name.name}.default.svc.cluster.local",
         ports=(Port("http", 8080),),
         vips=(f"172.16.{number >> 8}.{number & 255}",),
     )

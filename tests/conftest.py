@@ -84,7 +84,7 @@ def make_service() -> Callable[..., Service]:
 
     def make(name: str, *addresses: str, **spec: Any) -> Service:
         namespace, _, plain = name.partition("/")
-        fields = {"ports": (Port("http", 8080),), "hostname": f"{plain}.{namespace}.svc.cluster.local"} | spec
+        fields = {"ports": (Port("http", 8080),)} | spec
         endpoints = tuple(Endpoint(address, (("http", 8080),)) for address in addresses)
         return Service(ServiceSpec(ServiceName(namespace, plain), **fields), endpoints)
 

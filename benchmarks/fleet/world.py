@@ -33,7 +33,6 @@ class World:
         """Write a service, new or not. Its endpoints are other ones than when it was saved before."""
         spec = ServiceSpec(
             name=ServiceName("default", f"service-{number}"),
-            hostname=f"service-{number}.default.svc.cluster.local",
             ports=(Port("http", 8080),),
             vips=(f"172.16.{number >> 8}.{number & 255}",),
         )

@@ -68,8 +68,7 @@ def services(document: Mapping[str, Sequence[str]]) -> list[Service]:
 
 def service(path: str, addresses: Sequence[str]) -> Service:
     namespace, name = path.split("/")
-    hostname = f"{name}.{namespace}.svc.cluster.local"
-    spec = ServiceSpec(ServiceName(namespace, name), hostname, (Port("http", 80),))
+    spec = ServiceSpec(ServiceName(namespace, name), (Port("http", 80),))
     places = [address.rsplit(":", 1) for address in addresses]
     return Service(spec, ordered(Endpoint(host, (("http", int(port)),)) for host, port in places))
 

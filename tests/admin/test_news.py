@@ -10,7 +10,7 @@ from pilothouse.model.services import Endpoint, Port, Service, ServiceName, Serv
 from pilothouse.registry.news import News
 
 NAME = ServiceName("shop", "payments")
-SPEC = ServiceSpec(NAME, "payments.shop.svc.cluster.local", (Port("http", 80),))
+SPEC = ServiceSpec(NAME, (Port("http", 80),))
 
 
 def endpoint(number: int, **fields: object) -> Endpoint:

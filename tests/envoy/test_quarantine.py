@@ -18,7 +18,7 @@ def poisonous(name: str, backend) -> list[Service]:
     """Versions of a service that each break a rule of another kind of resource."""
     out_of_range = Port("tcp", 70_000, Protocol.TCP)
     return [
-        service(name, backend, hostname="line\nbreak"),
+        service(name, backend, cluster_domain="line\nbreak"),
         service(name, backend, ports=(Port("http", 8080), out_of_range), vips=(virtual_ip(),)),
     ]
 

@@ -35,6 +35,6 @@ class Told:
 
 def service(name: str, *backends: Backend, **spec: Any) -> Service:
     """A service in the namespace `shop` with the port 8080, unless `spec` says otherwise."""
-    told = ServiceSpec(ServiceName("shop", name), f"{name}.shop.svc.cluster.local", (Port("http", 8080),))
+    told = ServiceSpec(ServiceName("shop", name), (Port("http", 8080),))
     endpoints = [Endpoint("127.0.0.1", (("http", backend.port),)) for backend in backends]
     return Service(replace(told, **spec), ordered(endpoints))

@@ -48,7 +48,6 @@ def test_a_service_is_its_object_and_its_slices(cluster):
     found = cluster.service(PAYMENTS)
     assert found.spec == ServiceSpec(
         PAYMENTS,
-        "payments.shop.svc.cluster.local",
         ports,
         ("10.0.0.1",),
         created="2026-01-02T03:04:05Z",

@@ -4,7 +4,8 @@ import pytest
 
 from pilothouse.mesh.audience import Address, Admission, Audience, BadNode, Capture, Node, audience
 from pilothouse.mesh.dependencies import Dependencies
-from pilothouse.model.services import Locality, ServiceName, Visibility
+from pilothouse.mesh.visibility import Visibility
+from pilothouse.model.services import Locality, ServiceName
 
 
 def metadata(**said: Any) -> Node:

@@ -8,7 +8,6 @@ from pilothouse.model.services import Port, ServiceName, ServiceSpec
 def spec(name: str, vip: str = "", alias_of: str = "", created: str = "") -> ServiceSpec:
     return ServiceSpec(
         ServiceName("shop", name),
-        f"{name}.shop.svc.cluster.local",
         (Port("http", 80),),
         vips=(vip,) if vip else (),
         external_name=f"{alias_of}.shop.svc.cluster.local" if alias_of else "",
@@ -69,7 +68,7 @@ def test_an_alias_of_itself_leads_nowhere() -> None:
 def test_of_equally_old_services_the_first_by_name_and_then_namespace_has_a_virtual_ip() -> None:
     claims = Claims()
     specs = [
-        ServiceSpec(ServiceName(*name), "x.svc.cluster.local", vips=("10.96.0.1",))
+        ServiceSpec(ServiceName(*name), vips=("10.96.0.1",))
         for name in (("a", "carts"), ("c", "bills"), ("b", "bills"))
     ]
     for each in specs:
@@ -81,8 +80,8 @@ def test_an_alias_that_is_concerned_by_its_name_as_well_passes_on_what_changes()
     """`a.web` is `x/a` by a suffix, unless there is a service `a` in `web`, which it is an alias of."""
 
     def named(namespace: str, name: str, target: str = "") -> ServiceSpec:
-        host, to = f"{name}.{namespace}.svc.cluster.local", f"{target}.svc.cluster.local" if target else ""
-        return ServiceSpec(ServiceName(namespace, name), host, external_name=to, suffixes=(".web",))
+        to = f"{target}.svc.cluster.local" if target else ""
+        return ServiceSpec(ServiceName(namespace, name), external_name=to, suffixes=(".web",))
 
     claims = Claims()
     for each in (named("x", "a", "a.web"), named("x", "b", "a.x")):

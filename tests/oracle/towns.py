@@ -68,11 +68,8 @@ class Draft:
     poisoned: bool = False  # breaks a validation rule, so that the last good version stays in force
 
     def named(self, name: ServiceName) -> Service:
-        # No header may hold a line feed, so no virtual host may.
-        host = _host(name) + "\n" if self.poisoned else _host(name)
         spec = ServiceSpec(
             name,
-            host,
             self.ports,
             self.vips,
             self.headless,
@@ -85,6 +82,8 @@ class Draft:
             hosts=self.hosts,
             suffixes=(".data",),  # which is a namespace, too
             routes=self._routes(name),
+            # No header may hold a line feed, so no virtual host may.
+            cluster_domain="cluster.local\n" if self.poisoned else "cluster.local",
         )
         return Service(spec, self.endpoints)
 

@@ -50,7 +50,7 @@ def _endpoint(address: str, zone: str = "", weight: int = 1, state: State = Stat
 def _payments(*endpoints: Endpoint, **spec: Any) -> Service:
     fields = {"ports": (Port("grpc", 8080, Protocol.GRPC), Port("admin", 9090))} | spec
     name = ServiceName("shop", "payments")
-    return Service(ServiceSpec(name, "payments.shop.svc.cluster.local", **fields), endpoints)
+    return Service(ServiceSpec(name, **fields), endpoints)
 
 
 def _catalogue(*services: Service) -> Catalogue:
@@ -128,9 +128,7 @@ def test_a_single_label_is_a_target_in_its_own_namespace_only() -> None:
 
 def test_a_suffix_is_a_target_as_it_is_a_host_name() -> None:
     suffixes = (".mesh",)
-    namesake = ServiceSpec(
-        ServiceName("mesh", "payments"), "payments.mesh.svc.cluster.local", (Port("x", 8080),)
-    )
+    namesake = ServiceSpec(ServiceName("mesh", "payments"), (Port("x", 8080),))
     services = [_payments(suffixes=suffixes), Service(replace(namesake, suffixes=suffixes))]
 
     def route(catalogue: Catalogue) -> str:

@@ -13,7 +13,7 @@ from pilothouse.registry.damping import FLIPS, HOLD_S, WINDOW_S, Damping
 from pilothouse.registry.merged import Registry
 
 NAME = ServiceName("shop", "payments")
-SPEC = ServiceSpec(NAME, "payments.shop.svc.cluster.local")
+SPEC = ServiceSpec(NAME)
 
 
 def service(flapping: bool | None, steady: bool = True) -> Service:

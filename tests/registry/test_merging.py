@@ -58,13 +58,13 @@ def test_by_default_the_first_source_wins(make_service: Make) -> None:
 
 def test_a_union_has_the_endpoints_of_all_and_the_spec_of_the_first(make_service: Make) -> None:
     registry = two(Union())
-    registry.shard("consul").put(make_service("shop/a", "10.0.0.1", hostname="theirs"))
-    registry.shard("kubernetes").put(make_service("shop/a", "10.0.0.9", hostname="ours"))
-    assert registry.services[NAME].spec.hostname == "ours"
+    registry.shard("consul").put(make_service("shop/a", "10.0.0.1", cluster_domain="theirs"))
+    registry.shard("kubernetes").put(make_service("shop/a", "10.0.0.9", cluster_domain="ours"))
+    assert registry.services[NAME].spec.cluster_domain == "ours"
     assert addresses(registry) == ["10.0.0.1", "10.0.0.9"]
     assert origins(registry) == [(WEST, ["10.0.0.9"]), (EAST, ["10.0.0.1"])]
     registry.shard("kubernetes").remove(NAME)
-    assert registry.services[NAME].spec.hostname == "theirs"
+    assert registry.services[NAME].spec.cluster_domain == "theirs"
 
 
 def test_an_endpoint_that_both_have_is_that_of_the_first(make_service: Make) -> None:
@@ -96,12 +96,12 @@ def test_a_union_has_the_host_names_of_endpoints_and_the_omissions_of_all(make_s
 
 def test_the_next_tier_is_called_while_the_first_has_nothing_to_call(make_service: Make) -> None:
     registry = two(Tiers(["kubernetes"], ["consul"]))
-    ours = make_service("shop/a", "10.0.0.1", hostname="ours")
+    ours = make_service("shop/a", "10.0.0.1", cluster_domain="ours")
     registry.shard("consul").put(make_service("shop/a", "10.0.1.1"))
     registry.shard("kubernetes").put(ours)
     assert origins(registry) == [(WEST, ["10.0.0.1"])]
     registry.shard("kubernetes").put(unready(ours))
-    assert registry.services[NAME].spec.hostname == "ours"
+    assert registry.services[NAME].spec.cluster_domain == "ours"
     assert origins(registry) == [(WEST, []), (EAST, ["10.0.1.1"])]
     assert addresses(registry) == ["10.0.1.1"]
     registry.shard("consul").put(make_service("shop/a"))

@@ -141,7 +141,7 @@ def ads(request: pytest.FixtureRequest, server: Server) -> Any:
 
 
 def service(name: str, *addresses: str) -> Service:
-    spec = ServiceSpec(ServiceName("shop", name), f"{name}.shop.svc.cluster.local", (Port("http", 8080),))
+    spec = ServiceSpec(ServiceName("shop", name), (Port("http", 8080),))
     return Service(spec, tuple(Endpoint(address, (("http", 8080),)) for address in addresses))
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from pilothouse.encoding.types import TYPES, ResourceType
-from pilothouse.mesh.audience import ANYWHERE, Address, Audience, Capture, Dialect, EndpointFacet, Scope
+from pilothouse.mesh.audience import ANYWHERE, Address, Audience, Capture, Dialect, EndpointFacet
 from pilothouse.mesh.dependencies import Dependencies
+from pilothouse.mesh.visibility import Scope
 from pilothouse.model.services import Locality, Port, Protocol, Service, ServiceName
 from pilothouse.serving.changes import Change, affected
 from pilothouse.serving.world import World

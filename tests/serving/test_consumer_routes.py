@@ -10,7 +10,8 @@ from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.encoding.types import ResourceType
-from pilothouse.mesh.audience import Audience, Capture, Dialect, Scope
+from pilothouse.mesh.audience import Audience, Capture, Dialect
+from pilothouse.mesh.visibility import Scope
 from pilothouse.model.routing import Backend, Route, RouteKind, Rule
 from pilothouse.model.services import Port, Service, ServiceName, ServiceSpec
 from pilothouse.serving.changes import affected
@@ -18,8 +19,7 @@ from pilothouse.serving.world import World
 
 
 def service(name: str, **fields: Any) -> Service:
-    host = f"{name}.shop.svc.cluster.local"
-    return Service(ServiceSpec(ServiceName("shop", name), host, (Port("http", 80),), **fields))
+    return Service(ServiceSpec(ServiceName("shop", name), (Port("http", 80),), **fields))
 
 
 def leads_to(town: Any, namespace: str, configuration: str) -> str:

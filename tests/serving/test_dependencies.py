@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.mesh.audience import Scope
 from pilothouse.mesh.dependencies import Dependencies, Domain, Preference, dependencies
+from pilothouse.mesh.visibility import Scope
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import SYSTEM_CA, Port, Service, ServiceName, ServiceSpec
 
@@ -136,7 +136,7 @@ def test_of_a_service_some_endpoints_may_be_wanted_and_not_others_beside() -> No
 def test_a_service_that_is_declared_and_not_there_is_told(town: Any) -> None:
     scope = Scope(read("shop/payments", "shop/carts", "data/*"))
     name = ServiceName("shop", "carts")
-    town.put(Service(ServiceSpec(name, "carts.shop.svc.cluster.local", (Port("http", 80),))))
+    town.put(Service(ServiceSpec(name, (Port("http", 80),))))
     missing = Omission(Reason.DECLARED_BUT_UNKNOWN, "shop/payments")
     assert town.catalogue.unknown_dependencies(scope) == (missing,)
     assert town.catalogue.unknown_dependencies(Scope()) == ()
@@ -145,8 +145,7 @@ def test_a_service_that_is_declared_and_not_there_is_told(town: Any) -> None:
 
 def test_excluded_services_are_nowhere(town: Any) -> None:
     for namespace, plain in (("shop", "payments"), ("data", "ledger"), ("data", "legacy-1")):
-        host = f"{plain}.{namespace}.svc.cluster.local"
-        town.put(Service(ServiceSpec(ServiceName(namespace, plain), host, (Port("http", 80),))))
+        town.put(Service(ServiceSpec(ServiceName(namespace, plain), (Port("http", 80),))))
     clusters = town.catalogue.clusters(Scope(read("*", "!data/legacy-*"))).resources.keys()
     assert {name.rpartition("|")[2].partition(".")[0] for name in clusters} == {"payments", "ledger"}
 

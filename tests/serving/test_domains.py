@@ -13,10 +13,11 @@ from pilothouse._pb.envoy.extensions.clusters.dns.v3.dns_cluster_pb2 import DnsC
 from pilothouse._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import TYPES
-from pilothouse.mesh.audience import ANYWHERE, Audience, Capture, Scope
+from pilothouse.mesh.audience import ANYWHERE, Audience, Capture
 from pilothouse.mesh.dependencies import Dependencies, Domain
+from pilothouse.mesh.visibility import Scope
 from pilothouse.model.routing import Backend, Filters, HeaderChange, Route, RouteKind, Rule
-from pilothouse.model.services import Port, Service, ServiceName, ServiceSpec
+from pilothouse.model.services import Family, Port, Protocol, Service, ServiceName, ServiceSpec
 from pilothouse.serving.world import World
 
 from .test_pod_names import opened_hosts
@@ -28,8 +29,8 @@ def scope(*domains: Domain, namespace: str = "shop", services: Any = None) -> Sc
     return Scope(Dependencies(services, domains=frozenset(domains)), namespace)
 
 
-def service(hostname: str, name: ServiceName) -> Service:
-    return Service(ServiceSpec(name, hostname, (Port("http", 80),)))
+def service(name: ServiceName) -> Service:
+    return Service(ServiceSpec(name, (Port("http", 80),)))
 
 
 def opened(resource: Resource) -> Cluster:
@@ -107,7 +108,7 @@ def test_a_name_that_a_service_has_is_the_service_s_while_it_is_there(town: Any,
     seen = scope(Domain(host, 80))
     name, cluster = ServiceName("shop", "payments"), "outbound|80||payments.shop.svc.cluster.local"
     assert routed(town, seen)[host] == f"outbound|80||{host}"
-    town.put(service("payments.shop.svc.cluster.local", name))
+    town.put(service(name))
     assert routed(town, seen)[host] == cluster
     assert opened(town.catalogue.cluster(seen, cluster)).type == Cluster.EDS
     assert routed(town, scope(Domain(host, 80), services=frozenset()))[host] == f"outbound|80||{host}"
@@ -120,5 +121,44 @@ def test_a_header_that_is_called_like_a_domain_does_not_hide_it(town: Any) -> No
     rule = Rule(backends=(Backend("shop", "web", 80),), filters=Filters(request=change))
     route = Route(RouteKind.HTTP, "shop", "r", (rule,))
     name = ServiceName("shop", "web")
-    town.put(Service(ServiceSpec(name, "web.shop.svc.cluster.local", (Port("http", 80),), routes=(route,))))
+    town.put(Service(ServiceSpec(name, (Port("http", 80),), routes=(route,))))
     assert routed(town, scope(Domain("api.example.com", 443, "/ca.pem")))["api.example.com"] == API
+
+
+@pytest.mark.parametrize(
+    ("host", "namespace", "hidden"),
+    [
+        ("db.shop", "data", True),
+        ("db.web", "shop", True),  # by a suffix, in its own namespace
+        ("db.web", "data", False),
+        ("db-0.db.shop", "data", True),
+        ("db-0.db.web", "shop", True),
+        ("db-9.db.shop", "shop", False),  # more specific than the answer for all that are not there
+        ("192.0.3.7", "data", True),
+        ("only-tcp.shop", "shop", False),  # nobody else has this Host header
+    ],
+)
+def test_each_name_of_a_service_and_its_endpoints_is_its_own(
+    town: Any, host: str, namespace: str, hidden: bool
+) -> None:
+    db = ServiceSpec(
+        ServiceName("shop", "db"),
+        (Port("http", 80),),
+        ("192.0.3.7",),
+        headless=True,
+        hostnames=("db-0",),
+        suffixes=(".web",),
+    )
+    tcp = ServiceSpec(ServiceName("shop", "only-tcp"), (Port("tcp", 80, Protocol.TCP),))
+    town.put(Service(db), Service(tcp))
+    cluster = routed(town, scope(Domain(host, 80), namespace=namespace))[host]
+    assert (cluster != f"outbound|80||{host}") is hidden
+
+
+def test_a_virtual_ip_that_a_sidecar_cannot_call_hides_no_domain(town: Any) -> None:
+    town.put(Service(ServiceSpec(ServiceName("shop", "db"), (Port("http", 80),), ("192.0.3.7",))))
+    seen = scope(Domain("192.0.3.7", 80))
+    expected: dict[Family, str] = {"ipv4": "db.shop.svc.cluster.local", "ipv6": "192.0.3.7"}
+    for family, host in expected.items():
+        found = town.catalogue.routes(seen, Capture.PROXY, frozenset({family})).resources["egress"]
+        assert opened_hosts(found)["192.0.3.7"].routes[0].route.cluster == f"outbound|80||{host}"

@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from pilothouse.mesh.audience import EGRESS, Capture, Scope
+from pilothouse.mesh.audience import EGRESS, Capture
 from pilothouse.mesh.dependencies import Dependencies, Domain
+from pilothouse.mesh.visibility import Scope
 from pilothouse.model.services import Port, Protocol, Service, ServiceName, ServiceSpec
 from pilothouse.serving.catalogue import Catalogue
 
@@ -28,8 +29,14 @@ def services(draw: Any) -> list[Service]:
     found = []
     for name in names:
         pods = draw(st.sets(st.sampled_from(WORDS), max_size=2))
-        host = f"{name.name}.{name.namespace}.svc.local"
-        spec = ServiceSpec(name, host, PORTS, headless=True, hostnames=tuple(sorted(pods)), suffixes=suffixes)
+        spec = ServiceSpec(
+            name,
+            PORTS,
+            headless=True,
+            hostnames=tuple(sorted(pods)),
+            suffixes=suffixes,
+            cluster_domain="local",
+        )
         found.append(Service(spec))
     return found
 

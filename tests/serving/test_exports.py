@@ -10,8 +10,9 @@ from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.encoding.types import TYPES, ResourceType
-from pilothouse.mesh.audience import ANYWHERE, Address, Audience, Capture, Dialect, Scope
+from pilothouse.mesh.audience import ANYWHERE, Address, Audience, Capture, Dialect
 from pilothouse.mesh.dependencies import Dependencies
+from pilothouse.mesh.visibility import Scope
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import Backend, Route, RouteKind, Rule
 from pilothouse.model.services import Locality, Port, Protocol, Service, ServiceName

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from pilothouse.encoding.types import ResourceType
-from pilothouse.mesh.audience import ANYWHERE, Capture, Dialect, Scope
+from pilothouse.mesh.audience import ANYWHERE, Capture, Dialect
 from pilothouse.mesh.claims import Claims
 from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.mesh.external import external
+from pilothouse.mesh.visibility import Scope
 from pilothouse.model.addresses import is_public
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
@@ -22,8 +23,7 @@ CLUSTER = "outbound|80||partner.shop.svc.cluster.local"
 
 def partner(target: str, *ports: Port) -> ServiceSpec:
     name = ServiceName("shop", "partner")
-    host = "partner.shop.svc.cluster.local"
-    return ServiceSpec(name, host, ports or (Port("http", 80),), external_name=target)
+    return ServiceSpec(name, ports or (Port("http", 80),), external_name=target)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_what_is_not_called_has_a_reason(town: Any, target: str, reason: Reason)
 def test_an_operator_can_refuse_all_but_aliases() -> None:
     claims = Claims(external_names=False)
     outside, name = partner("example.com"), ServiceName("data", "store")
-    known = ServiceSpec(name, "store.data.svc.cluster.local", (Port("http", 80),))
+    known = ServiceSpec(name, (Port("http", 80),))
     claims.stake(known)
     assert claims.resolve(outside).answering is None
     assert [omission.reason for omission in claims.resolve(outside).omissions] == [Reason.REFUSED_NAME]
@@ -88,7 +88,7 @@ def test_an_operator_can_refuse_all_but_aliases() -> None:
 
 def test_without_ports_there_is_nothing_to_call() -> None:
     name = ServiceName("shop", "partner")
-    spec = ServiceSpec(name, "partner.shop.svc.cluster.local", external_name="example.com")
+    spec = ServiceSpec(name, external_name="example.com")
     assert external(spec) == Omission(Reason.NO_PORTS, "shop/partner")
 
 
@@ -110,7 +110,6 @@ def test_an_external_name_has_a_cluster_of_its_own_and_no_load_assignment(town: 
 def test_an_alias_of_an_external_name_leads_there(town: Any) -> None:
     alias = ServiceSpec(
         ServiceName("front", "out"),
-        "out.front.svc.cluster.local",
         external_name="partner.shop.svc.cluster.local",
     )
     town.put(Service(partner("example.com")), Service(alias))
@@ -120,7 +119,7 @@ def test_an_alias_of_an_external_name_leads_there(town: Any) -> None:
 
 def test_a_service_takes_the_place_of_an_external_name(town: Any) -> None:
     town.put(Service(partner("example.com")))
-    spec = ServiceSpec(ServiceName("shop", "partner"), "partner.shop.svc.cluster.local", (Port("http", 80),))
+    spec = ServiceSpec(ServiceName("shop", "partner"), (Port("http", 80),))
     town.put(Service(spec, (Endpoint("10.0.0.1", (("http", 80),)),)))
     assert town.catalogue.load_assignment(Scope(), ANYWHERE, CLUSTER) is not None
 

@@ -10,8 +10,9 @@ from google.protobuf.any_pb2 import Any as Packed
 
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.encoding.types import ResourceType
-from pilothouse.mesh.audience import ANYWHERE, Audience, Capture, Dialect, Scope
+from pilothouse.mesh.audience import ANYWHERE, Audience, Capture, Dialect
 from pilothouse.mesh.dependencies import Dependencies
+from pilothouse.mesh.visibility import Scope
 from pilothouse.model.reasons import Reason
 from pilothouse.model.routing import Backend, Filters, Mirror, Route, RouteKind, Rule
 from pilothouse.model.services import Service, ServiceName

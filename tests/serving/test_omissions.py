@@ -26,7 +26,7 @@ ONE = Endpoint("10.0.0.1", (("http", 8080),))
 
 
 def service(*endpoints: Endpoint, ports: tuple[Port, ...] = (HTTP,)) -> Service:
-    spec = ServiceSpec(ServiceName("shop", "payments"), "payments.shop.svc.cluster.local", ports)
+    spec = ServiceSpec(ServiceName("shop", "payments"), ports)
     return Service(spec, (ONE, *endpoints))
 
 
@@ -74,9 +74,7 @@ def test_a_port_that_nothing_leads_to_has_a_reason(town: Any) -> None:
     endpoint = replace(ONE, ports=(("http", 8080), ("sql", 5432)))
     without = replace(service(ports=(HTTP, sql)), endpoints=(endpoint,))
     with_address = replace(without, spec=replace(without.spec, vips=("10.96.0.1",)))
-    alias = Service(
-        ServiceSpec(ServiceName("shop", "a"), "a.shop.svc.cluster.local", external_name=without.spec.hostname)
-    )
+    alias = Service(ServiceSpec(ServiceName("shop", "a"), external_name=without.spec.hostname))
     elsewhere = replace(without, spec=replace(without.spec, external_name="example.com"), endpoints=())
     town.put(without)
     assert town.catalogue.omissions(without) == (reason,)
@@ -119,7 +117,7 @@ def test_a_name_that_is_another_service_has_a_reason(town: Any) -> None:
     mine = Service(replace(service().spec, suffixes=(".mesh",)), (ONE,))
     town.put(mine)
     assert town.catalogue.omissions(mine) == ()
-    town.put(Service(replace(mine.spec, name=ServiceName("mesh", "payments"), hostname="payments.mesh.svc")))
+    town.put(Service(replace(mine.spec, name=ServiceName("mesh", "payments"))))
     assert town.catalogue.omissions(mine) == (Omission(Reason.NAME_TAKEN, "payments.mesh"),)
 
 

@@ -12,7 +12,8 @@ from google.protobuf.any_pb2 import Any as Packed
 from pilothouse._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost
 from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.encoding.resources import Resource
-from pilothouse.mesh.audience import Capture, Scope
+from pilothouse.mesh.audience import Capture
+from pilothouse.mesh.visibility import Scope
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
 
 HTTP = Port("http", 80)
@@ -21,7 +22,6 @@ HTTP = Port("http", 80)
 def service(namespace: str, name: str, *pods: str) -> Service:
     spec = ServiceSpec(
         ServiceName(namespace, name),
-        f"{name}.{namespace}.svc.cluster.local",
         (HTTP,),
         headless=bool(pods),
         hostnames=pods,

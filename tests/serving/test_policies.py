@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from pilothouse.encoding.types import ResourceType
-from pilothouse.mesh.audience import EGRESS, Capture, Scope
+from pilothouse.mesh.audience import EGRESS, Capture
+from pilothouse.mesh.visibility import Scope
 from pilothouse.model.policy import CLIENT, Balance, Policy
 from pilothouse.model.routing import Backend, Match, Route, RouteKind, Rule
 from pilothouse.model.services import Service

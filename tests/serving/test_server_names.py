@@ -12,7 +12,8 @@ from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from pilothouse._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import ResourceType
-from pilothouse.mesh.audience import EGRESS, Capture, Dialect, Scope
+from pilothouse.mesh.audience import EGRESS, Capture, Dialect
+from pilothouse.mesh.visibility import Scope
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Port, Protocol, Service, ServiceName, ServiceSpec
 from pilothouse.serving.changes import affected
@@ -21,9 +22,7 @@ HTTPS = Port("https", 443, Protocol.TLS)
 
 
 def service(name: str, *ports: Port, target: str = "") -> Service:
-    spec = ServiceSpec(
-        ServiceName("shop", name), f"{name}.shop.svc.cluster.local", ports, external_name=target
-    )
+    spec = ServiceSpec(ServiceName("shop", name), ports, external_name=target)
     return Service(spec)
 
 
@@ -86,7 +85,7 @@ def test_the_names_of_an_alias_lead_to_its_target(town: Any) -> None:
 
 def test_an_endpoint_of_a_headless_service_has_server_names_of_its_own(town: Any) -> None:
     spec = replace(service("db", HTTPS).spec, headless=True, hostnames=("db-0",))
-    namesake = ServiceSpec(ServiceName("db", "db-0"), "db-0.db.svc.cluster.local", (HTTPS,))
+    namesake = ServiceSpec(ServiceName("db", "db-0"), (HTTPS,))
     town.put(Service(spec))
     full = "db-0.db.shop.svc.cluster.local"
     of_pod = {f"db-0.{form}": f"{full}:443" for form in ("db", "db.shop", "db.shop.svc")}

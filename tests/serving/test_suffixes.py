@@ -22,7 +22,6 @@ SUFFIXES = (".mesh", ".service.test")
 def service(namespace: str, name: str, *pods: str) -> Service:
     spec = ServiceSpec(
         ServiceName(namespace, name),
-        f"{name}.{namespace}.svc.cluster.local",
         (Port("http", 80),),
         headless=bool(pods),
         hostnames=pods,

@@ -66,9 +66,7 @@ class PolledBackend:
         return PolledSource(self._answer, every_s=0.01)
 
     def declare(self, name: str, *addresses: str) -> None:
-        spec = ServiceSpec(
-            ServiceName("shop", name), f"{name}.shop.svc.cluster.local", (Port("http", 80, target=8080),)
-        )
+        spec = ServiceSpec(ServiceName("shop", name), (Port("http", 80, target=8080),))
         endpoints = ordered(Endpoint(address, (("http", 8080),)) for address in addresses)
         self._services[spec.name] = Service(spec, endpoints)
         self._revision += 1

@@ -63,9 +63,8 @@ async def test_what_was_marked_before_waits_for_what_is_marked_together():
 
 
 def service(name, *addresses, **spec):
-    hostname = f"{name}.shop.svc.cluster.local"
     return Service(
-        ServiceSpec(ServiceName("shop", name), hostname, (Port("http", 80),), **spec),
+        ServiceSpec(ServiceName("shop", name), (Port("http", 80),), **spec),
         tuple(Endpoint(address, (("http", 80),)) for address in addresses),
     )
 

@@ -44,7 +44,7 @@ def endpoint(last: int, at: Locality = EU_A, node: str = "", state: State = READ
 
 
 def service(*endpoints: Endpoint, placement: Placement = NEAREST) -> Service:
-    spec = ServiceSpec(ServiceName("shop", "p"), "p.shop.svc.cluster.local", (HTTP,), placement=placement)
+    spec = ServiceSpec(ServiceName("shop", "p"), (HTTP,), placement=placement)
     return Service(spec, ordered(endpoints))
 
 

@@ -103,9 +103,7 @@ def test_a_reason_of_any_length_is_cut_to_two_hundred_characters(much: str) -> N
 def test_a_client_is_told_no_name_of_a_backend_that_it_may_not_know(
     backend: Backend, viewer: str, named: bool
 ) -> None:
-    vault = ServiceSpec(
-        ServiceName("bank", "vault"), "vault.bank.svc", (HTTP,), exported_to=frozenset({"bank"})
-    )
+    vault = ServiceSpec(ServiceName("bank", "vault"), (HTTP,), exported_to=frozenset({"bank"}))
     said = bodies(Rule(backends=(backend,)), viewer=viewer, backends=(vault,))[0]
     assert said.startswith(NO_BACKEND)
     assert (backend.name in said) is named

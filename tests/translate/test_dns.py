@@ -16,8 +16,7 @@ HTTP = Port("http", 80, target=8080)
 
 def spec(*hosts: Endpoint, headless: bool = False) -> ServiceSpec:
     name = ServiceName("shop", "legacy")
-    host = "legacy.shop.svc.cluster.local"
-    return ServiceSpec(name, host, (HTTP,), headless=headless, hosts=hosts)
+    return ServiceSpec(name, (HTTP,), headless=headless, hosts=hosts)
 
 
 def host(name: str, port: int | None = 9090, **fields: Any) -> Endpoint:

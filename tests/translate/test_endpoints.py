@@ -33,7 +33,7 @@ def endpoint(
 
 
 def sent(*endpoints: Endpoint, client: Locality = NOWHERE, port: Port = HTTP) -> ClusterLoadAssignment:
-    service = Service(ServiceSpec(ServiceName("shop", "payments"), "p.shop.svc", (port,)), ordered(endpoints))
+    service = Service(ServiceSpec(ServiceName("shop", "payments"), (port,)), ordered(endpoints))
     message = ClusterLoadAssignment.FromString(
         load_assignment("cluster", pool(service, port), EndpointFacet(client))
     )

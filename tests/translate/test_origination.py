@@ -24,7 +24,7 @@ TLS = UpstreamTls(ca="/ca.pem")
 HTTPS = Port("https", 443, Protocol.HTTPS, tls=TLS)
 WSS = Port("chat", 8443, Protocol.HTTP, tls=TLS)
 DB = Port("tls", 5432, Protocol.TCP, tls=TLS)
-SPEC = ServiceSpec(ServiceName("shop", "p"), "p.shop.svc.cluster.local", (HTTPS, WSS, DB), ("10.96.0.1",))
+SPEC = ServiceSpec(ServiceName("shop", "p"), (HTTPS, WSS, DB), ("10.96.0.1",))
 
 
 def made(port: Port, **spec: Any) -> Cluster:

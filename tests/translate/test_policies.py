@@ -29,7 +29,7 @@ from pilothouse.translate.hashing import hash_by
 from pilothouse.translate.listeners import vip_listener
 
 HTTP, GRPC, TCP = Port("http", 80), Port("grpc", 90, Protocol.GRPC), Port("db", 5432, Protocol.TCP)
-SPEC = ServiceSpec(ServiceName("shop", "p"), "p.shop.svc.cluster.local", (HTTP, GRPC, TCP))
+SPEC = ServiceSpec(ServiceName("shop", "p"), (HTTP, GRPC, TCP))
 
 
 def alone(policy: Policy) -> Resolved:

@@ -51,8 +51,7 @@ def route(*rules: Rule, name: str = "web", created: str = "", **fields: Any) -> 
 
 
 def spec(name: str, *ports: Port, **fields: Any) -> ServiceSpec:
-    host = f"{name}.shop.svc.cluster.local"
-    return ServiceSpec(ServiceName("shop", name), host, ports or (HTTP,), **fields)
+    return ServiceSpec(ServiceName("shop", name), ports or (HTTP,), **fields)
 
 
 def resolved(*routes: Route, ports: tuple[Port, ...] = (HTTP,)) -> Resolved:

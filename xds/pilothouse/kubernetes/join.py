@@ -221,7 +221,6 @@ class Cluster:
             exported_to = exported_to if declared.exports else namespace.exported_to
         return ServiceSpec(
             name=declared.service,
-            hostname=f"{declared.name}.{declared.namespace}.svc.{self._domain}",
             ports=ports,
             vips=self._vips(declared),
             headless=declared.headless,
@@ -229,6 +228,7 @@ class Cluster:
             created=declared.created,
             exported_to=exported_to,
             suffixes=self._served.suffixes,
+            cluster_domain=self._domain,
             placement=declared.placement,
             policy=declared.policy,
         )

@@ -1,1 +1,1 @@
-"""Who asks, and what it may know: audience, identity, names, claims, dependencies. Pure."""
+"""Who asks, what it may know and by which names: audience, identity, visibility, names, claims. Pure."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple, get_args
 
 from pilothouse.mesh.dependencies import EVERYTHING, Dependencies, Preference, dependencies
-from pilothouse.model.services import NOWHERE, Family, Locality, Referrer, ServiceName, Visibility
+from pilothouse.mesh.visibility import Scope
+from pilothouse.model.services import NOWHERE, Family, Locality, ServiceName
 from pilothouse.structures.cache import interned
 
 METADATA = "node.metadata.pilothouse"
@@ -73,58 +74,6 @@ class Node:
     locality: Locality = NOWHERE
     metadata: Mapping[str, object] = field(default_factory=dict)
     user_agent: str = ""
-
-
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class Scope:
-    """Which services may be seen, and from which namespace: its short names are its own.
-
-    Without a namespace, what is exported to some is not seen. `outside` is the same scope without one,
-    which it shares with those of other namespaces.
-    """
-
-    dependencies: Dependencies = EVERYTHING
-    namespace: str = ""
-    _outside: Scope | None = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        outside = interned(Scope(self.dependencies)) if self.namespace else None
-        object.__setattr__(self, "_outside", outside)
-
-    @property
-    def outside(self) -> Scope:
-        return self._outside or self
-
-    def sees(self, visibility: Visibility) -> bool:
-        return self.may_see(visibility) and self.wants(visibility.name)
-
-    def reaches_through(self, visibility: Visibility, referrers: Iterable[Referrer]) -> bool:
-        """Whether a service is reached by the names of others, which lead to it.
-
-        What is not exported to this namespace is reached if it answers for a service that is seen, or if a
-        route leads there that may.
-        """
-        return any(
-            self.sees(one.called)
-            and self.answered(one)
-            and (self.may_see(visibility) or visibility.name == one.answers.name or self._passed(one))
-            for one in referrers
-        )
-
-    def _passed(self, one: Referrer) -> bool:
-        return one.passes is None or self.namespace in one.passes
-
-    def answered(self, one: Referrer) -> bool:
-        """Whether what answers for a service that is seen may do so: an alias can lead to what is not."""
-        return self.may_see(one.answers) or one.answers.beside(one.called)
-
-    def may_see(self, visibility: Visibility) -> bool:
-        """Whether a service is exported to this namespace, be it a dependency or not."""
-        return visibility.namespaces is None or self.namespace in visibility.namespaces
-
-    def wants(self, name: ServiceName) -> bool:
-        """Whether a service is a dependency, be it exported or not."""
-        return self.dependencies.want(name)
 
 
 class EndpointFacet(NamedTuple):

@@ -6,17 +6,16 @@ domain, which Envoy refuses together with everything beside them. The older serv
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass, field, replace
 
 from pilothouse.mesh.external import external
-from pilothouse.mesh.hostnames import contested
+from pilothouse.mesh.names import Names, contested
+from pilothouse.mesh.visibility import Scope, Visibility, passed_on
 from pilothouse.model.reasons import Omission, Reason
-from pilothouse.model.routing import Backend, Route
-from pilothouse.model.services import Namespaces, ServiceName, ServiceSpec
+from pilothouse.model.services import ServiceName, ServiceSpec
 from pilothouse.structures.index import Index
-
-_NOBODY: frozenset[str] = frozenset()
 
 #: So many aliases may lead from one to the next; resolvers of DNS follow no more either.
 LONGEST_CHAIN = 16
@@ -42,6 +41,29 @@ class Resolved:
     def own(self) -> bool:
         """Whether the service answers itself."""
         return self.answering is not None and self.answering.name == self.spec.name
+
+    @property
+    def called(self) -> Visibility:
+        """The service as it is called."""
+        return Visibility.of(self.spec)
+
+    @property
+    def answers(self) -> Visibility:
+        """What answers then, if anything may: the service itself, unless it is an alias."""
+        return Visibility.of(self.answering or self.spec)
+
+    def may_answer(self, scope: Scope) -> bool:
+        """Whether what answers for the service may do so in a scope that sees it."""
+        return self.own or scope.answered(self.called, self.answers)
+
+    def can_be_called(self, scope: Scope) -> bool:
+        """Whether clients in a scope can call the service by its names."""
+        return scope.sees(self.called) and self.may_answer(scope)
+
+    @property
+    def names(self) -> Names:
+        """By which host names it is called. Its endpoints have some while it answers itself."""
+        return Names(self.spec, self.taken, self.spec.hostnames if self.own else ())
 
 
 class Claims:
@@ -119,6 +141,10 @@ class Claims:
         self._specs.pop(spec.name, None)
         return touched
 
+    def claiming(self, vip: str) -> Collection[ServiceName]:
+        """The services with this virtual IP, of which one has it."""
+        return self._by_vip.at(vip)
+
     def _owner(self, vip: str, candidate: ServiceSpec) -> ServiceName:
         others = (self._specs[name] for name in self._by_vip.at(vip) if name != candidate.name)
         # A service without a creation time (a hand-written file) gives way to one that has it.
@@ -172,26 +198,3 @@ def _age(spec: ServiceSpec) -> tuple[bool, str, str, str]:
 def leads_to(spec: ServiceSpec) -> list[ServiceName]:
     """The services that its routes lead to, each once, in order."""
     return sorted(passed_on(spec))
-
-
-def passed_on(spec: ServiceSpec) -> dict[ServiceName, Namespaces]:
-    """The services that its routes lead to, and to clients of which namespaces even past what is exported.
-
-    The service's own routes pass on to all who may call it, others to the clients of their namespace.
-    """
-    found: dict[ServiceName, Namespaces] = {}
-    for route in spec.routes:
-        clients = None if route.namespace == spec.name.namespace else frozenset({route.namespace})
-        for backend in route.backends:
-            name = ServiceName(backend.namespace, backend.name)
-            before, passed = found.get(name, _NOBODY), clients if passes(spec, route, backend) else _NOBODY
-            found[name] = None if before is None or passed is None else before | passed
-    return found
-
-
-def passes(spec: ServiceSpec, route: Route, backend: Backend) -> bool:
-    """Whether a route of a service may lead clients to a backend that is not exported to them.
-
-    A namespace passes on what it keeps to itself (decision 0014), and what is granted to it (0017).
-    """
-    return backend.granted or backend.namespace == route.namespace == spec.name.namespace

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pilothouse.mesh.names import in_cluster
 from pilothouse.model.addresses import is_public
 from pilothouse.model.services import SYSTEM_CA, ServiceName
 from pilothouse.structures.cache import interned
@@ -224,7 +225,7 @@ def _domain(text: str, ca: str, place: str, refuse: Refuse, cluster_domain: str)
     port = int(number) if number else 443 if scheme == "https" else 80
     if not 0 < port < 65536:
         raise refuse(place, f"{port} is not a port between 1 and 65535")
-    if host.endswith((".svc", f".{cluster_domain}")):
+    if in_cluster(host, cluster_domain):
         # DNS would lead past what is exported, and to whatever the name once was.
         raise refuse(place, f"{host!r} is a name of the cluster: say namespace/name")
     if not is_public(host):

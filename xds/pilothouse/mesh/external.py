@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pilothouse.mesh.names import in_cluster
 from pilothouse.model.addresses import is_public
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Endpoint, ServiceSpec
@@ -16,8 +17,7 @@ def external(spec: ServiceSpec, allowed: bool = True) -> ServiceSpec | Omission:
     own machine, the metadata service of a cloud, the network of the cluster (CVE-2021-25740 is of this kind).
     """
     target = spec.external_name
-    if target.endswith((f".{_domain(spec)}", ".svc")):
-        # `.svc` is the cluster's, too, by the search path of a resolver; an alias needs the full name.
+    if in_cluster(target, spec.cluster_domain):  # an alias needs the full name
         return Omission(Reason.UNKNOWN_TARGET, target, "no Service has this name")
     if not allowed:
         return Omission(Reason.REFUSED_NAME, target, "--no-external-names")
@@ -27,8 +27,3 @@ def external(spec: ServiceSpec, allowed: bool = True) -> ServiceSpec | Omission:
         return Omission(Reason.NO_PORTS, str(spec.name))
     ports = tuple((port.name, port.number) for port in spec.ports)
     return replace(spec, hosts=(Endpoint(target, ports),))
-
-
-def _domain(spec: ServiceSpec) -> str:
-    """What the host names of the cluster end in, for example `cluster.local`."""
-    return spec.hostname.removeprefix(f"{spec.name.name}.{spec.name.namespace}.svc.")

@@ -33,29 +33,6 @@ class ServiceName(NamedTuple):
 Namespaces: TypeAlias = frozenset[str] | None
 
 
-class Visibility(NamedTuple):
-    """A service, and the namespaces whose clients may see it. None means all of them."""
-
-    name: ServiceName
-    namespaces: Namespaces = None
-
-    def beside(self, other: Visibility) -> bool:
-        """Whether both services are in one namespace."""
-        return self.name.namespace == other.name.namespace
-
-
-class Referrer(NamedTuple):
-    """A service that leads to another one. `answers` is `called` itself, or the end of its chain of aliases.
-
-    `passes` are the namespaces whose clients may reach the other service by the routes of this one, even if
-    it is not exported to them.
-    """
-
-    called: Visibility
-    answers: Visibility
-    passes: Namespaces = frozenset()
-
-
 class Transport(Enum):
     """`Service.spec.ports[].protocol`. Only TCP becomes an Envoy cluster."""
 
@@ -226,18 +203,17 @@ class Endpoint:
 class ServiceSpec:
     """What a service is. It changes rarely. Clusters, listeners and routes depend on nothing else.
 
-    `hostname` is the fully qualified name, for example `payments.shop.svc.cluster.local`.
+    `cluster_domain` is the DNS domain of its cluster, in which its host names end. `suffixes` are additional
+    suffixes of its short names, for example `.mesh`.
     `external_name` is the target of an ExternalName service, in lower case, without a trailing dot.
     `created` is an RFC 3339 time or empty. If two services claim the same thing, the older one gets it.
     `hostnames` are the host names of a headless service's endpoints, sorted. Clients can call each of them.
     `routes` say where requests go. Without routes they go to the service's own endpoints.
-    `suffixes` are additional suffixes of its short names, for example `.mesh`.
     `hosts` are host names that the sidecar resolves and calls; None if the endpoints are IP addresses.
     `exported_to` are the namespaces whose clients may see the service; None means all of them.
     """
 
     name: ServiceName
-    hostname: str
     ports: tuple[Port, ...] = ()
     vips: tuple[str, ...] = ()
     headless: bool = False
@@ -250,10 +226,12 @@ class ServiceSpec:
     hostnames: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
+    cluster_domain: str = "cluster.local"
 
     @property
-    def visibility(self) -> Visibility:
-        return Visibility(self.name, self.exported_to)
+    def hostname(self) -> str:
+        """The fully qualified name, for example `payments.shop.svc.cluster.local`."""
+        return f"{self.name.name}.{self.name.namespace}.svc.{self.cluster_domain}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from weakref import ref
 
-from pilothouse.mesh.audience import Capture, Scope
+from pilothouse.mesh.audience import Capture
+from pilothouse.mesh.visibility import Scope
 from pilothouse.model.services import ServiceName
 from pilothouse.structures.cache import Cache
 from pilothouse.translate import NOT_CAPTURED, Captured, Translated, captured

@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 
 from pilothouse.encoding.resources import Resource, Selection
 from pilothouse.encoding.types import ResourceType
-from pilothouse.mesh.audience import ANYBODY, Address, Audience, Capture, Dialect, EndpointFacet, Scope
-from pilothouse.mesh.claims import Claims, Resolved
+from pilothouse.mesh.audience import ANYBODY, Address, Audience, Capture, Dialect, EndpointFacet
+from pilothouse.mesh.claims import Claims
+from pilothouse.mesh.names import endpoint_owners, owners
+from pilothouse.mesh.visibility import Scope, Visibility
 from pilothouse.model.reasons import Omission, Reason
-from pilothouse.model.services import Family, Referrer, Service, ServiceName
+from pilothouse.model.services import Family, Service, ServiceName
 from pilothouse.serving.assignments import Assignments
 from pilothouse.serving.capturing import Capturing
 from pilothouse.serving.changes import Change, change, concerns
@@ -199,7 +201,7 @@ class Catalogue:
     ) -> Selection:
         def build() -> Selection:
             seen = self._called(scope)
-            by_name = egress(address, b"".join(t.chains[not _inside(t, scope)] for t in seen))
+            by_name = egress(address, b"".join(t.chains[not scope.inside(t.service.name)] for t in seen))
             found = {by_name.name: by_name}
             for translated in seen:
                 found |= translated.listeners
@@ -217,9 +219,16 @@ class Catalogue:
     def routes(self, scope: Scope, capture: Capture, families: frozenset[Family] = frozenset()) -> Selection:
         def build() -> Selection:
             seen = self._called(scope)
-            hosts = [t.hosts_of(families).seen_from(scope.namespace, _inside(t, scope)) for t in seen]
-            domains = domain_hosts(scope.dependencies.domains, hosts)
-            found = {EGRESS: route_configuration([*hosts, *domains], self._unknown_host_status)}
+            hosts = [
+                t.hosts_of(families).seen_from(scope.namespace, scope.inside(t.service.name)) for t in seen
+            ]
+            domains = scope.dependencies.domains
+            taken = {each.host for each in domains if self._is_called(each.host, scope, families)}
+            found = {
+                EGRESS: route_configuration(
+                    [*hosts, *domain_hosts(domains, taken)], self._unknown_host_status
+                )
+            }
             for translated in seen if capture is Capture.VIP else ():
                 captured = self.capturing.of(translated)
                 found |= captured.routes
@@ -244,14 +253,12 @@ class Catalogue:
 
     def api_listener(self, scope: Scope, target: str) -> Resource | None:
         """The listener for what a gRPC client dials, such as `payments.shop:8080`."""
-        name, _, rest = target.lower().rpartition(":")[0].partition(".")
-        # As with host names, a name with a namespace in it comes first.
-        for namespace in dict.fromkeys((rest.partition(".")[0], scope.namespace)):
-            owner = self._directory.get(ServiceName(namespace, name))
-            port = dialled(owner.resolved, target, namespace == scope.namespace) if owner else None
-            if owner and port and owner.resolved.answering:
-                seen = scope.sees(owner.service.spec.visibility) and _may_answer(owner.resolved, scope)
-                return api_listener(target, cluster_name(owner.resolved.answering, port)) if seen else None
+        host, _, number = target.lower().rpartition(":")
+        for owner in self._directory.called(host, scope.namespace):
+            port = dialled(owner.resolved, number)
+            if port and owner.resolved.answering:
+                cluster = cluster_name(owner.resolved.answering, port)
+                return api_listener(target, cluster) if owner.resolved.can_be_called(scope) else None
         return None
 
     def cluster_routes(self, scope: Scope, name: str) -> Resource | None:
@@ -261,13 +268,13 @@ class Catalogue:
 
     def omissions(self, service: Service, client: Audience = ANYBODY) -> tuple[Omission, ...]:
         """What of a service, as a registry has it, is not at a sidecar, and why; each thing once."""
-        name, visibility = str(service.name), service.spec.visibility
+        name, visibility = str(service.name), Visibility.of(service.spec)
         if not self._directory.sees(client.scope, visibility):
             if client.scope.may_see(visibility):
                 return (Omission(Reason.OUT_OF_SCOPE, name),)
             return (Omission(Reason.NOT_EXPORTED, name, f"to {client.namespace or 'no namespace'}"),)
         resolved = self._claims.resolve(service.spec)
-        if resolved.answering and not _may_answer(resolved, client.scope):
+        if resolved.answering and not resolved.may_answer(client.scope):
             target = resolved.answering.name
             return (Omission(Reason.NOT_EXPORTED, str(target), f"to {client.namespace or 'no namespace'}"),)
         found: dict[Omission, None] = {}
@@ -293,7 +300,18 @@ class Catalogue:
 
     def _called(self, scope: Scope) -> list[Translated]:
         """The services in scope that a client there can call by name."""
-        return [each for each in self._directory.visible(scope) if _may_answer(each.resolved, scope)]
+        return [each for each in self._directory.visible(scope) if each.resolved.may_answer(scope)]
+
+    def _is_called(self, host: str, scope: Scope, families: frozenset[Family]) -> bool:
+        """Whether a host is that of a service, an endpoint or a virtual IP in scope."""
+        near = scope.namespace
+        for name in {*owners(host, near), *endpoint_owners(host, near), *self._claims.claiming(host)}:
+            found = self._directory.get(name)
+            if found is None or not found.resolved.can_be_called(scope):
+                continue
+            if found.is_called(host, scope.inside(name), families):
+                return True
+        return False
 
     def _accept(self, name: ServiceName, service: Service | None) -> Set[ServiceName]:
         """Take over one service; returns the others that this touches."""
@@ -377,14 +395,3 @@ _NOTHING: Mapping[str, Resource] = {}
 
 def _size(selection: Selection) -> int:
     return selection.size
-
-
-def _may_answer(resolved: Resolved, scope: Scope) -> bool:
-    """Whether what answers for a service in scope is in scope as well: an alias may lead to what is not."""
-    if resolved.own or resolved.answering is None:
-        return True
-    return scope.answered(Referrer(resolved.spec.visibility, resolved.answering.visibility))
-
-
-def _inside(translated: Translated, scope: Scope) -> bool:
-    return translated.service.name.namespace == scope.namespace

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, TypeVar
 
 from pilothouse.encoding.types import Changes, ResourceType
-from pilothouse.mesh.audience import Dialect, Scope
-from pilothouse.model.services import Referrer, ServiceName, Visibility
+from pilothouse.mesh.audience import Dialect
+from pilothouse.mesh.visibility import Referrer, Scope, Visibility, union
+from pilothouse.model.services import Namespaces, ServiceName
 from pilothouse.serving.directory import Directory
 from pilothouse.translate import NOT_CAPTURED, Captured, Translated
 from pilothouse.translate.proxyless import targets
@@ -72,7 +73,7 @@ class Noticed(Protocol):
 
 def concerns(change: Change, scope: Scope) -> bool:
     """Whether anything of a change can be seen in a scope."""
-    return scope.sees(change.service) or scope.reaches_through(change.service, change.referrers)
+    return scope.reaches(change.service, change.referrers)
 
 
 def affected(changes: Iterable[Noticed], scope: Scope, dialect: Dialect) -> Changes:
@@ -104,20 +105,13 @@ def _spoken(change: Change, dialect: Dialect) -> Changes:
 
 def _visibility(name: ServiceName, old: Translated | None, new: Translated | None) -> Visibility:
     """To all who could see a service before, or can now."""
-    namespaces: frozenset[str] = frozenset()
-    for version in (old, new):
-        if version is not None:
-            exported_to = version.service.spec.exported_to
-            if exported_to is None:
-                return Visibility(name)
-            namespaces |= exported_to
-    return Visibility(name, namespaces)
+    versions = (version for version in (old, new) if version is not None)
+    return Visibility(name, union(*(version.resolved.called.namespaces for version in versions)))
 
 
-def _exports(version: Translated) -> tuple[frozenset[str] | None, frozenset[str] | None]:
+def _exports(version: Translated) -> tuple[Namespaces, Namespaces]:
     """To whom a service is exported, and to whom what answers for it."""
-    answers = version.resolved.answering or version.service.spec
-    return version.service.spec.exported_to, answers.exported_to
+    return version.resolved.called.namespaces, version.resolved.answers.namespaces
 
 
 def _difference(old: Translated | None, new: Translated | None, captured: Following) -> Changes:

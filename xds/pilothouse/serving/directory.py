@@ -10,11 +10,10 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Iterator, Set
 from copy import copy
-from itertools import chain
 
-from pilothouse.mesh.audience import Scope
-from pilothouse.mesh.dependencies import EVERYTHING
-from pilothouse.model.services import Referrer, ServiceName, Visibility
+from pilothouse.mesh.names import owners
+from pilothouse.mesh.visibility import Referrer, Scope, Visibility, includes, told_apart
+from pilothouse.model.services import ServiceName
 from pilothouse.structures.index import Index
 from pilothouse.translate import Translated
 
@@ -52,6 +51,13 @@ class Directory:
         """Every service, in no order; a list, so that services can be put meanwhile."""
         return [*self._services.values()]
 
+    def called(self, host: str, namespace: str) -> Iterator[Translated]:
+        """The services that a host, in lower case, is a name of to clients in a namespace."""
+        for name in owners(host, namespace):
+            found = self._services.get(name)
+            if found is not None and found.resolved.names.has(host, name.namespace == namespace):
+                yield found
+
     def holder(self, cluster: str) -> Translated | None:
         """The service with this cluster, whoever sees it."""
         return self._owners.get(cluster)
@@ -84,7 +90,7 @@ class Directory:
 
     def sees(self, scope: Scope, visibility: Visibility) -> bool:
         """Whether a scope reaches a service, directly or through one that leads to it."""
-        return scope.sees(visibility) or scope.reaches_through(visibility, self.referrers(visibility.name))
+        return scope.reaches(visibility, self.referrers(visibility.name))
 
     def owner(self, scope: Scope, cluster: str) -> Translated | None:
         """The service with this cluster, if the scope reaches it."""
@@ -93,9 +99,9 @@ class Directory:
             return None
         spec = owner.service.spec
         # Asked at each push to each stream, so the common case is as short as it can be.
-        if spec.exported_to is None and scope.dependencies is EVERYTHING:
+        if spec.exported_to is None and scope.wants_everything:
             return owner
-        return owner if self.sees(scope, spec.visibility) else None
+        return owner if self.sees(scope, Visibility.of(spec)) else None
 
     def visible(self, scope: Scope) -> Iterator[Translated]:
         """The services in scope by name."""
@@ -115,7 +121,7 @@ class Directory:
         found = {each.service.name: each for each in self.visible(scope)}
         beyond = {name for each in found.values() for name in each.leads_to}
         for each in filter(None, map(self._services.get, beyond - found.keys())):
-            if self.sees(scope, each.service.spec.visibility):
+            if self.sees(scope, each.resolved.called):
                 found[each.service.name] = each
         return iter([found[name] for name in sorted(found)])
 
@@ -128,8 +134,7 @@ class Directory:
     def _exported(self, scope: Scope, names: Iterable[ServiceName]) -> Iterator[Translated]:
         for name in names:
             found = self._services[name]
-            namespaces = found.service.spec.exported_to
-            if namespaces is None or scope.namespace in namespaces:
+            if includes(found.service.spec.exported_to, scope.namespace):
                 yield found
 
     def _link(self, new: Translated) -> None:
@@ -170,7 +175,5 @@ class Directory:
         return self._order[first:last]
 
 
-def _told_apart(version: Translated) -> list[str]:
-    """The namespaces that may see more of a service, or through it, than any other namespace."""
-    passed = (passes for passes in version.leads_to.values() if passes)
-    return [*(version.service.spec.exported_to or ()), *chain.from_iterable(passed)]
+def _told_apart(version: Translated) -> frozenset[str]:
+    return told_apart(version.resolved.called, version.leads_to.values())

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from pilothouse.encoding.resources import Resource, Selection
 from pilothouse.encoding.types import Changes, ResourceType
-from pilothouse.mesh.audience import Dialect, Scope
+from pilothouse.mesh.audience import Dialect
 from pilothouse.mesh.identity import Grant
+from pilothouse.mesh.visibility import Scope
 from pilothouse.serving.shelf import Client, Nothing
 
 

@@ -14,9 +14,10 @@ from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse.encoding.resources import Resource, Selection, checked
 from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import Address, Dialect, EndpointFacet
-from pilothouse.mesh.claims import Resolved, passed_on
+from pilothouse.mesh.claims import Resolved
+from pilothouse.mesh.visibility import Referrer, passed_on
 from pilothouse.model.policy import HashOn
-from pilothouse.model.services import Family, Namespaces, Port, Referrer, Service, ServiceName, ServiceSpec
+from pilothouse.model.services import Family, Namespaces, Port, Service, ServiceName, ServiceSpec
 from pilothouse.translate.clusters import cluster, grpc_cluster, is_plain, plain_cluster
 from pilothouse.translate.dns import dns_cluster
 from pilothouse.translate.endpoints.assignments import load_assignment
@@ -65,11 +66,16 @@ class Translated:
             self._hosts_of[families] = virtual_hosts(replace(self.resolved, spec=replace(spec, vips=vips)))
         return self._hosts_of[families]
 
+    def is_called(self, host: str, own_namespace: bool, families: frozenset[Family]) -> bool:
+        """Whether its virtual hosts for such clients, in its namespace or in others, have this domain."""
+        if not self.hosts.own:
+            return False
+        names, has_address = self.resolved.names, host in self.resolved.spec.vips and is_of(host, families)
+        return names.has(host, own_namespace) or names.has_endpoint(host, own_namespace) or has_address
+
     def referrer(self, name: ServiceName) -> Referrer:
         """The service, and what answers for it, as it leads to another."""
-        visibility, answering = self.service.spec.visibility, self.resolved.answering
-        answers = visibility if answering is None or self.resolved.own else answering.visibility
-        return Referrer(visibility, answers, self.leads_to[name])
+        return Referrer(self.resolved.called, self.resolved.answers, self.leads_to[name])
 
     @property
     def hash_on(self) -> HashOn | None:

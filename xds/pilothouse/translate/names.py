@@ -1,4 +1,4 @@
-"""What things are called in Envoy, and by which host names an application may ask for a service.
+"""What things are called in Envoy.
 
 A cluster's name comes from identity alone: were settings hashed into it, each change of policy would
 create a new cluster and lose its connections and statistics.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from pilothouse.mesh.hostnames import host_names
 from pilothouse.model.services import Family, Port, ServiceSpec, Transport
 
 EGRESS = "egress"
@@ -16,7 +15,12 @@ EGRESS = "egress"
 
 def cluster_name(spec: ServiceSpec, port: Port) -> str:
     """For example `outbound|8080||payments.shop.svc.cluster.local`; the CLA has the same name."""
-    return f"outbound|{port.number}||{spec.hostname}"
+    return outbound(spec.hostname, port.number)
+
+
+def outbound(host: str, number: int) -> str:
+    """The cluster of one port of a host."""
+    return f"outbound|{number}||{host}"
 
 
 def stat_name(spec: ServiceSpec, port: Port) -> str:
@@ -47,12 +51,6 @@ def host_ports(spec: ServiceSpec) -> list[Port]:
     """The ports that are found by Host header. The first serves a host without a port: 80, if it exists."""
     ports = [port for port in mesh_ports(spec) if port.protocol.by_host]
     return sorted(ports, key=lambda port: port.number != 80)
-
-
-def hosts(spec: ServiceSpec, own_namespace: bool) -> list[str]:
-    """What a Host header may say to mean a service: its names, then its virtual IPs, without ports."""
-    addresses = [f"[{vip}]" if ":" in vip else vip for vip in spec.vips]
-    return [*host_names(spec, own_namespace), *(address.lower() for address in addresses)]
 
 
 def asked_for(spec: ServiceSpec) -> str:

@@ -17,7 +17,7 @@ from pilothouse._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspe
 from pilothouse.encoding import wire
 from pilothouse.encoding.resources import checked, packed
 from pilothouse.mesh.claims import Resolved
-from pilothouse.mesh.hostnames import endpoint_forms, host_names
+from pilothouse.mesh.names import HostName
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Port, Protocol
 from pilothouse.translate.listeners import endpoint_filter, tcp_filters
@@ -75,17 +75,17 @@ def tls_inspector() -> ListenerFilter:
 
 
 def _chains(resolved: Resolved, port: Port, own: bool) -> Iterator[bytes]:
-    spec = resolved.spec
-    names = [name for name in host_names(spec, own) if name not in resolved.taken]
-    yield _chain(f"{spec.hostname}:{port.number}", names, tcp_filters(EGRESS, resolved, port))
-    for pod, forms in endpoint_forms(spec, resolved.taken, own) if resolved.own else ():
+    spec, names = resolved.spec, resolved.names
+    filters = tcp_filters(EGRESS, resolved, port)
+    yield _chain(f"{spec.hostname}:{port.number}", names.of_service(own), filters)
+    for pod, hosts in names.of_endpoints(own):
         filters = [endpoint_filter(EGRESS, cluster_name(spec, port), pod)]
-        yield _chain(f"{pod}.{spec.hostname}:{port.number}", (f"{pod}.{form}" for form in forms), filters)
+        yield _chain(f"{pod}.{spec.hostname}:{port.number}", hosts, filters)
 
 
-def _chain(name: str, server_names: Iterable[str], filters: Iterable[Filter]) -> bytes:
+def _chain(name: str, hosts: Iterable[HostName], filters: Iterable[Filter]) -> bytes:
     chain = FilterChain(name=name, filters=filters)
     chain.filter_chain_match.transport_protocol = "tls"
     # None has a trailing dot (RFC 6066, 3).
-    chain.filter_chain_match.server_names.extend(name for name in server_names if not name.endswith("."))
+    chain.filter_chain_match.server_names.extend(h.text for h in hosts if not h.text.endswith("."))
     return wire.delimited(_FILTER_CHAINS, checked(chain))

@@ -14,7 +14,6 @@ from pilothouse._pb.envoy.extensions.filters.network.http_connection_manager.v3 
 from pilothouse.encoding.resources import Resource, checked, packed
 from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.claims import Resolved
-from pilothouse.mesh.hostnames import host_names
 from pilothouse.model.policy import HashOn
 from pilothouse.model.services import Port
 from pilothouse.translate.clusters import ads
@@ -24,15 +23,12 @@ from pilothouse.translate.names import mesh_ports
 
 def targets(resolved: Resolved) -> frozenset[str]:
     """All that a client in the service's own namespace may dial it by: `payments.shop:8080` and so on."""
-    names = host_names(resolved.spec, own_namespace=True)
-    return frozenset(f"{host}:{port.number}" for host in names for port in _ports(resolved))
+    names = resolved.names.of_service()
+    return frozenset(f"{host.text}:{port.number}" for host in names for port in _ports(resolved))
 
 
-def dialled(resolved: Resolved, target: str, own_namespace: bool) -> Port | None:
-    """The port of what answers that a target such as `payments.shop:8080` means, if it means this service."""
-    host, _, number = target.lower().rpartition(":")
-    if host not in host_names(resolved.spec, own_namespace) or host in resolved.taken:
-        return None
+def dialled(resolved: Resolved, number: str) -> Port | None:
+    """The port of what answers that the number in a target such as `payments.shop:8080` means."""
     return next((port for port in _ports(resolved) if str(port.number) == number), None)
 
 

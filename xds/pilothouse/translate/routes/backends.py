@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from pilothouse.mesh.claims import Resolved, passes
+from pilothouse.mesh.claims import Resolved
+from pilothouse.mesh.visibility import Visibility, includes, known_to, passes
 from pilothouse.model.policy import HashOn
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import Backend, Labels, Route, Rule
-from pilothouse.model.services import Namespaces, ServiceName, ServiceSpec
-from pilothouse.translate.names import cluster_name, hosts, mesh_ports
-
-
-def known_to(spec: ServiceSpec, passed: bool, resolved: Resolved) -> Namespaces:
-    """The namespaces whose clients may be led to a backend, of those that may call the service; None: all.
-
-    They may if they could call it themselves, if a route passes it on, and if it is what they have called.
-    """
-    known, called = spec.exported_to, resolved.spec.exported_to
-    itself = resolved.answering is not None and spec.name == resolved.answering.name
-    if passed or itself or known is None or (called is not None and called <= known):
-        return None
-    return known
+from pilothouse.model.services import ServiceName, ServiceSpec
+from pilothouse.translate.names import cluster_name, mesh_ports
 
 
 class Shares(NamedTuple):
@@ -55,8 +44,9 @@ class Clusters:
         if spec is None:
             why = f"there is no Service {backend.namespace}/{backend.name}"
             return Omission(Reason.NO_SUCH_BACKEND, str(backend), why)
-        known = known_to(spec, self._passed(route, backend), self._resolved)
-        if known is not None and self._viewer not in known:
+        called, answers = self._resolved.called, self._resolved.answers
+        known = known_to(Visibility.of(spec), self._passed(route, backend), called, answers)
+        if not includes(known, self._viewer):
             why = f"not to all who may call {self._resolved.spec.name}"
             return Omission(Reason.NOT_EXPORTED, str(backend), why)
         undivided = [key for key, _ in subset if key not in spec.policy.subset_labels]
@@ -127,4 +117,4 @@ class Clusters:
 
     def hosts(self) -> list[str]:
         """What the service is asked for by."""
-        return [host for host in hosts(self._resolved.spec, True) if host not in self._resolved.taken]
+        return [host.text for host in self._resolved.names.authorities()]

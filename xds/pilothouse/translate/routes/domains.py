@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
@@ -15,8 +15,8 @@ from pilothouse.model.addresses import is_address
 from pilothouse.model.services import Endpoint, Port, ServiceName, ServiceSpec, UpstreamTls
 from pilothouse.translate.connection_manager import to_cluster
 from pilothouse.translate.dns import dns_cluster
-from pilothouse.translate.names import cluster_name
-from pilothouse.translate.routes.virtual_hosts import encoded_host, has_domain
+from pilothouse.translate.names import outbound
+from pilothouse.translate.routes.virtual_hosts import encoded_host
 
 
 def domain_clusters(domains: frozenset[Domain]) -> Mapping[str, Resource]:
@@ -26,15 +26,15 @@ def domain_clusters(domains: frozenset[Domain]) -> Mapping[str, Resource]:
     return {resource.name: resource for resource in resources}
 
 
-def domain_hosts(domains: Iterable[Domain], services: Sequence[bytes]) -> Iterator[bytes]:
-    """The encoded virtual hosts of domains, beside those of services: a name that a service has is its own.
+def domain_hosts(domains: Iterable[Domain], taken: Collection[str]) -> Iterator[bytes]:
+    """The encoded virtual hosts of domains, but for hosts in `taken`: a name that a service has is its own.
 
     Of several ports the first, or 80, serves a host without a port.
     """
     default: dict[str, int] = {}
     for domain in sorted(domains, key=lambda one: (one.host, one.port != 80, one.port)):
         default.setdefault(domain.host, domain.port)
-        if not any(has_domain(each, domain.host) for each in services):
+        if domain.host not in taken:
             yield _host(domain, domain.port == default[domain.host])
 
 
@@ -43,18 +43,19 @@ def _host(domain: Domain, default: bool) -> bytes:
     message = VirtualHost(name=f"{domain.host}:{domain.port}")
     for form in (domain.host,) if is_address(domain.host) else (domain.host, f"{domain.host}."):
         message.domains.extend((form, f"{form}:{domain.port}") if default else (f"{form}:{domain.port}",))
-    message.routes.append(to_cluster(cluster_name(*_spec(domain))))
+    message.routes.append(to_cluster(outbound(domain.host, domain.port)))
     return encoded_host(message)
 
 
 def _cluster(domain: Domain) -> Cluster:
     message = dns_cluster(*_spec(domain), DnsLookupFamily.V4_ONLY)
+    message.name = message.load_assignment.cluster_name = outbound(domain.host, domain.port)
     message.alt_stat_name = f"{domain.host.replace('.', '_')}.{domain.port}"
     return message
 
 
 def _spec(domain: Domain) -> tuple[ServiceSpec, Port]:
-    """As if it were a service of that name."""
+    """As if it were a service, but for its names."""
     port = Port("", domain.port, tls=UpstreamTls(domain.host, domain.ca) if domain.ca else None)
     host = Endpoint(domain.host, (("", domain.port),))
-    return ServiceSpec(ServiceName("", domain.host), domain.host, (port,), hosts=(host,)), port
+    return ServiceSpec(ServiceName("", domain.host), (port,), hosts=(host,)), port

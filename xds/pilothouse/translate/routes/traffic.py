@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from pilothouse.mesh.claims import Resolved, passes
+from pilothouse.mesh.claims import Resolved
+from pilothouse.mesh.visibility import Visibility, known_to, passes
 from pilothouse.model.policy import HashOn
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import Backend, Match, PathKind, Redirect, Route, RouteKind, Rule, Session
 from pilothouse.model.services import Port, Protocol, ServiceName, ServiceSpec
 from pilothouse.translate.names import cluster_name, mesh_ports
-from pilothouse.translate.routes.backends import Clusters, known_to
+from pilothouse.translate.routes.backends import Clusters
 from pilothouse.translate.routes.sessions import mark, marking
 
 _IN_VAIN = "asks for something that is not to be had"
@@ -162,7 +163,8 @@ def viewers(resolved: Resolved) -> list[str]:
         for backend in route.backends:
             spec = specs.get(ServiceName(backend.namespace, backend.name))
             if spec is not None:
-                found |= known_to(spec, passes(target, route, backend), resolved) or frozenset()
+                passed, called, answers = passes(target, route, backend), resolved.called, resolved.answers
+                found |= known_to(Visibility.of(spec), passed, called, answers) or frozenset()
     return sorted(found)
 
 

@@ -15,11 +15,11 @@ from pilothouse._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from pilothouse.encoding import wire
 from pilothouse.encoding.resources import checked
 from pilothouse.mesh.claims import Resolved
-from pilothouse.mesh.hostnames import endpoint_forms, host_names
-from pilothouse.model.services import Port, ServiceSpec
+from pilothouse.mesh.names import HostName, Names
+from pilothouse.model.services import Port
 from pilothouse.translate.connection_manager import encoded_to_cluster, to_cluster
 from pilothouse.translate.hashing import hash_by
-from pilothouse.translate.names import EGRESS, cluster_name, host_ports, hosts, listener_name
+from pilothouse.translate.names import EGRESS, cluster_name, host_ports, listener_name
 from pilothouse.translate.routes.answers import request_routes
 from pilothouse.translate.routes.traffic import viewers
 
@@ -63,14 +63,13 @@ def virtual_hosts(resolved: Resolved) -> Hosts:
 
 
 def _joined(resolved: Resolved, ports: Sequence[Port], viewer: str = "") -> tuple[bytes, bytes]:
-    names = resolved.spec
-    own = [host for host in hosts(names, own_namespace=True) if host not in resolved.taken]
-    collected = _Collected(frozenset(hosts(names, own_namespace=False)))
+    names, full = resolved.names, resolved.spec.hostname
+    collected, hosts = _Collected(), names.authorities()
     for index, port in enumerate(ports):
-        name, routes = f"{names.hostname}:{port.number}", _routes(resolved, port, viewer)
-        collected.add(name, own, _Port(port, index == 0), routes)
-    if names.headless and resolved.own:
-        _add_pods(collected, resolved, names, ports)
+        routes = _routes(resolved, port, viewer)
+        collected.add(f"{full}:{port.number}", hosts, _Port(port, index == 0), routes)
+    if resolved.spec.headless and resolved.own:
+        _add_pods(collected, names, ports)
     own_pieces, other_pieces = collected.encoded
     return b"".join(own_pieces), b"".join(other_pieces)
 
@@ -96,51 +95,37 @@ class _Port(NamedTuple):
 
 
 class _Collected:
-    """Encoded virtual hosts for clients in the namespace of a service, and for those in others.
+    """Encoded virtual hosts for clients in the namespace of a service, and for those in others."""
 
-    `other` are the hosts by which the latter may ask.
-    """
-
-    def __init__(self, other: frozenset[str]) -> None:
-        self._other = other
+    def __init__(self) -> None:
         self.encoded: tuple[list[bytes], list[bytes]] = [], []
 
-    def add(self, name: str, forms: Sequence[str], port: _Port, routes: bytes, before: str = "") -> None:
-        """A virtual host for these hosts, each with the same text before it."""
-        domains = [(form, domain) for form in forms for domain in _domains(before + form, port)]
+    def add(self, name: str, hosts: Iterable[HostName], port: _Port, routes: bytes) -> None:
+        """A virtual host for those of these hosts that clients understand."""
+        domains = [(host.everywhere, domain) for host in hosts for domain in _domains(host.text, port)]
         checked(VirtualHost(name=name, domains=[domain for _, domain in domains]))
         head = wire.text(_NAME, name)
-        for pieces, all_forms in zip(self.encoded, (True, False), strict=True):
-            chosen = [wire.text(_DOMAINS, d) for form, d in domains if all_forms or form in self._other]
+        for pieces, own in zip(self.encoded, (True, False), strict=True):
+            chosen = [wire.text(_DOMAINS, domain) for everywhere, domain in domains if own or everywhere]
             if chosen:
                 pieces.append(wire.delimited(_VIRTUAL_HOSTS, b"".join((head, *chosen, routes))))
 
 
-def _add_pods(collected: _Collected, resolved: Resolved, spec: ServiceSpec, ports: Sequence[Port]) -> None:
+def _add_pods(collected: _Collected, names: Names, ports: Sequence[Port]) -> None:
     """Endpoints by their host names (DNS-based service discovery, 2.4.1), and no other for one unknown."""
-    named = [*endpoint_forms(spec, resolved.taken, own_namespace=True)]
-    unknown = [form for form in host_names(spec, own_namespace=True) if form not in resolved.taken]
+    named, full = [*names.of_endpoints()], names.spec.hostname
+    unknown = [host.below("*") for host in names.of_service()]
     for index, port in enumerate(ports):
-        numbered, cluster = _Port(port, index == 0), cluster_name(spec, port)
-        for pod, forms in named:
-            name = f"{pod}.{spec.hostname}:{port.number}"
+        numbered, cluster = _Port(port, index == 0), cluster_name(names.spec, port)
+        for pod, hosts in named:
             route = wire.delimited(_ROUTES, encoded_to_cluster(cluster, hostname=pod))
-            collected.add(name, forms, numbered, route, f"{pod}.")
-        collected.add(f"*.{spec.hostname}:{port.number}", unknown, numbered, _NO_POD, "*.")
+            collected.add(f"{pod}.{full}:{port.number}", hosts, numbered, route)
+        collected.add(f"*.{full}:{port.number}", unknown, numbered, _NO_POD)
 
 
 def encoded_host(host: VirtualHost) -> bytes:
     """A virtual host as it is joined into a route configuration. Raises rules.RuleViolation."""
     return wire.delimited(_VIRTUAL_HOSTS, checked(host))
-
-
-def has_domain(encoded: bytes, domain: str) -> bool:
-    """Whether a domain is one of those of encoded virtual hosts."""
-    if wire.text(_DOMAINS, domain) not in encoded:
-        return False
-    # The same bytes may be the value of a header, too.
-    found = RouteConfiguration.FromString(encoded).virtual_hosts
-    return any(domain in host.domains for host in found)
 
 
 def egress_routes(encoded: Iterable[bytes], unknown_host_status: int) -> bytes:

@@ -1,0 +1,139 @@
+"""The table of host names: by which a service and its endpoints are called, and from where."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilothouse.mesh.names import HostName, Names, contested, endpoint_owners, in_cluster, owners
+from pilothouse.model.services import ServiceName, ServiceSpec
+
+FULL = "payments.shop.svc.cluster.local"
+LABELS = st.sampled_from(["a", "b", "svc", "local", "web"])
+SUFFIXES = st.sampled_from([(), (".web",), (".a.b", ".b"), (".svc",), (".a.web", ".web")])
+
+
+def named(name: str, namespace: str = "shop", suffixes: tuple[str, ...] = (), domain: str = "cluster.local"):
+    return ServiceSpec(ServiceName(namespace, name), suffixes=suffixes, cluster_domain=domain)
+
+
+def texts(hosts: list[HostName]) -> list[str]:
+    return [host.text for host in hosts]
+
+
+def test_a_service_is_called_by_its_full_name_and_by_what_a_resolver_would_complete() -> None:
+    names = Names(named("payments"))
+    everywhere = [FULL, f"{FULL}.", "payments.shop.svc", "payments.shop"]
+    assert texts(names.of_service(own_namespace=False)) == everywhere
+    assert texts(names.of_service()) == [*everywhere, "payments"]
+
+
+def test_a_domain_of_a_cluster_s_own_is_that_of_its_names() -> None:
+    assert named("payments", domain="corp.k8s").hostname == "payments.shop.svc.corp.k8s"
+    names = Names(named("payments", domain="corp.k8s"))
+    assert names.has("payments.shop.svc.corp.k8s", own_namespace=False)
+    assert not names.has(FULL, own_namespace=True)
+
+
+def test_a_suffix_ends_the_short_names_as_well() -> None:
+    names = Names(named("payments", suffixes=(".mesh",)))
+    assert texts(names.of_service())[5:] == ["payments.shop.mesh", "payments.mesh"]
+    assert texts(names.of_service(own_namespace=False))[4:] == ["payments.shop.mesh"]
+
+
+def test_a_short_name_that_is_also_one_with_a_namespace_is_understood_everywhere() -> None:
+    names = Names(named("payments", "mesh", suffixes=(".mesh",)))
+    assert texts(names.of_service()).count("payments.mesh") == 1
+    assert HostName("payments.mesh", everywhere=True) in names.of_service()
+
+
+def test_names_are_in_lower_case() -> None:
+    assert texts(Names(named("Payments", "Shop")).of_service()) == texts(
+        Names(named("payments")).of_service()
+    )
+
+
+def test_what_is_the_name_of_another_service_is_none() -> None:
+    names = Names(named("payments", suffixes=(".mesh",)), taken=frozenset({"payments.mesh"}))
+    assert "payments.mesh" not in texts(names.of_service())
+    assert not names.has("payments.mesh", own_namespace=True)
+    assert names.has("payments.shop.mesh", own_namespace=True)
+
+
+def test_a_host_header_may_say_a_virtual_ip_as_well() -> None:
+    spec = ServiceSpec(ServiceName("shop", "payments"), vips=("10.96.0.1", "FD00::1"))
+    found = Names(spec).authorities()
+    assert found[:-2] == Names(spec).of_service()
+    assert found[-2:] == [HostName("10.96.0.1", everywhere=True), HostName("[fd00::1]", everywhere=True)]
+
+
+def test_an_endpoint_has_a_label_before_the_names_of_its_service() -> None:
+    names = Names(named("db"), endpoints=("db-0", "db-1"))
+    found = dict(names.of_endpoints())
+    assert texts(found["db-1"]) == [f"db-1.{text}" for text in texts(names.of_service())]
+    assert names.has_endpoint("db-0.db.shop", own_namespace=False)
+    assert names.has_endpoint("db-0.db", own_namespace=True)
+    assert not names.has_endpoint("db-0.db", own_namespace=False)
+    assert not names.has_endpoint("db-2.db.shop", own_namespace=True)
+    assert not names.has("db-0.db.shop", own_namespace=True)
+
+
+def test_a_name_of_the_service_itself_is_none_of_its_endpoint() -> None:
+    found = dict(Names(named("db", "db"), endpoints=("db",)).of_endpoints())
+    assert "db.db" not in texts(found["db"])
+    assert "db.db.db" in texts(found["db"])
+
+
+@pytest.mark.parametrize(
+    ("host", "found"),
+    [
+        ("payments.shop.svc.cluster.local.", [("shop", "payments"), ("data", "payments")]),
+        ("payments.mesh", [("mesh", "payments"), ("data", "payments")]),
+        ("payments.data", [("data", "payments")]),
+        ("payments", [("", "payments"), ("data", "payments")]),
+    ],
+)
+def test_a_name_with_a_namespace_in_it_comes_before_one_without(host: str, found: list[object]) -> None:
+    assert [*owners(host, "data")] == found
+
+
+@given(st.builds(ServiceName, LABELS, LABELS), SUFFIXES, LABELS, LABELS)
+def test_who_has_a_name_is_found_by_it(
+    name: ServiceName, suffixes: tuple[str, ...], label: str, client: str
+) -> None:
+    spec, own = named(name.name, name.namespace, suffixes, "local"), client == name.namespace
+    names = Names(spec, endpoints=(label,))
+    for host in names.of_service(own):
+        assert name in owners(host.text, client)
+        assert names.has(host.text, own)
+    for _, hosts in names.of_endpoints(own):
+        for host in hosts:
+            assert name in endpoint_owners(host.text, client)
+            assert names.has_endpoint(host.text, own)
+    for host in names.of_service():
+        assert names.has(host.text, own) is (own or host.everywhere)
+
+
+@given(st.builds(ServiceName, LABELS, LABELS), st.builds(ServiceName, LABELS, LABELS), SUFFIXES)
+def test_of_two_services_that_would_have_one_name_one_is_contested(
+    one: ServiceName, other: ServiceName, suffixes: tuple[str, ...]
+) -> None:
+    if one == other:
+        return
+    specs = [named(name.name, name.namespace, suffixes, "local") for name in (one, other)]
+    tables = [
+        Names(spec, frozenset(host for host, owner in contested(spec) if owner in (one, other)))
+        for spec in specs
+    ]
+    for client in (one.namespace, other.namespace):
+        seen = [texts(table.of_service(table.spec.name.namespace == client)) for table in tables]
+        assert not set(seen[0]) & set(seen[1])
+
+
+@pytest.mark.parametrize("host", ["a.shop.svc", "kube-dns.cluster.local", FULL])
+def test_what_ends_as_names_of_the_cluster_do_is_one_of_them(host: str) -> None:
+    assert in_cluster(host, "cluster.local")
+
+
+@pytest.mark.parametrize("host", ["api.example.com", "svc.example", "cluster.local.example"])
+def test_what_ends_otherwise_is_none(host: str) -> None:
+    assert not in_cluster(host, "cluster.local")

@@ -1,0 +1,168 @@
+"""By which host names a service and its endpoints are called, from where, and whose name of several it is.
+
+Whatever needs a name reads this table: virtual hosts, TLS by server name, targets of gRPC clients, and the
+domains that must not hide a service. What comes after the name of a service is the same for all services of a
+namespace, so it is kept once and not for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from pilothouse.model.services import ServiceName, ServiceSpec
+
+_NAMESPACES = 1 << 12  # of services; those of clients have no end
+
+
+class Form(NamedTuple):
+    """What comes after the name of a service in one of its host names, in its parts.
+
+    `.shop` and `.svc.cluster.local`, `.shop` and nothing, or nothing and `.mesh`. Without a namespace it is
+    understood in the service's own namespace only.
+    """
+
+    namespace: str
+    ending: str
+
+    @property
+    def text(self) -> str:
+        return f".{self.namespace}{self.ending}" if self.namespace else self.ending
+
+
+class HostName(NamedTuple):
+    """One name, lower case, and whether it means the same in every namespace."""
+
+    text: str
+    everywhere: bool
+
+    def below(self, label: str) -> HostName:
+        """The name with one more label before it."""
+        return HostName(f"{label}.{self.text}", self.everywhere)
+
+
+@lru_cache(_NAMESPACES)
+def _forms(namespace: str, cluster_domain: str, suffixes: tuple[str, ...]) -> Mapping[str, Form]:
+    """The forms of all host names in a namespace by their text, the most specific first.
+
+    A single label is a name only within its own namespace. A trailing dot is an absolute name of DNS, and
+    some clients send it.
+    """
+    zone = f".svc.{cluster_domain}"
+    found: dict[str, Form] = {}
+    endings = [(namespace, each) for each in (zone, f"{zone}.", ".svc", "")]
+    for form in map(Form._make, [*endings, ("", ""), *((n, s) for s in suffixes for n in (namespace, ""))]):
+        text = form.text.lower()
+        if text not in found or form.namespace:
+            found[text] = form
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The host names of one service, and of those of its endpoints that can be asked for one by one.
+
+    `taken` are those among them that are the name of another service, and are not its own.
+    """
+
+    spec: ServiceSpec
+    taken: frozenset[str] = frozenset()
+    endpoints: tuple[str, ...] = ()
+
+    def of_service(self, own_namespace: bool = True) -> list[HostName]:
+        """The names of the service in its own namespace, or in others, most specific first."""
+        found = [host for host in self._all() if own_namespace or host.everywhere]
+        return [host for host in found if host.text not in self.taken] if self.taken else found
+
+    def authorities(self) -> list[HostName]:
+        """What a Host header may say to mean the service: its names, then its virtual IPs, without ports."""
+        addresses = (f"[{vip}]" if ":" in vip else vip for vip in self.spec.vips)
+        return [*self.of_service(), *(HostName(address.lower(), True) for address in addresses)]
+
+    def of_endpoints(self, own_namespace: bool = True) -> Iterator[tuple[str, list[HostName]]]:
+        """Each host name of an endpoint, and its names: itself before those of the service."""
+        if not self.endpoints:
+            return
+        # What ends as an extra suffix is a service in the namespace of whoever asks.
+        before = [
+            host
+            for host in self.of_service(own_namespace)
+            if not (host.everywhere and f".{host.text}" in self.spec.suffixes)
+        ]
+        # The endpoint `db` of the service `db` in the namespace `db` is not `db.db`.
+        others = self.taken.union(host.text for host in self._all())
+        for label in self.endpoints:
+            found = (host.below(label) for host in before)
+            yield label, [host for host in found if host.text not in others]
+
+    def has(self, host: str, own_namespace: bool) -> bool:
+        """Whether a host, in lower case, is a name of the service in its own namespace, or in others."""
+        name = self.spec.name.name.lower()
+        form = self._forms.get(host[len(name) :]) if host.startswith(name) else None
+        return form is not None and (own_namespace or form.namespace != "") and host not in self.taken
+
+    def has_endpoint(self, host: str, own_namespace: bool) -> bool:
+        """As `has`, for a name of one of its endpoints."""
+        label = host.partition(".")[0]
+        named = self.of_endpoints(own_namespace) if label in self.endpoints else ()
+        return any(host == each.text for _, found in named for each in found)
+
+    @property
+    def _forms(self) -> Mapping[str, Form]:
+        return _forms(self.spec.name.namespace, self.spec.cluster_domain, self.spec.suffixes)
+
+    def _all(self) -> list[HostName]:
+        name = self.spec.name.name.lower()
+        return [HostName(name + text, form.namespace != "") for text, form in self._forms.items()]
+
+
+def owners(host: str, namespace: str) -> Iterator[ServiceName]:
+    """The services of which a host can be a name to a client in a namespace; their `Names` say if it is.
+
+    A name with a namespace in it comes before one without.
+    """
+    name, _, rest = host.partition(".")
+    for each in dict.fromkeys((rest.partition(".")[0], namespace)):
+        yield ServiceName(each, name)
+
+
+def endpoint_owners(host: str, namespace: str) -> Iterator[ServiceName]:
+    """As `owners`, the services of which it can be the name of an endpoint."""
+    return owners(host.partition(".")[2], namespace)
+
+
+def in_cluster(host: str, cluster_domain: str) -> bool:
+    """Whether a host is a name of the cluster, whether or not there is a service that has it.
+
+    `.svc` is the cluster's, too, by the search path of a resolver.
+    """
+    return host.endswith((".svc", f".{cluster_domain}"))
+
+
+def contested(spec: ServiceSpec) -> Iterator[tuple[str, ServiceName]]:
+    """The hosts that a service or an endpoint of it has, unless there is a service whose names they are.
+
+    A name with a namespace in it comes before one without, and both before that of an endpoint. `db-0.db` is
+    an endpoint of the service `db`, unless there is a service `db-0` in the namespace `db`; with the suffix
+    `.mesh`, `payments.mesh` is the service `payments`, unless there is one in `mesh`.
+    """
+    name = spec.name
+    for suffix in spec.suffixes:
+        for namespace in _namespaces(suffix, spec) - {name.namespace}:
+            yield f"{name.name}{suffix}", ServiceName(namespace, name.name)
+    for host, _ in Names(spec).of_service() if spec.hostnames else ():
+        namespaces = _namespaces(f".{host}", spec)
+        if f".{host}" in spec.suffixes:
+            namespaces.add(name.namespace)
+        for owner in (ServiceName(namespace, label) for namespace in namespaces for label in spec.hostnames):
+            if owner != name:
+                yield f"{owner.name}.{host}", owner
+
+
+def _namespaces(after: str, spec: ServiceSpec) -> set[str]:
+    """Those of which a service has a name in which `after` comes after its own: `mesh` of `.mesh.svc`."""
+    endings = ("", ".svc", f".svc.{spec.cluster_domain}", *spec.suffixes)
+    found = {after[1:].removesuffix(ending) for ending in endings if after.endswith(ending)}
+    return {namespace for namespace in found if namespace and "." not in namespace}
