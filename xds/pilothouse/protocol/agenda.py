@@ -1,4 +1,4 @@
-"""What is to be looked at, or to be answered, when a type has its turn."""
+"""The work for the next response of one type: names to compare with what was sent, and names to answer."""
 
 from __future__ import annotations
 
@@ -10,71 +10,71 @@ from pilothouse.structures.delivery import Deliveries, Delivery, told, withdrawn
 
 @dataclass(slots=True)
 class Agenda:
-    """Names, and what concerns all names."""
+    """Names to work on, and flags that concern all names."""
 
-    requested: set[str] = field(default_factory=set)  # asked for, so to be answered although nothing changed
-    rescan: bool = False  # anything may differ: what is wanted is another
-    due: bool = False  # a response is to be sent, even if it is empty
+    requested: set[str] = field(default_factory=set)  # the client asked: answer, even if nothing changed
+    rescan: bool = False  # compare all names, because the client wants others now
+    due: bool = False  # send a response, even an empty one
     dirty: set[str] = field(default_factory=set)  # names that may differ from what was sent
-    noted: Deliveries = ()  # what made names dirty that were not looked at yet
-    withheld: set[str] = field(default_factory=set)  # may be something that cannot be read: not answered
+    noted: Deliveries = ()  # the deliveries that made names dirty
+    withheld: set[str] = field(default_factory=set)  # not answered: they may be in an unknown place
 
     @property
     def asked(self) -> bool:
-        """Whether the client asked for something."""
+        """Whether the client waits for an answer to a request."""
         return bool(self.requested or self.due)
 
     @property
     def pending(self) -> bool:
-        """Whether there may be something to send, apart from what is gone."""
+        """Whether there may be something to send, apart from removals."""
         return bool(self.dirty or self.rescan or self.requested or self.due)
 
     def change(self, names: Set[str], delivery: Delivery | None = None) -> None:
-        """These changed."""
+        """Note that these names changed."""
         self.dirty |= names
         if delivery is not None:
             self.noted = told(self.noted, delivery)
 
     def request(self, names: Iterable[str]) -> None:
-        """These are to be answered."""
+        """Note that the client asked for these names."""
         self.requested.update(names)
 
     def request_all(self, due: bool) -> None:
-        """The client wants everything from now on; with `due` it waits for a response."""
+        """Note that the client wants everything from now on. With `due`, it waits for a response."""
         self.rescan, self.due = True, due
 
     def respond(self) -> None:
-        """It is to be looked at whether a response is needed."""
+        """Check whether a response is needed, although no name has changed."""
         self.due = True
 
     def drop(self, names: Set[str]) -> None:
-        """The client asks for these no more."""
+        """Note that the client no longer asks for these names."""
         self.requested -= names
 
     def keep(self, names: Set[str]) -> None:
-        """The client asks for none but these."""
+        """Note that the client asks for none but these names."""
         self.requested &= names
 
     def withhold(self, name: str) -> None:
-        """There may be something of this name that cannot be read."""
+        """Do not answer for this name yet, because its resource may be in a place that cannot be read."""
         self.withheld.add(name)
 
     def released(self) -> set[str]:
-        """What was withheld, and is not any more."""
+        """Return the withheld names and stop withholding them."""
         withheld, self.withheld = self.withheld, set()
         return withheld
 
     def clear(self) -> None:
-        """Everything up to now has been looked at."""
+        """Note that all names have been compared and answered."""
         self.dirty.clear()
         self.requested.clear()
         self.rescan = self.due = False
 
     def taken(self) -> Deliveries:
-        """What made names dirty; it is in a response now."""
+        """Return the deliveries that made names dirty. A response carries their changes now."""
         noted, self.noted = self.noted, ()
         return noted
 
     def withdraw(self) -> None:
-        """There is nothing to tell of what made names dirty."""
+        """Withdraw the deliveries that made names dirty, because no response will carry them."""
         withdrawn(self.taken())

@@ -1,4 +1,4 @@
-"""Incremental xDS: requests and responses carry only differences."""
+"""Incremental (Delta) xDS: requests and responses carry only differences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _REQUEST_TYPE_URL, _RESPONSE_NONCE = 2, 6
 
 
 class Delta(Codec[DeltaDiscoveryRequest]):
-    """The nonce of a request matters to an ACK only: subscriptions count in any case."""
+    """Delta. The nonce decides only whether a request is an ACK. Its subscriptions always count."""
 
     variant: Literal["delta"] = "delta"
     Request = DeltaDiscoveryRequest
@@ -43,14 +43,15 @@ class Delta(Codec[DeltaDiscoveryRequest]):
     def first(
         self, type: ResourceType, request: DeltaDiscoveryRequest, asked: Names, legacy: bool
     ) -> Subscription:
-        """The first request of a type on a stream says what a reconnecting client has already."""
+        """The first request of a type on a stream. A reconnecting client lists what it already has."""
         names, reports = asked.plain, request.initial_resource_versions.items()
         wildcard = asked.wildcard or (legacy and type.full_state and not names)
         has = {name: version for name, version in reports if wildcard or name in names}
         subscription = Subscription(
             type,
             Interest(names, wildcard, asked=asked),
-            # What it says it has is compared, not sent again for being asked for.
+            # Names that the client reports are compared. They are not sent again just because it asks for
+            # them.
             Agenda(requested=set(names - has.keys()), rescan=True, due=wildcard and not has),
             Report(has, returning=bool(has)),
         )
@@ -65,7 +66,7 @@ class Delta(Codec[DeltaDiscoveryRequest]):
         _unsubscribe(subscription, request)
 
     def proven(self, subscription: Subscription, all: Subscriptions, world: World) -> Selection | None:
-        """Unless what the client has is exactly the current state, it is compared."""
+        """The report proves the current state if it equals it. Otherwise it is compared name by name."""
         said, current = subscription.report.said, subscription.selected(world)
         if said == current.versions and not subscription.agenda.requested:
             return current
@@ -105,14 +106,14 @@ DELTA = Delta()
 
 @lru_cache(maxsize=1 << 12)
 def _ending(type: ResourceType, number: int) -> tuple[str, bytes, bytes]:
-    """A nonce, the end of a response that has it, and the whole of a request that accepts it."""
+    """A nonce, the bytes with which its response ends, and all bytes of its ACK."""
     nonce = str(number)
     end = wire.text(_TYPE_URL, type.url) + wire.text(_NONCE, nonce)
     return nonce, end, wire.text(_REQUEST_TYPE_URL, type.url) + wire.text(_RESPONSE_NONCE, nonce)
 
 
 def _subscribe(subscription: Subscription, asked: Names) -> None:
-    """Whatever is subscribed to is sent, whether or not it was before."""
+    """Subscribe to names. Each is sent, even if it was sent before."""
     before = subscription.interest
     after = before.widened(asked.plain, asked.wildcard)
     counted("resource_names_subscribe", len(after.names))
@@ -123,7 +124,7 @@ def _subscribe(subscription: Subscription, asked: Names) -> None:
 
 
 def _unsubscribe(subscription: Subscription, request: DeltaDiscoveryRequest) -> None:
-    """Forget names; one that the wildcard still covers is stated again, as it is or as missing."""
+    """Unsubscribe from names. A name that the wildcard still covers is sent again, or stated as missing."""
     dropped, ended = split_wildcard(request.resource_names_unsubscribe)
     if not (dropped or ended):
         return

@@ -1,4 +1,4 @@
-"""The last response of one type on one stream, and the answer to it."""
+"""The last response of one type on one stream, and the client's answer to it (ACK or NACK)."""
 
 from __future__ import annotations
 
@@ -11,36 +11,42 @@ from pilothouse.structures.delivery import Deliveries, confirmed, refused, withd
 
 @dataclass(slots=True)
 class Exchange:
-    """At most one response is unanswered, unless the client asks on without an answer."""
+    """At most one response is unanswered, unless the client sends new requests without answering."""
 
-    nonce: str = ""  # of the last response
+    nonce: str = ""  # the nonce of the last response
     awaiting: bool = False  # the last response is unanswered
-    # A request that accepts it, as Envoy encodes it: what comes before the names, the names, what follows.
+    # The ACK as Envoy encodes it, in three pieces: the bytes before the names, the names, the bytes after
+    # them.
     acceptance: tuple[bytes, bytes, bytes] = (b"", b"", b"")
     error: str = ""  # why the client rejected the last response
-    pushed: Deliveries = ()  # what is in responses that are unanswered
+    pushed: Deliveries = ()  # the deliveries in unanswered responses
 
     def naming(self, names: bytes) -> None:
-        """Answers to the next response will have these names, encoded, if they are mere ACKs."""
+        """Expect these encoded names in a mere ACK of the next response."""
         self.acceptance = (b"", names, b"")
 
     def doubt(self) -> None:
-        """The next answer has to be decoded, whatever it says."""
+        """Do not recognize the next answer by its bytes. It has to be decoded."""
         self.acceptance = (b"", b"", b"")
 
     def sent(self, nonce: str, before: bytes, after: bytes, noted: Deliveries) -> None:
-        """A response was sent. A request that accepts it has `before` and `after` around the names."""
+        """Note that a response was sent. Its ACK has the bytes `before` and `after` around the names."""
         self.nonce, self.awaiting = nonce, True
         self.acceptance = (before, self.acceptance[1], after)
-        if self.pushed:  # of a client that asks on without an answer; of what is given up nobody waits for it
+        # The client asked again without answering. Deliveries that were given up are dropped: nobody waits
+        # for them.
+        if self.pushed:
             self.pushed = tuple([each for each in (*self.pushed, *noted) if each.live])
         else:
             self.pushed = noted
 
     def answered(self, request: DiscoveryRequest | DeltaDiscoveryRequest, now: float) -> None:
-        """The client accepted the last response, or rejected it: a state, not a failure."""
+        """Note that the client accepted or rejected the last response.
+
+        A rejection is a state, not a failure.
+        """
         rejected = request.HasField("error_detail")
-        # A later request may repeat the nonce, and accepts nothing by that.
+        # A later request may repeat the nonce. That accepts nothing.
         if self.awaiting or rejected:
             reason = cut(request.error_detail.message, LONGEST_REASON) or "no reason given"
             self.error = reason if rejected else ""
@@ -49,7 +55,7 @@ class Exchange:
         (refused if rejected else confirmed)(pushed, now)
 
     def accepted_by(self, data: bytes) -> bool:
-        """Whether an encoded request says no more than that the last response is accepted."""
+        """Whether an encoded request is a mere ACK of the last response."""
         before, names, after = self.acceptance
         return (
             self.awaiting
@@ -60,14 +66,14 @@ class Exchange:
         )
 
     def accepted(self, now: float) -> None:
-        """The client accepted the last response."""
+        """Note that the client accepted the last response."""
         self.awaiting, self.error = False, ""
         if self.pushed:
             confirmed(self.pushed, now)
             self.pushed = ()
 
     def end(self) -> None:
-        """The client answers nothing any more."""
+        """Note that the client will not answer any more."""
         self.awaiting = False
         withdrawn(self.pushed)
         self.pushed = ()

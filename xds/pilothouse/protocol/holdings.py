@@ -1,4 +1,4 @@
-"""What a client holds of one type: what it was sent and still wants."""
+"""The resources of one type that a client has: those it was sent and still wants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pilothouse.encoding.resources import Resource, Selection, fingerprint, vers
 
 
 class ReportedVersion(NamedTuple):
-    """A version that a reconnecting client says it has, of which nothing else is known."""
+    """A version that a reconnecting client says it has. Nothing else is known about its resource."""
 
     version: str
     fingerprint: int = 0
@@ -18,25 +18,27 @@ class ReportedVersion(NamedTuple):
 
 @dataclass(slots=True)
 class Holdings:
-    """Names and resources. What is gone is held until it may be taken away."""
+    """Resources by name. A resource that is gone from the world is held until the client may be told so."""
 
-    # Unless it is a dict it is shared with other streams.
+    # Shared with other streams, unless it is a dict.
     sent: Mapping[str, Resource | ReportedVersion] = field(default_factory=dict)
-    fingerprint: int = 0  # of what was sent and still exists
-    gone_since: dict[str, float] = field(default_factory=dict)  # sent, and found gone at this time
-    # SotW: the version that the client has, so will come back with. Of what it holds, if all is well.
+    fingerprint: int = 0  # the fingerprint of `sent`
+    # Sent names, and when they were found to be gone.
+    gone_since: dict[str, float] = field(default_factory=dict)
+    # SotW: the version that the client was told last and will report when it reconnects. Usually that of
+    # `sent`.
     version: str = ""
 
     def miss(self, name: str, now: float) -> None:
-        """What was sent under this name is not there any more."""
+        """Note that the resource which was sent under this name is gone."""
         self.gone_since.setdefault(name, now)
 
     def find(self, name: str) -> None:
-        """What has this name is there."""
+        """Note that a resource of this name exists."""
         self.gone_since.pop(name, None)
 
     def add(self, resources: Iterable[Resource]) -> None:
-        """These were sent, too."""
+        """Note that these resources were sent in addition."""
         sent = self._own()
         for resource in resources:
             held = sent.get(resource.name)
@@ -44,7 +46,11 @@ class Holdings:
             sent[resource.name] = resource
 
     def restate(self, stated: Selection, gone: Iterable[str] = ()) -> Collection[Resource]:
-        """Exactly this was sent, and beside it what is gone without being in `gone`, which is returned."""
+        """Note that `stated` replaces what was sent, and that the names in `gone` are taken away.
+
+        Returns the other resources that are gone. They stay held, so a full-state response has to repeat
+        them.
+        """
         for name in gone:
             del self.gone_since[name]
         kept = {name: r for name in self.gone_since if isinstance(r := self.sent[name], Resource)}
@@ -53,16 +59,16 @@ class Holdings:
         return kept.values()
 
     def believe(self, versions: Mapping[str, str]) -> None:
-        """The client says that it has these versions, by name."""
+        """Note that the client says it has these versions, by name."""
         self.sent = {name: ReportedVersion(version) for name, version in versions.items()}
 
     def tell(self) -> str:
-        """The version of what is held, which the client is told."""
+        """Return the version of what is held, and note that the client is told it."""
         self.version = version(self.fingerprint)
         return self.version
 
     def forget(self, names: Iterable[str]) -> None:
-        """Treat these as never sent, so that they are sent when they are wanted."""
+        """Treat these names as never sent, so that they are sent when they are wanted."""
         known = (self.sent.keys() | self.gone_since.keys()).intersection(names)
         sent = self._own() if known else {}
         for name in known:

@@ -1,4 +1,4 @@
-"""What a request names, and what a client wants by all that it has named."""
+"""The names in a request, and the names that a client wants after all of its requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WILDCARD = "*"
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Names:
-    """The names of a request, encoded and as they are meant."""
+    """The names in a request, encoded and parsed. `plain` is without the wildcard `*`."""
 
     encoded: bytes
     plain: frozenset[str]
@@ -22,18 +22,18 @@ class Names:
 
 
 _NO_NAMES = Names(b"", frozenset(), False)
-# A fleet asks for the same thousand names again and again. They stay while a stream has them.
+# The clients of a fleet ask for the same thousand names. An entry lives as long as some stream holds it.
 _shared: WeakValueDictionary[bytes, Names] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """What a client wants of one type. It is replaced when the client wants something else."""
+    """The names that a client wants of one type. Immutable: it is replaced when the client wants others."""
 
     names: frozenset[str] = frozenset()
     wildcard: bool = False
-    legacy: bool = False  # no name was ever given: an empty list still means everything
-    # The request that `names` are of, if they are of one; held so that others can share it.
+    legacy: bool = False  # no request had names yet: an empty list means everything
+    # The request that `names` come from, if it is a single one. Held so that other streams can share it.
     asked: Names | None = None
 
     def wants(self, name: str) -> bool:
@@ -43,20 +43,20 @@ class Interest:
         return self.wildcard or bool(self.names)
 
     def restated(self, said: Names) -> Interest:
-        """What the client wants by a request that names all of it."""
+        """The interest after a request that lists all names which the client wants (State of the World)."""
         legacy = self.stays_legacy(said)
         return Interest(said.plain, said.wildcard or legacy, legacy, said)
 
     def stays_legacy(self, said: Names) -> bool:
-        """Whether no name was given by this request either."""
+        """Whether this request has no names either, so that an empty list goes on to mean everything."""
         return self.legacy and not said.plain and not said.wildcard
 
     def widened(self, names: frozenset[str], wildcard: bool) -> Interest:
-        """With these names, and with everything if `wildcard` is set."""
+        """This interest with `names` added, and with the wildcard added if `wildcard` is set."""
         return Interest(self.names | names, self.wildcard or wildcard)
 
     def narrowed(self, names: frozenset[str], wildcard: bool) -> Interest:
-        """Without these names, and if `wildcard` is set with what is named only."""
+        """This interest with `names` removed, and with the wildcard removed if `wildcard` is set."""
         everything = self.wildcard and not wildcard
         return Interest(self.names - names, everything) if names else replace(self, wildcard=everything)
 
@@ -64,7 +64,7 @@ class Interest:
 def named(field: str, names: Sequence[str]) -> Names:
     """The names in a field of a request. Raises Excess.
 
-    Both variants have them in the same field when encoded.
+    Both variants of the protocol have them in the field of the same number.
     """
     if not names:
         return _NO_NAMES
@@ -80,6 +80,6 @@ def named(field: str, names: Sequence[str]) -> Names:
 
 
 def split_wildcard(names: Iterable[str]) -> tuple[frozenset[str], bool]:
-    """The plain names, and whether '*' was among them."""
+    """The names other than `*`, and whether `*` was among them."""
     plain = frozenset(names)
     return (plain - {WILDCARD}, True) if WILDCARD in plain else (plain, False)

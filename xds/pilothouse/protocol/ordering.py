@@ -1,8 +1,8 @@
 """Make before break across the types of one ADS stream (xDS: eventual consistency considerations).
 
-What is added goes clusters first: routes follow when the client has acknowledged the clusters, which
-Envoy does when they are warm. What goes away goes the other way round. Each wait is bounded, and what
-a client asks for explicitly waits for nothing but the endpoints of clusters that it was just sent.
+Additions send clusters first. Routes follow when the client has acknowledged the clusters, which Envoy does
+when they are warm. Removals go in the opposite order. Each wait is bounded. A response to an explicit request
+waits only for the endpoints of clusters that the client was just sent.
 """
 
 from __future__ import annotations
@@ -13,35 +13,37 @@ from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import TYPES, ResourceType
 from pilothouse.protocol.subscription import Difference, Subscription
 
-WARM_S = 3.0  # for the acknowledgement of clusters
-FOLLOW_UP_S = 0.25  # from there, for the client to ask for the endpoints of new clusters
-ARRIVE_S = 0.1  # for a returning client to ask for listeners, too
-RETURN_S = 1.0  # for the acknowledgement of clusters by a returning client that has asked for routes
-RELEASE_S = WARM_S + 3.0  # for routes and listeners, which may wait themselves, to let go of what is removed
+WARM_S = 3.0  # wait for the client to acknowledge clusters
+FOLLOW_UP_S = 0.25  # then wait for it to ask for the endpoints of new clusters
+ARRIVE_S = 0.1  # wait for a reconnecting client to ask for listeners, too
+RETURN_S = 1.0  # wait for a reconnecting client that asked for routes to acknowledge clusters
+# Removed resources wait for routes and listeners to drop them. These may have to wait WARM_S themselves.
+RELEASE_S = WARM_S + 3.0
 
-#: What refers to clusters.
+#: The types that refer to clusters.
 FOLLOWERS = tuple(type for type in TYPES if type.waits_for is ResourceType.CLUSTER)
 
 Subscriptions = Mapping[ResourceType, Subscription]
 
 
 class Ordering:
-    """Times are seconds of a monotonic clock."""
+    """The waits of one stream. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
-        self._cold: set[str] = set()  # new clusters whose endpoints have not been sent
+        self._cold: set[str] = set()  # new clusters whose endpoints were not sent yet
         self._warm_by = 0.0
-        self._followers_by = 0.0  # when a returning client will have asked for listeners and routes
-        self._held_until: dict[ResourceType, float] = {}  # whatever clusters are sent meanwhile
-        #: Clusters that a returning client was sent before it asked for endpoints, which they need anew.
+        self._followers_by = 0.0  # by then a reconnecting client has asked for listeners and routes
+        self._held_until: dict[ResourceType, float] = {}  # not extended when more clusters are sent
+        #: Clusters that a reconnecting client was sent before it asked for endpoints. They need endpoints
+        #: again.
         self.warming: set[str] = set()
         #: When to look again if nothing else happens before; None if nothing waits.
         self.wake_at: float | None = None
 
     def begun(self, subscription: Subscription, now: float) -> None:
-        """A client that can say what it has asked for a type for the first time on this stream.
+        """Note that a client which lists what it has asked for a type for the first time on this stream.
 
-        One that has clusters has routes that refer to them, too, and will say so.
+        A client that has clusters also has routes to them, and will ask for these, too.
         """
         if subscription.type is ResourceType.ENDPOINTS:
             subscription.again(self.warming)
@@ -49,26 +51,26 @@ class Ordering:
             self._followers_by = now + ARRIVE_S
 
     def answered(self, type: ResourceType, now: float) -> None:
-        """The last response of a type was accepted or rejected."""
+        """Note that the client accepted or rejected the last response of a type."""
         if type is ResourceType.CLUSTER:
             self._warm_by = min(self._warm_by, now + FOLLOW_UP_S)
 
     def sending(
         self, subscription: Subscription, difference: Difference, all: Subscriptions, now: float
     ) -> None:
-        """This is about to be sent, and is not recorded yet."""
+        """Note what is about to be sent. It is not recorded in the subscription yet."""
         if subscription.type is ResourceType.CLUSTER:
             if difference.changed:
                 self._warm(difference.changed, all, now)
         elif self._cold and subscription.type is ResourceType.ENDPOINTS:
-            # These clusters wait for their endpoints no more, even if there are none.
+            # These clusters no longer wait for their endpoints, even if they have none.
             names = [resource.name for resource in difference.changed]
             self._cold.difference_update(names, difference.missing)
 
     def _warm(self, resources: Collection[Resource], all: Subscriptions, now: float) -> None:
-        """Changed clusters warm until their endpoints come, changed or not, so these are sent again.
+        """Send the endpoints of changed clusters again. A changed cluster warms until it gets its endpoints.
 
-        In Delta Envoy does not ask for them.
+        The endpoints may be unchanged, and in Delta Envoy does not ask for them.
         """
         names = [resource.name for resource in resources]
         clusters = all[ResourceType.CLUSTER]
@@ -87,7 +89,7 @@ class Ordering:
             self._warm_by = now + WARM_S
 
     def may_add(self, subscription: Subscription, all: Subscriptions, now: float) -> bool:
-        """Whether what is new of a type may be sent: routes only after the clusters they lead to."""
+        """Whether additions of a type may be sent now. Routes follow the clusters that they lead to."""
         clusters = all.get(ResourceType.CLUSTER)
         if subscription is clusters:
             return self._arrived(subscription, all, now)
@@ -102,23 +104,29 @@ class Ordering:
         return True
 
     def _arrived(self, clusters: Subscription, all: Subscriptions, now: float) -> bool:
-        """Whether it is known if a returning client has routes, and so which clusters it may not lose yet."""
+        """Whether a reconnecting client had time to say that it has routes.
+
+        They decide which clusters stay.
+        """
         if not clusters.report.returning or ResourceType.LISTENER in all or now >= self._followers_by:
             return True
         self._wake(self._followers_by)
         return False
 
     def _hold(self, follower: Subscription, clusters: Subscription, now: float) -> float:
-        """How long routes or listeners wait for the clusters; not past `now` if they need not."""
+        """Until when routes or listeners wait for the clusters. `now` or earlier if they need not wait."""
         if not (clusters.exchange.awaiting or self._cold):
             return now
         bound = RETURN_S if follower.report.returning else WARM_S
         until = self._held_until.setdefault(follower.type, now + bound)
-        # Clusters that could not even be sent are worth the whole wait.
+        # If clusters have not even been sent, wait for the whole time.
         return until if clusters.agenda.dirty else min(until, self._warm_by)
 
     def removable(self, subscription: Subscription, all: Subscriptions, now: float) -> list[str]:
-        """What is gone of a type and may be taken away: clusters only after the routes to them."""
+        """The names of a type that are gone and may be taken away now.
+
+        Clusters go after the routes to them.
+        """
         gone_since = subscription.held.gone_since
         if not subscription.type.leaves_last:
             return sorted(gone_since)
@@ -137,7 +145,7 @@ class Ordering:
             and endpoints is not None
             and not endpoints.exchange.awaiting
         ):
-            return [name for name in overdue if name not in endpoints.held.gone_since]  # they go first, now
+            return [name for name in overdue if name not in endpoints.held.gone_since]  # endpoints go first
         return overdue
 
     def _wake(self, at: float) -> None:
@@ -145,7 +153,7 @@ class Ordering:
 
 
 def _released(subscription: Subscription, all: Subscriptions) -> bool:
-    """Whether the client holds nothing any more that refers to what is gone of this type."""
+    """Whether nothing that the client holds still refers to resources of this type that are gone."""
     gone_since, endpoints = subscription.held.gone_since.keys(), all.get(ResourceType.ENDPOINTS)
     if subscription.type is ResourceType.CLUSTER and endpoints is not None:
         departing = endpoints.held.gone_since.keys() | endpoints.agenda.dirty

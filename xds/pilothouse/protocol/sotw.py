@@ -1,4 +1,7 @@
-"""State of the world: a request restates its subscription; of clusters and listeners, a response does too."""
+"""State of the World: each request restates the whole subscription.
+
+Responses with clusters or listeners restate the whole state, too.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,13 @@ from pilothouse.serving.world import World
 # Field numbers of DiscoveryResponse.
 _VERSION_INFO, _TYPE_URL, _NONCE = 1, 4, 5
 
-# Names of clusters are shorter, and no client waits for so many that are not there; and what is said of
-# them has to fit into the 4 MiB that a gRPC client takes.
+# Limits on the missing names that are answered. Cluster names are shorter, and no client waits for so many
+# missing clusters. The answers have to fit into the 4 MiB that a gRPC client accepts.
 _LONGEST_AWAITED, _MOST_AWAITED = 512, 1000
 
 
 class Sotw(Codec[DiscoveryRequest]):
-    """A request that is stale, by its nonce, is ignored: its names come with the ACK."""
+    """State of the World. A request with a stale nonce is ignored, because the ACK repeats its names."""
 
     variant: Literal["sotw"] = "sotw"
     Request = DiscoveryRequest
@@ -46,7 +49,10 @@ class Sotw(Codec[DiscoveryRequest]):
     def first(
         self, type: ResourceType, request: DiscoveryRequest, asked: Names, legacy: bool
     ) -> Subscription:
-        """The first request of a type on a stream; its nonce, of an earlier stream, means nothing."""
+        """The first request of a type on a stream.
+
+        Its nonce, if any, is of an earlier stream and is ignored.
+        """
         interest = Interest(legacy=legacy and type.full_state).restated(asked)
         reported = request.version_info
         back = bool(reported)
@@ -64,35 +70,37 @@ class Sotw(Codec[DiscoveryRequest]):
         self, subscription: Subscription, request: DiscoveryRequest, asked: Names, answers: bool
     ) -> None:
         exchange = subscription.exchange
-        # Without a nonce, a request may have crossed a response that is on its way.
+        # A request without a nonce may have crossed a response that is on its way.
         if answers or not exchange.nonce or not (request.response_nonce or exchange.awaiting):
             _resubscribe(subscription, asked)
         elif exchange.awaiting:
             _crossed(subscription, asked)
 
     def proven(self, subscription: Subscription, all: Subscriptions, world: World) -> Selection | None:
-        """Versions are hashes of the content of the very set that was sent, so an equal one proves it.
+        """A version is a hash of the set that was sent. So an equal version proves that the client has the
+        set.
 
-        A client that asks for '*' may have given it up before, which has no answer that could tell it
-        another version; Envoy names nothing. Endpoints and routes are believed only after clusters and
-        listeners were, and while nothing was sent of these: a client that asks for endpoints may be one
-        whose clusters are warming.
+        A client that asks for '*' by name may have unsubscribed from it before. No response answers that, so
+        none told the client another version, and its version proves nothing. Envoy names no clusters.
+        Endpoints are believed only if the clusters were proven first and none were sent since, and routes
+        only after listeners in the same way. Otherwise a client that asks for endpoints may be warming its
+        clusters.
         """
         report = subscription.report
         if _believable(subscription, all):
             current = subscription.selected(world)
             if version(current.fingerprint) == report.said:
                 return current
-        # All that such a response lacks is gone from the client, or no name of it leads there any more.
+        # If a type stands alone, the next response removes what it lacks, or nothing refers to that any more.
         report.doubt(unproven=not subscription.type.stands_alone)
         return None
 
     def unfound(self, type: ResourceType, difference: Difference) -> list[str]:
-        """The names of which what is empty is sent, such as no endpoints; absence would say nothing.
+        """The names for which an empty resource is sent, such as a load assignment without endpoints.
 
-        Those that are gone, so that the version of the response, which is of what still exists, is the
-        one that this client will have when it has dropped the names, and can prove when it reconnects.
-        And those that are asked for and never were: a cluster that waits for them warms for 15 seconds.
+        Leaving a name out would say nothing. The names are of two kinds. Some are gone: the version of the
+        response covers only what still exists, so the client can prove its state when it reconnects. Others
+        were requested and do not exist: a cluster that waits for one of them would warm for 15 seconds.
         """
         if type.empty is None:
             return []
@@ -118,9 +126,9 @@ class Sotw(Codec[DiscoveryRequest]):
         state = _VERSION_HEAD + subscription.held.tell().encode()
         subscription.responded(nonce, state, end)
         if not subscription.interest:
-            # Envoy takes note of a response when it has no subscription, but does not answer it.
+            # Without a subscription, Envoy processes a response but does not answer it.
             subscription.exchange.end()
-        # Joined: a sum would copy what may be megabytes twice.
+        # Use join: a sum would copy twice, and this may be megabytes.
         return b"".join((state, body, end))
 
 
@@ -131,32 +139,34 @@ _VERSION_HEAD = wire.head(_VERSION_INFO, VERSION_SIZE)
 
 @lru_cache(maxsize=1 << 12)
 def _ending(type: ResourceType, number: int) -> tuple[str, bytes]:
-    """A nonce, and the end of a response that has it and of a request that answers it."""
+    """A nonce, and the bytes with which its response and a request that answers it end."""
     nonce = str(number)
     return nonce, wire.text(_TYPE_URL, type.url) + wire.text(_NONCE, nonce)
 
 
 def _resubscribe(subscription: Subscription, asked: Names) -> None:
-    """Go from the subscription as it was to what the latest request says."""
+    """Change the subscription to what the latest request says."""
     type, before, agenda = subscription.type, subscription.interest, subscription.agenda
     after = before.restated(asked)
     subscription.exchange.naming(asked.encoded)
     subscription.want(after)
     if (after.names, after.wildcard) == (before.names, before.wildcard):
         return
-    if subscription.report.said:  # was about other names
+    if subscription.report.said:  # the report was about other names
         subscription.report.doubt(unproven=not type.stands_alone)
     agenda.request(after.names - before.names)
     subscription.forget_unwanted()
     if after.wildcard and not before.wildcard:
         agenda.request_all(due=type.full_state)
     elif not type.full_state and not after.names >= before.names:
-        agenda.respond()  # perhaps: the version that it has may be outdated
+        agenda.respond()  # the version that the client has may be outdated
 
 
 def _crossed(subscription: Subscription, asked: Names) -> None:
-    """A request that crossed a response changes nothing, but what it leaves out the client has dropped,
-    even if the answer to the response names it again; and a name was given.
+    """Process a request that crossed a response. It does not change the subscription, with two exceptions.
+
+    The client has dropped what it leaves out, so that is sent again if the answer to the response names it
+    again. And if it names something, an empty list no longer means everything.
     """
     legacy = subscription.interest.stays_legacy(asked)
     subscription.want(replace(subscription.interest, legacy=legacy))
@@ -166,7 +176,7 @@ def _crossed(subscription: Subscription, asked: Names) -> None:
 
 
 def _believable(subscription: Subscription, all: Subscriptions) -> bool:
-    """Whether what a client said in its first request of a type can prove anything."""
+    """Whether the version in a client's first request of a type can prove anything."""
     if subscription.type.full_state:
         return subscription.interest.legacy
     before = _before(subscription, all)
@@ -174,13 +184,13 @@ def _believable(subscription: Subscription, all: Subscriptions) -> bool:
 
 
 def _before(subscription: Subscription, all: Subscriptions) -> Subscription | None:
-    """What the client must have proven before it is believed that it has this."""
+    """The subscription that the client must have proven before its report of this one is believed."""
     after = subscription.type.resumes_after
     return all.get(after) if after is not None else None
 
 
 def _whole(subscription: Subscription, difference: Difference, world: World) -> bytes | None:
-    """What is subscribed to, restated with what is gone but may still be referred to."""
+    """The body that restates all subscribed resources, and those that are gone but may not be dropped yet."""
     if not (difference.changed or difference.gone or subscription.agenda.due):
         return None
     stated = subscription.selected(world)
@@ -189,7 +199,7 @@ def _whole(subscription: Subscription, difference: Difference, world: World) -> 
 
 
 def _parts(subscription: Subscription, difference: Difference, all: Subscriptions) -> bytes | None:
-    """What the client lacks; what it has is left out."""
+    """The body with only those resources that the client lacks."""
     empty = difference.missing
     if difference.gone:
         subscription.held.forget(difference.gone)
@@ -203,10 +213,10 @@ def _parts(subscription: Subscription, difference: Difference, all: Subscription
 
 
 def _outdated(subscription: Subscription, all: Subscriptions) -> bool:
-    """Whether a client would come back with the version of more or less than it holds.
+    """Whether the client's version covers more or less than the client holds.
 
-    What it gave up, or what went away in silence, is in the version that it has. Such a version is
-    replaced by an empty response, on streams where it would be believed.
+    The version still covers resources that the client unsubscribed from, or that went away unsaid. An empty
+    response replaces it, on streams where a reconnecting client would be believed.
     """
     before, held = _before(subscription, all), subscription.held
     if before is None or not before.interest.legacy or not held.version:

@@ -1,6 +1,6 @@
-"""The machine of one stream: who may be sent something and in which order, whatever the variant.
+"""The state machine of one stream: what may be sent and in which order. Both variants share it.
 
-A codec knows the variant: what its requests mean, and how a response is worded and encoded.
+A codec knows one variant: what its requests mean, and how a response is encoded.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ R = TypeVar("R", DiscoveryRequest, DeltaDiscoveryRequest)
 
 
 class Response(NamedTuple):
-    """One response, encoded, and the type that it is about."""
+    """An encoded response and its type."""
 
     type: ResourceType
     data: bytes
 
 
 class Codec(Protocol[R]):
-    """A variant of the protocol. It has no state: that is the stream's, which hands it out."""
+    """A variant of the protocol. It is stateless; the stream passes its own state to each method."""
 
     variant: Literal["sotw", "delta"]
     Request: type[R]
-    #: Whether what a client asks for is answered even while it owes an answer itself.
+    #: Whether a request is answered even while the client has not answered the last response.
     answers_early: bool
-    #: Whether a client that comes back says of each resource what it has.
+    #: Whether a reconnecting client lists the version of each resource that it has.
     lists_holdings: bool
 
     def asked(self, request: R) -> Names:
@@ -42,23 +42,29 @@ class Codec(Protocol[R]):
         ...
 
     def check(self, request: R) -> None:
-        """Raises Excess if something else in a request is too much."""
+        """Raise Excess if anything but the names exceeds a limit."""
         ...
 
     def first(self, type: ResourceType, request: R, asked: Names, legacy: bool) -> Subscription:
-        """What the first request of a type means. With `legacy` no names may mean everything."""
+        """The subscription that the first request of a type opens.
+
+        With `legacy`, a request without names may ask for everything.
+        """
         ...
 
     def follow(self, subscription: Subscription, request: R, asked: Names, answers: bool) -> None:
-        """Take note of a further request, which `answers` the last response or does not. Raises Excess."""
+        """Update the subscription with a later request. `answers`: it has the last response's nonce.
+
+        Raises Excess.
+        """
         ...
 
     def proven(self, subscription: Subscription, all: Subscriptions, world: World) -> Selection | None:
-        """The current state, if the first request of a type proves that the client has it."""
+        """The current state, if the client's report proves that the client has it. Otherwise None."""
         ...
 
     def unfound(self, type: ResourceType, difference: Difference) -> list[str]:
-        """The names of which a response says that there is nothing."""
+        """The names that a response has to state as missing."""
         ...
 
     def response(
@@ -69,18 +75,18 @@ class Codec(Protocol[R]):
         world: World,
         number: int,
     ) -> bytes | None:
-        """The encoded response with this number, noted as sent; None if there is nothing to say."""
+        """Encode the response with this number and note it as sent. None if there is nothing to say."""
         ...
 
 
 class Stream(Generic[R]):
-    """One stream of requests, of one type or, with ADS, of several."""
+    """One stream, with one type of resources or, with ADS, several."""
 
     __slots__ = ("_ordering", "_responses", "_turns", "_types", "codec", "legacy", "subscriptions")
 
     def __init__(self, codec: Codec[R], types: tuple[ResourceType, ...] = TYPES) -> None:
         self.codec: Codec[R] = codec
-        #: Whether a first request without names asks for everything: not of a gRPC client (gRFC A27).
+        #: Whether a first request without names asks for everything. A gRPC client's does not (gRFC A27).
         self.legacy = True
         self.subscriptions: dict[ResourceType, Subscription] = {}
         self._types = types
@@ -90,15 +96,18 @@ class Stream(Generic[R]):
 
     @property
     def wake_at(self) -> float | None:
-        """When to poll again although nothing happened, in seconds of the clock given to `poll`."""
+        """When to poll again even if nothing happens, in seconds of the clock given to `poll`."""
         return self._ordering.wake_at
 
     def asked(self, request: R) -> Names:
-        """The names in a request. Many take long, but not again while somebody has them. Raises Excess."""
+        """The names in a request. Raises Excess.
+
+        Parsing many names takes long. The result is shared, so it is fast again while somebody holds it.
+        """
         return self.codec.asked(request)
 
     def receive(self, type: ResourceType, request: R, now: float) -> None:
-        """Take note of a request. Raises Excess."""
+        """Process a request. Raises Excess."""
         asked = self.codec.asked(request)
         self.codec.check(request)
         subscription = self.subscriptions.get(type)
@@ -111,7 +120,7 @@ class Stream(Generic[R]):
             self._ordering.answered(type, now)
         self.codec.follow(subscription, request, asked, answers)
         if not subscription.stirring:
-            subscription.settle()  # nothing is left to tell, so nobody waits for an answer
+            subscription.settle()  # nothing is left to send, so no delivery waits for an answer
 
     def _begin(self, subscription: Subscription, now: float) -> None:
         self.subscriptions[subscription.type] = subscription
@@ -120,7 +129,7 @@ class Stream(Generic[R]):
             self._ordering.begun(subscription, now)
 
     def acknowledge(self, data: bytes, now: float) -> ResourceType | None:
-        """Take note of an encoded request without decoding it, if it is a mere ACK; its type if it is."""
+        """Process an encoded request without decoding it if it is a mere ACK. Returns its type, or None."""
         for type, subscription in self.subscriptions.items():
             exchange = subscription.exchange
             if exchange.accepted_by(data):
@@ -130,37 +139,37 @@ class Stream(Generic[R]):
         return None
 
     def notify(self, changes: Changes, delivery: Delivery | None = None) -> bool:
-        """Note what changed in the world; true if there may be something to send.
+        """Note what changed in the world. Returns whether there may be something to send.
 
-        `delivery` is confirmed when the client has answered what it leads to.
+        `delivery` is confirmed when the client has answered the response that carries its changes.
         """
         sendable = False
         for type, names in changes.items():
             subscription = self.subscriptions.get(type)
-            # Each has to be told, whatever came before it.
+            # No short circuit: every subscription has to be notified.
             if subscription is not None and subscription.notify(names, delivery):
                 sendable = True
         return sendable
 
     def release(self) -> bool:
-        """More is known to the world than before; true if there may be something to send."""
+        """Look again at what was withheld. Returns whether there may be something to send."""
         released = [subscription.release() for subscription in self.subscriptions.values()]
         return any(released)
 
     def end(self) -> None:
-        """The stream has ended."""
+        """Note that the stream has ended."""
         for subscription in self.subscriptions.values():
             subscription.end()
 
     def preparing(self, world: World) -> Iterator[object]:
-        """Make ready, in small steps, what the next poll would take long for."""
+        """Prepare, in small steps, what would take the next poll long."""
         for subscription in self.subscriptions.values():
             yield from subscription.preparing(world)
 
     def poll(self, world: World, now: float) -> Response | None:
         """The next response to send. Call until it returns None."""
         self._ordering.wake_at = None
-        for subscription in self._turns:  # most polls, after a write and after an ACK, find nothing
+        for subscription in self._turns:  # most polls follow a write or an ACK and find nothing
             if subscription.stirring:
                 response = self._turn(subscription, world, now)
                 if response is not None:
@@ -186,7 +195,7 @@ class Stream(Generic[R]):
         return Response(subscription.type, data)
 
     def _may_speak(self, subscription: Subscription, world: World) -> bool:
-        """Whether a client may be told what it lacks, if it lacks something."""
+        """Whether a response of this type may be sent now, if the client lacks something."""
         report = subscription.report
         if subscription.exchange.awaiting and not (self.codec.answers_early and subscription.agenda.asked):
             return False
@@ -194,12 +203,12 @@ class Stream(Generic[R]):
             return False
         if report.unproven:
             if not world.complete:
-                return False  # this client may have what nobody can read here
+                return False  # the client may have resources from a place that cannot be read now
             report.settle()
         return True
 
     def _resumed(self, subscription: Subscription, world: World) -> bool:
-        """Whether a reconnecting client has the current state already; then nothing is sent."""
+        """Whether a reconnecting client already has the current state. Then nothing is sent."""
         current = self.codec.proven(subscription, self.subscriptions, world)
         if current is None:
             return False

@@ -1,4 +1,4 @@
-"""The state of one type on one stream, and what follows from it: what the client lacks."""
+"""The state of one type on one stream. From it follows what the client lacks."""
 
 from __future__ import annotations
 
@@ -15,57 +15,60 @@ from pilothouse.protocol.interest import Interest
 from pilothouse.serving.world import World
 from pilothouse.structures.delivery import Delivery
 
-# From so many names on they are looked up together, and not brought into order, which takes longest.
+# This many names or more are looked up together and are not sorted, because sorting would take longest.
 _MANY = 1000
 
 
 @dataclass(slots=True)
 class Report:
-    """What a client says it has from an earlier stream, and what became of that."""
+    """What a reconnecting client said in its first request that it has from an earlier stream."""
 
-    # SotW: version_info; Delta: the version of each resource. Empty when it has been looked at.
+    # SotW: version_info. Delta: the version of each resource. Cleared once it has been evaluated.
     said: str | Mapping[str, str] = ""
-    returning: bool = False  # until it is sent something: a client that has a state from an earlier stream
-    unproven: bool = False  # it said that it has a state, and nobody knows which
-    blind: bool = False  # SotW: of what the client has from an earlier stream nobody knows the versions
+    returning: bool = False  # it reconnected, and was sent nothing on this stream yet
+    unproven: bool = False  # it has some state, and nobody knows which
+    blind: bool = False  # SotW: it reconnected, and the versions of its resources are unknown
     proven: bool = False  # it has the current state
 
     def prove(self) -> None:
-        """What the client has is the current state."""
+        """Note that the client has the current state."""
         self.said, self.proven = "", True
 
     def doubt(self, unproven: bool) -> None:
-        """Nothing proves that the client has the current state; `unproven` if it may have anything."""
+        """Note that the client cannot prove that it has the current state.
+
+        `unproven`: it may hold resources that it no longer uses or that no longer exist.
+        """
         self.said, self.unproven = "", unproven
 
     def narrow(self, interest: Interest) -> None:
-        """Of what it has, only what the client still wants matters."""
+        """Drop the reported versions of resources that the client no longer wants."""
         if isinstance(self.said, Mapping):
             self.said = {name: version for name, version in self.said.items() if interest.wants(name)}
 
     def settle(self) -> None:
-        """Everything is known, so nothing that the client has can be a part of it that is not."""
+        """Note that the world is complete now, so nothing that the client has can be in an unknown place."""
         self.unproven = False
 
     def replaced(self) -> None:
-        """The client was sent something."""
+        """Note that the client was sent a response on this stream."""
         self.returning = False
 
 
 @dataclass(slots=True)
 class Difference:
-    """What to tell a client."""
+    """What a client lacks, and so what the next response has to say."""
 
     changed: list[Resource]  # resources to send
-    missing: list[str]  # names to say of that there is nothing
-    gone: Sequence[str] = ()  # names to take away, which it has
-    #: The selection that `changed` is all of, for a client that has nothing yet.
+    missing: list[str]  # names that the client asked for and that do not exist
+    gone: Sequence[str] = ()  # names of resources that the client has and that it has to drop
+    #: The selection that `changed` lists, if the client has nothing yet.
     whole: Selection | None = None
 
 
 @dataclass(slots=True)
 class Subscription:
-    """Each part changes by its own methods only."""
+    """What the stream machine knows of one type, in parts. Each part changes by its own methods only."""
 
     type: ResourceType
     interest: Interest
@@ -73,7 +76,7 @@ class Subscription:
     report: Report
     exchange: Exchange = field(default_factory=Exchange)
     held: Holdings = field(default_factory=Holdings)
-    unknown: int = 0  # how often a name was asked for of which there is nothing
+    unknown: int = 0  # how often the client asked for a name that does not exist
 
     @property
     def stirring(self) -> bool:
@@ -82,7 +85,10 @@ class Subscription:
         return bool(agenda.dirty or agenda.requested or self.held.gone_since or agenda.rescan or agenda.due)
 
     def notify(self, names: frozenset[str], delivery: Delivery | None = None) -> bool:
-        """Note what changed in the world; true if it can be sent now."""
+        """Note what changed in the world.
+
+        Returns whether the client wants some of it and can be sent it now.
+        """
         interest = self.interest
         wanted = names if interest.wildcard else names & interest.names
         if not wanted:
@@ -91,11 +97,11 @@ class Subscription:
         return not self.exchange.awaiting
 
     def want(self, interest: Interest) -> None:
-        """From now on the client wants this."""
+        """Note what the client wants from now on."""
         self.interest = interest
 
     def forget_unwanted(self) -> None:
-        """Treat what is not wanted as never sent and never asked for."""
+        """Treat unwanted names as never sent and never requested."""
         if self.interest.wildcard:
             return
         unwanted = self.held.sent.keys() - self.interest.names
@@ -104,11 +110,14 @@ class Subscription:
         self.agenda.keep(self.interest.names)
 
     def again(self, names: Collection[str]) -> None:
-        """Answer for these, if they are wanted, as if the client had asked."""
+        """Answer for those of these names that the client wants, as if it had asked again."""
         self.agenda.request(filter(self.interest.wants, names))
 
     def release(self) -> bool:
-        """Look again at what was withheld, since more is known now; true if there is something."""
+        """Look again at withheld names, because more is known now.
+
+        Returns whether there is something to do.
+        """
         withheld, sent = self.agenda.released(), self.held.sent.keys()
         wanted = frozenset(filter(self.interest.wants, withheld))
         self.agenda.change(wanted & sent)
@@ -116,12 +125,12 @@ class Subscription:
         return bool(withheld) or self.report.unproven
 
     def selected(self, world: World) -> Selection:
-        """All that is subscribed to, of what there is."""
+        """All existing resources that the client wants."""
         interest = self.interest
         return world.selection(self.type) if interest.wildcard else world.chosen(self.type, interest.names)
 
     def preparing(self, world: World) -> Iterator[object]:
-        """Make ready, in small steps, what the next turn would take long for."""
+        """Prepare, in small steps, what would take the next turn long."""
         interest, requested = self.interest, self.agenda.requested
         if self.agenda.rescan and not self.held.sent:
             yield from world.prepare(self.type, interest.names, interest.wildcard)
@@ -129,37 +138,40 @@ class Subscription:
             yield from world.prepare(self.type, frozenset(requested), wildcard=False)
 
     def responded(self, nonce: str, before: bytes, after: bytes) -> None:
-        """A response was sent. A request that accepts it has `before` and `after` around the names."""
+        """Note that a response was sent. Its ACK has the bytes `before` and `after` around the names."""
         self.exchange.sent(nonce, before, after, self.agenda.taken())
         self.report.replaced()
         self.agenda.clear()
 
     def record(self, difference: Difference) -> None:
-        """This was sent."""
+        """Note that this was sent."""
         if difference.whole is not None:
             self.held.restate(difference.whole)
         else:
             self.held.add(difference.changed)
 
     def settle(self) -> None:
-        """Everything up to now has been looked at, and needs no response."""
+        """Note that everything up to now needs no response."""
         self.agenda.clear()
-        if not self.held.gone_since:  # of which the client has yet to be told
+        if not self.held.gone_since:  # the client has yet to be told what is gone
             self.agenda.withdraw()
 
     def end(self) -> None:
-        """The stream has ended: nobody waits for what its client has not answered."""
+        """Note that the stream has ended. Nobody waits any more for what its client has not answered."""
         self.agenda.withdraw()
         self.exchange.end()
 
     def kept(self, gone: Collection[str]) -> list[Resource]:
-        """What was asked for and is about to go, but may not go yet: to be sent as it was."""
+        """Requested resources that no longer exist but may not be taken away yet.
+
+        They are sent as they were.
+        """
         gone_since, sent = self.held.gone_since, self.held.sent
         names = sorted((self.agenda.requested & gone_since.keys()).difference(gone))
         return [held for name in names if isinstance(held := sent[name], Resource)]
 
     def difference(self, world: World, now: float) -> Difference:
-        """What to send now. Costs as much as what changed, unless the subscription did."""
+        """What to send now. The cost is proportional to what changed, unless the client changed its interest."""
         absent = _is_known if world.complete else partial(self._is_absent, world)
         requested, interest = self.agenda.requested, self.interest
         held, sent = self.held, self.held.sent
@@ -194,7 +206,10 @@ class Subscription:
         absent: Callable[[str], bool],
         now: float,
     ) -> None:
-        """There is no such resource, or it may be declared where nothing can be read."""
+        """Note a name without a resource.
+
+        If the resource may be in a place that cannot be read, say nothing.
+        """
         if type(before) is not Resource and not absent(name):
             return
         if before is not None:
@@ -203,11 +218,11 @@ class Subscription:
             difference.missing.append(name)
 
     def _may_have_more(self, before: Resource | ReportedVersion | None) -> bool:
-        """Whether a client may have, from an earlier stream, what cannot be read now."""
+        """Whether the client may have more of this resource, from an earlier stream, than can be read now."""
         return type(before) is ReportedVersion or (before is None and self.report.blind)
 
     def _is_absent(self, world: World, name: str) -> bool:
-        """Whether it is known that there is no such resource; if not, nothing is said until it is."""
+        """Whether the resource is known not to exist. If that is not known yet, the name is withheld."""
         if not self.interest.wants(name) or world.is_absent(self.type, name):
             return True
         self.agenda.withhold(name)
@@ -229,10 +244,10 @@ class Subscription:
 
 
 def _in_order(names: Collection[str]) -> Collection[str]:
-    """Sorted, for whoever reads it; so many that nobody does are left as they are."""
+    """Sorted for human readers. Nobody reads a thousand names, so these are left in any order."""
     return sorted(names) if len(names) < _MANY else names
 
 
 def _is_known(_: str) -> bool:
-    """That there is nothing of a name is known of every name, unless something cannot be read."""
+    """While every place can be read, a missing resource is known not to exist."""
     return True
