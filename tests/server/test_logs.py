@@ -53,9 +53,9 @@ async def test_a_stream_that_is_closed_says_why(server, ads, told, eventually) -
     await last.ended()
     ends = {end["node"]: (end["reason"], end["log_level"]) for end in told.of("stream closed")}
     assert ends == {
-        "done": ("the client has ended it, or is gone", "info"),
-        "gone": ("the client has ended it, or is gone", "info"),
-        "refused": ("it was refused", "info"),
+        "done": ("the client ended it or is gone", "info"),
+        "gone": ("the client ended it or is gone", "info"),
+        "refused": ("the control plane refused a request", "info"),
         "last": ("the control plane is stopping", "info"),
     }
     assert {end["peer"] for end in told.of("stream closed")} == {told.of("stream opened")[0]["peer"]}

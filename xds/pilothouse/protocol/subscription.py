@@ -171,7 +171,9 @@ class Subscription:
         return [held for name in names if isinstance(held := sent[name], Resource)]
 
     def difference(self, world: World, now: float) -> Difference:
-        """What to send now. The cost is proportional to what changed, unless the client changed its interest."""
+        """What to send now. The cost is proportional to what changed, unless the client changed its
+        interest.
+        """
         absent = _is_known if world.complete else partial(self._is_absent, world)
         requested, interest = self.agenda.requested, self.interest
         held, sent = self.held, self.held.sent

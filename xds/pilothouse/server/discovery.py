@@ -1,6 +1,6 @@
-"""The discovery services on grpc.aio: a session a stream, and the fan-out of changes to them.
+"""The discovery services on grpc.aio: one session for each stream, and the fan-out of changes to sessions.
 
-Requests and responses are bytes here, so that nothing is serialized for each stream.
+Requests and responses are bytes here. So no response is serialized once for each stream.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from pilothouse.structures.turns import Steps, at_once
 
 log = structlog.get_logger(__name__)
 
-# Why a stream was closed.
-# gRPC does not tell these apart: who reads when a connection breaks is told of an end of the requests.
-_ENDED = "the client has ended it, or is gone"
-_REFUSED = "it was refused"
+# The reasons in the log why a stream was closed.
+# When a connection breaks, gRPC reports the end of the requests. So these two cases look alike.
+_ENDED = "the client ended it or is gone"
+_REFUSED = "the control plane refused a request"
 _STOPPING = "the control plane is stopping"
-_FAILED = "an error, see what was logged before"
+_FAILED = "an error, which was logged before"
 
 
 class Discovery:
@@ -53,12 +53,12 @@ class Discovery:
         *,
         trust_local: bool = True,
     ) -> None:
-        """With `trust_local` a client of this machine proves its namespace by that."""
+        """With `trust_local`, the namespace that a client on this machine states counts as proven."""
         self._catalogue = catalogue
-        #: What is served: of services, and of what else there is.
+        #: The shelves of all types that are served.
         self.shelves: Shelves = {**of_services(catalogue), **(feeds or {})}
         self._admission = admission
-        self._identity = identity  # None: a client is who it says it is
+        self._identity = identity  # None: clients are believed without a certificate
         self._trust_local = trust_local
         self._conversations: dict[Session, asyncio.Task[None] | None] = {}
         self._namesakes = Namesakes()
@@ -71,18 +71,18 @@ class Discovery:
         return self._conversations.keys()
 
     def publish(self, changes: Sequence[Noticed], delivery: Delivery | None = None) -> None:
-        """Wake the streams that these changes concern; what they answer confirms the delivery."""
+        """Notify the streams that these changes concern. Their answers confirm the delivery."""
         at_once(self.publishing(changes, delivery))
 
     def publishing(self, changes: Sequence[Noticed], delivery: Delivery | None = None) -> Steps[None]:
-        """As `publish`, in steps. Whatever a stream sends before it is woken is of the newest state, too."""
+        """As `publish`, in steps. A stream that sends before it is notified sends the newest state, too."""
         seen: dict[Audience, Changes] = {}
         last: Audience | None = None
         concerned: Changes = {}
         for session in list(self._conversations):
             if session.world is None:
                 continue
-            # Equal audiences are one object, and most sessions come with one that has just been seen.
+            # Equal audiences are the same object, and most sessions have the audience of the session before.
             if session.world.audience is not last:
                 last = session.world.audience
                 if last not in seen:
@@ -95,19 +95,19 @@ class Discovery:
             delivery.told_all()
 
     def release(self) -> None:
-        """More is known than before: let the streams look again at what was withheld from them."""
+        """Let the streams look again at what was withheld, because more is known now."""
         for session in list(self._conversations):
             session.release()
 
     def drain(self) -> None:
-        """End every stream; clients keep what they have and connect again, here or elsewhere."""
+        """End every stream. Clients keep what they have and reconnect, here or elsewhere."""
         self.draining = True
         for conversation in self._conversations.values():
             if conversation is not None:
                 conversation.cancel()
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
-        """ADS and a service for each type, State of the World and Delta."""
+        """ADS and one service for each type, each with State of the World and Delta."""
         return [
             grpc.method_handlers_generic_handler(
                 service.name,
@@ -122,7 +122,7 @@ class Discovery:
     def _method(self, codec: Codec[Any], about: ResourceType | None) -> grpc.RpcMethodHandler[Any, Any]:
         async def converse(_: object, context: Context) -> None:
             session = Session(Stream(codec), about, context, self._world_of, self.tally)
-            # gRPC tells of what goes wrong in this task, and does not say with whom.
+            # gRPC logs errors of this task without the peer.
             structlog.contextvars.bind_contextvars(peer=session.peer)
             self._conversations[session] = asyncio.current_task()
             self.tally.streams_opened += 1
@@ -141,7 +141,7 @@ class Discovery:
         certificate = presented(context)
         bound = self._identity.namespace(certificate) if self._identity else ""
         found = audience(node, self._admission, bound)
-        # What a client says of itself proves nothing, but on this machine, where nobody else can connect.
+        # A client's own word proves nothing, except on a local connection: nobody else can open one.
         local = self._trust_local and self._identity is None and is_local(context)
         proven = bound or (found.namespace if local else "")
         principal = Principal(proven, frozenset(certificate.uris))
@@ -156,7 +156,7 @@ class Discovery:
             if refused is not None:
                 await context.abort(*refused)
         except asyncio.CancelledError:
-            # The client is gone, or this was `drain`. In both cases nothing more is to be sent.
+            # The client is gone, or `drain` cancelled this task. Nothing more is sent in either case.
             reason = _STOPPING if self.draining else _ENDED
             await session.finish()
             if not self.draining:
@@ -167,9 +167,10 @@ class Discovery:
             _log_closed(session, reason)
 
     async def _listen(self, session: Session, context: Context) -> tuple[grpc.StatusCode, str] | None:
-        """Take requests until there are no more; the status if one makes no sense.
+        """Process requests until there are no more. Returns the status for a bad request, or None.
 
-        The error does not leave this function: it holds the request, which may be large, and gRPC holds it.
+        The error does not leave this function: it holds the request, which may be large, and gRPC would hold
+        it.
         """
         data = None
         try:
@@ -177,7 +178,7 @@ class Discovery:
                 if not session.acknowledged(data):
                     await session.take(data)
                     self._namesakes.meet(session)
-                data = None  # it may be large, and the next read may take hours
+                data = None  # free it: it may be large, and the next read may take hours
         except BadRequest as bad:
             data, bad.__traceback__ = None, None
             self.tally.bad_requests += 1
@@ -187,16 +188,16 @@ class Discovery:
 
 
 def _log_closed(session: Session, reason: str) -> None:
-    """Of a stream that was told of when it was opened."""
+    """Log the end of a stream whose opening was logged."""
     if session.world is not None:
         lasted_s = round(time.time() - session.connected_s, 1)
         log.info("stream closed", node=session.node_id, peer=session.peer, reason=reason, lasted_s=lasted_s)
 
 
 async def _finish(session: Session) -> None:
-    """Let a stream come to its end. Without a client that it could be told to, it counts as cancelled.
+    """End a session. If its client is gone, the stream counts as cancelled.
 
-    gRPC would log a traceback, since a status cannot follow a first response that was not sent.
+    Otherwise gRPC would log a traceback, because no status can follow a first response that was not sent.
     """
     await session.finish()
     if session.gone:

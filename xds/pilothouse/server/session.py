@@ -1,4 +1,4 @@
-"""One stream: its protocol machine, the world that its client may see, and at most one write at a time."""
+"""One stream: its state machine, the world that its client may see, and at most one write at a time."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 _STATUS_TEXT = 500
 _NODE_ID = 200
-# So many cost a sidecar memory and time that it has better uses for.
+# More clusters than this cost a sidecar memory and time for nothing.
 _MANY_CLUSTERS = 1000
 
-# A request of more bytes is worked off in turns; and so is what takes longer than this, in seconds.
+# A request of more bytes is processed in turns. So is work that takes longer than this, in seconds.
 _LARGE = 1 << 18
 _TURN_S = 0.01
 
 
 class BadRequest(ValueError):
-    """A request that makes no sense, or not from this client; ends its stream with this status and text.
+    """A request that is invalid or not allowed for this client. It ends the stream with this status and text.
 
-    The text is cut: it may quote the client, and gRPC refuses to send a status with a long one.
+    The text is cut, because it may quote the client and gRPC refuses to send a status with a long text.
     """
 
     def __init__(self, text: str, code: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT) -> None:
@@ -49,7 +49,7 @@ class BadRequest(ValueError):
 
 
 class Session:
-    """A client's stream, from its first request on. `type` is None on ADS."""
+    """The stream of one client. `type` is the type of the discovery service, and None on ADS."""
 
     def __init__(
         self,
@@ -64,9 +64,9 @@ class Session:
         self.node_id = ""
         self.peer = context.peer()
         self.connected_s = time.time()
-        #: Whether a response could not be sent any more.
+        #: Whether a write failed because the client is gone.
         self.gone = False
-        #: When the last response of each type was begun, by the monotonic clock.
+        #: When the write of the last response of each type began, by the monotonic clock.
         self.pushed_at: dict[ResourceType, float] = {}
         self._type = type
         self._context = context
@@ -75,22 +75,27 @@ class Session:
         self._writer: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._finishing = False
-        self._preparing = False  # a request is being worked off
-        self._rejecting: set[ResourceType] = set()  # the types of which the client has rejected the last
+        self._preparing = False  # a request is being processed
+        self._rejecting: set[ResourceType] = set()  # the types whose last response the client rejected
 
     @property
     def about(self) -> str:
-        """What the stream is about, for people: all types or the one that its method is for."""
+        """What the stream serves, for human readers: ADS, or the one type of its method."""
         return self._type.label if self._type else "ADS"
 
     @property
     def unknown_names(self) -> int:
-        """How often endpoints were asked for of a cluster that does not exist, or not for this client."""
+        """How often the client asked for endpoints of a cluster that does not exist, or that it may not
+        see.
+        """
         endpoints = self.stream.subscriptions.get(ResourceType.ENDPOINTS)
         return endpoints.unknown if endpoints else 0
 
     def acknowledged(self, data: bytes) -> bool:
-        """Whether an encoded request is a mere ACK, which is most; then what comes next is sent."""
+        """Whether an encoded request is a mere ACK, as most are.
+
+        If so, process it and send what comes next.
+        """
         type = self.stream.acknowledge(data, time.monotonic())
         if type is None:
             return False
@@ -100,9 +105,9 @@ class Session:
         return True
 
     async def take(self, data: bytes) -> None:
-        """Take in one encoded request and send what it asks for. Raises BadRequest.
+        """Process one encoded request and send what it asks for. Raises BadRequest.
 
-        What takes long is done in steps, between which other streams have their turn.
+        Long work is done in steps. Other streams have their turn between two of them.
         """
         self._preparing = True
         pause = len(data) > _LARGE
@@ -113,15 +118,15 @@ class Session:
             await asyncio.sleep(0)
         self._receive(request)
         if pause:
-            del names  # which the stream holds by now
+            del names  # the stream holds them by now
             await asyncio.sleep(0)
         made = [each async for each in self._prepared()]
         self._preparing = False
         self.pump()
-        del made  # which the response holds by now
+        del made  # the response holds it by now
 
     async def _prepared(self) -> AsyncIterator[object]:
-        """What the next poll would take long for; to be held until then."""
+        """Prepare what would take the next poll long. The caller holds the results until then."""
         begun = time.monotonic()
         for each in self.stream.preparing(self.world) if self.world else ():
             yield each
@@ -157,17 +162,17 @@ class Session:
         self._note_answer(type)
 
     def changed(self, changes: Changes, delivery: Delivery | None = None) -> None:
-        """Send what of these changes the client wants; its answer confirms the delivery."""
+        """Send those of these changes that the client wants. Its answer confirms the delivery."""
         if self.stream.notify(changes, delivery):
             self.pump()
 
     def release(self) -> None:
-        """Send of what was withheld that of which enough is known now."""
+        """Send what was withheld, as far as enough is known now."""
         if self.stream.release():
             self.pump()
 
     def pump(self) -> None:
-        """Start to send, unless that goes on already or there is nothing to send."""
+        """Start a writer, unless one is running or there is nothing to send."""
         if self._writer is not None or self.world is None or self._finishing:
             return
         response = self._next(self.world)
@@ -175,9 +180,9 @@ class Session:
             self._writer = asyncio.create_task(self._write(self.world, response))
 
     async def finish(self) -> None:
-        """Begin nothing more, and wait for the write that is under way.
+        """Begin no further write, and wait for the one that is under way.
 
-        It ends with the stream at the latest. Were it cancelled, gRPC could not send the status.
+        That write ends with the stream at the latest. If it were cancelled, gRPC could not send the status.
         """
         self._finishing = True
         if self._timer is not None:
@@ -200,7 +205,7 @@ class Session:
         log.info("stream opened", node=self.node_id, peer=self.peer, variant=self.stream.codec.variant)
 
     def _about(self, url: str) -> ResourceType | None:
-        """The type that a request is about; None for one that is not served, which hurts no other."""
+        """The type of a request. None for a type that is not served; the others go on."""
         if self._type is not None and url in ("", self._type.url):
             return self._type
         if not url:
@@ -214,7 +219,7 @@ class Session:
         log.warning("rejected by client", node=self.node_id, type=type.label, reason=reason)
 
     def _note_answer(self, type: ResourceType) -> None:
-        """Tell of a rejection that is over: the client has accepted what was sent after it."""
+        """Remember a rejection, and log when the client has accepted a later response."""
         subscription = self.stream.subscriptions.get(type)
         if subscription is None:
             return
@@ -246,17 +251,17 @@ class Session:
         return response.data
 
     def _warn_of_many(self, clusters: int, namespace: str) -> None:
-        """Once for each namespace: its sidecars are likely to be alike."""
+        """Warn once for each namespace, because the sidecars of a namespace are probably alike."""
         if clusters > _MANY_CLUSTERS and self._tally.crowded(namespace):
             log.warning(
-                "many clusters at one sidecar; it can say on which services it depends",
+                "a sidecar was sent many clusters; stating its dependencies would reduce them",
                 node=self.node_id,
                 namespace=namespace,
                 clusters=clusters,
             )
 
     async def _write(self, world: World, response: bytes | None) -> None:
-        """Send until there is nothing left; ends when the stream does."""
+        """Send until nothing is left or the stream ends."""
         try:
             while response is not None:
                 await self._context.write(response)
