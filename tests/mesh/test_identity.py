@@ -117,7 +117,7 @@ def test_a_name_that_several_rules_give_one_namespace_is_clear() -> None:
         ("a: [", "map.yaml:1: not YAML: "),
         ("*.test: shop", "map.yaml:1: not YAML: "),
         ("a.test: shop\nb.test: {namespace}", "map.yaml:2: is not a name in certificates and a namespace"),
-        ("a.test: shop\na.test: data", "map.yaml:2: 'a.test' is there twice"),
+        ("a.test: shop\na.test: data", "map.yaml:2: 'a.test' is stated twice"),
         ("a.test:", "map.yaml:1: 'a.test' needs a namespace"),
         ("a.{namespace}.test: shop", "map.yaml:1: 'a.{namespace}.test' needs a namespace"),
         ("a.{namespace}.{namespace}:", "map.yaml:1: 'a.{namespace}.{namespace}' needs"),

@@ -1,1 +1,1 @@
-"""Who asks, what it may know and by which names: audience, identity, visibility, names, claims. Pure."""
+"""Who a client is, what it may know, and by which names. Pure."""

@@ -1,7 +1,7 @@
-"""Who asks: what a node says of itself, reduced to the few facts that its configuration depends on.
+"""Who a client is: its node, reduced to the few facts that its configuration depends on.
 
-A translator is passed the facet of the audience that it depends on and nothing else, so sidecars
-that share a facet share its encoding, and no undeclared input can leak in.
+A translator is passed only the facet of the audience that it depends on. So sidecars with equal facets share
+an encoding, and no undeclared input can leak in.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from pilothouse.structures.cache import interned
 
 METADATA = "node.metadata.pilothouse"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-# In characters, and far more than names of DNS have: 253.
+# In characters. DNS names have at most 253.
 _LONGEST_ID = 1 << 17
 _LONGEST = 4096
 _KEYS = frozenset({"namespace", "dependencies", "node", "egress", "capture", "families"})
 
 
 class BadNode(ValueError):
-    """A node whose metadata cannot be understood; the text names the field."""
+    """A node with invalid metadata. The text names the field."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
 
 
 class ForeignNamespace(Exception):
-    """A node that says it is in another namespace than that of its certificate."""
+    """A node that states another namespace than its certificate."""
 
 
 class Capture(Enum):
     """How an application's calls reach its sidecar."""
 
-    PROXY = "proxy"  # HTTP goes to the egress listener; only what has no Host header has a VIP listener
+    PROXY = "proxy"  # HTTP goes to the egress listener; other ports have VIP listeners
     VIP = "vip"  # everything goes to the virtual IP of the service
 
     __hash__ = object.__hash__  # as of ResourceType
 
 
 class Dialect(Enum):
-    """Who reads the configuration, and so in which form listeners and routes have to come."""
+    """The kind of client, which decides the form of listeners and routes."""
 
     ENVOY = "envoy"
     GRPC = "grpc"  # a proxyless gRPC client (gRFC A27): a listener for each target that it dials
@@ -68,7 +68,7 @@ EGRESS = interned(Address("127.0.0.1", 15001))
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """The parts of envoy.config.core.v3.Node that matter here, as plain values."""
+    """The parts of envoy.config.core.v3.Node that are used here, as plain values."""
 
     id: str = ""
     locality: Locality = NOWHERE
@@ -77,10 +77,10 @@ class Node:
 
 
 class EndpointFacet(NamedTuple):
-    """From where a client calls: all that its load assignments depend on.
+    """All that a client's load assignments depend on.
 
-    `families` are those that it can call, the preferred one first; none stated means all, in the order
-    that the service prefers. `preference` is what it wants of the service in question.
+    `families`: the address families that it can call, the preferred one first. Empty means all, in the order
+    that the service prefers. `preference`: which endpoints it wants of the service in question.
     """
 
     locality: Locality = NOWHERE
@@ -89,11 +89,11 @@ class EndpointFacet(NamedTuple):
     preference: Preference | None = None
 
     def of(self, service: ServiceName, scope: Scope) -> EndpointFacet:
-        """The same, with what a client wants of a service."""
+        """The same facet with the scope's preference for this service."""
         return self._replace(preference=scope.dependencies.preference(service))
 
 
-#: A client of which nothing is known.
+#: A client about which nothing is known.
 ANYWHERE = EndpointFacet()
 
 
@@ -120,19 +120,21 @@ class Audience:
 
     @property
     def anywhere(self) -> Audience:
-        """The same on a node that is not known."""
+        """The same audience on an unknown node."""
         return interned(replace(self, node=""))
 
 
-#: A client that says nothing of itself.
+#: A client that states nothing about itself.
 ANYBODY = Audience()
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What an operator says of all clients: the namespace of those that do not say theirs, empty for none,
-    and the namespaces whose clients may depend on everything; None means: all. Names in `cluster_domain` are
-    those of services.
+    """What the operator decides for all clients.
+
+    `namespace`: for clients that state none. Empty for no default.
+    `wildcards`: the namespaces whose clients may depend on everything. None means all.
+    `cluster_domain`: names in this domain are names of services.
     """
 
     namespace: str = ""
@@ -144,14 +146,14 @@ OPEN = Admission()
 
 
 def audience(node: Node, admission: Admission = OPEN, bound: str = "") -> Audience:
-    """Who this node is. Raises BadNode, naming the field, if its metadata makes no sense.
+    """The audience of a node. Raises BadNode, which names the field, if its metadata is invalid.
 
-    `bound` is the namespace of its certificate, if that counts. Raises ForeignNamespace if the node
-    says another.
+    `bound` is the namespace of its certificate, if certificates count. Raises ForeignNamespace if the node
+    states another.
 
-    The namespace is `metadata.pilothouse.namespace`, else `metadata.NAMESPACE`, else that of a node
-    id such as `sidecar~10.1.2.3~web-0.shop~shop.svc.cluster.local`, else the operator's; without one
-    it is not guessed, and short names are left out.
+    The namespace is `metadata.pilothouse.namespace`, else `metadata.NAMESPACE`, else that of a node id such
+    as `sidecar~10.1.2.3~web-0.shop~shop.svc.cluster.local`, else the operator's default. It is never guessed:
+    a client without a namespace gets no short names.
     """
     _check_lengths(node)
     said = node.metadata.get("pilothouse", {})
@@ -160,7 +162,7 @@ def audience(node: Node, admission: Admission = OPEN, bound: str = "") -> Audien
     for key in said.keys() - _KEYS:
         raise BadNode(f"{METADATA}.{key}", f"is not known; known keys are {', '.join(sorted(_KEYS))}")
     namespace = _bound(_namespace(node, said), bound) or admission.namespace
-    # A change is looked at once for all streams with equal audiences.
+    # Interned, because a change is evaluated once for all streams with the same audience.
     return interned(
         Audience(
             namespace=namespace,
@@ -206,7 +208,7 @@ def _namespace(node: Node, said: Mapping[str, object]) -> str:
     if isinstance(convention, str) and _LABEL.fullmatch(convention):
         return convention
     parts = node.id.split("~")
-    # `web-0.shop`: of what has no dot in it the namespace would be a guess.
+    # `web-0.shop`: without a dot, the namespace would be a guess.
     pod, dot, claimed = parts[2].rpartition(".") if len(parts) == 4 else ("", "", "")
     return claimed if pod and dot and _LABEL.fullmatch(claimed) else ""
 
@@ -243,7 +245,8 @@ def _egress(said: Mapping[str, object]) -> Address:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
         if getattr(address, "scope_id", None):
             raise ValueError("Envoy cannot bind to an address with a scope")
-        # Envoy cannot bind to an IPv4 address written as IPv6, and two forms would be two listeners.
+        # Envoy cannot bind to an IPv4-mapped IPv6 address, and two forms of an address would be two
+        # listeners.
         address = getattr(address, "ipv4_mapped", None) or address
     except ValueError:
         raise BadNode(place, f"{value!r} is not an IP address and a port such as 127.0.0.1:15001") from None

@@ -1,7 +1,7 @@
-"""Who owns what only one service may have: a virtual IP, and who answers for an alias.
+"""Decides which service gets a virtual IP that several claim, and which service answers for an alias.
 
-Two services with one virtual IP would be two listeners on one address and two virtual hosts with one
-domain, which Envoy refuses together with everything beside them. The older service has it.
+Two services with the same virtual IP would become two listeners on one address and two virtual hosts with one
+domain. Envoy would refuse the whole update. So the oldest service gets the virtual IP.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import ServiceName, ServiceSpec
 from pilothouse.structures.index import Index
 
-#: So many aliases may lead from one to the next; resolvers of DNS follow no more either.
+#: The greatest number of aliases in a chain. DNS resolvers have a similar limit.
 LONGEST_CHAIN = 16
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Resolved:
-    """A spec with the virtual IPs that are its own, and the spec that answers when it is called.
+    """A spec with only those virtual IPs that it was given, and the spec that answers when it is called.
 
-    `answering` is the service itself, except for an alias (ExternalName of a known service); None if nothing
-    may answer. `omissions` say what it was not given.
+    `answering` is the service itself, except for an alias (ExternalName of a known service). It is None if
+    nothing may answer. `omissions` say what the service was not given.
     """
 
     spec: ServiceSpec
     answering: ServiceSpec | None
     omissions: tuple[Omission, ...] = field(default=(), compare=False)
-    #: Of its host names and those of its endpoints the ones that are the name of another service.
+    #: Host names of the service or its endpoints that another service has instead.
     taken: frozenset[str] = frozenset()
-    #: The services that its routes lead to, of those that are known.
+    #: The known services that its routes lead to.
     backends: tuple[ServiceSpec, ...] = ()
 
     @property
@@ -49,11 +49,11 @@ class Resolved:
 
     @property
     def answers(self) -> Visibility:
-        """What answers then, if anything may: the service itself, unless it is an alias."""
+        """The service that answers: the service itself, unless it is an alias."""
         return Visibility.of(self.answering or self.spec)
 
     def may_answer(self, scope: Scope) -> bool:
-        """Whether what answers for the service may do so in a scope that sees it."""
+        """Whether the answering service may answer clients of a scope that sees this service."""
         return self.own or scope.answered(self.called, self.answers)
 
     def can_be_called(self, scope: Scope) -> bool:
@@ -62,27 +62,27 @@ class Resolved:
 
     @property
     def names(self) -> Names:
-        """By which host names it is called. Its endpoints have some while it answers itself."""
+        """The host names by which it is called. Its endpoints have names only if it answers itself."""
         return Names(self.spec, self.taken, self.spec.hostnames if self.own else ())
 
 
 class Claims:
-    """The claims of all admitted services."""
+    """The claims of all services that are in force."""
 
     def __init__(self, external_names: bool = True) -> None:
         self._external_names = external_names
         self._by_hostname: dict[str, ServiceSpec] = {}
         self._specs: dict[ServiceName, ServiceSpec] = {}
         self._by_vip = Index[str, ServiceName]()
-        # Services whose routes lead to these.
+        # By service, the services whose routes lead to it.
         self._referrers = Index[ServiceName, ServiceName]()
-        # Services that would have a name of these services, were these not there.
+        # By service, the other services that would have one of its names if it did not exist.
         self._contesting = Index[ServiceName, ServiceName]()
-        # By the host name that they point to.
+        # By host name, the aliases that point to it.
         self._aliases = Index[str, ServiceName]()
 
     def copy(self) -> Claims:
-        """Another one that says the same, to be changed while this one is read."""
+        """A copy that can be changed while this one is read."""
         copied = copy(self)
         copied._by_hostname, copied._specs = self._by_hostname.copy(), self._specs.copy()
         copied._by_vip, copied._referrers = self._by_vip.copy(), self._referrers.copy()
@@ -90,7 +90,7 @@ class Claims:
         return copied
 
     def resolve(self, spec: ServiceSpec) -> Resolved:
-        """What this spec comes to, were it admitted beside the others."""
+        """What this spec would be given beside the services in force."""
         taken = frozenset(host for host, owner in contested(spec) if owner in self._specs)
         if spec.external_name:
             found = self._target(spec)
@@ -113,7 +113,7 @@ class Claims:
         return Resolved(resolved, resolved, omissions, taken, backends)
 
     def stake(self, spec: ServiceSpec) -> set[ServiceName]:
-        """Enter the claims of a spec; returns the other services to which this makes a difference."""
+        """Enter the claims of a spec. Returns the other services that this affects."""
         for vip in spec.vips:
             self._by_vip.add(vip, spec.name)
         self._by_hostname[spec.hostname] = spec
@@ -127,7 +127,7 @@ class Claims:
         return self._touched(spec)
 
     def release(self, spec: ServiceSpec) -> set[ServiceName]:
-        """Withdraw the claims of a spec; returns as `stake` does."""
+        """Withdraw the claims of a spec. Returns the other services that this affects."""
         touched = self._touched(spec)
         for vip in spec.vips:
             self._by_vip.discard(vip, spec.name)
@@ -142,12 +142,12 @@ class Claims:
         return touched
 
     def claiming(self, vip: str) -> Collection[ServiceName]:
-        """The services with this virtual IP, of which one has it."""
+        """The services that claim this virtual IP. One of them gets it."""
         return self._by_vip.at(vip)
 
     def _owner(self, vip: str, candidate: ServiceSpec) -> ServiceName:
         others = (self._specs[name] for name in self._by_vip.at(vip) if name != candidate.name)
-        # A service without a creation time (a hand-written file) gives way to one that has it.
+        # A service without a creation time, as in a hand-written file, yields to one that has one.
         return min((candidate, *others), key=_age).name
 
     def _target(self, spec: ServiceSpec) -> ServiceSpec | Omission:
@@ -168,9 +168,9 @@ class Claims:
         return current
 
     def _backends(self, answering: ServiceSpec, candidate: ServiceSpec) -> tuple[ServiceSpec, ...]:
-        """What is known of the services that routes lead to. An ExternalName is none: it leads elsewhere.
+        """The known services that the routes of `answering` lead to. ExternalName services are no backends.
 
-        The candidate may be one of them, and is not admitted yet as it is now.
+        The candidate may be one of them. Its new version is not in force yet, so it is passed.
         """
         names = leads_to(answering)
         found = (candidate if name == candidate.name else self._specs.get(name) for name in names)
@@ -180,7 +180,7 @@ class Claims:
         parents = self._referrers.at(spec.name)
         touched = {name for vip in spec.vips for name in self._by_vip.at(vip)}
         touched.update(self._contesting.at(spec.name), parents)
-        # Whose alias leads to a service leads to its backends. What is touched already may have aliases, too.
+        # An alias of a service leads to the service's backends, too. The parents may have aliases as well.
         reached = {spec.hostname, *(self._specs[name].hostname for name in parents if name in self._specs)}
         seen = set(reached)
         for _ in range(LONGEST_CHAIN + 1):
@@ -196,5 +196,5 @@ def _age(spec: ServiceSpec) -> tuple[bool, str, str, str]:
 
 
 def leads_to(spec: ServiceSpec) -> list[ServiceName]:
-    """The services that its routes lead to, each once, in order."""
+    """The services that a service's routes lead to, each once, sorted."""
     return sorted(passed_on(spec))

@@ -1,4 +1,6 @@
-"""What a sidecar says that its application calls: services, namespaces, all but some, and domains outside."""
+"""The dependencies that a sidecar states: services, namespaces, exclusions, and domains outside of the
+mesh.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ _EVERYTHING = "*"
 
 
 class Domain(NamedTuple):
-    """A host outside of the mesh. TLS is spoken if there is a `ca`: the file beside the sidecar to trust."""
+    """A host outside of the mesh.
+
+    With a `ca`, the sidecar speaks TLS and trusts that file on its own disk.
+    """
 
     host: str
     port: int
@@ -28,8 +33,10 @@ class Domain(NamedTuple):
 
 
 class Preference(NamedTuple):
-    """Endpoints by the value of a label: the first value that a ready one has counts, and with `fallback`
-    any endpoint if none has one.
+    """Which endpoints of a service a sidecar prefers, by a label.
+
+    The first of `values` that a ready endpoint has is used. If no ready endpoint has any of them, `fallback`
+    allows all endpoints.
     """
 
     label: str
@@ -39,11 +46,12 @@ class Preference(NamedTuple):
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Dependencies:
-    """`services` of None means: all. A service named `*` stands for all of its namespace.
+    """The dependencies of one sidecar.
 
-    Of what is only meant by a `*`, not what `excluded` names: a name in there may end in `*`.
-    `preferences` are which endpoints of some services are wanted. `named` is what is named beside a `*` that
-    means all, and so wanted even if it is excluded.
+    `services`: None means all. A service named `*` stands for all services of its namespace.
+    `excluded`: exceptions to a `*`. A name in it may end in `*`.
+    `preferences`: which endpoints are wanted of some services.
+    `named`: services that are named beside a `*` for everything. They are wanted even if they are excluded.
     """
 
     services: frozenset[ServiceName] | None = None
@@ -51,7 +59,7 @@ class Dependencies:
     domains: frozenset[Domain] = frozenset()
     preferences: frozenset[tuple[ServiceName, Preference]] = frozenset()
     named: frozenset[ServiceName] = frozenset()
-    # The same for looking up, at each service and each push.
+    # The same as indexes, because each push looks them up for each service.
     _exclusions: Mapping[str, Exclusions] = field(init=False, compare=False, repr=False)
     _preferences: Mapping[ServiceName, Preference] = field(init=False, compare=False, repr=False)
 
@@ -60,7 +68,7 @@ class Dependencies:
         object.__setattr__(self, "_preferences", dict(self.preferences))
 
     def preference(self, name: ServiceName) -> Preference | None:
-        """Which endpoints of a service are wanted; None for any."""
+        """Which endpoints of a service are wanted. None for all."""
         return self._preferences.get(name)
 
     def want(self, name: ServiceName) -> bool:
@@ -76,7 +84,7 @@ class Dependencies:
 
 
 class Exclusions(NamedTuple):
-    """Names that are excluded, and what those that are excluded begin with, in order; none begins another."""
+    """Excluded names, and excluded prefixes of names, sorted. No prefix begins with another one."""
 
     names: frozenset[str]
     prefixes: tuple[str, ...]
@@ -103,19 +111,19 @@ def _exclusions(names: Iterable[str]) -> Exclusions:
     return Exclusions(frozenset(name for name in names if not name.endswith("*")), tuple(prefixes))
 
 
-#: Of a sidecar that does not say.
+#: The dependencies of a sidecar that states none.
 EVERYTHING = interned(Dependencies())
 
-#: Items of the list; many times what one application calls.
+#: The greatest number of items in the list, many times what one application calls.
 MOST = 5000
-_MOST_VALUES = 100  # of a subset: they are compared at each push
+_MOST_VALUES = 100  # values of a subset, which are compared at each push
 
-#: How a mistake is told: the item's path, such as `[2].domain`, and what is wrong with it.
+#: Makes an error from the path of an item, such as `[2].domain`, and what is wrong with it.
 Refuse = Callable[[str, str], Exception]
 
 
 class _Item(NamedTuple):
-    """One dependency as it is written, and what is said beside it."""
+    """One dependency as it was written, and the keys beside it."""
 
     place: str
     text: str
@@ -123,15 +131,18 @@ class _Item(NamedTuple):
     preference: Preference | None = None
 
 
-#: What may be said beside a service and beside a domain.
+#: The keys that are allowed beside `service` and beside `domain`.
 _BESIDE = {"service": ("subset", "fallback"), "domain": ("ca",)}
 
 
 def dependencies(
     items: Sequence[object], refuse: Refuse, cluster_domain: str = "cluster.local"
 ) -> Dependencies:
-    """From `shop/payments`, `data/*`, `*`, `!data/legacy-*`, `https://api.example.com`, or mappings of one of
-    `service` and `domain` to such a text, the former perhaps with a `subset`, the latter with a `ca`.
+    """Parse a list of dependencies.
+
+    An item is a text such as `shop/payments`, `data/*`, `*`, `!data/legacy-*` or `https://api.example.com`.
+    It may also be a mapping of `service` or `domain` to such a text. A `service` may have a `subset` beside
+    it, and a `domain` a `ca`.
 
     Raises what `refuse` returns.
     """
@@ -149,14 +160,16 @@ def dependencies(
         elif "://" in text:
             domain = _domain(text, ca, place, refuse, cluster_domain)
             if domains.setdefault(domain[:2], domain) != domain:
-                raise refuse(place, f"{domain.host}:{domain.port} is there already, and is not the same")
+                raise refuse(
+                    place, f"{domain.host}:{domain.port} has different TLS settings elsewhere in the list"
+                )
         elif text.startswith("!"):
             excluded.add(_service(text[1:], place, refuse, prefix=True))
         else:
             service = _service(text, place, refuse)
             services.add(service)
             if preference and preferences.setdefault(service, preference) != preference:
-                raise refuse(place, f"{text} is there already, with another subset")
+                raise refuse(place, f"{text} is stated twice, with different subsets")
     return interned(
         Dependencies(
             None if everything else frozenset(services),
@@ -183,12 +196,12 @@ def _item(item: object, place: str, refuse: Refuse) -> _Item:
                 raise refuse(f"{place}.subset", f"{text!r} is no single service")
             return _Item(f"{place}.{key}", text, ca, preference)
     raise refuse(
-        place, "must be a text such as shop/payments, or a mapping of either service or domain to one"
+        place, "must be a text such as shop/payments, or a mapping that has either service or domain"
     )
 
 
 def _preference(said: Mapping[object, object], place: str, refuse: Refuse) -> Preference | None:
-    """`"subset": {"version": ["v2", "v1"]}, "fallback": true`."""
+    """Parse for example `"subset": {"version": ["v2", "v1"]}, "fallback": true`."""
     subset, fallback = said.get("subset"), said.get("fallback", False)
     if not isinstance(fallback, bool) or (fallback and subset is None):
         raise refuse(f"{place}.fallback", "must be true or false, beside a subset")
@@ -226,12 +239,12 @@ def _domain(text: str, ca: str, place: str, refuse: Refuse, cluster_domain: str)
     if not 0 < port < 65536:
         raise refuse(place, f"{port} is not a port between 1 and 65535")
     if in_cluster(host, cluster_domain):
-        # DNS would lead past what is exported, and to whatever the name once was.
+        # DNS would bypass what is exported, and might lead to what had the name before.
         raise refuse(place, f"{host!r} is a name of the cluster: say namespace/name")
     if not is_public(host):
         raise refuse(place, f"{host!r} leads into the sidecar's own machine or network")
     if scheme == "https":
         return Domain(host, port, ca or SYSTEM_CA)
     if ca:
-        raise refuse(place, f"{text!r} has no use for a ca: that is for https")
+        raise refuse(place, f"{text!r} cannot have a ca: only https can")
     return Domain(host, port)

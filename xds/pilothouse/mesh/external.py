@@ -1,4 +1,4 @@
-"""ExternalName of something outside of the mesh: which names a sidecar may be sent to."""
+"""ExternalName services for hosts outside of the mesh: which host names a sidecar may call."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pilothouse.model.services import Endpoint, ServiceSpec
 
 
 def external(spec: ServiceSpec, allowed: bool = True) -> ServiceSpec | Omission:
-    """The spec with its external name as its one host, or why that is not called.
+    """The spec with its external name as its only host, or the reason why that host is refused.
 
-    Who may write an ExternalName must not reach through every sidecar what only these can reach: their
-    own machine, the metadata service of a cloud, the network of the cluster (CVE-2021-25740 is of this kind).
+    Sidecars can reach what others cannot: their own machine, the metadata service of a cloud, the network of
+    the cluster. Whoever may write an ExternalName must not gain that (CVE-2021-25740 is such a case).
     """
     target = spec.external_name
-    if in_cluster(target, spec.cluster_domain):  # an alias needs the full name
+    if in_cluster(target, spec.cluster_domain):  # an alias has to state the full host name of a Service
         return Omission(Reason.UNKNOWN_TARGET, target, "no Service has this name")
     if not allowed:
         return Omission(Reason.REFUSED_NAME, target, "--no-external-names")

@@ -1,7 +1,7 @@
-"""Which namespace a client's certificate puts it in. Pure; what a client says of itself is in `audience`.
+"""The namespace that a client's certificate proves. Pure. What a client says of itself is in `audience`.
 
-A certificate names its owner in its subject alternative names (SANs). A rule is a pattern of such names, and
-the namespace of their owners. The default is one rule, for the SPIFFE ids that meshes use.
+A certificate names its owner in its subject alternative names (SANs). A rule maps a pattern of SANs to a
+namespace. The only default rule is for the SPIFFE ids that meshes use.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import yaml
 _CONVENTION = "spiffe://*/ns/{namespace}/sa/*"
 _CAPTURE = "{namespace}"
 _NAMESPACE = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
-#: What `*` stands for.
+#: What `*` matches: a segment of a URI, or a label of a DNS name.
 _SEGMENT, _LABEL = r"[^/?#\x00-\x20\x7f-\U0010ffff]+", r"[-a-z0-9_]+"
 _SHOWN = 5
 
 
 class Unidentified(Exception):
-    """A certificate that does not say, or not clearly, which namespace its owner is in."""
+    """A certificate that names no namespace, or more than one."""
 
 
 class BadRule(ValueError):
-    """A rule that cannot be meant; the text names the file and the line."""
+    """An invalid rule. The text names the file and the line."""
 
 
 class Certificate(NamedTuple):
@@ -38,19 +38,21 @@ class Certificate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """What is proven of a client: its namespace, empty if that is not, and the URIs in its certificate."""
+    """What a client has proven: its namespace (empty if unproven) and the URIs in its certificate."""
 
     namespace: str = ""
     ids: frozenset[str] = frozenset()
 
 
-#: A client of which nothing is proven.
+#: A client that has proven nothing.
 NOBODY = Principal()
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Who may have something: clients in namespaces, where `*` is any, clients with ids, or anyone."""
+    """Who may have something: clients with a proven namespace (`*`: any), clients with these ids, or
+    anyone.
+    """
 
     namespaces: frozenset[str] = frozenset()
     ids: frozenset[str] = frozenset()
@@ -64,9 +66,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Whose certificates are those of a namespace; None is the one that the pattern captures.
+    """Maps SANs that match `pattern` to a namespace. None stands for the namespace that the pattern captures.
 
-    It is about URIs or about DNS names: a DNS name that looks like a URI must not pass for one.
+    A rule is either about URIs or about DNS names, because a DNS name that looks like a URI must not pass for
+    one.
     """
 
     pattern: re.Pattern[str]
@@ -75,7 +78,7 @@ class Rule:
 
     @classmethod
     def parse(cls, pattern: str, namespace: str | None = None) -> Rule:
-        """From a pattern such as `spiffe://mesh/ns/{namespace}/sa/*` or `*.shop.test`. Raises ValueError.
+        """Parse a pattern such as `spiffe://mesh/ns/{namespace}/sa/*` or `*.shop.test`. Raises ValueError.
 
         `*` and `{namespace}` stand for a whole segment of a URI or a whole label of a DNS name.
         """
@@ -86,7 +89,7 @@ class Rule:
         return cls(re.compile(_expression(pattern)), "://" in pattern, namespace)
 
     def of(self, name: str) -> str | None:
-        """The namespace of whoever has this name, if the rule is about it."""
+        """The namespace for this SAN. None if the rule does not match it."""
         found = self.pattern.fullmatch(name)
         if found is None:
             return None
@@ -94,19 +97,19 @@ class Rule:
 
 
 class Identity:
-    """The rules that are in force."""
+    """The rules that are in force, applied to certificates."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
 
     @classmethod
     def spiffe(cls) -> Identity:
-        """Without rules of an operator."""
+        """The default rule, for operators who state none."""
         return cls([Rule.parse(_CONVENTION)])
 
     def namespace(self, certificate: Certificate) -> str:
         """The namespace of a client. Raises Unidentified unless there is exactly one."""
-        if len(certificate.uris) > 1:  # the rule of SPIFFE for its ids (X509-SVID, 2)
+        if len(certificate.uris) > 1:  # SPIFFE forbids it (X509-SVID, 2)
             raise Unidentified(f"the client's certificate has several URIs: {_listed(certificate.uris)}")
         found = sorted(set(self._found(certificate)))
         if len(found) != 1:
@@ -123,7 +126,7 @@ class Identity:
 
 
 def rules(file: str, text: bytes) -> list[Rule]:
-    """From YAML, a mapping of patterns to namespaces. Raises BadRule."""
+    """Parse YAML that maps patterns to namespaces. Raises BadRule."""
     try:
         root = yaml.SafeLoader(text).get_single_node()
     except yaml.YAMLError as error:
@@ -142,7 +145,7 @@ def _rules(file: str, root: yaml.MappingNode) -> Iterator[Rule]:
         if not isinstance(key, yaml.ScalarNode) or not isinstance(value, yaml.ScalarNode):
             raise BadRule(f"{place}: is not a name in certificates and a namespace")
         if key.value in seen:
-            raise BadRule(f"{place}: {key.value!r} is there twice")
+            raise BadRule(f"{place}: {key.value!r} is stated twice")
         seen.add(key.value)
         try:
             yield Rule.parse(key.value, value.value or None)
@@ -151,7 +154,7 @@ def _rules(file: str, root: yaml.MappingNode) -> Iterator[Rule]:
 
 
 def _expression(pattern: str) -> str:
-    """A URI if there is a scheme, else a DNS name, whose case does not matter."""
+    """The regular expression for a pattern: of a URI if it has a scheme, else of a DNS name in lower case."""
     if "://" in pattern:
         scheme, _, rest = pattern.partition("://")
         return f"{re.escape(scheme)}://" + "/".join(_part(part, _SEGMENT) for part in rest.split("/"))

@@ -1,8 +1,8 @@
-"""By which host names a service and its endpoints are called, from where, and whose name of several it is.
+"""The host names of services and their endpoints: from where each is understood, and which service owns it.
 
-Whatever needs a name reads this table: virtual hosts, TLS by server name, targets of gRPC clients, and the
-domains that must not hide a service. What comes after the name of a service is the same for all services of a
-namespace, so it is kept once and not for each.
+Everything that needs names reads them here: virtual hosts, TLS by server name, the targets of gRPC clients,
+and the check that domains hide no service. The text after a service's name is the same for all services of a
+namespace, so it is kept once for each namespace.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import NamedTuple
 
 from pilothouse.model.services import ServiceName, ServiceSpec
 
-_NAMESPACES = 1 << 12  # of services; those of clients have no end
+_NAMESPACES = 1 << 12  # namespaces of services, which are few; those that clients state are unbounded
 
 
 class Form(NamedTuple):
-    """What comes after the name of a service in one of its host names, in its parts.
+    """The text after a service's name in one of its host names, as two parts.
 
-    `.shop` and `.svc.cluster.local`, `.shop` and nothing, or nothing and `.mesh`. Without a namespace it is
-    understood in the service's own namespace only.
+    For example `shop` and `.svc.cluster.local`, `shop` and nothing, or nothing and `.mesh`. Without a
+    namespace, the host name is understood in the service's own namespace only.
     """
 
     namespace: str
@@ -33,22 +33,22 @@ class Form(NamedTuple):
 
 
 class HostName(NamedTuple):
-    """One name, lower case, and whether it means the same in every namespace."""
+    """A host name in lower case, and whether it means the same in every namespace."""
 
     text: str
     everywhere: bool
 
     def below(self, label: str) -> HostName:
-        """The name with one more label before it."""
+        """The name with one more label in front."""
         return HostName(f"{label}.{self.text}", self.everywhere)
 
 
 @lru_cache(_NAMESPACES)
 def _forms(namespace: str, cluster_domain: str, suffixes: tuple[str, ...]) -> Mapping[str, Form]:
-    """The forms of all host names in a namespace by their text, the most specific first.
+    """The forms of the host names of a namespace's services, by their text, most specific first.
 
-    A single label is a name only within its own namespace. A trailing dot is an absolute name of DNS, and
-    some clients send it.
+    A single label is a name only within its own namespace. A trailing dot makes an absolute DNS name, which
+    some clients send.
     """
     zone = f".svc.{cluster_domain}"
     found: dict[str, Form] = {}
@@ -62,9 +62,9 @@ def _forms(namespace: str, cluster_domain: str, suffixes: tuple[str, ...]) -> Ma
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The host names of one service, and of those of its endpoints that can be asked for one by one.
+    """The host names of one service, and of its endpoints that can be called one by one (`endpoints`).
 
-    `taken` are those among them that are the name of another service, and are not its own.
+    `taken` are host names that it would have if they were not the names of other services.
     """
 
     spec: ServiceSpec
@@ -72,20 +72,22 @@ class Names:
     endpoints: tuple[str, ...] = ()
 
     def of_service(self, own_namespace: bool = True) -> list[HostName]:
-        """The names of the service in its own namespace, or in others, most specific first."""
+        """The names of the service for clients in its own namespace, or in others, most specific first."""
         found = [host for host in self._all() if own_namespace or host.everywhere]
         return [host for host in found if host.text not in self.taken] if self.taken else found
 
     def authorities(self) -> list[HostName]:
-        """What a Host header may say to mean the service: its names, then its virtual IPs, without ports."""
+        """The hosts, without ports, by which a Host header means the service: its names, then its virtual
+        IPs.
+        """
         addresses = (f"[{vip}]" if ":" in vip else vip for vip in self.spec.vips)
         return [*self.of_service(), *(HostName(address.lower(), True) for address in addresses)]
 
     def of_endpoints(self, own_namespace: bool = True) -> Iterator[tuple[str, list[HostName]]]:
-        """Each host name of an endpoint, and its names: itself before those of the service."""
+        """Each label of an endpoint, and the endpoint's names: the label in front of the service's names."""
         if not self.endpoints:
             return
-        # What ends as an extra suffix is a service in the namespace of whoever asks.
+        # With an extra suffix, such a name means a service in the client's namespace.
         before = [
             host
             for host in self.of_service(own_namespace)
@@ -98,13 +100,15 @@ class Names:
             yield label, [host for host in found if host.text not in others]
 
     def has(self, host: str, own_namespace: bool) -> bool:
-        """Whether a host, in lower case, is a name of the service in its own namespace, or in others."""
+        """Whether a host in lower case is a name of the service, for clients in its namespace or in
+        others.
+        """
         name = self.spec.name.name.lower()
         form = self._forms.get(host[len(name) :]) if host.startswith(name) else None
         return form is not None and (own_namespace or form.namespace != "") and host not in self.taken
 
     def has_endpoint(self, host: str, own_namespace: bool) -> bool:
-        """As `has`, for a name of one of its endpoints."""
+        """As `has`, for the names of its endpoints."""
         label = host.partition(".")[0]
         named = self.of_endpoints(own_namespace) if label in self.endpoints else ()
         return any(host == each.text for _, found in named for each in found)
@@ -119,9 +123,9 @@ class Names:
 
 
 def owners(host: str, namespace: str) -> Iterator[ServiceName]:
-    """The services of which a host can be a name to a client in a namespace; their `Names` say if it is.
+    """The services that a host may mean to a client in this namespace. Their `Names` say whether it does.
 
-    A name with a namespace in it comes before one without.
+    A name with a namespace in it takes precedence over one without.
     """
     name, _, rest = host.partition(".")
     for each in dict.fromkeys((rest.partition(".")[0], namespace)):
@@ -129,24 +133,25 @@ def owners(host: str, namespace: str) -> Iterator[ServiceName]:
 
 
 def endpoint_owners(host: str, namespace: str) -> Iterator[ServiceName]:
-    """As `owners`, the services of which it can be the name of an endpoint."""
+    """As `owners`, for a host that may be the name of an endpoint."""
     return owners(host.partition(".")[2], namespace)
 
 
 def in_cluster(host: str, cluster_domain: str) -> bool:
-    """Whether a host is a name of the cluster, whether or not there is a service that has it.
+    """Whether a host is a name of the cluster, whether or not a service has it.
 
-    `.svc` is the cluster's, too, by the search path of a resolver.
+    `.svc` belongs to the cluster, too, because of the search path of its resolvers.
     """
     return host.endswith((".svc", f".{cluster_domain}"))
 
 
 def contested(spec: ServiceSpec) -> Iterator[tuple[str, ServiceName]]:
-    """The hosts that a service or an endpoint of it has, unless there is a service whose names they are.
+    """The host names that a service or its endpoints have unless another service exists, and that service.
 
-    A name with a namespace in it comes before one without, and both before that of an endpoint. `db-0.db` is
-    an endpoint of the service `db`, unless there is a service `db-0` in the namespace `db`; with the suffix
-    `.mesh`, `payments.mesh` is the service `payments`, unless there is one in `mesh`.
+    A service's name with a namespace in it takes precedence over one without, and both over an endpoint's
+    name. For example, `db-0.db` is an endpoint of the service `db`, unless there is a service `db-0` in the
+    namespace `db`. With the suffix `.mesh`, `payments.mesh` is the service `payments` of the client's
+    namespace, unless there is a service `payments` in the namespace `mesh`.
     """
     name = spec.name
     for suffix in spec.suffixes:
@@ -162,7 +167,7 @@ def contested(spec: ServiceSpec) -> Iterator[tuple[str, ServiceName]]:
 
 
 def _namespaces(after: str, spec: ServiceSpec) -> set[str]:
-    """Those of which a service has a name in which `after` comes after its own: `mesh` of `.mesh.svc`."""
+    """The namespaces whose services have host names that end in `after`: `mesh` for `.mesh.svc`."""
     endings = ("", ".svc", f".svc.{spec.cluster_domain}", *spec.suffixes)
     found = {after[1:].removesuffix(ending) for ending in endings if after.endswith(ending)}
     return {namespace for namespace in found if namespace and "." not in namespace}

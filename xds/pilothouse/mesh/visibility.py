@@ -1,6 +1,6 @@
-"""Who may know of what: of a service, of what answers for it, and of what its names lead to.
+"""Which clients may know of a service, of the service that answers for it, and of those its names lead to.
 
-The rules are stated here. Others ask; an index that answers faster is built from what is said here.
+The rules are stated here only. Other modules ask. An index that answers faster is built from these rules.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ _NOBODY: frozenset[str] = frozenset()
 
 
 def includes(namespaces: Namespaces, namespace: str) -> bool:
-    """Whether something is for clients in a namespace; an empty one is that of clients without any."""
+    """Whether `namespaces` has the client's namespace, which is empty for a client without one.
+
+    None has all.
+    """
     return namespaces is None or namespace in namespaces
 
 
 def union(*each: Namespaces) -> Namespaces:
-    """The namespaces that are in any of these."""
+    """The namespaces that are in any of these. None means all namespaces."""
     found = _NOBODY
     for namespaces in each:
         if namespaces is None:
@@ -33,7 +36,7 @@ def union(*each: Namespaces) -> Namespaces:
 
 
 class Visibility(NamedTuple):
-    """A service, and the namespaces whose clients may know of it; None means: all of them."""
+    """A service, and the namespaces whose clients may know of it. None means all namespaces."""
 
     name: ServiceName
     namespaces: Namespaces = None
@@ -43,14 +46,16 @@ class Visibility(NamedTuple):
         return cls(spec.name, spec.exported_to)
 
     def beside(self, other: Visibility) -> bool:
-        """Whether both are services of one namespace."""
+        """Whether both services are in the same namespace."""
         return self.name.namespace == other.name.namespace
 
 
 class Referrer(NamedTuple):
-    """A service whose names lead to another, and what answers for it: itself, unless it is an alias.
+    """A service whose names lead to another, and what answers for it: the service itself, or an alias's
+    target.
 
-    `passes` are the namespaces to whose clients its routes pass the other on, exported to them or not.
+    `passes`: its routes lead clients of these namespaces to the other service, even if it is not exported to
+    them.
     """
 
     called: Visibility
@@ -60,15 +65,15 @@ class Referrer(NamedTuple):
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Scope:
-    """Which services may be seen, and from which namespace: its short names are its own.
+    """Which services a client sees: its dependencies, and its namespace, which also decides the short names.
 
-    Without a namespace, what is exported to some is not seen. `outside` is the same scope without one,
-    which it shares with those of other namespaces.
+    A client without a namespace sees only services that are exported to all. `outside` is the same scope
+    without its namespace. Scopes of different namespaces share it.
     """
 
     dependencies: Dependencies = EVERYTHING
     namespace: str = ""
-    #: Whether it sees all that is exported to all. Asked at each push to each stream.
+    #: Whether every service is a dependency. Each push to each stream asks.
     wants_everything: bool = field(init=False, compare=False, repr=False)
     _outside: Scope | None = field(init=False, compare=False, repr=False)
 
@@ -82,18 +87,18 @@ class Scope:
         return self._outside or self
 
     def sees(self, visibility: Visibility) -> bool:
-        """Whether a service is exported to this namespace and a dependency."""
+        """Whether a service is exported to this namespace and is a dependency."""
         return self.may_see(visibility) and self.wants(visibility.name)
 
     def reaches(self, visibility: Visibility, referrers: Iterable[Referrer]) -> bool:
-        """Whether a service is seen, or reached by the names of those that lead to it."""
+        """Whether a service is seen, or reached through a referrer."""
         return self.sees(visibility) or self.reaches_through(visibility, referrers)
 
     def reaches_through(self, visibility: Visibility, referrers: Iterable[Referrer]) -> bool:
-        """Whether a service is reached by the names of others, which lead to it.
+        """Whether a service is reached through a referrer that is seen.
 
-        What is not exported to this namespace is reached if it answers for a service that is seen, or if a
-        route leads there that may.
+        A service that is not exported to this namespace is reached only if it answers for the referrer, or if
+        a route of the referrer may pass it on.
         """
         return any(
             self.sees(one.called)
@@ -107,26 +112,30 @@ class Scope:
         )
 
     def answered(self, called: Visibility, answers: Visibility) -> bool:
-        """Whether what answers for a service that is seen may do so: an alias can lead to what is not."""
+        """Whether `answers` may answer for a visible service. The target of an alias may not be visible."""
         return self.may_see(answers) or answers.beside(called)
 
     def may_see(self, visibility: Visibility) -> bool:
-        """Whether a service is exported to this namespace, be it a dependency or not."""
+        """Whether a service is exported to this namespace, dependency or not."""
         return includes(visibility.namespaces, self.namespace)
 
     def wants(self, name: ServiceName) -> bool:
-        """Whether a service is a dependency, be it exported or not."""
+        """Whether a service is a dependency, exported or not."""
         return self.dependencies.want(name)
 
     def inside(self, name: ServiceName) -> bool:
-        """Whether clients are in the namespace of a service, and call it by names without one, too."""
+        """Whether the client is in the service's namespace.
+
+        Then it also understands names without a namespace.
+        """
         return name.namespace == self.namespace
 
 
 def passed_on(spec: ServiceSpec) -> dict[ServiceName, Namespaces]:
-    """The services that its routes lead to, and to clients of which namespaces even past what is exported.
+    """The services that a service's routes lead to, each with the namespaces that the routes pass it on to.
 
-    The service's own routes pass on to all who may call it, others to the clients of their namespace.
+    Clients of those namespaces reach it even if it is not exported to them. The routes of the service's own
+    namespace pass on to all who may call the service, other routes only to clients of their own namespace.
     """
     found: dict[ServiceName, Namespaces] = {}
     for route in spec.routes:
@@ -139,17 +148,18 @@ def passed_on(spec: ServiceSpec) -> dict[ServiceName, Namespaces]:
 
 
 def passes(spec: ServiceSpec, route: Route, backend: Backend) -> bool:
-    """Whether a route of a service may lead clients to a backend that is not exported to them.
+    """Whether a route may lead clients to a backend that is not exported to them.
 
-    A namespace passes on what it keeps to itself (decision 0014), and what is granted to it (0017).
+    A namespace may pass on its own services (decision 0014) and those granted to it (0017).
     """
     return backend.granted or backend.namespace == route.namespace == spec.name.namespace
 
 
 def known_to(backend: Visibility, passed: bool, called: Visibility, answers: Visibility) -> Namespaces:
-    """The namespaces whose clients may be led to a backend, of those that may call a service; None: all.
+    """The namespaces whose clients a route of `called` may lead to a backend. None: all that may call it.
 
-    They may if they could call it themselves, if a route passes it on, and if it is what answers them.
+    Clients may be led there if they could call the backend themselves, if the route passes it on (`passed`),
+    or if the backend is what answers them anyway.
     """
     known = backend.namespaces
     itself = backend.name == answers.name
@@ -159,8 +169,8 @@ def known_to(backend: Visibility, passed: bool, called: Visibility, answers: Vis
 
 
 def told_apart(visibility: Visibility, passed: Iterable[Namespaces]) -> frozenset[str]:
-    """The namespaces that may see more of a service, or through it, than any other namespace.
+    """The namespaces that see more of a service, or more through it, than other namespaces do.
 
-    `passed` are those to which its routes pass on each service that it leads to.
+    `passed` has, for each service that it leads to, the namespaces that its routes pass that on to.
     """
     return _NOBODY.union(*(namespaces or () for namespaces in (visibility.namespaces, *passed)))
