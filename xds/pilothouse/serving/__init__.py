@@ -1,1 +1,1 @@
-"""Who sees what: every translated service, encoded once for those who see the same, and what a change did."""
+"""The translated services, encoded once for all clients that see the same, and the effects of a change."""

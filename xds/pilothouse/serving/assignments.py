@@ -1,4 +1,6 @@
-"""Load assignments: encoded once for all clients that are to get the same, while a stream has them."""
+"""Load assignments. Each is encoded once for all clients that get the same, and kept while a stream has
+it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from pilothouse.translate.endpoints.pools import Pool
 
 
 class Assignments:
-    """By name of the cluster and by facet. They are looked up at each push to each stream."""
+    """Load assignments by cluster name and by facet. Each push to each stream looks them up."""
 
     def __init__(self) -> None:
         self._held: dict[str, dict[EndpointFacet, _Assigned]] = {}
@@ -22,14 +24,14 @@ class Assignments:
         return (resource for resource in found if resource is not None)
 
     def of(self, name: str, pool: Pool, facet: EndpointFacet) -> Resource:
-        """The endpoints of a cluster for clients of this facet."""
+        """The load assignment of a cluster for clients of this facet."""
         held = self._held.get(name)
         assigned = held.get(facet) if held is not None else None
         found = assigned() if assigned is not None else None
         return found if found is not None else self._assign(name, pool, facet)
 
     def forget(self, name: str) -> None:
-        """The endpoints of a cluster have changed."""
+        """Forget the load assignments of a cluster whose endpoints have changed."""
         self._held.pop(name, None)
 
     def _assign(self, name: str, pool: Pool, facet: EndpointFacet) -> Resource:
@@ -39,7 +41,7 @@ class Assignments:
         return found
 
     def _unassign(self, ended: ref[Resource]) -> None:
-        """No stream has a load assignment any more, which has not changed since."""
+        """Forget a load assignment that no stream has any more, unless a newer one has replaced it."""
         assert isinstance(ended, _Assigned)
         held = self._held.get(ended.name, {})
         if held.get(ended.facet) is ended:
@@ -49,7 +51,7 @@ class Assignments:
 
 
 class _Assigned(ref[Resource]):
-    """A load assignment, and for whom it is."""
+    """A weak reference to a load assignment, with its cluster and its facet."""
 
     __slots__ = ("facet", "name")
     name: str

@@ -1,6 +1,6 @@
-"""What services contribute for clients that take HTTP, too, at virtual IPs, while there are any.
+"""What services contribute for clients that capture HTTP at virtual IPs, too, while there are such clients.
 
-Few fleets have such clients, and it is the most that there is to translate, so it is done for those who ask.
+Few fleets have such clients, and nothing takes longer to translate. So it is translated only on demand.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ _LIMIT = 256 << 20  # bytes, of the services themselves, whoever captures
 
 
 class Capturing:
-    """`refuse` is told of services that break a rule there; the rest of them is in force."""
+    """`refuse` is called for services that break a rule here. Their other resources stay in force."""
 
     def __init__(self, refuse: Callable[[ServiceName, ValueError], None]) -> None:
         self._refuse = refuse
-        # By services as they are resolved.
+        # By resolved service.
         self._held: ref[Cache[Captured]] = ref(_empty())
 
     def hold(self) -> Cache[Captured]:
-        """All of it; for clients to have, since it goes with the last that does."""
+        """The cache, which clients have to hold: it goes away with the last client that does."""
         found = self._held()
         if found is None:
             found = _empty()
@@ -34,16 +34,16 @@ class Capturing:
         return found
 
     def kept(self) -> list[Cache[Captured]]:
-        """What there is of it."""
+        """The cache, if there is one."""
         held = self._held()
         return [] if held is None else [held]
 
     def owners(self, capture: Capture) -> tuple[Cache[Captured], ...]:
-        """What selections belong to that are made of it: afterwards nobody follows its changes."""
+        """What selections depend on that are made from the cache. Nobody updates them once it is gone."""
         return (self.hold(),) if capture is Capture.VIP else ()
 
     def of(self, each: Translated) -> Captured:
-        """What a service contributes; nothing if it breaks a rule."""
+        """What a service contributes. Nothing if it breaks a rule."""
         try:
             return self._translated(each)
         except ValueError as violation:
@@ -51,16 +51,16 @@ class Capturing:
             return NOT_CAPTURED
 
     def followed(self, each: Translated) -> Captured:
-        """As `of`; nothing if no client would want to know."""
+        """As `of`. Nothing if no client captures."""
         return NOT_CAPTURED if self._held() is None else self.of(each)
 
     def admit(self, each: Translated) -> None:
-        """Raises ValueError if there is a client that it is for and it breaks a rule."""
+        """Raise ValueError if the service breaks a rule and some client captures."""
         if self._held() is not None:
             self._translated(each)
 
     def prepare(self, scope: Scope, called: Iterable[Translated]) -> Iterator[None]:
-        """Translate what is called in a scope, with a pause after each service."""
+        """Translate the services `called` in a scope, with a pause after each."""
         held = self.hold()
         if held.has("all", scope):
             return

@@ -1,8 +1,8 @@
-"""Every service, translated: what all sidecars share, cached by the facet that it depends on.
+"""All translated services. Sidecars share their resources, which are cached by the facet they depend on.
 
-A new version of a service is accepted only if everything that it translates to keeps the validation
-rules of its descriptors; otherwise the last good version stays, the service is quarantined, and the
-others flow. Envoy rejects a whole response for one bad resource.
+A new version of a service is accepted only if all of its resources meet the validation rules of Envoy's
+messages. Otherwise the service is quarantined: its last good version stays, and other services go on to
+change. Without that check, Envoy would reject a whole response for one bad resource.
 """
 
 from __future__ import annotations
@@ -44,24 +44,25 @@ from pilothouse.translate.proxyless import api_listener, cluster_routes, dialled
 from pilothouse.translate.routes.domains import domain_clusters, domain_hosts
 
 _MEBIBYTE = 1 << 20
-# In bytes, for all clients. A namespace takes 0.7 MB of 2,000 services; what does not fit is made anew.
+# In bytes, for all clients together. With 2,000 services, a namespace takes 0.7 MB. Selections that do not
+# fit are computed again.
 _SELECTIONS = 256 * _MEBIBYTE
 _CHOICES = 64 * _MEBIBYTE  # enough for a herd that reconnects and asks for the same
 _DOMAINS = 16 * _MEBIBYTE
-# So many changes are taken over at once; more are prepared beside what is in force.
+# Up to this many changes are applied in place. More are prepared in a draft.
 _FEW = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """Why the newest version of a service is not in force, and since when, in Unix seconds."""
+    """Why the newest version of a service is not in force, and since when (Unix seconds)."""
 
     reason: str
     since_s: float
 
 
 class Counts(NamedTuple):
-    """Of resources; `listeners` are those beside the egress listener."""
+    """Numbers of resources. `listeners` does not count the egress listener."""
 
     clusters: int
     assignments: int
@@ -71,8 +72,8 @@ class Counts(NamedTuple):
 class Catalogue:
     """The translated services. Pure: time, tasks and logs are the caller's.
 
-    Without `external_names` no ExternalName leads out of the mesh; `unknown_host_status` is the answer to
-    requests for a host that nobody is.
+    Without `external_names`, no ExternalName leads out of the mesh. `unknown_host_status` is the HTTP status
+    for requests to an unknown host.
     """
 
     def __init__(self, external_names: bool = True, unknown_host_status: int = 503) -> None:
@@ -84,9 +85,9 @@ class Catalogue:
         self._selections = Cache[Selection](_SELECTIONS, _size)
         self._choices = Cache[Selection](_CHOICES, _size)
         self._domains = Cache[Mapping[str, Resource]](_DOMAINS, lambda clusters: Selection(clusters).size)
-        #: Services whose newest version was not accepted, and the rule that it breaks.
+        #: Services whose newest version was not accepted, with the reason.
         self.quarantined: dict[ServiceName, Quarantined] = {}
-        #: What may be said to be absent.
+        #: Which resources are known to be absent.
         self.knowledge = Knowledge(self._directory, self.quarantined.keys())
 
     def serves(self, name: ServiceName) -> bool:
@@ -95,25 +96,25 @@ class Catalogue:
 
     @property
     def kept(self) -> tuple[int, int]:
-        """How many entries, and how many bytes, are kept for what clients say."""
+        """How many entries and how many bytes are cached because clients asked for them."""
         caches: list[Cache[Any]] = [self._selections, self._choices, self._domains, *self.capturing.kept()]
         assigned = [*self._assignments]
         size = sum(len(resource.any) for resource in assigned)
         return sum(map(len, caches)) + len(assigned), sum(cache.size for cache in caches) + size
 
     def counts(self) -> Counts:
-        """How much there is, for a client that may see all. Costs no look at any of it."""
+        """The numbers of resources for a client that may see all. The cost does not depend on the numbers."""
         directory = self._directory
         return Counts(len(directory.clusters), directory.assignments, directory.listeners)
 
     def apply(self, names: Iterable[ServiceName], services: Mapping[ServiceName, Service]) -> list[Change]:
-        """Take over these services as they are now. Costs as much as what changed."""
+        """Apply the present state of these services. The cost is proportional to what changed."""
         return at_once(self.applying(names, services))
 
     def applying(
         self, names: Iterable[ServiceName], services: Mapping[ServiceName, Service]
     ) -> Steps[list[Change]]:
-        """As `apply`, in steps. Nothing of it is in force before the last one, and then all of it is."""
+        """As `apply`, in steps. If they are many, all of them come into force together in the end."""
         pending = deque(dict.fromkeys(names))
         draft, started = (self if len(pending) <= _FEW else self._draft()), {*self.quarantined}
         before: dict[ServiceName, Translated | None] = {}
@@ -122,7 +123,7 @@ class Catalogue:
             name = pending.popleft()
             waiting.remove(name)
             before.setdefault(name, draft._directory.get(name))
-            # A service may take a virtual IP or a target from others, which then change as well.
+            # A service may take a virtual IP or a name from others. Then these change as well.
             touched = draft._accept(name, services.get(name)) - waiting
             pending.extend(touched)
             waiting |= touched
@@ -138,13 +139,13 @@ class Catalogue:
         if draft is not self:
             self._take_over(draft, started)
         self._forget_all(changes)
-        while len(before) > _FEW:  # to let go of thousands of versions at once takes long, too
+        while len(before) > _FEW:  # freeing thousands of versions at once takes long, too
             before.popitem()
             yield
         return changes
 
     def _draft(self) -> Catalogue:
-        """What becomes the next state of this catalogue, while clients read this one."""
+        """A copy that becomes the next state of this catalogue. Clients read this one meanwhile."""
         draft = copy(self)
         draft._directory, draft._claims = self._directory.copy(), self._claims.copy()
         draft.quarantined = self.quarantined.copy()
@@ -153,7 +154,8 @@ class Catalogue:
     def _take_over(self, draft: Catalogue, started: Set[ServiceName]) -> None:
         self._directory, self._claims = draft._directory, draft._claims
         self.knowledge.directory = self._directory
-        # What is translated only for clients that capture is refused meanwhile, and not by the draft.
+        # Meanwhile, clients that capture may have put further services into quarantine here, not in the
+        # draft.
         late = {name: why for name, why in self.quarantined.items() if name not in started}
         self.quarantined.clear()
         self.quarantined.update(draft.quarantined | late)
@@ -165,12 +167,15 @@ class Catalogue:
         return owner.clusters_in(dialect)[name]
 
     def known(self, scope: Scope) -> Set[str]:
-        """The names of all clusters, whether or not a scope reaches them."""
+        """The names of all services' clusters, in scope or not, and of the scope's domains."""
         domains = self._domain_clusters(scope)
         return self._directory.clusters | domains.keys() if domains else self._directory.clusters
 
     def load_assignment(self, scope: Scope, client: EndpointFacet, name: str) -> Resource | None:
-        """The endpoints of a cluster in scope, as a client there should see them."""
+        """The load assignment of a cluster for a client in this scope.
+
+        None if the scope does not reach it.
+        """
         owner = self._directory.owner(scope, name)
         if owner is None or name not in owner.pools:
             return None
@@ -180,7 +185,7 @@ class Catalogue:
         return self._assignments.of(name, pool, pool.outlook.facet(client))
 
     def by_node(self, names: frozenset[str]) -> bool:
-        """Whether any load assignment of these names depends on the node that a client runs on."""
+        """Whether any of these load assignments depends on the node that a client runs on."""
         return not self._directory.by_node.isdisjoint(names)
 
     def clusters(self, scope: Scope, dialect: Dialect = Dialect.ENVOY) -> Selection:
@@ -207,11 +212,11 @@ class Catalogue:
                 found |= translated.listeners
                 if capture is Capture.VIP:
                     found |= self.capturing.of(translated).listeners
-            # Envoy refuses the second of two listeners at one address, and the update with it.
+            # Of two listeners at one address, Envoy refuses the second, and the whole update with it.
             found.pop(listener_at(address.host, address.port), None)
             return Selection({n: found[n] for n in found if can_listen(n, families)} if families else found)
 
-        # Server names, as all short names, depend on the namespace; few services have any.
+        # Server names depend on the namespace, as short names do. Few services have any.
         facet = scope if self._directory.by_server_name else self._directory.facet(scope)
         key = (ResourceType.LISTENER, capture, families)
         return self._selections.get(key, build, facet, interned(address), *self.capturing.owners(capture))
@@ -241,18 +246,18 @@ class Catalogue:
     def chosen(
         self, type: ResourceType, client: Audience, names: frozenset[str], build: Callable[[], Selection]
     ) -> Selection:
-        """What was built for such clients and these names since the last change of anything."""
+        """The selection of these names for such clients, built once until anything changes."""
         return self._choices.get(type, build, client, names)
 
     def prepare_capture(self, scope: Scope) -> Iterator[None]:
-        """Translate what clients in a scope need that take HTTP, too, at virtual IPs, service by service."""
+        """Translate, service by service, what clients need that capture HTTP at virtual IPs."""
         return self.capturing.prepare(scope, self._called(scope))
 
     def has_chosen(self, type: ResourceType, client: Audience, names: frozenset[str]) -> bool:
         return self._choices.has(type, client, names)
 
     def api_listener(self, scope: Scope, target: str) -> Resource | None:
-        """The listener for what a gRPC client dials, such as `payments.shop:8080`."""
+        """The listener for a target that a gRPC client dials, such as `payments.shop:8080`."""
         host, _, number = target.lower().rpartition(":")
         for owner in self._directory.called(host, scope.namespace):
             port = dialled(owner.resolved, number)
@@ -267,7 +272,7 @@ class Catalogue:
         return cluster_routes(name, owner.hash_on) if owner is not None else None
 
     def omissions(self, service: Service, client: Audience = ANYBODY) -> tuple[Omission, ...]:
-        """What of a service, as a registry has it, is not at a sidecar, and why; each thing once."""
+        """The parts of a service in the registry that a client does not receive, with reasons, each once."""
         name, visibility = str(service.name), Visibility.of(service.spec)
         if not self._directory.sees(client.scope, visibility):
             if client.scope.may_see(visibility):
@@ -293,7 +298,10 @@ class Catalogue:
         return tuple(found)
 
     def unknown_dependencies(self, scope: Scope) -> tuple[Omission, ...]:
-        """The services that a sidecar depends on and that nobody knows; they are there when they come."""
+        """The services that a sidecar depends on and that do not exist.
+
+        It gets them as soon as they exist.
+        """
         return tuple(
             Omission(Reason.DECLARED_BUT_UNKNOWN, str(name)) for name in self._directory.unknown(scope)
         )
@@ -303,7 +311,7 @@ class Catalogue:
         return [each for each in self._directory.visible(scope) if each.resolved.may_answer(scope)]
 
     def _is_called(self, host: str, scope: Scope, families: frozenset[Family]) -> bool:
-        """Whether a host is that of a service, an endpoint or a virtual IP in scope."""
+        """Whether a host is the name of a service or an endpoint in scope, or a virtual IP in scope."""
         near = scope.namespace
         for name in {*owners(host, near), *endpoint_owners(host, near), *self._claims.claiming(host)}:
             found = self._directory.get(name)
@@ -314,7 +322,7 @@ class Catalogue:
         return False
 
     def _accept(self, name: ServiceName, service: Service | None) -> Set[ServiceName]:
-        """Take over one service; returns the others that this touches."""
+        """Apply the present state of one service. Returns the other services that this touches."""
         old = self._directory.get(name)
         if service is None:
             self.quarantined.pop(name, None)
@@ -325,9 +333,9 @@ class Catalogue:
             return self._claims.release(old.service.spec)
         try:
             new = self._translate(service, old)
-        except ValueError as violation:  # of a rule, or of what no message can hold at all
+        except ValueError as violation:  # it breaks a rule, or a value fits into no message
             self._quarantine(name, violation)
-            if old is not None:  # which stays, but not with what others have taken from it meanwhile
+            if old is not None:  # it stays, but without what others have taken from it meanwhile
                 self._renew(old, replace(old.service, endpoints=service.endpoints))
             return frozenset()
         self.quarantined.pop(name, None)
@@ -342,7 +350,7 @@ class Catalogue:
         self.quarantined[name] = Quarantined(str(violation), time.time())
 
     def _note_removed(self, old: Translated) -> None:
-        """Somebody stated that a service is gone, and so are its resources."""
+        """Note that a source removed a service, and so its resources are gone."""
         spec = old.resolved.spec
         at_virtual_ips = [listener_name(vip, port) for vip in spec.vips for port in mesh_ports(spec)]
         for type, names in (
@@ -354,14 +362,17 @@ class Catalogue:
             self.knowledge.removed(type, names)
 
     def _renew(self, old: Translated, service: Service) -> None:
-        """Translate again what is in force, with these endpoints. It stays as it is if it breaks a rule."""
+        """Translate the version in force again, with the endpoints of `service`.
+
+        If that breaks a rule, it stays.
+        """
         try:
             self._directory.put(old, self._translate(service, old))
         except ValueError as violation:
             self._quarantine(old.service.name, violation)
 
     def _translate(self, service: Service, old: Translated | None) -> Translated:
-        """Raises ValueError; also for what is captured, if there is a client that it is for."""
+        """Translate a service. Raises ValueError, also for its captured resources if some client captures."""
         new = translate(service, self._claims.resolve(service.spec), old)
         if old is None or old.resolved is not new.resolved:
             self.capturing.admit(new)
@@ -377,12 +388,12 @@ class Catalogue:
         if changes:
             self._choices.clear()
         if len(changes) > _FEW:
-            self._selections.clear()  # to find out which are not concerned would take longer
+            self._selections.clear()  # finding out which ones are not concerned would take longer
         for one in changes:
             self._forget(one)
 
     def _forget(self, change: Change) -> None:
-        """Drop what was cached of the changed resources, and of no others."""
+        """Drop what was cached for the changed resources, and nothing else."""
         for name in change.names.get(ResourceType.ENDPOINTS, ()):
             self._assignments.forget(name)
         stale = change.names.keys() - {ResourceType.ENDPOINTS}

@@ -1,4 +1,4 @@
-"""How much of the registry is left out, by reason, whoever asks: counted anew for what has changed."""
+"""Counts, by reason, what is left out for every client. Only services that have changed are counted again."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pilothouse.serving.catalogue import Catalogue
 
 
 class Census:
-    """Pure: who calls it decides when. Costs one translation of a service each time that it is counted."""
+    """The counts. Pure: the caller decides when to count. To count a service costs one translation of it."""
 
     def __init__(self, catalogue: Catalogue, services: Mapping[ServiceName, Service]) -> None:
         self._catalogue, self._services = catalogue, services
-        # Only of services of which something is left out.
+        # Only services of which something is left out have an entry.
         self._counts: dict[ServiceName, Counter[Reason]] = {}
         self.by_reason: Counter[Reason] = Counter()
 
     def count(self, name: ServiceName) -> None:
-        """Count what is left out of a service now; nothing, if it is gone."""
+        """Count what is left out of a service now. Nothing is, if the service is gone."""
         service = self._services.get(name)
         omissions = left_out(self._catalogue, service) if service else ()
         counts = Counter(omission.reason for omission in omissions)
@@ -32,7 +32,7 @@ class Census:
 
 
 def left_out(catalogue: Catalogue, service: Service) -> Iterator[Omission]:
-    """What of a service is left out for all who may know of it, wherever they are."""
+    """What of a service is left out for all clients that may know of it, wherever they are."""
     exported_to = service.spec.exported_to
     client = Audience(namespace=min(exported_to)) if exported_to else ANYBODY
     for omission in catalogue.omissions(service, client):

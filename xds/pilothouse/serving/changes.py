@@ -1,4 +1,4 @@
-"""What a change of the registry did to what is served, and which clients that concerns."""
+"""The effect of a change in the registry on what is served, and the clients that it concerns."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pilothouse.serving.directory import Directory
 from pilothouse.translate import NOT_CAPTURED, Captured, Translated
 from pilothouse.translate.proxyless import targets
 
-#: The versions that were in force before a change, of the services that it touches.
+#: The services that a change touches, each with the version that was in force before.
 Before: TypeAlias = Mapping[ServiceName, Translated | None]
-#: What a service contributes for those clients that take HTTP, too, at virtual IPs, if there are any.
+#: What a service contributes for clients that capture HTTP at virtual IPs, if there are any.
 Following: TypeAlias = Callable[[Translated], Captured]
 
 _Name = TypeVar("_Name")
@@ -25,19 +25,21 @@ _ABSENT: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one service's change did: the names that were created, changed or gone, by type.
+    """The effect of one service's change: the names of resources that were created, changed or removed, by
+    type.
 
-    `targets` are what gRPC clients may dial, if they come or go. Who sees one of `referrers`, whose names
-    lead to this service, is concerned by its clusters and endpoints.
+    `targets`: the targets that gRPC clients may dial, if some came or went.
+    `referrers`: the services that lead to this one. A client that sees one of them is concerned by this
+    service's clusters and endpoints.
     """
 
-    service: Visibility  # to whom it was exported, or is now
+    service: Visibility  # the namespaces to which it was exported before, or is now
     names: Changes
     targets: frozenset[str] = frozenset()
     referrers: frozenset[Referrer] = frozenset()
 
     def seen(self, scope: Scope, dialect: Dialect) -> Changes:
-        """What of it can be seen in a scope, by names as they are in a dialect."""
+        """The changed names that a client of this scope and dialect can see."""
         if scope.sees(self.service):
             return _spoken(self, dialect)
         if scope.reaches_through(self.service, self.referrers):
@@ -46,16 +48,16 @@ class Change:
 
 
 def change(name: ServiceName, before: Before, directory: Directory, captured: Following) -> Change:
-    """What has become of a service, and of the clusters that its names lead to, since `before`."""
+    """The effect on a service, and on the clusters that its names lead to, since `before`."""
     old, new = before[name], directory.get(name)
     names = _difference(old, new, captured)
     moved = _changed(old.leads_to if old else {}, new.leads_to if new else {})
     if old and new and _exports(old) != _exports(new):
-        # Some lose and some gain sight of all of it.
+        # Some clients lose sight of the whole service, and others gain it.
         names = _united(_difference(old, None, captured), _difference(None, new, captured))
         moved = frozenset(old.leads_to.keys() | new.leads_to.keys())
     told = frozenset[str]()
-    # What is resolved stays the same object while endpoints change.
+    # `resolved` stays the same object while only endpoints change.
     if not old or not new or old.resolved is not new.resolved:
         told = told.union(*(targets(version.resolved) for version in (old, new) if version))
     if moved:
@@ -66,7 +68,7 @@ def change(name: ServiceName, before: Before, directory: Directory, captured: Fo
 
 
 class Noticed(Protocol):
-    """Anything that may change says what of it can be seen in a scope."""
+    """A change of any feed. It says which changed names can be seen in a scope."""
 
     def seen(self, scope: Scope, dialect: Dialect) -> Changes: ...
 
@@ -77,7 +79,7 @@ def concerns(change: Change, scope: Scope) -> bool:
 
 
 def affected(changes: Iterable[Noticed], scope: Scope, dialect: Dialect) -> Changes:
-    """What of these changes can be seen in a scope."""
+    """The names changed by any of these changes that can be seen in a scope."""
     seen = [names for change in changes if (names := change.seen(scope, dialect))]
     if len(seen) == 1:
         return seen[0]
@@ -85,18 +87,18 @@ def affected(changes: Iterable[Noticed], scope: Scope, dialect: Dialect) -> Chan
 
 
 def _through_referrers(change: Change) -> Change:
-    """What of a change is seen by who sees only a service that leads there."""
+    """The part of a change for clients that see only a referrer of the service."""
     types = (ResourceType.CLUSTER, ResourceType.ENDPOINTS)
     return Change(change.service, {type: names for type, names in change.names.items() if type in types})
 
 
 def _spoken(change: Change, dialect: Dialect) -> Changes:
-    """The names as they are in a dialect."""
+    """The changed names in a dialect."""
     if dialect is Dialect.ENVOY:
         return change.names
     others = (ResourceType.LISTENER, ResourceType.ROUTES)
     names = {type: found for type, found in change.names.items() if type not in others}
-    if change.targets:  # an alias has some without a cluster of its own
+    if change.targets:  # an alias has targets without a cluster of its own
         names |= {ResourceType.LISTENER: change.targets}
     if ResourceType.CLUSTER in names:
         names |= {ResourceType.ROUTES: names[ResourceType.CLUSTER]}
@@ -104,13 +106,13 @@ def _spoken(change: Change, dialect: Dialect) -> Changes:
 
 
 def _visibility(name: ServiceName, old: Translated | None, new: Translated | None) -> Visibility:
-    """To all who could see a service before, or can now."""
+    """The namespaces that could see a service before, or can now."""
     versions = (version for version in (old, new) if version is not None)
     return Visibility(name, union(*(version.resolved.called.namespaces for version in versions)))
 
 
 def _exports(version: Translated) -> tuple[Namespaces, Namespaces]:
-    """To whom a service is exported, and to whom what answers for it."""
+    """The namespaces to which a service is exported, and those to which the answering service is."""
     return version.resolved.called.namespaces, version.resolved.answers.namespaces
 
 
@@ -124,7 +126,7 @@ def _difference(old: Translated | None, new: Translated | None, captured: Follow
         ResourceType.LISTENER: _changed(old.all_listeners if old else {}, new.all_listeners if new else {})
         | _changed(was.listeners, now.listeners),
         ResourceType.ROUTES: _changed(old.routes if old else {}, new.routes if new else {})
-        | _changed(was.listeners, now.listeners),  # which have routes of the same names
+        | _changed(was.listeners, now.listeners),  # these listeners have routes of the same names
     }
     return {type: changed for type, changed in names.items() if changed}
 

@@ -1,7 +1,7 @@
-"""The accepted services by name and by cluster, and which of them a scope reaches.
+"""The services in force, by name and by cluster, and which of them a scope reaches.
 
-A service leads to others when its names do: an alias to its target, routes to their backends. Who
-may see it needs the clusters of those too, whether or not they were declared as dependencies.
+An alias leads to its target, and a service with routes leads to their backends. A client that sees the
+service needs the clusters of these too, whether or not they are its dependencies.
 """
 
 from __future__ import annotations
@@ -19,25 +19,27 @@ from pilothouse.translate import Translated
 
 
 class Directory:
-    """What is in force, found without a look at what is not asked for."""
+    """The services in force, with indexes: no question costs a look at all services unless it is about
+    all.
+    """
 
     def __init__(self) -> None:
         self._services: dict[ServiceName, Translated] = {}
         self._order: list[ServiceName] = []  # sorted
         self._owners: dict[str, Translated] = {}  # by cluster name
-        self._referrers = Index[ServiceName, ServiceName]()  # to a service: those that lead to it
+        self._referrers = Index[ServiceName, ServiceName]()  # by service, the services that lead to it
         self._exporting = 0  # how many services are not exported to all
-        # How many services there are of which a namespace alone, or with others, sees something.
+        # By namespace, how many services show it something that not all namespaces see.
         self._restricted: Counter[str] = Counter()
         #: How many load assignments there are, and how many listeners beside the egress listener.
         self.assignments = self.listeners = 0
         #: How many services are called by TLS server name.
         self.by_server_name = 0
-        #: The clusters of which clients on different nodes get different endpoints.
+        #: The clusters whose endpoints differ for clients on different nodes.
         self.by_node: set[str] = set()
 
     def copy(self) -> Directory:
-        """Another one that says the same, to be changed while this one is read."""
+        """A copy that can be changed while this one is read."""
         copied = copy(self)
         copied._services, copied._order = self._services.copy(), self._order.copy()
         copied._owners, copied._referrers = self._owners.copy(), self._referrers.copy()
@@ -48,18 +50,18 @@ class Directory:
         return self._services.get(name)
 
     def all(self) -> list[Translated]:
-        """Every service, in no order; a list, so that services can be put meanwhile."""
+        """Every service, in no order. A list, so that services can be put while the caller walks it."""
         return [*self._services.values()]
 
     def called(self, host: str, namespace: str) -> Iterator[Translated]:
-        """The services that a host, in lower case, is a name of to clients in a namespace."""
+        """The services that a host in lower case means to clients in a namespace."""
         for name in owners(host, namespace):
             found = self._services.get(name)
             if found is not None and found.resolved.names.has(host, name.namespace == namespace):
                 yield found
 
     def holder(self, cluster: str) -> Translated | None:
-        """The service with this cluster, whoever sees it."""
+        """The service that has this cluster, whether or not anybody sees it."""
         return self._owners.get(cluster)
 
     @property
@@ -68,7 +70,7 @@ class Directory:
         return self._owners.keys()
 
     def put(self, old: Translated | None, new: Translated | None) -> None:
-        """Let one version of a service take the place of another; None where there is none."""
+        """Replace the old version of a service by the new one. None for a version that does not exist."""
         if old is not None:
             self._unlink(old)
             if new is None:
@@ -81,7 +83,7 @@ class Directory:
             self._link(new)
 
     def facet(self, scope: Scope) -> Scope:
-        """The scope, without its namespace if no service is there for that and not for all."""
+        """The scope, or the scope without its namespace if the namespace sees the same as all others."""
         return scope if scope.namespace in self._restricted else scope.outside
 
     def referrers(self, name: ServiceName) -> Iterator[Referrer]:
@@ -93,18 +95,18 @@ class Directory:
         return scope.reaches(visibility, self.referrers(visibility.name))
 
     def owner(self, scope: Scope, cluster: str) -> Translated | None:
-        """The service with this cluster, if the scope reaches it."""
+        """The service that has this cluster, if the scope reaches it."""
         owner = self._owners.get(cluster)
         if owner is None:
             return None
         spec = owner.service.spec
-        # Asked at each push to each stream, so the common case is as short as it can be.
+        # Each push to each stream asks, so the common case is as short as possible.
         if spec.exported_to is None and scope.wants_everything:
             return owner
         return owner if self.sees(scope, Visibility.of(spec)) else None
 
     def visible(self, scope: Scope) -> Iterator[Translated]:
-        """The services in scope by name."""
+        """The services in scope, in order of their names."""
         wanted = scope.dependencies
         names: Iterable[ServiceName] = self._order
         if wanted.services is not None:
@@ -114,7 +116,7 @@ class Directory:
         return self._exported(scope, names)
 
     def reachable(self, scope: Scope) -> Iterator[Translated]:
-        """The services in scope and those that they lead to, by name."""
+        """The services in scope and those that they lead to, in order of their names."""
         dependencies = scope.dependencies
         if dependencies.services is None and not (dependencies.excluded or self._exporting):
             return self.visible(scope)
@@ -126,7 +128,7 @@ class Directory:
         return iter([found[name] for name in sorted(found)])
 
     def unknown(self, scope: Scope) -> list[ServiceName]:
-        """The services that a sidecar says it depends on, and that are not there (yet)."""
+        """The services that a sidecar depends on by name and that do not exist (yet)."""
         said = scope.dependencies
         named = (name for name in said.services or said.named if name.name != "*")
         return sorted(name for name in named if name not in self._services)

@@ -1,4 +1,4 @@
-"""Shelves of what is served beside services: few resources, that come as a whole when a file changes."""
+"""Shelves of what is served beside services: few resources, all replaced together when a file changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pilothouse.serving.shelf import Client, Nothing
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What changed on such a shelf. All clients are told the names; the shelf says who may see what of it."""
+    """The names that changed on a shelf. All clients are notified; the shelf decides what each may see."""
 
     names: Changes
 
@@ -24,16 +24,16 @@ class News:
 
 
 class Fed(Nothing):
-    """All of one type, for everybody. Nothing is kept for a client."""
+    """All resources of one type, for all clients. Nothing is cached for a client."""
 
     def __init__(self, type: ResourceType) -> None:
         self.type = type
         self._held: Mapping[str, Resource] = {}
 
     def put(self, found: Iterable[Resource]) -> News | None:
-        """Hold these and no others; what that changed."""
+        """Replace the resources. Returns what that changed."""
         before = self._held
-        # What is as it was stays the same object, whose bytes streams share.
+        # An unchanged resource stays the same object, so that streams go on to share its bytes.
         self._held = {
             one.name: before[one.name] if _version(before, one.name) == one.version else one for one in found
         }
@@ -60,14 +60,14 @@ class Fed(Nothing):
 
 
 class Granted(Fed):
-    """All of one type, each for those who may have it: to others it looks as if it were not there."""
+    """All resources of one type, each with a grant. A client without the grant sees no such resource."""
 
     def __init__(self, type: ResourceType) -> None:
         super().__init__(type)
         self._grants: Mapping[str, Grant] = {}
 
     def grant(self, found: Iterable[tuple[Resource, Grant]]) -> News | None:
-        """As `put`, and say who may have what."""
+        """As `put`, with a grant for each resource."""
         held = list(found)
         before, self._grants = self._grants, {resource.name: grant for resource, grant in held}
         news = self.put([resource for resource, _ in held])

@@ -1,4 +1,4 @@
-"""What may be said to be absent while something cannot be read (decision 0016)."""
+"""Which resources are known to be absent while some place cannot be read (decision 0016)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pilothouse.serving.directory import Directory
 
 
 class Knowledge:
-    """What is known of the services in a directory, in which the newest of those `quarantined` are not."""
+    """What is known to be absent. `directory` lacks the newest versions of the `quarantined` services."""
 
     def __init__(self, directory: Directory, quarantined: Collection[ServiceName]) -> None:
         self.directory, self._quarantined = directory, quarantined
-        #: Whether absence means absence: nothing is unknown.
+        #: Nothing is unknown, so a missing resource is known to be absent.
         self.complete = True
         self._unserved: frozenset[ServiceName] = frozenset()
         self._partial: frozenset[ServiceName] = frozenset()
         self._gone: defaultdict[ResourceType, set[str]] = defaultdict(set)
 
     def learn(self, all_read: bool, partial: frozenset[ServiceName]) -> bool:
-        """Take note of whether the sources could read everything, and of which services perhaps only a part.
+        """Note whether the sources could read everything, and which services they may have read only in part.
 
-        True if this is not what was known before.
+        Returns whether this differs from what was known before.
         """
         before = self.complete, self._partial
         self.complete = all_read and self._unserved.isdisjoint(self._quarantined)
@@ -32,23 +32,28 @@ class Knowledge:
         return (self.complete, partial) != before
 
     def begin(self) -> None:
-        """Clients come from now on. They may have, from an earlier process, what is quarantined here."""
+        """Note that clients connect from now on.
+
+        They may have, from an earlier process, what is quarantined here.
+        """
         self._unserved = frozenset(name for name in self._quarantined if self.directory.get(name) is None)
         self.complete = self.complete and not self._unserved
 
     def removed(self, type: ResourceType, names: Iterable[str]) -> None:
-        """Somebody stated that these are gone, which is worth remembering while something is unknown."""
+        """Note that a source removed these resources. That is remembered while something is unknown."""
         if self.complete:
             self._gone[type].clear()
         else:
             self._gone[type].update(names)
 
     def is_absent(self, type: ResourceType, name: str) -> bool:
-        """Whether it is known that a client has no such resource: it was removed, or is there for others."""
+        """Whether a resource that a client lacks is known to be absent: it was removed, or only others see
+        it.
+        """
         return self.complete or name in self._gone[type] or self.directory.holder(name) is not None
 
     def may_lack_endpoints(self, cluster: str) -> bool:
-        """Whether a load assignment may lack endpoints that cannot be read."""
+        """Whether a load assignment may lack endpoints from a place that cannot be read."""
         if self.complete:
             return False
         owner = self.directory.holder(cluster)

@@ -1,4 +1,4 @@
-"""Where the resources of one type are found, by whoever may see them."""
+"""The interface to the resources of one type, as each client may see them."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ from pilothouse.mesh.identity import NOBODY, Principal
 
 
 class Client:
-    """Who looks, with the facets that a shelf depends on worked out once."""
+    """A client, with the facets that shelves depend on computed once."""
 
     __slots__ = ("anywhere", "audience", "endpoint_facet", "families", "principal", "scope")
 
     def __init__(self, audience: Audience, principal: Principal = NOBODY) -> None:
         self.audience = audience
-        #: What is proven of it. Clients with equal audiences may differ in this.
+        #: What the client has proven. Clients with equal audiences may differ in this.
         self.principal = principal
         self.scope, self.endpoint_facet = audience.scope, audience.endpoint_facet
         self.families = frozenset(audience.families)
-        #: The same client on a node that is not known.
+        #: The audience of the same client on an unknown node.
         self.anywhere = audience.anywhere
 
 
 class Shelf(Protocol):
-    """All resources of one type. It never shows a client what that may not see, nor says that it is there."""
+    """All resources of one type. A client can neither get a resource that it may not see, nor learn of it."""
 
     def get(self, client: Client, name: str) -> Resource | None:
-        """One resource, or None if there is none of that name for this client."""
+        """One resource. None if this client has none of that name."""
 
     def all(self, client: Client) -> Selection:
-        """All that a client may see."""
+        """All resources that a client may see."""
 
     def chosen(self, client: Client, names: frozenset[str]) -> Selection:
-        """Those that have these names."""
+        """The resources with these names."""
 
     def prepare(self, client: Client, names: frozenset[str], wildcard: bool) -> Iterator[object]:
-        """Make, in small steps, what a first look at all of these would take long for."""
+        """Compute these resources in small steps, because a first look at all of them would take long."""
 
     def is_absent(self, name: str) -> bool:
-        """Whether it is known that a resource that a client lacks is not there."""
+        """Whether a resource that a client lacks is known not to exist."""
 
     def is_partial(self, name: str) -> bool:
-        """Whether a resource may lack contributions of what cannot be read."""
+        """Whether a resource may lack parts from a place that cannot be read."""
 
     def count(self) -> int:
-        """How many resources there are, for a client that may see all."""
+        """The number of resources that a client sees that may see all."""
 
 
 class Nothing:
-    """The shelf of a type of which nothing is configured."""
+    """The shelf of a type for which nothing is configured."""
 
     def get(self, client: Client, name: str) -> Resource | None:
         return None

@@ -1,4 +1,4 @@
-"""The shelves of what services are translated to, over the catalogue."""
+"""The shelves of the resources that services are translated to. They read the catalogue."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pilothouse.mesh.audience import Audience, Capture, Dialect
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.shelf import Client, Shelf
 
-#: A type without one is served, and there is nothing of it.
+#: By type. A type without a shelf is served and has no resources.
 Shelves: TypeAlias = Mapping[ResourceType, Shelf]
 
 
 def of_services(catalogue: Catalogue) -> dict[ResourceType, Shelf]:
-    """The shelves of what services are translated to."""
+    """The shelves of the resources that services are translated to."""
     return {shelf.type: shelf(catalogue) for shelf in (Clusters, Endpoints, Listeners, Routes)}
 
 
 class _OfServices(ABC):
-    """Common to them: a choice is shared by all clients who choose the same, until anything changes."""
+    """The common part. All clients that choose the same names share a selection until anything changes."""
 
     type: ClassVar[ResourceType]
 
@@ -52,15 +52,15 @@ class _OfServices(ABC):
         return self._catalogue.knowledge.is_absent(self.type, name)
 
     def is_partial(self, name: str) -> bool:
-        """It is made of what all services contribute."""
+        """All services contribute to one resource, so it is partial while anything is unknown."""
         return not self._catalogue.knowledge.complete
 
     def _existing(self, client: Client, names: frozenset[str]) -> Set[str]:
-        """Those names that may be of something; that most are not is found out without a look at each."""
+        """The names that may exist. Most do not, so this is a set operation and no look-up of each."""
         return self._catalogue.known(client.scope) & names
 
     def _chooser(self, client: Client, names: frozenset[str]) -> Audience:
-        """Who chooses: the node itself matters to few."""
+        """The client as far as it matters to a choice. Its node matters to load assignments only."""
         return client.anywhere
 
 
@@ -108,7 +108,7 @@ class Endpoints(_OfServices):
 
 
 class _Spoken(_OfServices):
-    """In another form for gRPC clients, who name each target; there is no end to what they might name."""
+    """Types that have another form for gRPC clients. These name each target, so their names are unbounded."""
 
     def get(self, client: Client, name: str) -> Resource | None:
         if client.audience.dialect is Dialect.GRPC:

@@ -1,4 +1,4 @@
-"""What one audience may see: a lens over the shelves, not a copy. It never shows what is out of scope."""
+"""What one client may see: a lens over the shelves, not a copy. It shows nothing that is out of scope."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from pilothouse.serving.shelves import Shelves, of_services
 
 
 class World:
-    """All resources of one audience. Cheap to make: what is computed is kept on the shelves, by facet.
+    """All resources of one client. Cheap to make, because computed resources are kept on the shelves, by
+    facet.
 
-    Without `shelves` there is what services are translated to, and nothing else.
+    Without `shelves`, it has only the resources that services are translated to.
     """
 
     def __init__(
@@ -36,38 +37,38 @@ class World:
         )  # to be held
 
     def get(self, type: ResourceType, name: str) -> Resource | None:
-        """One resource, or None if there is none of that name for this audience."""
+        """One resource. None if this client has none of that name."""
         return self._shelf(type).get(self._client, name)
 
     def finder(self, type: ResourceType) -> Callable[[str], Resource | None]:
-        """`get`, of one type."""
+        """`get` for one type."""
         return partial(self._shelf(type).get, self._client)
 
     @property
     def complete(self) -> bool:
-        """Whether absence means absence: nothing is unknown."""
+        """Whether nothing is unknown, so that a missing resource is known to be absent."""
         return self._catalogue.knowledge.complete
 
     def is_absent(self, type: ResourceType, name: str) -> bool:
-        """Whether it is known that a resource that this audience lacks is not there."""
+        """Whether a resource that this client lacks is known not to exist."""
         return self._shelf(type).is_absent(name)
 
     def is_partial(self, type: ResourceType, name: str) -> bool:
-        """Whether a resource may lack contributions of services that cannot be read."""
+        """Whether a resource may lack parts from a place that cannot be read."""
         return self._shelf(type).is_partial(name)
 
     def selection(self, type: ResourceType) -> Selection:
-        """All of one type."""
+        """All resources of one type."""
         return self._shelf(type).all(self._client)
 
     def chosen(self, type: ResourceType, names: frozenset[str]) -> Selection:
-        """Those of one type that have these names; shared by all who choose the same."""
+        """The resources of one type with these names. Clients that choose the same share the selection."""
         return self._shelf(type).chosen(self._client, names)
 
     def prepare(self, type: ResourceType, names: frozenset[str], wildcard: bool) -> Iterator[object]:
-        """Make, in small steps, what a first look at all of these would take long for.
+        """Compute these resources in small steps, because a first look at all of them would take long.
 
-        To be held until then: what nobody has is not kept.
+        The caller holds the results until that look: a resource that nobody holds is not kept.
         """
         return self._shelf(type).prepare(self._client, names, wildcard)
 
