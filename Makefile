@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 # Newer ones need the package zensical-ui, which the index did not have when this was pinned.
 ZENSICAL ?= 0.0.73
 
-.PHONY: help venv demo quick test coverage envoy-test packaging-test bench fleet oracle chaos soak fuzz check format lock audit docs clean
+.PHONY: help venv demo quick test coverage envoy-test kubernetes-build kubernetes-test packaging-test bench fleet oracle chaos soak fuzz check format lock audit docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s%s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,12 @@ coverage: $(INSTALLED) ## what the quick tests run of the product; fails below t
 
 envoy-test: $(INSTALLED) ## only the tests that drive a real Envoy
 	$(BIN)/pytest $(IN_PARALLEL) -m envoy $(ARGS)
+
+kubernetes-build: $(INSTALLED) ## what kubernetes-test needs: an API server and more, with Go, once (15 CPU minutes)
+	$(BIN)/python -m tests.real.programs $(ARGS)
+
+kubernetes-test: $(INSTALLED) ## only the tests against a real API server, in a network namespace where that is allowed
+	$(BIN)/python -m tests.real.netns $(BIN)/pytest -m kubernetes $(ARGS)
 
 packaging-test: $(INSTALLED) ## build the distributions and import them beside other packages (minutes)
 	$(BIN)/pytest -m packaging $(ARGS)

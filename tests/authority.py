@@ -43,10 +43,15 @@ class Authority:
         made = self._made(self._name, self._key, days).add_extension(x509.BasicConstraints(True, None), True)
         self.pem = made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
-    def issue(self, *names: str, days: float = 30) -> Issued:
-        """A certificate for URIs, IP addresses and DNS names that ends in so many days."""
+    def issue(
+        self, *names: str, days: float = 30, user: str = "of a test", groups: tuple[str, ...] = ()
+    ) -> Issued:
+        """A certificate for URIs, IP addresses and DNS names that ends in so many days.
+
+        Its subject is that of a user of Kubernetes, who is known by the common name and the organizations.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        made = self._made(_called("of a test"), key, days)
+        made = self._made(_called(user, *groups), key, days)
         if names:
             made = made.add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), False)
         cert = made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
@@ -67,8 +72,9 @@ class Authority:
         )
 
 
-def _called(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def _called(name: str, *organizations: str) -> x509.Name:
+    found = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, one) for one in organizations]
+    return x509.Name([*found, x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 def _name(name: str) -> x509.GeneralName:

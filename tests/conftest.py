@@ -36,6 +36,7 @@ _SLOW = (
     "examples/test_examples.py",
     "packaging",
     "proxyless",
+    "real",
     "server",
     "sources/test_contract.py",
     "sources/test_disk.py",
