@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 # Newer ones need the package zensical-ui, which the index did not have when this was pinned.
 ZENSICAL ?= 0.0.73
 
-.PHONY: help venv demo quick test coverage envoy-test kubernetes-build kubernetes-test packaging-test bench fleet oracle chaos soak fuzz check format lock audit docs clean
+.PHONY: help venv demo quick test coverage envoy-test kubernetes-build kubernetes-test conformance packaging-test bench fleet oracle chaos soak fuzz check format lock audit docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s%s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,11 @@ kubernetes-build: $(INSTALLED) ## what kubernetes-test needs: an API server and 
 
 kubernetes-test: $(INSTALLED) ## only the tests against a real API server, in a network namespace where that is allowed
 	$(BIN)/python -m tests.real.netns $(BIN)/pytest -m kubernetes $(ARGS)
+
+conformance: REPORT ?= docs/conformance/standard-report.yaml
+conformance: $(INSTALLED) ## the Gateway API's suite for meshes through real Envoys, and its report (ARGS="--run-test MeshPorts")
+	mkdir -p $(dir $(REPORT))
+	$(BIN)/python -m tests.real.conformance --report $(REPORT) $(ARGS)
 
 packaging-test: $(INSTALLED) ## build the distributions and import them beside other packages (minutes)
 	$(BIN)/pytest -m packaging $(ARGS)

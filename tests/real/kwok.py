@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -34,12 +34,13 @@ class Kwok:
         cluster: Cluster,
         zones: Sequence[str] = ("a", "b", "c"),
         extra: Iterable[Object] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._cluster = cluster
         self._nodes = {f"kwok-{zone}": zone for zone in zones}
         config = cluster.folder / "kwok.yaml"
         config.write_text("\n---\n".join([_STAGES.read_text(), *map(json.dumps, extra)]))
-        self.process = Process("kwok", [program, *self._flags(config)], cluster.folder)
+        self.process = Process("kwok", [program, *self._flags(config)], cluster.folder, environment)
         self._scheduler = Scheduler(cluster.api, list(self._nodes))
 
     def start(self) -> None:

@@ -1,0 +1,41 @@
+"""The control plane as its user runs it beside a cluster: `pilothouse serve`, on the same ports each time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+
+from ..ports import free_port
+from .process import Process, wait_until
+
+_PROGRAM = Path(sys.executable).with_name("pilothouse")
+
+
+class Plane:
+    """`source` are the flags that say where services come from. It listens for sidecars on every address."""
+
+    def __init__(self, folder: Path, source: Sequence[str]) -> None:
+        self.xds, self._admin = free_port(), free_port()
+        listen = ["--xds", f"0.0.0.0:{self.xds}", "--admin", f"127.0.0.1:{self._admin}"]
+        flags = [*source, *listen, "--state", str(folder / "state"), "--log-format", "json"]
+        self.process = Process("pilothouse", [_PROGRAM, "serve", *flags], folder)
+
+    def start(self) -> None:
+        """Start it, and wait until it serves."""
+        self.process.start()
+        wait_until(self._serving, "pilothouse serves")
+
+    def readiness(self) -> tuple[int, dict[str, object]]:
+        """The status of /readyz, and what it says."""
+        answer = httpx.get(f"http://127.0.0.1:{self._admin}/readyz", trust_env=False, timeout=10)
+        return answer.status_code, answer.json()
+
+    def _serving(self) -> bool:
+        self.process.require()
+        try:
+            return self.readiness()[0] == httpx.codes.OK
+        except httpx.TransportError:
+            return False
