@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pilothouse.config.bootstrap import Sidecar, bootstrap
 from pilothouse.demo.ports import Ports
 from pilothouse.demo.processes import Processes, sidecar
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
+from pilothouse.sidecar.bootstrap import Sidecar, bootstrap
 from pilothouse.structures.hostport import HostPort
 
 # Watchdogs that wake every thread of a thousand processes several times a second cost more than the mesh.

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from pilothouse.config.bootstrap import Tls
+from pilothouse.sidecar.bootstrap import Tls
 
 
 class Pki:

@@ -16,7 +16,6 @@ import httpx
 from benchmarks.fleet.requests import Requests
 from benchmarks.fleet.world import PODS
 
-from pilothouse.config.bootstrap import Sidecar, bootstrap
 from pilothouse.demo.backends import serving
 from pilothouse.demo.ports import Ports
 from pilothouse.demo.processes import Processes, Unavailable, find_envoy
@@ -25,6 +24,7 @@ from pilothouse.demo.traffic import outcome as became
 from pilothouse.demo.waiting import until
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
+from pilothouse.sidecar.bootstrap import Sidecar, bootstrap
 from pilothouse.structures.hostport import HostPort
 
 from ..envoy.dns_server import resolver

@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from pilothouse.config.bootstrap import Sidecar, Tls, bootstrap
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
+from pilothouse.sidecar.bootstrap import Sidecar, Tls, bootstrap
 from pilothouse.structures.hostport import HostPort
 
 from ..ports import free_port

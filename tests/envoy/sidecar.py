@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from pilothouse.config.bootstrap import CONTROL_PLANE
+from pilothouse.sidecar.bootstrap import CONTROL_PLANE
 
 from .load import ask
 

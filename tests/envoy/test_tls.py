@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.config.bootstrap import Tls
+from pilothouse.sidecar.bootstrap import Tls
 
 from ..authority import Authority, replace
 from .load import ask

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from pilothouse.config.bootstrap import Sidecar, Tls
-from pilothouse.config.bootstrap import bootstrap as written
 from pilothouse.config.settings import ConfigError
 from pilothouse.mesh.audience import METADATA, BadNode, Capture, Node, audience
 from pilothouse.model.services import NOWHERE, Locality
+from pilothouse.sidecar.bootstrap import Sidecar, Tls
+from pilothouse.sidecar.bootstrap import bootstrap as written
 from pilothouse.structures.hostport import HostPort
 
 _FLAGS = {

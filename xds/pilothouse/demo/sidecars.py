@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from pilothouse.config.bootstrap import Sidecar, bootstrap
 from pilothouse.demo.mesh import HOSTS, NAMESPACES, REGION, START, Caller, Flow
 from pilothouse.demo.processes import Processes, Unavailable, sidecar
 from pilothouse.demo.traffic import Connection, outcome
 from pilothouse.demo.waiting import until
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import Locality
+from pilothouse.sidecar.bootstrap import Sidecar, bootstrap
 from pilothouse.structures.hostport import HostPort
 
 _START_S = 30.0

@@ -1,6 +1,6 @@
 """The bootstrap of a sidecar once more, in Envoy's messages as envoy-data-plane has them.
 
-They know what each field is called, of which type it is and where it belongs; `pilothouse.config.bootstrap`
+They know what each field is called, of which type it is and where it belongs; `pilothouse.sidecar.bootstrap`
 has to give the same bytes.
 """
 
@@ -20,8 +20,8 @@ from envoy_data_plane.envoy.extensions.upstreams.http import v3 as http
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google import protobuf
 
-from pilothouse.config.bootstrap import CONTROL_PLANE, Sidecar, Tls
 from pilothouse.model.services import NOWHERE
+from pilothouse.sidecar.bootstrap import CONTROL_PLANE, Sidecar, Tls
 from pilothouse.structures.hostport import HostPort
 
 _MOST_INSTRUCTIONS = 1_000

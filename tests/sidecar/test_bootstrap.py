@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pilothouse.config.bootstrap import Sidecar, Tls, bootstrap
 from pilothouse.mesh.audience import Node
 from pilothouse.model.services import NOWHERE, Locality
+from pilothouse.sidecar.bootstrap import Sidecar, Tls, bootstrap
 from pilothouse.structures.hostport import HostPort
 
 from . import typed_bootstrap
