@@ -37,6 +37,7 @@ _SLOW = (
     "packaging",
     "proxyless",
     "real",
+    "redirect",
     "server",
     "sources/test_contract.py",
     "sources/test_disk.py",

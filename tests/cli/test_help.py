@@ -38,7 +38,7 @@ def test_it_runs_as_a_module_and_is_called_by_its_name() -> None:
 
 COMPLETED = [
     ("se", "serve"),
-    ("", "serve health demo bootstrap validate version completion --version -h --help"),
+    ("", "serve health demo bootstrap capture validate version completion --version -h --help"),
     ("serve --log-l", "--log-level"),
     ("serve --log-level ", "debug info warning error"),
     ("serve --manifests ma", "manifests"),
@@ -46,6 +46,9 @@ COMPLETED = [
     ("serve --no-e", "--no-external-names"),
     ("bootstrap --capture v", "vip"),
     ("bootstrap --node web-0 --sotw --tls-c", "--tls-ca --tls-cert"),
+    ("capture install --exclude-", "--exclude-port --exclude-range"),
+    ("capture i", "install"),
+    ("capture install --tool ", "nft iptables"),
     ("validate -o ", "text json"),
     ("validate ma", "manifests"),
     ("completion ", "bash zsh fish -h --help"),

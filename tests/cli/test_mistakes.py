@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 BOOTSTRAP = ("bootstrap", "--node", "web-0", "--namespace", "shop")
+INSTALL = ("capture", "install", "--uid", "1337", "--dry-run")
 
 MISTAKES = [
     (("serve", "--bogus"), "No such option: --bogus"),
@@ -69,6 +70,12 @@ MISTAKES = [
         (*BOOTSTRAP, "--tls-san", "xds"),
         "--tls-ca: is required, to verify the control plane",
     ),
+    (("capture",), "Missing argument 'install|remove'. Choose from: install, remove"),
+    (("capture", "install"), "--uid: is needed: what Envoy begins would be led back to it"),
+    ((*INSTALL, "--exclude-port", "http"), "--exclude-port: 'http' is no port between 1 and 65535"),
+    ((*INSTALL, "--exclude-port", "9-8"), "--exclude-port: '9-8' ends before it begins"),
+    ((*INSTALL, "--exclude-range", "10.0.0.1/8"), "--exclude-range: 10.0.0.1/8 has host bits set"),
+    ((*INSTALL, "--family", "IPv6"), "--family: must be a list out of ipv4, ipv6"),
 ]
 
 
@@ -107,3 +114,27 @@ def test_without_a_command_it_lists_them(pilothouse) -> None:
     outcome = pilothouse()
     assert (outcome.status, outcome.err) == (0, "")
     assert all(command in outcome.out for command in ("serve", "bootstrap", "validate", "version"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        ((), "capture: there is neither nft nor iptables; install one of them"),
+        (("--tool", "nft"), "--tool: there is no nft here"),
+        (("--tool", "iptables"), "--tool: there is no iptables-save here"),
+    ],
+)
+def test_a_tool_that_is_not_there_is_named(pilothouse, monkeypatch, tmp_path, flags, line) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for action in (("install", "--uid", "1337"), ("remove",)):
+        outcome = pilothouse("capture", *action, *flags)
+        assert outcome.refused(line), outcome
+
+
+def test_a_tool_that_fails_is_quoted(pilothouse, monkeypatch, tmp_path) -> None:
+    tool = tmp_path / "nft"
+    tool.write_text("#!/bin/sh\necho 'Error: No such file' >&2; echo ^^^ >&2; exit 1\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    outcome = pilothouse("capture", "remove")
+    assert outcome.refused("nft: Error: No such file; if the kernel lacks a module, another --tool may do")

@@ -15,9 +15,9 @@ METHOD = "/greeter.Greeter/Greet"
 
 
 class Greeter:
-    """A gRPC server on a free port of this machine."""
+    """A gRPC server; on a free port of this machine, unless told otherwise."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, address: str = "127.0.0.1:0") -> None:
         self.name = name
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         service, _, method = METHOD[1:].partition("/")
@@ -25,7 +25,7 @@ class Greeter:
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler(service, {method: handler})]
         )
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        self.port = self._server.add_insecure_port(address)
 
     async def start(self) -> None:
         await self._server.start()

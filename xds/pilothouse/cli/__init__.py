@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pilothouse import __version__
-from pilothouse.cli import completion, demo, health, serve, sidecar, validate, version
+from pilothouse.cli import capture, completion, demo, health, serve, sidecar, validate, version
 from pilothouse.config.settings import ConfigError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command()(serve.serve)
 app.command()(health.health)
 app.command()(demo.demo)
 app.command()(sidecar.bootstrap)
+app.command()(capture.capture)
 app.command()(validate.validate)
 app.command()(version.version)
 app.command()(completion.completion)

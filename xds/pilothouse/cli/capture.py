@@ -1,0 +1,165 @@
+"""The command `capture`, which puts in and takes out what leads an application's connections to its sidecar.
+
+It has to run in the network namespace of the application.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from typing import Annotated, NamedTuple, TypeVar, get_args
+
+import typer
+
+from pilothouse.config.settings import ConfigError
+from pilothouse.model.services import Family
+from pilothouse.sidecar.rules import Network, Ports, Redirect, iptables, nftables
+
+_TIMEOUT_S = 30.0
+_PERMISSION = ("Operation not permitted", "Permission denied")
+
+_OF_FAMILIES: Mapping[Family, str] = {"ipv4": "iptables", "ipv6": "ip6tables"}
+
+_T = TypeVar("_T")
+
+
+class Action(Enum):
+    INSTALL = "install"
+    REMOVE = "remove"
+
+
+class Tool(Enum):
+    """What speaks to the kernel. One is enough; where there are both, `nft` is preferred."""
+
+    NFT = "nft"
+    IPTABLES = "iptables"
+
+
+class _Step(NamedTuple):
+    """A program with its arguments, and what it reads."""
+
+    command: tuple[str, ...]
+    text: str
+
+
+What = Annotated[Action, typer.Argument(metavar="install|remove", help="Also if they are there already.")]
+Uid = Annotated[
+    int | None, typer.Option(metavar="N", min=0, max=2**32 - 2, help="User of Envoy, who is let alone.")
+]
+EgressPort = Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="Port of --egress.")]
+Families = Annotated[
+    list[str] | None,
+    typer.Option("--family", metavar="ipv4|ipv6", help="As given to `bootstrap`.  [default: ipv4]"),
+]
+ExcludedPorts = Annotated[
+    list[str] | None,
+    typer.Option("--exclude-port", metavar="PORT", help="Let it alone; or a range, 6000-6010. Repeatable."),
+]
+ExcludedRanges = Annotated[
+    list[str] | None,
+    typer.Option("--exclude-range", metavar="CIDR", help="Let these addresses alone. Repeatable."),
+]
+Chosen = Annotated[
+    Tool | None, typer.Option("--tool", help="What to do it with.  [default: nft, else iptables]")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what the tool is told where nothing is there yet.")
+]
+
+
+def capture(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
+    *,
+    action: What,
+    uid: Uid = None,
+    egress_port: EgressPort = 15001,
+    family: Families = None,
+    exclude_port: ExcludedPorts = None,
+    exclude_range: ExcludedRanges = None,
+    tool: Chosen = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Lead all TCP connections of this network namespace to its sidecar (see `bootstrap --capture redirect`).
+
+    Let alone are DNS, UDP, the loopback interface, and what Envoy itself begins. Needs NET_ADMIN.
+    """
+    redirect = None
+    if action is Action.INSTALL:
+        if uid is None:
+            raise ConfigError("--uid", "is needed: what Envoy begins would be led back to it")
+        redirect = Redirect(
+            port=egress_port,
+            uid=uid,
+            families=_families(family),
+            ports=tuple(_each("--exclude-port", exclude_port, Ports.parse)),
+            networks=tuple(_each("--exclude-range", exclude_range, _network)),
+        )
+    tools = [tool] if tool else _installed()
+    if dry_run:
+        for step in _steps((tools or [Tool.NFT])[0], redirect, lambda _: ""):
+            typer.echo(f"# {' '.join(step.command)}\n{step.text}", nl=False)
+        return
+    if not tools:
+        raise ConfigError("capture", "there is neither nft nor iptables; install one of them")
+    # Whichever put them in.
+    for each in tools if redirect is None else tools[:1]:
+        for step in _steps(each, redirect, lambda program: _run(_Step((program,), ""))):
+            _run(step)
+
+
+def _installed() -> list[Tool]:
+    return [tool for tool in Tool if shutil.which(tool.value)]
+
+
+def _steps(tool: Tool, redirect: Redirect | None, saved: Callable[[str], str]) -> Iterable[_Step]:
+    """What to run. `saved` is what a program prints that tells of the rules that are there."""
+    if tool is Tool.NFT:
+        yield _Step(("nft", "-f", "-"), nftables(redirect))
+        return
+    for family, program in _OF_FAMILIES.items():
+        text = iptables(redirect, family, saved(f"{program}-save"))
+        if text:
+            yield _Step((f"{program}-restore", "--noflush"), text)
+
+
+def _run(step: _Step) -> str:
+    """What it prints. Raises ConfigError, whatever it fails for."""
+    program = step.command[0]
+    try:
+        done = subprocess.run(
+            step.command, input=step.text, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        )
+    except FileNotFoundError:
+        raise ConfigError("--tool", f"there is no {program} here") from None
+    except subprocess.TimeoutExpired:
+        raise ConfigError(program, f"has not ended within {_TIMEOUT_S:.0f} s") from None
+    except OSError as error:
+        raise ConfigError(program, error.strerror or str(error)) from None
+    if not done.returncode:
+        return done.stdout
+    complaint = done.stderr.strip().partition("\n")[0] or f"exit status {done.returncode}"
+    if any(text in done.stderr for text in _PERMISSION):
+        raise ConfigError("capture", f"needs the capability NET_ADMIN, as root has: {complaint}")
+    # A module of the kernel, mostly, and then the other tool may have its own.
+    raise ConfigError(program, f"{complaint}; if the kernel lacks a module, another --tool may do")
+
+
+def _families(said: list[str] | None) -> tuple[Family, ...]:
+    known = get_args(Family)
+    if any(each not in known for each in said or ()):
+        raise ConfigError("--family", f"must be a list out of {', '.join(known)}")
+    return tuple(family for family in known if family in (said or ("ipv4",)))
+
+
+def _network(text: str) -> Network:
+    return ipaddress.ip_network(text)
+
+
+def _each(flag: str, said: list[str] | None, parse: Callable[[str], _T]) -> Iterable[_T]:
+    for text in said or ():
+        try:
+            yield parse(text)
+        except ValueError as error:
+            raise ConfigError(flag, str(error)) from None
