@@ -106,6 +106,14 @@ def test_the_node_says_who_it_is(bootstrap) -> None:
     }
 
 
+def test_what_is_redirected_may_be_for_the_registry_only(bootstrap) -> None:
+    assert said(bootstrap("--capture", "redirect"))["capture"] == "redirect"
+    assert "outbound" not in said(bootstrap("--capture", "redirect"))
+    assert (
+        said(bootstrap("--capture", "redirect", "--outbound", "registry-only"))["outbound"] == "registry-only"
+    )
+
+
 def test_what_is_not_said_is_absent_so_that_everything_is_visible(bootstrap) -> None:
     message = bootstrap()
     assert said(message) == {"namespace": "shop", "egress": "127.0.0.1:15001", "capture": "proxy"}

@@ -70,6 +70,14 @@ MISTAKES = [
         (*BOOTSTRAP, "--tls-san", "xds"),
         "--tls-ca: is required, to verify the control plane",
     ),
+    (
+        (*BOOTSTRAP, "--outbound", "registry-only"),
+        "--outbound: registry-only takes the capture redirect",
+    ),
+    (
+        (*BOOTSTRAP, "--capture", "redirect", "--egress", "10.0.0.1:15001"),
+        "--egress: '10.0.0.1:15001' is not at 127.0.0.1, where the kernel redirects to",
+    ),
     (("capture",), "Missing argument 'install|remove'. Choose from: install, remove"),
     (("capture", "install"), "--uid: is needed: what Envoy begins would be led back to it"),
     ((*INSTALL, "--exclude-port", "http"), "--exclude-port: 'http' is no port between 1 and 65535"),

@@ -2,7 +2,16 @@ from typing import Any
 
 import pytest
 
-from pilothouse.mesh.audience import Address, Admission, Audience, BadNode, Capture, Node, audience
+from pilothouse.mesh.audience import (
+    Address,
+    Admission,
+    Audience,
+    BadNode,
+    Capture,
+    Node,
+    Outbound,
+    audience,
+)
 from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.mesh.visibility import Visibility
 from pilothouse.model.services import Locality, ServiceName
@@ -68,6 +77,12 @@ def test_everything_that_a_node_says_is_taken_over() -> None:
         ({"egress": "127.0.0.1:0"}, "node.metadata.pilothouse.egress"),
         ({"egress": "127.0.0.1:65536"}, "node.metadata.pilothouse.egress"),
         ({"capture": "everything"}, "node.metadata.pilothouse.capture"),
+        ({"capture": ["redirect"]}, "node.metadata.pilothouse.capture"),
+        ({"capture": "redirect", "outbound": "none"}, "node.metadata.pilothouse.outbound"),
+        ({"capture": "vip", "outbound": "registry-only"}, "node.metadata.pilothouse.outbound"),
+        ({"outbound": "registry-only"}, "node.metadata.pilothouse.outbound"),
+        ({"capture": "redirect", "egress": "0.0.0.0:15001"}, "node.metadata.pilothouse.egress"),
+        ({"capture": "redirect", "egress": "[::1]:15001"}, "node.metadata.pilothouse.egress"),
         ({"dependancies": []}, "node.metadata.pilothouse.dependancies"),
     ],
 )
@@ -77,6 +92,14 @@ def test_metadata_that_makes_no_sense_is_refused_by_the_name_of_its_field(
     with pytest.raises(BadNode) as refused:
         audience(metadata(**said))
     assert str(refused.value).startswith(f"{named}: ")
+
+
+def test_what_becomes_of_the_rest_is_said_by_who_is_redirected() -> None:
+    assert audience(metadata(capture="redirect")).outbound is Outbound.ANY
+    assert audience(metadata(capture="redirect", outbound="any")) == audience(metadata(capture="redirect"))
+    only = audience(metadata(capture="redirect", outbound="registry-only", egress="127.0.0.1:15009"))
+    assert (only.outbound, only.passes_on) == (Outbound.REGISTRY_ONLY, False)
+    assert audience(metadata(outbound="any")) == audience(metadata())
 
 
 def test_metadata_that_is_no_object_is_refused() -> None:

@@ -127,7 +127,8 @@ def lacking(*programs: str) -> str:
 def networks() -> Iterator[tuple[Namespace, Namespace]]:
     """The pod, and what is beyond, which has 10.1.0.1, 10.2.0.0/24, fd00:1::1 and fd00:2::1 to fd00:2::9.
 
-    Everything leads there, as to the router of a cluster. The pod is 10.1.0.2 and fd00:1::2.
+    Everything leads there, as to the router of a cluster, which refuses connections to the virtual IPs,
+    10.96.0.0/16. The pod is 10.1.0.2 and fd00:1::2.
     """
     with Namespace() as pod, Namespace() as beyond:
         pod.must(
@@ -137,7 +138,8 @@ def networks() -> Iterator[tuple[Namespace, Namespace]]:
             side.must("ip", "addr", "add", f"10.1.0.{host}/24", "dev", "eth0")
             side.must("ip", "addr", "add", f"fd00:1::{host}/64", "dev", "eth0", "nodad")
             side.must("ip", "link", "set", "eth0", "up")
-        beyond.must("ip", "route", "add", "local", "10.2.0.0/24", "dev", "lo")
+        for network in ("10.2.0.0/24", "10.96.0.0/16"):
+            beyond.must("ip", "route", "add", "local", network, "dev", "lo")
         for host in range(1, 10):
             beyond.must("ip", "addr", "add", f"fd00:2::{host}/128", "dev", "lo", "nodad")
         pod.must("ip", "route", "add", "default", "via", "10.1.0.1")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pilothouse.config.settings import ConfigError
-from pilothouse.mesh.audience import METADATA, BadNode, Capture, Node, audience
+from pilothouse.mesh.audience import METADATA, BadNode, Capture, Node, Outbound, audience
 from pilothouse.model.services import NOWHERE, Locality
 from pilothouse.sidecar.bootstrap import Sidecar, Tls
 from pilothouse.sidecar.bootstrap import bootstrap as written
@@ -19,6 +19,7 @@ _FLAGS = {
     "dependencies": "--dependency",
     "egress": "--egress",
     "families": "--family",
+    "outbound": "--outbound",
 }
 
 NodeId = Annotated[str, typer.Option("--node", metavar="ID", help="Unique name of this sidecar.")]
@@ -42,7 +43,13 @@ Egress = Annotated[
 ]
 ControlPlane = Annotated[str, typer.Option(metavar="HOST:PORT", help="xDS address of the control plane.")]
 Sotw = Annotated[bool, typer.Option("--sotw", help="Use State of the World instead of Delta.")]
-Captured = Annotated[Capture, typer.Option(help="vip: listen for HTTP at every virtual IP, too.")]
+Captured = Annotated[
+    Capture,
+    typer.Option(
+        help="vip: listen for HTTP at every virtual IP, too. redirect: take what `capture` redirects."
+    ),
+]
+Beyond = Annotated[Outbound, typer.Option(help="With redirect: which other addresses may be called.")]
 AdminPort = Annotated[
     int, typer.Option(metavar="N", min=0, max=65535, help="Port of Envoy's admin, on 127.0.0.1.")
 ]
@@ -77,6 +84,7 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
     control_plane: ControlPlane = "127.0.0.1:18000",
     sotw: Sotw = False,
     capture: Captured = Capture.PROXY,
+    outbound: Beyond = Outbound.ANY,
     admin_port: AdminPort = 19000,
     node_name: NodeName = "",
     family: Families = None,
@@ -93,6 +101,7 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
         "node": node_name,
         "egress": egress,
         "capture": capture.value,
+        "outbound": "" if outbound is Outbound.ANY else outbound.value,
         "families": family,
     }
     sidecar = Sidecar(

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import NamedTuple, get_args
+from typing import NamedTuple, TypeVar, get_args
 
 from pilothouse.mesh.dependencies import EVERYTHING, Dependencies, Preference, dependencies
 from pilothouse.mesh.visibility import Scope
 from pilothouse.model.services import NOWHERE, Family, Locality, ServiceName
 from pilothouse.structures.cache import interned
 
+_Choice = TypeVar("_Choice", bound=Enum)
+
 METADATA = "node.metadata.pilothouse"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 # In characters. DNS names have at most 253.
 _LONGEST_ID = 1 << 17
 _LONGEST = 4096
-_KEYS = frozenset({"namespace", "dependencies", "node", "egress", "capture", "families"})
+_KEYS = frozenset({"namespace", "dependencies", "node", "egress", "capture", "families", "outbound"})
 
 
 class BadNode(ValueError):
@@ -42,6 +44,16 @@ class Capture(Enum):
 
     PROXY = "proxy"  # HTTP goes to the egress listener; other ports have VIP listeners
     VIP = "vip"  # everything goes to the virtual IP of the service
+    REDIRECT = "redirect"  # the kernel leads everything to the egress listener, wherever it goes to
+
+    __hash__ = object.__hash__  # as of ResourceType
+
+
+class Outbound(Enum):
+    """What becomes of redirected connections to where no service is."""
+
+    ANY = "any"  # they go where they would have gone
+    REGISTRY_ONLY = "registry-only"  # they are closed
 
     __hash__ = object.__hash__  # as of ResourceType
 
@@ -64,6 +76,13 @@ class Address:
 
 
 EGRESS = interned(Address("127.0.0.1", 15001))
+
+
+def listening(egress: Address, capture: Capture, families: Collection[Family]) -> tuple[Address, ...]:
+    """All addresses of the egress listener. What is redirected of IPv6 arrives at ::1, which not all have."""
+    if capture is Capture.REDIRECT and "ipv6" in families:
+        return egress, Address("::1", egress.port)
+    return (egress,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +126,7 @@ class Audience:
     dependencies: Dependencies = EVERYTHING
     egress: Address = EGRESS
     capture: Capture = Capture.PROXY
+    outbound: Outbound = Outbound.ANY
     dialect: Dialect = Dialect.ENVOY
     families: tuple[Family, ...] = ()
     scope: Scope = field(init=False, compare=False, repr=False)
@@ -117,6 +137,17 @@ class Audience:
     @property
     def endpoint_facet(self) -> EndpointFacet:
         return EndpointFacet(self.locality, self.node, self.families)
+
+    @property
+    def listens_at(self) -> tuple[Address, ...]:
+        """All addresses of its egress listener."""
+        return listening(self.egress, self.capture, self.families)
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether its sidecar passes on what goes to no service."""
+        redirected = self.capture is Capture.REDIRECT and self.dialect is Dialect.ENVOY
+        return redirected and self.outbound is Outbound.ANY
 
     @property
     def anywhere(self) -> Audience:
@@ -162,6 +193,7 @@ def audience(node: Node, admission: Admission = OPEN, bound: str = "") -> Audien
     for key in said.keys() - _KEYS:
         raise BadNode(f"{METADATA}.{key}", f"is not known; known keys are {', '.join(sorted(_KEYS))}")
     namespace = _bound(_namespace(node, said), bound) or admission.namespace
+    capture = _one_of(Capture, said, "capture")
     # Interned, because a change is evaluated once for all streams with the same audience.
     return interned(
         Audience(
@@ -169,8 +201,9 @@ def audience(node: Node, admission: Admission = OPEN, bound: str = "") -> Audien
             node=_string(said, "node"),
             locality=node.locality,
             dependencies=_restricted(_dependencies(said, admission), namespace, admission),
-            egress=_egress(said),
-            capture=_capture(said),
+            egress=_egress(said, capture),
+            capture=capture,
+            outbound=_outbound(said, capture),
             dialect=Dialect.GRPC if node.user_agent.lower().startswith("grpc") else Dialect.ENVOY,
             families=_families(said),
         )
@@ -235,7 +268,7 @@ def _restricted(found: Dependencies, namespace: str, admission: Admission) -> De
     return found
 
 
-def _egress(said: Mapping[str, object]) -> Address:
+def _egress(said: Mapping[str, object], capture: Capture) -> Address:
     place = f"{METADATA}.egress"
     value = _string(said, "egress")
     if not value:
@@ -252,15 +285,27 @@ def _egress(said: Mapping[str, object]) -> Address:
         raise BadNode(place, f"{value!r} is not an IP address and a port such as 127.0.0.1:15001") from None
     if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise BadNode(place, f"{value!r} has no port between 1 and 65535")
+    if capture is Capture.REDIRECT and str(address) != EGRESS.host:
+        raise BadNode(place, f"{value!r} is not at {EGRESS.host}, where the kernel redirects to")
     return interned(Address(str(address), int(port)))
 
 
-def _capture(said: Mapping[str, object]) -> Capture:
-    value = _string(said, "capture") or Capture.PROXY.value
+def _outbound(said: Mapping[str, object], capture: Capture) -> Outbound:
+    found = _one_of(Outbound, said, "outbound")
+    if found is Outbound.REGISTRY_ONLY and capture is not Capture.REDIRECT:
+        # Nobody shall rely on it.
+        raise BadNode(f"{METADATA}.outbound", f"{found.value} takes the capture {Capture.REDIRECT.value}")
+    return found
+
+
+def _one_of(kind: type[_Choice], said: Mapping[str, object], key: str) -> _Choice:
+    """One of the values of an enumeration; the first of them if nothing is said."""
+    value = _string(said, key) or next(iter(kind)).value
     try:
-        return Capture(value)
+        return kind(value)
     except ValueError:
-        raise BadNode(f"{METADATA}.capture", f"{value!r} is neither proxy nor vip") from None
+        known = ", ".join(each.value for each in kind)
+        raise BadNode(f"{METADATA}.{key}", f"{value!r} is none of {known}") from None
 
 
 def _families(said: Mapping[str, object]) -> tuple[Family, ...]:

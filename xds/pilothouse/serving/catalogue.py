@@ -23,24 +23,24 @@ from pilothouse.mesh.visibility import Scope, Visibility
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Family, Service, ServiceName
 from pilothouse.serving.assignments import Assignments
-from pilothouse.serving.capturing import Capturing
+from pilothouse.serving.capturing import Capturing, ListenerFacet, behind_egress
 from pilothouse.serving.changes import Change, change, concerns
 from pilothouse.serving.directory import Directory
 from pilothouse.serving.knowledge import Knowledge
 from pilothouse.structures.cache import Cache, interned
 from pilothouse.structures.turns import Steps, at_once
-from pilothouse.translate import Translated, egress, route_configuration, translate
+from pilothouse.translate import Translated, route_configuration, translate
 from pilothouse.translate.names import (
     EGRESS,
+    PASSTHROUGH,
     can_listen,
     cluster_name,
-    listener_at,
     listener_name,
-    listens_at,
     mesh_ports,
 )
 from pilothouse.translate.omissions import omissions_of
 from pilothouse.translate.proxyless import api_listener, cluster_routes, dialled
+from pilothouse.translate.redirect import passthrough
 from pilothouse.translate.routes.domains import domain_clusters, domain_hosts
 
 _MEBIBYTE = 1 << 20
@@ -188,37 +188,38 @@ class Catalogue:
         """Whether any of these load assignments depends on the node that a client runs on."""
         return not self._directory.by_node.isdisjoint(names)
 
-    def clusters(self, scope: Scope, dialect: Dialect = Dialect.ENVOY) -> Selection:
+    def clusters(self, scope: Scope, dialect: Dialect = Dialect.ENVOY, passes_on: bool = False) -> Selection:
         def build() -> Selection:
-            found = dict(self._domain_clusters(scope))
+            found = dict(self._domain_clusters(scope)) | ({PASSTHROUGH: passthrough()} if passes_on else {})
             for translated in self._directory.reachable(scope):
                 found |= translated.clusters_in(dialect)
             return Selection(found)
 
-        return self._selections.get((ResourceType.CLUSTER, dialect), build, self._directory.facet(scope))
+        key = (ResourceType.CLUSTER, dialect, passes_on)
+        return self._selections.get(key, build, self._directory.facet(scope))
 
     def load_assignments(self, scope: Scope, client: EndpointFacet) -> Selection:
         found = ((name, self.load_assignment(scope, client, name)) for name in self.clusters(scope).resources)
         return Selection({name: resource for name, resource in found if resource is not None})
 
     def listeners(
-        self, scope: Scope, address: Address, capture: Capture, families: frozenset[Family] = frozenset()
+        self,
+        scope: Scope,
+        address: Address,
+        capture: Capture,
+        families: frozenset[Family] = frozenset(),
+        passes_on: bool = False,
     ) -> Selection:
         def build() -> Selection:
             seen = self._called(scope)
-            by_name = egress(address, b"".join(t.chains[not scope.inside(t.service.name)] for t in seen))
-            found = {by_name.name: by_name}
-            for translated in seen:
-                found |= translated.listeners
-                if capture is Capture.VIP:
-                    found |= self.capturing.of(translated).listeners
-            # Of two listeners at one address, Envoy refuses the second, and the whole update with it.
-            found.pop(listener_at(address.host, address.port), None)
+            chains = b"".join(t.chains[not scope.inside(t.service.name)] for t in seen)
+            client = ListenerFacet(address, capture, families, passes_on)
+            found = self.capturing.listeners(client, chains, seen)
             return Selection({n: found[n] for n in found if can_listen(n, families)} if families else found)
 
         # Server names depend on the namespace, as short names do. Few services have any.
         facet = scope if self._directory.by_server_name else self._directory.facet(scope)
-        key = (ResourceType.LISTENER, capture, families)
+        key = (ResourceType.LISTENER, capture, families, passes_on)
         return self._selections.get(key, build, facet, interned(address), *self.capturing.owners(capture))
 
     def routes(self, scope: Scope, capture: Capture, families: frozenset[Family] = frozenset()) -> Selection:
@@ -234,7 +235,7 @@ class Catalogue:
                     [*hosts, *domain_hosts(domains, taken)], self._unknown_host_status
                 )
             }
-            for translated in seen if capture is Capture.VIP else ():
+            for translated in () if capture is Capture.PROXY else seen:
                 captured = self.capturing.of(translated)
                 found |= captured.routes
                 found |= captured.viewers_routes.get(scope.namespace, {})
@@ -249,9 +250,9 @@ class Catalogue:
         """The selection of these names for such clients, built once until anything changes."""
         return self._choices.get(type, build, client, names)
 
-    def prepare_capture(self, scope: Scope) -> Iterator[None]:
-        """Translate, service by service, what clients need that capture HTTP at virtual IPs."""
-        return self.capturing.prepare(scope, self._called(scope))
+    def prepare_capture(self, scope: Scope, capture: Capture) -> Iterator[None]:
+        """Translate, service by service, what clients need that capture everything at virtual IPs."""
+        return self.capturing.prepare(scope, capture, self._called(scope))
 
     def has_chosen(self, type: ResourceType, client: Audience, names: frozenset[str]) -> bool:
         return self._choices.has(type, client, names)
@@ -292,9 +293,9 @@ class Catalogue:
             service, resolved = good.service, good.resolved
         endpoint_facet = client.endpoint_facet.of(service.name, client.scope)
         found |= dict.fromkeys(omissions_of(service, resolved, endpoint_facet, client.namespace))
-        at, everything = client.egress, client.capture is Capture.VIP
-        if listens_at(resolved.spec, at.host, at.port, everything):
-            found[Omission(Reason.EGRESS_ADDRESS, listener_at(at.host, at.port))] = None
+        found |= dict.fromkeys(behind_egress(resolved, client))
+        if client.passes_on:  # and its application calls endpoints by their own addresses
+            return tuple(each for each in found if each.reason is not Reason.NO_VIRTUAL_IP)
         return tuple(found)
 
     def unknown_dependencies(self, scope: Scope) -> tuple[Omission, ...]:

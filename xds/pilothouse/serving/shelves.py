@@ -11,6 +11,8 @@ from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import Audience, Capture, Dialect
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.shelf import Client, Shelf
+from pilothouse.translate.names import PASSTHROUGH
+from pilothouse.translate.redirect import passthrough
 
 #: By type. A type without a shelf is served and has no resources.
 Shelves: TypeAlias = Mapping[ResourceType, Shelf]
@@ -68,16 +70,22 @@ class Clusters(_OfServices):
     type = ResourceType.CLUSTER
 
     def get(self, client: Client, name: str) -> Resource | None:
+        if name == PASSTHROUGH:
+            return passthrough() if client.audience.passes_on else None
         return self._catalogue.cluster(client.scope, name, client.audience.dialect)
 
     def all(self, client: Client) -> Selection:
-        return self._catalogue.clusters(client.scope, client.audience.dialect)
+        audience = client.audience
+        return self._catalogue.clusters(client.scope, audience.dialect, audience.passes_on)
 
     def is_partial(self, name: str) -> bool:
         return False
 
     def count(self) -> int:
         return self._catalogue.counts().clusters
+
+    def _existing(self, client: Client, names: frozenset[str]) -> Set[str]:
+        return super()._existing(client, names) | (names & {PASSTHROUGH})
 
 
 class Endpoints(_OfServices):
@@ -119,9 +127,10 @@ class _Spoken(_OfServices):
         return EMPTY if client.audience.dialect is Dialect.GRPC else self._selected(client)
 
     def prepare(self, client: Client, names: frozenset[str], wildcard: bool) -> Iterator[object]:
-        if client.audience.capture is Capture.VIP:
-            return self._catalogue.prepare_capture(client.scope)
-        return iter(())
+        capture = client.audience.capture
+        return (
+            iter(()) if capture is Capture.PROXY else self._catalogue.prepare_capture(client.scope, capture)
+        )
 
     def _existing(self, client: Client, names: frozenset[str]) -> Set[str]:
         if client.audience.dialect is Dialect.GRPC:
@@ -143,7 +152,9 @@ class Listeners(_Spoken):
 
     def _selected(self, client: Client) -> Selection:
         audience = client.audience
-        return self._catalogue.listeners(client.scope, audience.egress, audience.capture, client.families)
+        return self._catalogue.listeners(
+            client.scope, audience.egress, audience.capture, client.families, audience.passes_on
+        )
 
     def _proxyless(self, client: Client, name: str) -> Resource | None:
         return self._catalogue.api_listener(client.scope, name)

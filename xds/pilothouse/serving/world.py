@@ -33,7 +33,7 @@ class World:
         self._shelves = of_services(catalogue) if shelves is None else shelves
         self._client = Client(audience, principal)
         self._capturing = (
-            catalogue.capturing.hold() if audience.capture is Capture.VIP else None
+            None if audience.capture is Capture.PROXY else catalogue.capturing.hold()
         )  # to be held
 
     def get(self, type: ResourceType, name: str) -> Resource | None:

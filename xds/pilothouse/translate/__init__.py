@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from pilothouse._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from pilothouse.encoding.resources import Resource, Selection, checked
 from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import Address, Dialect, EndpointFacet
@@ -25,6 +26,7 @@ from pilothouse.translate.endpoints.pools import Pool, pool
 from pilothouse.translate.listeners import egress_listener, vip_listener
 from pilothouse.translate.names import EGRESS, cluster_name, host_ports, is_of, mesh_ports
 from pilothouse.translate.passthrough import Chains, chains, tls_inspector
+from pilothouse.translate.redirect import redirect, unbound
 from pilothouse.translate.routes.traffic import viewers
 from pilothouse.translate.routes.virtual_hosts import Hosts, egress_routes, vip_routes, virtual_hosts
 
@@ -123,6 +125,12 @@ def captured(resolved: Resolved) -> Captured:
     )
 
 
+def redirected(each: Translated, captured: Captured) -> Captured:
+    """The same for a client whose connections are redirected (Capture.REDIRECT): all listeners, unbound."""
+    listeners = {**each.listeners, **captured.listeners}
+    return captured._replace(listeners={name: unbound(one) for name, one in listeners.items()})
+
+
 def translate(service: Service, resolved: Resolved, before: Translated | None) -> Translated:
     """Translate a service. What depends on its spec is taken from `before` if that has not changed.
 
@@ -200,13 +208,25 @@ def assignment(name: str, pool: Pool, client: EndpointFacet) -> Resource:
 
 def egress(address: Address, chains: bytes = b"") -> Resource:
     """The listener for HTTP by Host header, and for TLS by server name with the filter chains of services."""
+    return Resource(ResourceType.LISTENER, EGRESS, checked(_egress(address, bool(chains))) + chains)
+
+
+def redirected_egress(at: tuple[Address, ...], chains: bytes, passes_on: bool) -> Resource:
+    """The same, at each of these addresses, for what the kernel redirects there, too."""
+    listener = _egress(at[0], bool(chains))
+    listener.MergeFromString(chains)
+    redirect(listener, at, passes_on)
+    return Resource(ResourceType.LISTENER, EGRESS, checked(listener))
+
+
+def _egress(address: Address, inspects: bool) -> Listener:
     listener = egress_listener(address)
-    if chains:
+    if inspects:
         # The listener's own filter chain, for HTTP, matches what none of the others does.
         listener.listener_filters.append(tls_inspector())
         # A connection on which nothing is said yet may be one of HTTP.
         listener.continue_on_listener_filters_timeout = True
-    return Resource(ResourceType.LISTENER, EGRESS, checked(listener) + chains)
+    return listener
 
 
 def route_configuration(hosts: Iterable[bytes], unknown_host_status: int) -> Resource:

@@ -57,15 +57,16 @@ def tcp_filters(name: str, resolved: Resolved, port: Port) -> list[Filter]:
     for cluster, weight in shares if len(shares) > 1 else ():
         proxy.weighted_clusters.clusters.add(name=cluster, weight=weight)
     before = [hash_connections(proxy)] if hashes(resolved) else []
-    return [*before, _tcp_proxy(proxy)]
+    return [*before, tcp_proxy(proxy)]
 
 
 def endpoint_filter(name: str, cluster: str, hostname: str) -> Filter:
     """Connections to the one endpoint of a cluster that has a host name."""
-    return _tcp_proxy(TcpProxy(stat_prefix=name, cluster=cluster, metadata_match=by_hostname(hostname)))
+    return tcp_proxy(TcpProxy(stat_prefix=name, cluster=cluster, metadata_match=by_hostname(hostname)))
 
 
-def _tcp_proxy(proxy: TcpProxy) -> Filter:
+def tcp_proxy(proxy: TcpProxy) -> Filter:
+    """The network filter that this configures."""
     return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
 
 

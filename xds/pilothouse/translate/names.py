@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator
 from pilothouse.model.services import Family, Port, ServiceSpec, Transport
 
 EGRESS = "egress"
+#: What leads where a connection was addressed to. No cluster of a service has such a name.
+PASSTHROUGH = "passthrough"
 
 
 def cluster_name(spec: ServiceSpec, port: Port) -> str:
