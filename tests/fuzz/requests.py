@@ -49,7 +49,8 @@ _NAMES = (
 _SAID: dict[str, Sequence[Any]] = {
     "namespace": ("shop", "data", "", "é", "x" * 300, None, 1, []),
     "egress": ("127.0.0.1:15001", "[::1]:1", "0.0.0.0:0", ":", "x", 1, None, "127.0.0.1:99999"),
-    "capture": ("vip", "proxy", "both", None, 1),
+    "capture": ("vip", "proxy", "redirect", "both", None, 1),
+    "outbound": ("any", "registry-only", "none", None, 1),
     "families": (["ipv4"], ["ipv6", "ipv4"], [], ["ipv5"], "ipv4", [1]),
     "node": ("node-1", "", None, [], "x" * 1000),
     "dependencies": (

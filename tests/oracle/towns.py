@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from pilothouse.mesh.audience import Address, Audience, Capture, Dialect
+from pilothouse.mesh.audience import Address, Audience, Capture, Dialect, Outbound
 from pilothouse.mesh.dependencies import Dependencies, Domain, Preference
 from pilothouse.model.policy import PLAIN, Policy
 from pilothouse.model.routing import Backend, Route, RouteKind, Rule
@@ -27,6 +27,7 @@ from pilothouse.model.services import (
     UpstreamTls,
     ordered,
 )
+from pilothouse.translate.names import PASSTHROUGH
 
 NAMES = (
     ServiceName("shop", "payments"),
@@ -34,6 +35,7 @@ NAMES = (
     ServiceName("data", "payments"),
     ServiceName("data", "store"),
 )
+
 SOURCES = ("near", "far")
 _VIPS = ("10.96.0.1", "fd00::96")
 _HTTP, _TCP, _GRPC = Port("http", 80), Port("tcp", 5432, Protocol.TCP), Port("grpc", 9000, Protocol.GRPC)
@@ -172,6 +174,7 @@ AUDIENCES = (
         capture=Capture.VIP,
     ),
     Audience(egress=Address("127.0.0.1", 9999)),
+    Audience(namespace="shop", capture=Capture.REDIRECT, families=("ipv4", "ipv6")),
     Audience(namespace="shop", locality=Locality("eu", "b"), dialect=Dialect.GRPC),
 )
 
@@ -195,6 +198,8 @@ TWINS = (
     {"egress": Address("127.0.0.1", 9998)},
     {"capture": Capture.VIP},
     {"capture": Capture.PROXY},
+    {"capture": Capture.REDIRECT},
+    {"capture": Capture.REDIRECT, "outbound": Outbound.REGISTRY_ONLY},
     {"dialect": Dialect.GRPC},
 )
 
@@ -202,6 +207,7 @@ TWINS = (
 CLUSTERS = (
     *(f"outbound|{port.number}||{_host(name)}" for name in NAMES for port in (_HTTP, _TCP, _GRPC, _TLS)),
     *(f"outbound|{domain.port}||{domain.host}" for domain in DOMAINS[:2]),
+    PASSTHROUGH,
 )
 LISTENERS = (
     "egress",
