@@ -17,7 +17,7 @@ from .namespaces import lacking
 
 @pytest.fixture(scope="module", params=["delta", "sotw"])
 def ground(request: pytest.FixtureRequest) -> Iterator[Mesh]:
-    if why := lacking("nft", "mount"):
+    if why := lacking():
         pytest.skip(why)
     beside = Path(sys.executable).with_name("envoy")
     envoy = os.environ.get("ENVOY_BIN") or (beside if beside.exists() else shutil.which("envoy"))

@@ -112,15 +112,18 @@ class Namespace:
         return ["nsenter", *namespaces, f"--wd={ROOT}", "--", *words]
 
 
-def lacking(*programs: str) -> str:
+def lacking() -> str:
     """Why there can be no such namespaces here; empty if there can."""
-    for program in ("unshare", "nsenter", "setpriv", "ip", "curl", *programs):
+    for program in ("unshare", "nsenter", "setpriv", "mount", "ip", "ss", "curl", "nft", "iptables"):
         if not shutil.which(program):
             return f"there is no {program} here"
     if os.geteuid():
         return "only root has users beside itself"
-    done = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, text=True)
-    return done.stderr.strip()
+    modules = "ip link add type veth && nft add table inet probe && iptables -t nat -S && ip6tables -t nat -S"
+    done = subprocess.run(
+        ["unshare", "--net", "--mount", "sh", "-c", modules], capture_output=True, text=True, check=False
+    )
+    return done.stderr.strip() if done.returncode else ""
 
 
 @contextmanager

@@ -34,7 +34,7 @@ SIX = ("--family", "ipv6", "--exclude-range", "fd00:2::7/128")
 
 @pytest.fixture(scope="module", params=TOOLS)
 def tool(request: pytest.FixtureRequest) -> str:
-    if why := lacking(*TOOLS):
+    if why := lacking():
         pytest.skip(why)
     return request.param
 
