@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pilothouse.config.bootstrap import Sidecar, bootstrap
 from pilothouse.mesh.audience import Node
+from pilothouse.sidecar.bootstrap import Sidecar, bootstrap
 from pilothouse.structures.hostport import HostPort
 
 from ..cluster import SERVICE_NETWORK
