@@ -75,7 +75,7 @@ def test_the_last_ready_endpoint_is_never_held(flapping: Damping) -> None:
 
 def test_one_in_maintenance_is_none_that_could_serve_in_its_place(flapping: Damping) -> None:
     found = service(True)
-    resting = tuple(replace(e, weight=int(e.address == "10.0.0.1")) for e in found.endpoints)
+    resting = tuple(e._replace(weight=int(e.address == "10.0.0.1")) for e in found.endpoints)
     found = replace(found, endpoints=resting)
     assert flapping.damped(found, 0.5)[0] == found
 

@@ -32,7 +32,7 @@ def origins(registry: Registry) -> list[tuple[Origin, list[str]]]:
 
 
 def unready(service: Service) -> Service:
-    endpoints = tuple(replace(endpoint, state=State.NOT_READY) for endpoint in service.endpoints)
+    endpoints = tuple(endpoint._replace(state=State.NOT_READY) for endpoint in service.endpoints)
     return replace(service, endpoints=endpoints)
 
 

@@ -21,7 +21,7 @@ def census(town: Any) -> Census:
 
 def test_a_service_counts_as_it_is_now(town: Any, census: Census, make_service: Any) -> None:
     good = make_service("shop/pay", "10.0.0.1", "10.0.0.2")
-    sick = replace(good.endpoints[0], state=State.NOT_READY)
+    sick = good.endpoints[0]._replace(state=State.NOT_READY)
     town.put(replace(good, endpoints=(sick, good.endpoints[1])))
     census.count(PAY)
     assert census.by_reason == {Reason.NOT_READY: 1}

@@ -90,7 +90,7 @@ def test_an_endpoint_that_breaks_a_rule_is_found_before_anybody_asks(
     town.put(good)
     world = World(town.catalogue, Audience(node="n1"))
     before = world.get(ResourceType.ENDPOINTS, PAYMENTS)
-    heavy = tuple(replace(endpoint, weight=2**33) for endpoint in good.endpoints)
+    heavy = tuple(endpoint._replace(weight=2**33) for endpoint in good.endpoints)
     town.put(replace(good, endpoints=heavy))
     assert list(town.catalogue.quarantined) == [good.name]
     assert world.get(ResourceType.ENDPOINTS, PAYMENTS) is before

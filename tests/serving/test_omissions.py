@@ -57,7 +57,7 @@ def service(*endpoints: Endpoint, ports: tuple[Port, ...] = (HTTP,)) -> Service:
     ],
 )
 def test_an_endpoint_that_gets_no_requests_has_a_reason(town: Any, endpoint: dict, reason: Omission) -> None:
-    other = replace(ONE, **{"address": "10.0.0.2", **endpoint})
+    other = ONE._replace(**{"address": "10.0.0.2", **endpoint})
     assert town.catalogue.omissions(service(other)) == (reason,)
 
 
@@ -71,7 +71,7 @@ def test_a_port_that_is_not_tcp_has_a_reason(town: Any) -> None:
 def test_a_port_that_nothing_leads_to_has_a_reason(town: Any) -> None:
     sql = Port("sql", 5432, Protocol.TCP)
     reason = Omission(Reason.NO_VIRTUAL_IP, "port sql", "tcp")
-    endpoint = replace(ONE, ports=(("http", 8080), ("sql", 5432)))
+    endpoint = ONE._replace(ports=(("http", 8080), ("sql", 5432)))
     without = replace(service(ports=(HTTP, sql)), endpoints=(endpoint,))
     with_address = replace(without, spec=replace(without.spec, vips=("10.96.0.1",)))
     alias = Service(ServiceSpec(ServiceName("shop", "a"), external_name=without.spec.hostname))
@@ -102,7 +102,7 @@ def test_nothing_is_said_of_a_service_that_is_served_whole(town: Any) -> None:
 
 
 def test_what_a_client_may_not_see_or_does_not_want_is_said_and_nothing_else(town: Any) -> None:
-    broken = service(replace(ONE, address="10.0.0.2", weight=0))
+    broken = service(ONE._replace(address="10.0.0.2", weight=0))
     restricted = replace(broken, spec=replace(broken.spec, exported_to=frozenset({"shop"})))
     front = Audience(namespace="front")
     assert town.catalogue.omissions(restricted, front) == (
@@ -122,7 +122,7 @@ def test_a_name_that_is_another_service_has_a_reason(town: Any) -> None:
 
 
 def test_what_cannot_be_translated_has_its_reason_beside_those_of_the_version_in_force(town: Any) -> None:
-    sick = service(replace(ONE, address="10.0.0.2", state=State.NOT_READY))
+    sick = service(ONE._replace(address="10.0.0.2", state=State.NOT_READY))
     bad = replace(sick, spec=replace(sick.spec, suffixes=(".me\nsh",)))
     town.put(bad)
     assert [one.reason for one in town.catalogue.omissions(bad)] == [Reason.QUARANTINED]

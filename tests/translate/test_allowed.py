@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -193,26 +191,26 @@ class TestFamilies:
         assert found == [["10.0.0.1", "fd00::1"], ["10.0.0.2", "fd00::2"], ["10.0.0.3"]]
 
     def test_an_address_that_one_slice_gives_no_target_is_paired_by_the_other(self) -> None:
-        nameless = replace(self.four, workload="")
+        nameless = self.four._replace(workload="")
         assert self.addresses(ANYWHERE, nameless, self.four, self.six) == [["10.0.0.1", "fd00::1"]]
 
     def test_of_two_addresses_of_one_target_only_the_ready_one_is_called(self) -> None:
-        late = replace(self.four, state=NOT_READY)
+        late = self.four._replace(state=NOT_READY)
         assert self.addresses(ANYWHERE, late, self.six) == [["fd00::1"]]
         assert healthy(sent(ANYWHERE, late, self.six)) == {"fd00::1"}
         assert healthy(sent(EndpointFacet(families=("ipv4",)), late, self.six)) == set()
         assert (Reason.DUPLICATE_LOSER, "10.0.0.1:8080") in reasons(ANYWHERE, late, self.six)
 
     def test_the_ready_addresses_of_several_slices_are_paired_whatever_comes_first(self) -> None:
-        old = [replace(self.four, state=NOT_READY), replace(self.six, state=NOT_READY)]
-        new = [replace(self.four, address="10.0.0.2"), replace(self.six, address="fd00::2")]
+        old = [self.four._replace(state=NOT_READY), self.six._replace(state=NOT_READY)]
+        new = [self.four._replace(address="10.0.0.2"), self.six._replace(address="fd00::2")]
         assert self.addresses(ANYWHERE, *old, *new) == [["10.0.0.2", "fd00::2"]]
         assert self.addresses(ANYWHERE, *new, *old, ipv6_first=True) == [["fd00::2", "10.0.0.2"]]
 
     def test_an_address_that_is_not_ready_stays_where_no_other_of_its_target_is(self) -> None:
         other = Endpoint("fd00::2", (("http", 8080),), NOT_READY, locality=EU_A, workload="uid-2")
         assert self.addresses(ANYWHERE, self.four, self.six, other) == [["10.0.0.1", "fd00::1"], ["fd00::2"]]
-        both = replace(self.four, state=NOT_READY), replace(self.six, state=NOT_READY)
+        both = self.four._replace(state=NOT_READY), self.six._replace(state=NOT_READY)
         assert self.addresses(ANYWHERE, *both) == [["10.0.0.1", "fd00::1"]]
 
     def test_one_that_still_serves_by_one_of_its_slices_does(self) -> None:

@@ -71,7 +71,7 @@ def _callable(served: ServedCluster, found: EndpointSlice) -> EndpointSlice:
 
 
 def _without(refused: Container[str], entry: Entry) -> Entry:
-    return replace(entry, addresses=tuple(each for each in entry.addresses if each not in refused))
+    return entry._replace(addresses=tuple(each for each in entry.addresses if each not in refused))
 
 
 def _beside_addresses(found: EndpointSlice) -> Omission:

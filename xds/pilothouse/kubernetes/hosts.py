@@ -31,7 +31,7 @@ def by_name(spec: ServiceSpec, endpoints: Sequence[Endpoint]) -> tuple[ServiceSp
     ready = any(_refused(endpoint, State.READY) is None for endpoint in endpoints)
     called = State.READY if ready else State.TERMINATING_SERVING
     for endpoint in endpoints:
-        host = replace(endpoint, address=_canonical(endpoint.address))
+        host = endpoint._replace(address=_canonical(endpoint.address))
         reason = _refused(host, called)
         if reason is None:
             hosts.append(host)

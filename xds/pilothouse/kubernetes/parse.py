@@ -31,12 +31,13 @@ _REGION = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/r
 _ZONE = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
 _SUB_ZONE = ("topology.pilothouse.dev/subzone", "topology.istio.io/subzone")
 
-# The versions of each kind in which its fields are the same.
-_ROUTES = {
+#: The versions of each kind of the Gateway API in which its fields are the same, the best one first.
+GATEWAY_KINDS: Mapping[str, tuple[str, ...]] = {
     "HTTPRoute": ("v1", "v1beta1"),
     "GRPCRoute": ("v1",),
     "TCPRoute": ("v1", "v1alpha2"),
     "TLSRoute": ("v1", "v1alpha3", "v1alpha2"),
+    "ReferenceGrant": ("v1", "v1beta1"),
 }
 
 
@@ -54,8 +55,11 @@ class Parsed:
     errors: tuple[FieldError, ...] = ()
 
 
-def parse(document: Fields, namespace: str = metadata.DEFAULT_NAMESPACE) -> Parsed:
-    """Read one object of any kind. It is in `namespace` if it states none."""
+def parse(document: Fields, namespace: str = metadata.DEFAULT_NAMESPACE, *, accepted: bool = False) -> Parsed:
+    """Read one object of any kind. It is in `namespace` if it states none.
+
+    If an API server has `accepted` it, a field that is unknown here is newer, and no mistake.
+    """
     try:
         kind, version = document.required("kind"), document.required("apiVersion")
         read = _READERS.get((version, kind))
@@ -68,7 +72,8 @@ def parse(document: Fields, namespace: str = metadata.DEFAULT_NAMESPACE) -> Pars
     found, errors = read_all(lambda fields: read(fields, warnings.append), document)
     if warnings:
         warnings = _once(_within(document.path, warning) for warning in warnings)
-    warnings += departures(document.values, SHAPES[kind], document.path)
+    if not accepted:
+        warnings += departures(document.values, SHAPES[kind], document.path)
     warnings += strangers(kind, document)
     if isinstance(found, Omission):
         return Parsed(ignored=found, warnings=tuple(warnings))
@@ -128,7 +133,10 @@ _READERS: dict[tuple[str, str], Callable[[Fields, overrides.Warn], Object | Omis
     ("v1", "Node"): _node,
     ("v1", "Pod"): _pod,
     ("discovery.k8s.io/v1", "EndpointSlice"): endpoint_slice,
-    **{(f"{GROUP}/{version}", kind): route for kind, versions in _ROUTES.items() for version in versions},
-    **{(f"{GROUP}/{version}", "ReferenceGrant"): grant for version in ("v1", "v1beta1")},
+    **{
+        (f"{GROUP}/{version}", kind): grant if kind == "ReferenceGrant" else route
+        for kind, versions in GATEWAY_KINDS.items()
+        for version in versions
+    },
 }
 _OUR_VERSIONS = frozenset(version for version, _ in _READERS)

@@ -174,8 +174,7 @@ class Port:
     tls: UpstreamTls | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One address of one slice. A service port finds its number in `ports` by name.
 
     `ports` maps a port name to a number; a number of None means "all ports" (nil in the API).

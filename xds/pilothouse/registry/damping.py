@@ -73,7 +73,7 @@ class Damping:
             return service, None
         held = [endpoint for endpoint in service.endpoints if _key(endpoint) in until]
         endpoints = tuple(
-            replace(endpoint, state=State.NOT_READY) if _key(endpoint) in until else endpoint
+            endpoint._replace(state=State.NOT_READY) if _key(endpoint) in until else endpoint
             for endpoint in service.endpoints
         )
         why = f"more than {FLIPS} changes of readiness within {WINDOW_S:.0f} s"

@@ -9,7 +9,8 @@ from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.objects import namespaces
 from pilothouse.kubernetes.schema import guess
 
-_PREFIX = "pilothouse.dev/"
+#: Of the annotations that are ours.
+PREFIX = "pilothouse.dev/"
 _LABEL = "is a label; Pilothouse reads it as an annotation only"
 
 _KINDS: Mapping[str, tuple[str, ...]] = {
@@ -52,7 +53,7 @@ def strangers(kind: str, document: Fields) -> list[FieldError]:
 def _ours(names: object) -> list[str]:
     if not isinstance(names, dict):
         return []
-    return [name for name in names if isinstance(name, str) and name.startswith(_PREFIX)]
+    return [name for name in names if isinstance(name, str) and name.startswith(PREFIX)]
 
 
 def _why(kind: str, name: str) -> str:

@@ -13,11 +13,11 @@ from pilothouse.kubernetes.objects.types import EndpointSlice, Entry, Key
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import State
 
-_SERVICE = "kubernetes.io/service-name"
-_IMPORTED = "multicluster.kubernetes.io/service-name"
+SERVICE = "kubernetes.io/service-name"
+IMPORTED = "multicluster.kubernetes.io/service-name"
 _ZONE = "topology.kubernetes.io/zone"
-_MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
-_MIRRORING = "endpointslicemirroring-controller.k8s.io"
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+MIRRORING = "endpointslicemirroring-controller.k8s.io"
 _MOST_ADDRESSES = 100
 
 
@@ -44,12 +44,12 @@ def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | Om
         overrides.endpoint_weights(meta.annotations, warn),
         meta.created,
         family == "FQDN",
-        labels.get(_MANAGED_BY) == _MIRRORING,
+        labels.get(MANAGED_BY) == MIRRORING,
     )
-    if _IMPORTED in labels:
+    if IMPORTED in labels:
         return Omission(Reason.IMPORTED, str(key))
     if not found.owner:
-        return Omission(Reason.NO_OWNER, str(key), f"has no label {_SERVICE}")
+        return Omission(Reason.NO_OWNER, str(key), f"has no label {SERVICE}")
     return replace(found, left_out=unreadable(key, refused, bool(found.entries), warn))
 
 
@@ -82,7 +82,7 @@ def state(ready: bool | None, serving: bool | None, terminating: bool | None) ->
 
 def _owner(document: Fields) -> str:
     meta = document.at("metadata")
-    labelled = meta.labels("labels").get(_SERVICE)
+    labelled = meta.labels("labels").get(SERVICE)
     owners = (owner.text("name") for owner in meta.each("ownerReferences") if _is_service(owner))
     return labelled or next(owners, "")
 

@@ -67,8 +67,7 @@ class Service:
         return ServiceName(self.namespace, self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One item of a slice's `endpoints`: one workload with all its addresses.
 
     Addresses are as written. A later step leaves out those that no proxy can call. `pod` is the key of the

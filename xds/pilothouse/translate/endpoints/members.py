@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -76,7 +75,7 @@ def members(
             left_out.append((Reason.MAINTENANCE, endpoint.address, endpoint))
             if not sticky or endpoint.state is State.TERMINATING:
                 continue
-            endpoint = replace(endpoint, state=State.MAINTENANCE, weight=1)
+            endpoint = endpoint._replace(state=State.MAINTENANCE, weight=1)
         if endpoint.ports != ports:  # most endpoints have the same as the one before
             ports, number = endpoint.ports, _number(endpoint, port)
         if not isinstance(number, int):

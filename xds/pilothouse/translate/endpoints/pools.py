@@ -8,7 +8,7 @@ it may call, so they are joined when the first client of that kind asks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from pilothouse.mesh.audience import ANYWHERE, EndpointFacet
@@ -110,6 +110,6 @@ def _within_bounds(found: Grouped, groups: Sequence[EncodedGroup]) -> tuple[Enco
 def _scaled(members: Sequence[Member], room: int, total: int) -> list[Member]:
     """The same in proportion, so that the sum of all weights fits, and none is less than 1."""
     return [
-        (address, number, replace(endpoint, weight=max(1, endpoint.weight * room // total)), other)
+        (address, number, endpoint._replace(weight=max(1, endpoint.weight * room // total)), other)
         for address, number, endpoint, other in members
     ]
