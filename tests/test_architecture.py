@@ -76,7 +76,7 @@ def test_only_three_places_catch_everything() -> None:
         PACKAGE / "registry/supervise.py",  # whatever a source does
         PACKAGE / "feeds/__init__.py",  # whatever the reading of one file does
         PACKAGE / "sources/files/disk.py",  # whatever the reading of one file does
-        PACKAGE / "sources/files/lookout.py",  # which carries it over to the thread that waits
+        PACKAGE / "structures/threads.py",  # which carries it over to the thread that waits
     }
 
     def catches_everything(tree: ast.Module) -> Iterator[ast.AST]:

@@ -10,7 +10,7 @@ import structlog
 
 from pilothouse.sources.files.kept import Kept
 from pilothouse.sources.files.source import Absence, FilesSource
-from pilothouse.sources.files.state import StateFolder
+from pilothouse.structures.state import StateFolder
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pilothouse.sources import Common, Misconfigured, Source
 from pilothouse.sources.files.kept import Kept
 from pilothouse.sources.files.settings import FilesSettings
 from pilothouse.sources.files.source import Absence, FilesSource
-from pilothouse.sources.files.state import StateFolder
+from pilothouse.structures.state import StateFolder
 
 
 def files(settings: FilesSettings, common: Common) -> Source:

@@ -12,9 +12,9 @@ import structlog
 
 from pilothouse.sources import HOLD_S, Fault, Standing
 from pilothouse.sources.files.faults import of_path
-from pilothouse.sources.files.lookout import on_a_thread
-from pilothouse.sources.files.state import StateFolder, Texts
 from pilothouse.sources.files.tree import is_within, shown
+from pilothouse.structures.state import StateFolder, Texts
+from pilothouse.structures.threads import on_a_thread
 
 _log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class Kept:
 
     async def load(self, roots: Sequence[Path]) -> dict[str, Texts]:
         """The kept texts of the files below these roots, by path, the oldest text first."""
-        found, corrupt = await on_a_thread(self._state.load)
+        found, corrupt = await on_a_thread(self._state.load, "state")
         self._corrupt = {one.file: one.reason for one in corrupt}
         for one in corrupt:
             _log.error("kept state cannot be used", file=str(one.file), reason=one.reason)
@@ -89,7 +89,7 @@ class Kept:
         while self._pending:
             changes, self._pending = self._pending, {}
             try:
-                await on_a_thread(partial(self._state.save, changes))
+                await on_a_thread(partial(self._state.save, changes), "state")
             except OSError as error:
                 self._pending = {**changes, **self._pending}  # tried again with the next change
                 self._failed(error.strerror or str(error))

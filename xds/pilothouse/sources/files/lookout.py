@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from pilothouse.kubernetes.roots import DEFAULT, Namespaces
 from pilothouse.sources.files.disk import Look, look
 from pilothouse.sources.files.tree import Progress, shown
-
-T = TypeVar("T")
+from pilothouse.structures.threads import on_a_thread
 
 # How long the disk may take to answer one question. Reading a lot may take longer in total.
 _PATIENCE_S = 10.0
@@ -50,7 +46,9 @@ class Lookout:
             await self._until_it_is_worth_while()
             self._progress = progress = Progress()
             avoided = set(self._stuck.values())
-            found = on_a_thread(partial(look, self._roots, before, self._namespaces, progress, avoided))
+            found = on_a_thread(
+                partial(look, self._roots, before, self._namespaces, progress, avoided), "manifests"
+            )
             try:
                 while not found.done() and progress.waited_s <= _PATIENCE_S:
                     await asyncio.wait([found], timeout=_CHECK_S)
@@ -77,29 +75,3 @@ class Lookout:
         roots = ", ".join(shown(str(root)) for root in self._roots)
         waited = f"{progress.waited_s:.0f} s: {shown(progress.path)} does not answer"
         return f"the manifests in {roots} have not been read for {waited}"
-
-
-def on_a_thread(work: Callable[[], T]) -> asyncio.Future[T]:
-    """The result of `work` on a daemon thread. The exit waits for threads of the loop's executor, not for
-    this.
-    """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(found: T | BaseException) -> None:
-        if isinstance(found, BaseException):
-            future.set_exception(found)
-            future.exception()  # nobody may be waiting any more
-        else:
-            future.set_result(found)
-
-    def run() -> None:
-        try:
-            found: T | BaseException = work()
-        except BaseException as error:  # noqa: BLE001  (it is for whoever waits, on the other thread)
-            found = error
-        with suppress(RuntimeError):  # the loop may have ended
-            loop.call_soon_threadsafe(settle, found)
-
-    threading.Thread(target=run, name="manifests", daemon=True).start()
-    return future

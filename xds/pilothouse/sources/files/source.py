@@ -21,10 +21,11 @@ from pilothouse.sources.files.faults import of_path
 from pilothouse.sources.files.kept import Kept
 from pilothouse.sources.files.last_good import DOUBT_S, LastGood
 from pilothouse.sources.files.left_out import LeftOut
-from pilothouse.sources.files.lookout import Lookout, on_a_thread
-from pilothouse.sources.files.state import Texts
+from pilothouse.sources.files.lookout import Lookout
 from pilothouse.sources.files.tree import is_within, shown
 from pilothouse.sources.files.watch import Watch
+from pilothouse.structures.state import Texts
+from pilothouse.structures.threads import on_a_thread
 from pilothouse.structures.turns import Steps, in_turns
 
 _log = structlog.get_logger(__name__)
@@ -143,7 +144,7 @@ class FilesSource:
         self._last_good.take_in(Look(good), time.monotonic())
         for path, kept in lacking.items():
             texts_of_path = partial(manifests_of, kept, self._namespaces.of(path))
-            self._last_good.recover(path, await on_a_thread(texts_of_path))
+            self._last_good.recover(path, await on_a_thread(texts_of_path, "manifests"))
         sink.restore(self._last_good.services)
         _log.warning(
             "versions kept by an earlier process stand in for broken or missing files", files=len(lacking)

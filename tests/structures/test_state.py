@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.sources.files.state import StateFolder
 from pilothouse.sources.settings import default_folder
+from pilothouse.structures.state import StateFolder
 
 KEY, TEXTS = "/etc/manifests/a.yaml", (b"first\n", b"", b"\x00 second")
 
