@@ -41,9 +41,11 @@ TABLE = {
         [],
     ),
     "a stale source": (
-        replace(CALM, sources=(replace(REPORTED, stale=True, error="disk is gone"),)),
+        replace(CALM, sources=(replace(REPORTED, stale=True, stale_since_s=1700.0, error="disk is gone"),)),
         [],
-        ["source files: failed and is being retried, keeping its last report: disk is gone"],
+        [
+            "source files: failed and is being retried since 00:28:20 UTC, keeping its last report: disk is gone"
+        ],
     ),
     "a source that has mended itself": (
         replace(CALM, sources=(replace(REPORTED, error="disk was gone"),)),
@@ -114,6 +116,7 @@ CONSUL = {
     "synced": False,
     "stale": True,
     "error": "connection refused",
+    "stale_since_s": None,
     "services": 0,
     "last_report_s": None,
     "faults": [],
@@ -135,6 +138,7 @@ async def test_readyz_names_every_source_fault_and_quarantined_service(ask, busy
             "synced": True,
             "stale": False,
             "error": "",
+            "stale_since_s": None,
             "services": 3,
             "last_report_s": 1_700_000_100.0,
             "faults": [

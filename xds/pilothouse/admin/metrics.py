@@ -88,6 +88,8 @@ def _sources(sources: Iterable[SourceStatus]) -> Iterator[Metric]:
 
     yield each("synced", "1 once the source has reported.", lambda source: source.synced)
     yield each("stale", "1 while the source fails and is retried.", lambda source: source.stale)
+    about = "Since when the source fails; absent while it does not."
+    yield each("stale_since_timestamp_seconds", about, lambda source: source.stale_since_s)
     yield each("faults", "Places in the backend that cannot be read.", lambda source: len(source.faults))
     yield each("warnings", "Warnings about places in the backend.", lambda source: len(source.warnings))
     yield each("services", "Services of the source that are in force.", lambda source: source.services)

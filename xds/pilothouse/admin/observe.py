@@ -131,6 +131,7 @@ def _source(state: SourceState, registry: Registry) -> SourceStatus:
         synced=state.name not in registry.unsynced,
         stale=state.stale,
         error=state.error,
+        stale_since_s=state.stale_since_s,
         services=registry.count(state.name),
         last_report_s=state.last_report_s,
         faults=tuple(_fault(fault) for fault in faults if not fault.warning),

@@ -74,14 +74,14 @@ def _complaints(source: SourceStatus) -> Iterator[str]:
             " read, or --accept-missing is set"
         )
     if source.stale:
+        since = f" since {_time(source.stale_since_s)}" if source.stale_since_s else ""
         kept = ", keeping its last report" if source.synced else ""
-        yield f"failed and is being retried{kept}: {source.error or 'no error text'}"
+        yield f"failed and is being retried{since}{kept}: {source.error or 'no error text'}"
     if source.hold is not None:
-        until = datetime.fromtimestamp(source.hold.until, UTC).strftime("%H:%M:%S UTC")
         yield (
             f"the loss of {source.hold.endpoints} endpoints of {source.hold.services} services"
-            f" ({_some(source.hold.names, source.hold.services)}) is held until {until}, since nobody removed"
-            " them one by one"
+            f" ({_some(source.hold.names, source.hold.services)}) is held until {_time(source.hold.until)},"
+            " since nobody removed them one by one"
         )
     if source.faults:
         yield _faulty(source.faults)
@@ -98,6 +98,10 @@ def _faulty(faults: Sequence[FaultStatus]) -> str:
 
 def _doubtful(warnings: Sequence[FaultStatus]) -> str:
     return f"{_count(warnings, 'warning')} of what it reads, first {_first(warnings)}"
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S UTC")
 
 
 def _count(faults: Sequence[FaultStatus], noun: str) -> str:

@@ -44,7 +44,8 @@ class HoldStatus:
 class SourceStatus:
     """One source. `synced`: it has reported at least once.
 
-    `stale`: it failed and is being retried. Its last report stays in force, and `error` is the last failure.
+    `stale`: all or a part of it fails and is retried. Its last report stays in force. `error` says why, and
+    `stale_since_s` since when, in Unix seconds.
     `services` counts its services in force.
     `last_report_s` is the time of its last report in Unix seconds.
     `unknown` are places that it cannot read and that have no good version.
@@ -55,6 +56,7 @@ class SourceStatus:
     synced: bool = False
     stale: bool = False
     error: str = ""
+    stale_since_s: float | None = None
     services: int = 0
     last_report_s: float | None = None
     faults: tuple[FaultStatus, ...] = ()

@@ -268,3 +268,6 @@ class Shard:
 
     def unknown(self, unknown: Unknown) -> None:
         self._registry.state_unknown(self._source, unknown)
+
+    def stale(self, why: str) -> None:
+        """What is in force stays so."""

@@ -19,19 +19,39 @@ class SourceState:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.name = source.name
-        self.stale = False
+        #: Why what is in force may be old: the source failed, or says that it cannot follow a part.
         self.error = ""
+        self.stale_since_s: float | None = None
         self.last_report_s: float | None = None
+        self._partly = ""
 
     def watched(self, sink: Sink) -> Sink:
         """A sink that passes each report on and notes it here."""
         return _Watched(sink, self)
 
+    @property
+    def stale(self) -> bool:
+        return self.stale_since_s is not None
+
     def reported(self) -> None:
-        self.stale, self.error, self.last_report_s = False, "", time.time()
+        self.last_report_s = time.time()
+        self._settle(self._partly)
 
     def failed(self, error: Exception) -> None:
-        self.stale, self.error = True, str(error) or repr(error)
+        self._partly = ""
+        self._settle(str(error) or repr(error))
+
+    def said(self, why: str) -> None:
+        """The source itself says why a part of its backend cannot be followed; empty if all can."""
+        self._partly = why
+        self._settle(why)
+
+    def _settle(self, error: str) -> None:
+        self.error = error
+        if not error:
+            self.stale_since_s = None
+        elif self.stale_since_s is None:
+            self.stale_since_s = time.time()
 
 
 class _Watched:
@@ -47,6 +67,10 @@ class _Watched:
 
     def unknown(self, unknown: Unknown) -> None:
         self._sink.unknown(unknown)
+
+    def stale(self, why: str) -> None:
+        self._sink.stale(why)
+        self._state.said(why)
 
     def replace(self, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED) -> None:
         self._sink.replace(services, suspect, cause)

@@ -98,6 +98,12 @@ class Sink(Protocol):
         While something is unknown, no client is told that a service is gone which may be declared there.
         """
 
+    def stale(self, why: str) -> None:
+        """Report that a part of the backend cannot be followed, and why; the source goes on with the rest.
+
+        What was last reported of it stays in force. An empty text says that all is followed again.
+        """
+
 
 class Standing(Enum):
     """What is in force in place of something that cannot be read. The value is text for users."""
