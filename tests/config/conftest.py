@@ -29,6 +29,7 @@ def pki(here: Path) -> Path:
     ca.cert_pem.write_to_path(str(here / "ca.crt"))
     (here / "map.yaml").write_text("spiffe://mesh.test/ns/{namespace}/*:\nspiffe://mesh.test/vm: shop\n")
     (here / "r.yaml").write_text("a: 1\n")
+    (here / "kube.yaml").touch()
     (here / "s.yaml").write_text("web: {cert: tls.crt, key: tls.key, namespaces: [shop]}\n")
     (here / "torn.key").write_bytes(mine.private_key_pem.bytes()[:100])
     return here

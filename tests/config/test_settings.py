@@ -15,6 +15,7 @@ from pilothouse.cli import serve
 from pilothouse.config.settings import ConfigError, Settings, load, offered
 from pilothouse.kubernetes.roots import Root
 from pilothouse.sources.files.settings import FilesSettings
+from pilothouse.sources.kubernetes.settings import KubernetesSettings
 from pilothouse.structures.hostport import HostPort
 
 from .conftest import refusal
@@ -23,8 +24,8 @@ XDS = HostPort("127.0.0.1", 18000)
 
 
 def files(settings: Settings) -> FilesSettings:
-    """The section of the only source."""
-    (section,) = settings.sources
+    """The section of the first source."""
+    section = settings.sources[0]
     assert isinstance(section, FilesSettings)
     return section
 
@@ -68,6 +69,9 @@ def test_flags_beat_variables_which_beat_the_file_which_beats_the_default(
 
 EVERYTHING = {
     "manifests": "m",
+    "kubernetes": "false",
+    "kubeconfig": "kube.yaml",
+    "context": "test",
     "xds": "[::1]:1",
     "admin": "0.0.0.0:0",
     "tls_cert": "tls.crt",
@@ -118,6 +122,7 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert (flags.state, flags.no_state, flags.hold) == (Path("kept"), False, 7.5)
     assert flags.accept_missing
     assert files(flags).allow_empty
+    assert flags.sources[1] == KubernetesSettings(kubeconfig=Path("kube.yaml"), context="test")
     assert flags.allow_loopback_endpoints
     assert flags.unknown_host_status == 404
     assert not flags.external_names
@@ -130,6 +135,9 @@ def test_settings_that_do_not_go_together_are_all_named_where_they_were_given(he
     both = refusal({"manifests": ["m"], "state": "kept", "no_state": True})
     assert both == "--state and --no-state: exclude each other"
     said = written("manifests: m\nadmin: 127.0.0.1:65534\n")
+    assert refusal({"context": "c"}) == "--context: is of no use without --kubeconfig"
+    two = refusal({"kubernetes": True}, {"PILOTHOUSE_KUBECONFIG": "m"})
+    assert two == "--kubernetes and PILOTHOUSE_KUBECONFIG: exclude each other"
     mistake = "there are not 3 ports from 127.0.0.1:65534 upwards, one for each"
     assert refusal(said, {"PILOTHOUSE_WORKERS": "3"}) == f"PILOTHOUSE_WORKERS and p.yaml:2: admin: {mistake}"
 
@@ -274,7 +282,7 @@ def test_a_value_of_another_kind_is_refused_in_our_words(here: Path, name: str) 
 
 
 UNREADABLE = [
-    ("xdss: 1\n", "p.yaml:1: xdss: no such setting; there are manifests, allow_empty, xds, "),
+    ("xdss: 1\n", "p.yaml:1: xdss: no such setting; there are manifests, allow_empty, kubernetes, "),
     ("manifests: m\nxds: a:1\nxds: b:1\n", "p.yaml:3: xds: is set twice"),
     ("manifests: m\ntls-key: k\ntls_key: k\n", "p.yaml:3: tls_key: is set twice"),
     ("manifests: m\nxds: [::1]:18000\n", "p.yaml:2: not YAML: "),
@@ -290,10 +298,10 @@ UNREADABLE = [
     ("manifests: m\ndefault_namespace: 12\n", "p.yaml:2: default_namespace: must be a text, not 12"),
     ("manifests: m\nworkers: {}\n", "p.yaml:2: workers: must be a whole number, not a mapping"),
     ("manifests: [m, q]\n", "p.yaml:1: manifests: q: No such file or directory"),
-    ("\n\nmanifests: []\n", "serve: needs a source: --manifests, "),
+    ("\n\nmanifests: []\n", "serve: needs a source: --manifests or --kubernetes, "),
     (
         "",
-        "serve: needs a source: --manifests, as a flag, a PILOTHOUSE_* variable or a key of --config",
+        "serve: needs a source: --manifests or --kubernetes, as a flag, a PILOTHOUSE_* variable or a key of --config",
     ),
     (b"\xff\xfe\x01", "p.yaml: not YAML: "),
     (b"xds: \x07", "p.yaml: not YAML: "),

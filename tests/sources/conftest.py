@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -20,6 +20,7 @@ from pilothouse.model.services import Service, ServiceName
 from pilothouse.sources import UNSTATED, Cause, Source, Unknown
 from pilothouse.sources.files.source import Absence, FilesSource
 
+from .kubernetes.backend import KubernetesBackend
 from .polled import PolledBackend
 
 Running = Callable[[Source], AbstractAsyncContextManager["RecordingSink"]]
@@ -38,6 +39,7 @@ class RecordingSink:
         self.suspect = False  # the last report of everything
         self.places: tuple[str, ...] = ()  # that are unknown
         self.partial: frozenset[ServiceName] = frozenset()  # that may have more than is known
+        self.staleness: list[str] = []  # what was told to be stale
 
     def restore(self, services: Iterable[Service]) -> None:
         self.services = {service.name: service for service in services}
@@ -48,6 +50,9 @@ class RecordingSink:
 
     def unknown(self, unknown: Unknown) -> None:
         self.places, self.partial = unknown
+
+    def stale(self, why: str) -> None:
+        self.staleness.append(why)
 
     def replace(self, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED) -> None:
         self.suspect = suspect
@@ -148,11 +153,15 @@ class FilesBackend:
         return self.folder / f"{name}.yaml"
 
 
-@pytest.fixture(params=[FilesBackend, PolledBackend], ids=["files", "polled"])
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+@pytest.fixture(
+    params=[FilesBackend, PolledBackend, KubernetesBackend], ids=["files", "polled", "kubernetes"]
+)
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     """One backend after the other; a new source adds its own to the parameters."""
     made: Backend = request.param(tmp_path)
-    return made
+    yield made
+    if isinstance(made, KubernetesBackend):
+        made.close()
 
 
 @pytest.fixture(params=[FilesBackend], ids=["files"])

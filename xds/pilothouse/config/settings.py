@@ -22,13 +22,14 @@ from pilothouse.admin.settings import AdminSettings
 from pilothouse.server.settings import XdsSettings
 from pilothouse.sources import SourceSettings
 from pilothouse.sources.files.settings import FilesSettings
+from pilothouse.sources.kubernetes.settings import KubernetesSettings
 from pilothouse.sources.settings import Namespace, Namespaces, SharedSettings
 from pilothouse.structures.paths import present
 from pilothouse.structures.sections import Conflict, Flag, Section, flags
 from pilothouse.structures.written import named
 
 #: The sources in order of precedence. A new source is a package and a line here.
-SOURCES: tuple[type[SourceSettings], ...] = (FilesSettings,)
+SOURCES: tuple[type[SourceSettings], ...] = (FilesSettings, KubernetesSettings)
 
 PREFIX = "PILOTHOUSE_"
 

@@ -37,3 +37,18 @@ def at_once(steps: Steps[T]) -> T:
         except StopIteration as done:
             result: T = done.value
             return result
+
+
+class Turn:
+    """For work that waits for something in between anyhow, so that it cannot be steps."""
+
+    def __init__(self, turn_s: float = _TURN_S) -> None:
+        self._turn_s = turn_s
+        self._ends = 0.0
+
+    async def over(self) -> None:
+        """To be awaited after each step: lets other tasks run when a turn is over."""
+        now = time.monotonic()
+        if now >= self._ends:
+            await asyncio.sleep(0)
+            self._ends = time.monotonic() + self._turn_s

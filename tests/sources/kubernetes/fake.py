@@ -1,0 +1,329 @@
+"""A small API server: lists in pages, watches, bookmarks, discovery, and every way in which one can fail.
+
+It runs on a thread of its own, so that it can hang without the test. What it does is held against a real API
+server by test_api_server.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from pilothouse.kubernetes.gateway.backends import GROUP
+from pilothouse.sources.kubernetes.resources import BUILT_IN, Resource
+
+T = TypeVar("T")
+Object = dict[str, Any]
+
+GATEWAY = {
+    kind: Resource(kind, f"{kind.lower()}s", f"{GROUP}/v1")
+    for kind in ("HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "ReferenceGrant")
+}
+KINDS = {resource.kind: resource for resource in BUILT_IN} | GATEWAY
+
+
+class _Refusal(Exception):
+    def __init__(self, code: int, reason: str, message: str, retry_after_s: int = 0) -> None:
+        self.code, self.headers = code, {"Retry-After": str(retry_after_s)} if retry_after_s else {}
+        self.body = {"kind": "Status", "code": code, "reason": reason, "message": message}
+
+
+class FakeApi:
+    """`put` and `delete` are what others do with the API; the other verbs are faults."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None, streams_lists: bool = True) -> None:
+        self.streams_lists = streams_lists
+        self.token = ""  # that is asked for, if it is one
+        self.forbidden: set[str] = set()  # kinds
+        self.broken: int = 0  # the status of every answer
+        self.retry_after_s = 0
+        self.expires_pages = self.fails_pages = False
+        self.ignores_streaming = False
+        self.installed: set[str] = set()  # kinds of the Gateway API
+        self.requests: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self._tls = tls
+        self._objects: dict[str, dict[tuple[str, str], Object]] = {kind: {} for kind in KINDS}
+        self._version, self._oldest = 100, 0
+        self._history: list[tuple[int, str, str, Object]] = []
+        self._watches: set[_Watch] = set()  # that are told what happens
+        self._open: set[_Watch] = set()
+        self._thawed = threading.Event()
+        self._thawed.set()
+        self._loop = asyncio.new_event_loop()
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://localhost:{self.port}"
+
+    # What happens in the cluster.
+
+    def put(self, kind: str, name: str, namespace: str = "shop", **fields: Any) -> str:
+        """Create or change an object; its resourceVersion. `metadata` adds to what it needs."""
+        return self._do(lambda: self._put(kind, name, namespace, fields))
+
+    def delete(self, kind: str, name: str, namespace: str = "shop") -> None:
+        self._do(lambda: self._delete(kind, name, namespace))
+
+    def bookmark(self) -> None:
+        """Tell all watches up to where they know everything."""
+        self._each(lambda watch: watch.bookmark(self._version))
+
+    # What goes wrong.
+
+    def start(self) -> None:
+        """On the port that it had, if it had one."""
+        self._await(self._start())
+
+    def stop(self) -> None:
+        """Nothing listens any more, and every connection is cut."""
+        self._await(self._stop())
+
+    def cut(self) -> None:
+        """Every watch ends in the middle of its body."""
+        self._each(lambda watch: watch.cut())
+
+    def end(self) -> None:
+        """Every watch has come to its end."""
+        self._each(lambda watch: watch.end())
+
+    def fail(self, code: int, message: str) -> None:
+        """Every watch is told an ERROR."""
+        status = {"kind": "Status", "code": code, "message": message}
+        self._each(lambda watch: watch.error(status))
+
+    def compact(self) -> None:
+        """Whatever has happened until now is forgotten, and watches that go on from there are refused."""
+        self._do(self._compact)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It accepts connections and says nothing."""
+        self._thawed.clear()
+        self._loop.call_soon_threadsafe(self._thawed.wait)
+        try:
+            yield
+        finally:
+            self._thawed.set()
+
+    def silence(self) -> None:
+        """What happens is not told to the watches that are open now."""
+        self._do(self._watches.clear)
+
+    @property
+    def watches(self) -> int:
+        return self._do(lambda: len(self._watches))
+
+    def close(self) -> None:
+        self._thawed.set()
+        self._await(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _do(self, work: Callable[[], T]) -> T:
+        async def run() -> T:
+            return work()
+
+        return self._await(run())
+
+    def _each(self, act: Callable[[_Watch], None]) -> None:
+        self._do(lambda: [*map(act, self._watches)])
+
+    def _await(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _start(self) -> None:
+        application = web.Application()
+        application.router.add_get("/{path:.*}", self._answer)
+        self._runner = web.AppRunner(application, shutdown_timeout=0.01, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "localhost", self.port, ssl_context=self._tls, reuse_address=True)
+        await site.start()
+        assert site._server
+        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+
+    async def _stop(self) -> None:
+        for watch in self._open:
+            watch.cut()
+        if self._runner:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _put(self, kind: str, name: str, namespace: str, fields: dict[str, Any]) -> str:
+        resource = KINDS[kind]
+        namespace = namespace if resource.namespaced else ""
+        self._version += 1
+        meta = {"name": name, "resourceVersion": str(self._version), **fields.pop("metadata", {})}
+        if namespace:
+            meta["namespace"] = namespace
+        found = {"kind": kind, "apiVersion": resource.version, "metadata": meta, **fields}
+        known = self._objects[kind]
+        self._happen("MODIFIED" if (namespace, name) in known else "ADDED", kind, found)
+        known[namespace, name] = found
+        return str(self._version)
+
+    def _delete(self, kind: str, name: str, namespace: str) -> None:
+        self._version += 1
+        found = self._objects[kind].pop((namespace if KINDS[kind].namespaced else "", name))
+        meta = {**found["metadata"], "resourceVersion": str(self._version)}
+        self._happen("DELETED", kind, {**found, "metadata": meta})
+
+    def _happen(self, type: str, kind: str, found: Object) -> None:
+        self._history.append((self._version, type, kind, found))
+        for watch in self._watches:
+            watch.tell(type, kind, found)
+
+    def _compact(self) -> None:
+        self._version += 1
+        self._oldest = self._version
+        self._history.clear()
+
+    # How it answers.
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(str(request.rel_url))
+        self.headers.append(dict(request.headers))
+        try:
+            self._check(request)
+            if request.path.startswith(f"/apis/{GROUP}") and request.path.count("/") <= 3:
+                return web.json_response(self._kinds(request.path))
+            kind, namespace = self._scope(request.path)
+            if kind in self.forbidden:
+                plural = KINDS[kind].plural
+                message = f'{plural} is forbidden: User "x" cannot list resource "{plural}"'
+                raise _Refusal(403, "Forbidden", message)
+            if request.query.get("watch") == "1":
+                return await self._watch(request, kind, namespace)
+            return web.json_response(self._list(request, kind, namespace))
+        except _Refusal as refusal:
+            return web.json_response(refusal.body, status=refusal.code, headers=refusal.headers)
+
+    def _check(self, request: web.Request) -> None:
+        if self.broken:
+            raise _Refusal(self.broken, "Broken", "the storage is broken", self.retry_after_s)
+        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+            raise _Refusal(401, "Unauthorized", "Unauthorized")
+
+    def _kinds(self, path: str) -> Object:
+        if not self.installed:
+            raise _Refusal(404, "NotFound", "the server could not find the requested resource")
+        if path == f"/apis/{GROUP}":
+            return {"kind": "APIGroup", "versions": [{"version": "v1", "groupVersion": f"{GROUP}/v1"}]}
+        return {"kind": "APIResourceList", "resources": [{"kind": kind} for kind in sorted(self.installed)]}
+
+    def _scope(self, path: str) -> tuple[str, str]:
+        for kind, resource in KINDS.items():
+            namespace = path.split("/namespaces/")[1].split("/")[0] if "/namespaces/" in path else ""
+            if path == resource.path(namespace):
+                if kind in GATEWAY and kind not in self.installed:
+                    break
+                return kind, namespace
+        raise _Refusal(404, "NotFound", "the server could not find the requested resource")
+
+    def _found(self, kind: str, namespace: str, request: web.Request) -> list[Object]:
+        _, _, name = request.query.get("fieldSelector", "").partition("=")
+        return [
+            found
+            for key, found in sorted(self._objects[kind].items())
+            if (not namespace or key[0] == namespace) and (not name or key[1] == name)
+        ]
+
+    def _list(self, request: web.Request, kind: str, namespace: str) -> Object:
+        found = [_shown(one, request) for one in self._found(kind, namespace, request)]
+        for one in found:  # in a list, its kind is not repeated
+            one.pop("kind")
+            one.pop("apiVersion")
+        start, limit = int(request.query.get("continue", 0)), int(request.query.get("limit", 0))
+        if start and self.expires_pages:
+            raise _Refusal(410, "Expired", "The provided continue parameter is too old")
+        if start and self.fails_pages:
+            raise _Refusal(500, "InternalError", "etcdserver: request timed out")
+        end = start + limit if limit else len(found)
+        meta: Object = {"resourceVersion": str(self._version)}
+        if end < len(found):
+            meta |= {"continue": str(end), "remainingItemCount": len(found) - end}
+        return {"kind": f"{kind}List", "metadata": meta, "items": found[start:end]}
+
+    async def _watch(self, request: web.Request, kind: str, namespace: str) -> web.StreamResponse:
+        begins = request.query.get("sendInitialEvents") == "true" and not self.ignores_streaming
+        if begins and not self.streams_lists:
+            raise _Refusal(422, "Invalid", "sendInitialEvents is forbidden for watch")
+        watch = _Watch(kind, namespace, request)
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        self._watches.add(watch)
+        self._open.add(watch)
+        if begins or not request.query.get("resourceVersion"):
+            for found in self._found(kind, namespace, request):
+                watch.tell("ADDED", kind, found)
+            if begins:
+                watch.bookmark(self._version, {"k8s.io/initial-events-end": "true"})
+        elif int(request.query["resourceVersion"]) < self._oldest:
+            watch.error(
+                {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
+            )
+            watch.end()
+        else:
+            for version, type, of, found in self._history:
+                if version > int(request.query["resourceVersion"]):
+                    watch.tell(type, of, found)
+        try:
+            await watch.write(response)
+        finally:
+            self._watches.discard(watch)
+            self._open.discard(watch)
+        return response
+
+
+class _Watch:
+    def __init__(self, kind: str, namespace: str, request: web.Request) -> None:
+        self._kind, self._namespace, self._request = kind, namespace, request
+        self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    def tell(self, type: str, kind: str, found: Object) -> None:
+        meta = found["metadata"]
+        if kind == self._kind and self._namespace in ("", meta.get("namespace")):
+            self._say(type, _shown(found, self._request))
+
+    def bookmark(self, version: int, annotations: Object | None = None) -> None:
+        meta = {"resourceVersion": str(version), "creationTimestamp": None, "annotations": annotations}
+        self._say("BOOKMARK", {"kind": self._kind, "apiVersion": "v1", "metadata": meta})
+
+    def error(self, status: Object) -> None:
+        self._say("ERROR", status)
+
+    def end(self) -> None:
+        self._lines.put_nowait(None)
+
+    def cut(self) -> None:
+        if self._request.transport:
+            self._request.transport.abort()
+        self.end()
+
+    def _say(self, type: str, found: Object) -> None:
+        self._lines.put_nowait(json.dumps({"type": type, "object": found}).encode() + b"\n")
+
+    async def write(self, response: web.StreamResponse) -> None:
+        with suppress(ConnectionError):
+            while line := await self._lines.get():
+                await response.write(line)
+
+
+def _shown(found: Object, request: web.Request) -> Object:
+    if "PartialObjectMetadata" not in request.headers.get("Accept", ""):
+        return dict(found)
+    meta = found["metadata"]
+    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}

@@ -1,0 +1,1 @@
+"""Services from the API server of a Kubernetes cluster: listed once, then watched."""

@@ -1,0 +1,316 @@
+"""What the API server says becomes objects. Pure: bytes in, values out.
+
+Most objects are read as those of a manifest are. EndpointSlices and the metadata of Pods come in thousands,
+so these are read by their types, with only the fields that count. One that has anything special in it is read
+as all the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct
+
+from pilothouse.kubernetes.annotations.known import PREFIX
+from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.objects.slices import IMPORTED, MANAGED_BY, MIRRORING, SERVICE, state
+from pilothouse.kubernetes.objects.types import EndpointSlice, Entry, Key, Pod
+from pilothouse.kubernetes.parse import Parsed, parse
+from pilothouse.sources.kubernetes.resources import Resource
+
+
+class Found(NamedTuple):
+    """An object as it is at a resourceVersion, and what could be read of it."""
+
+    key: Key
+    version: str
+    parsed: Parsed
+
+
+class Unreadable(ValueError):
+    """An answer that is not what the API promises; the text says why."""
+
+
+class _ListMeta(Struct, gc=False):
+    resource_version: str = msgspec.field(name="resourceVersion", default="")
+    further: str = msgspec.field(name="continue", default="")
+
+
+class _Page(Struct):
+    metadata: _ListMeta
+    items: list[Raw] | None = None
+
+
+class Page(NamedTuple):
+    """A part of a list. `further` is the token to go on with; the last part has none."""
+
+    items: list[Raw]
+    version: str
+    further: str
+
+
+class Event(Struct):
+    """One line of a watch."""
+
+    type: str
+    object: Raw
+
+
+class _Details(Struct, gc=False):
+    retry_after_s: int = msgspec.field(name="retryAfterSeconds", default=0)
+
+
+class Status(Struct):
+    """How the API server tells that it refuses something, as an answer or as an event."""
+
+    code: int = 0
+    reason: str = ""
+    message: str = ""
+    details: _Details | None = None
+
+
+class _Meta(Struct, gc=False):
+    name: str
+    namespace: str = ""
+    resource_version: str = msgspec.field(name="resourceVersion", default="")
+    created: str | None = msgspec.field(name="creationTimestamp", default=None)
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class _Head(Struct, gc=False):
+    metadata: _Meta
+
+
+class _Conditions(Struct, gc=False):
+    ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class _Target(Struct, gc=False):
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class _Named(Struct, gc=False):
+    name: str
+
+
+class _Hints(Struct, gc=False):
+    zones: list[_Named] | None = msgspec.field(name="forZones", default=None)
+    nodes: list[_Named] | None = msgspec.field(name="forNodes", default=None)
+
+
+class _Endpoint(Struct, gc=False):
+    addresses: list[str]
+    conditions: _Conditions | None = None
+    target: _Target | None = msgspec.field(name="targetRef", default=None)
+    node: str | None = msgspec.field(name="nodeName", default=None)
+    zone: str | None = None
+    hostname: str | None = None
+    hints: _Hints | None = None
+    topology: dict[str, str] | None = msgspec.field(name="deprecatedTopology", default=None)
+
+
+class _Port(Struct, gc=False):
+    name: str | None = None
+    port: int | None = None
+    protocol: str | None = None
+
+
+class _Slice(Struct, gc=False):
+    metadata: _Meta
+    family: str = msgspec.field(name="addressType")
+    endpoints: list[_Endpoint] | None
+    ports: list[_Port] | None = None
+
+
+_READ_PAGE = msgspec.json.Decoder(_Page)
+_READ_EVENT = msgspec.json.Decoder(Event)
+_READ_STATUS = msgspec.json.Decoder(Status)
+_READ_HEAD = msgspec.json.Decoder(_Head)
+_READ_SLICE = msgspec.json.Decoder(_Slice)
+_READ_DOCUMENT = msgspec.json.Decoder(dict[str, Any])
+
+
+def page(data: bytes) -> Page:
+    """Read an answer to a list. Raises Unreadable."""
+    try:
+        found = _READ_PAGE.decode(data)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Unreadable(f"the list cannot be read: {error}") from None
+    return Page(found.items or [], found.metadata.resource_version, found.metadata.further)
+
+
+def event(line: bytes) -> Event:
+    """Read a line of a watch. Raises Unreadable."""
+    try:
+        return _READ_EVENT.decode(line)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Unreadable(f"an event cannot be read: {error}") from None
+
+
+def status(data: bytes | Raw) -> Status:
+    """What an answer says that refuses something; nothing, if it is not the API server's."""
+    try:
+        return _READ_STATUS.decode(data)
+    except (msgspec.MsgspecError, UnicodeError):
+        return Status()
+
+
+class Bookmark(NamedTuple):
+    """Up to which resourceVersion a watch has told everything; of the first ones, whether that is all."""
+
+    version: str
+    ends_beginning: bool
+
+
+def bookmark(data: Raw) -> Bookmark:
+    """Read the object of a BOOKMARK. Raises Unreadable."""
+    # It has no name; of its metadata nothing else is set.
+    said = _document(data).get("metadata")
+    meta = said if isinstance(said, dict) else {}
+    annotations = meta.get("annotations") or {}
+    ends = annotations.get("k8s.io/initial-events-end") == "true"
+    return Bookmark(str(meta.get("resourceVersion") or ""), ends)
+
+
+class Decoder:
+    """Reads the objects of one kind. Of Pods those `labels` are kept that divide a service into subsets."""
+
+    def __init__(self, resource: Resource, labels: frozenset[str] = frozenset()) -> None:
+        self._resource, self._labels = resource, labels
+        # What thousands of endpoints have in common is held once.
+        self._same: dict[Any, Any] = {}
+
+    def found(self, data: Raw) -> Found:
+        """Read an object. Raises Unreadable for something without a name."""
+        try:
+            quick = self._quick(data)
+        except (msgspec.MsgspecError, UnicodeError):
+            quick = None
+        return quick or self._slow(data)
+
+    def key(self, data: Raw) -> tuple[Key, str]:
+        """Which object it is, and its resourceVersion. Raises Unreadable."""
+        try:
+            meta = _READ_HEAD.decode(data).metadata
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            raise Unreadable(f"an object cannot be read: {error}") from None
+        return Key(self._resource.kind, meta.namespace, meta.name), meta.resource_version
+
+    def _quick(self, data: Raw) -> Found | None:
+        if self._resource.kind == "EndpointSlice":
+            return self._slice(_READ_SLICE.decode(data))
+        if self._resource.kind == "Pod":
+            return self._pod(_READ_HEAD.decode(data).metadata)
+        return None
+
+    def _slow(self, data: Raw) -> Found:
+        key, version = self.key(data)
+        document = _document(data)
+        document["kind"], document["apiVersion"] = self._resource.kind, self._resource.version
+        return Found(key, version, parse(Fields(document), key.namespace, accepted=True))
+
+    def _pod(self, meta: _Meta) -> Found | None:
+        if _is_special(meta):
+            return None
+        key = Key("Pod", meta.namespace, meta.name)
+        wanted = self._labels.intersection(meta.labels or ())
+        if not wanted:
+            return Found(key, meta.resource_version, _SILENT)
+        labels = tuple(sorted((name, (meta.labels or {})[name]) for name in wanted))
+        pod = Pod(meta.namespace, meta.name, created=meta.created or "", labels=labels)
+        return Found(key, meta.resource_version, Parsed(pod))
+
+    def _slice(self, read: _Slice) -> Found | None:
+        meta, labels = read.metadata, read.metadata.labels or {}
+        owner = labels.get(SERVICE)
+        if not owner or IMPORTED in labels or read.family not in _COLONS or _is_special(meta):
+            return None
+        entries = self._entries(read.endpoints or (), meta.namespace, _COLONS[read.family])
+        ports = [_port(port) for port in read.ports or () if port.protocol in (None, "TCP")]
+        if entries is None or any(port.protocol not in _TRANSPORTS for port in read.ports or ()):
+            return None
+        found = EndpointSlice(
+            self._shared(meta.namespace),
+            meta.name,
+            owner,
+            self._shared(tuple(ports)),
+            entries,
+            created=meta.created or "",
+            mirrored=labels.get(MANAGED_BY) == MIRRORING,
+        )
+        return Found(found.key, meta.resource_version, Parsed(found))
+
+    def _entries(
+        self, endpoints: Iterable[_Endpoint], namespace: str, colons: bool
+    ) -> tuple[Entry, ...] | None:
+        shared = self._shared
+        found: list[Entry] = []
+        for each in endpoints:
+            addresses, said, target = each.addresses, each.conditions, each.target
+            ordinary = len(addresses) == 1 and (":" in addresses[0]) is colons and not each.topology
+            if not ordinary or (target and not (target.kind == "Pod" and target.name and target.uid)):
+                return None
+            found.append(
+                Entry(
+                    (addresses[0],),
+                    state(said.ready, said.serving, said.terminating) if said else state(None, None, None),
+                    shared(each.node) if each.node else "",
+                    shared(each.zone) if each.zone else "",
+                    each.hostname.lower() if each.hostname else "",
+                    Key("Pod", shared(target.namespace or namespace), target.name) if target else None,
+                    target.uid if target else "",
+                    shared(_names(each.hints.zones)) if each.hints else (),
+                    shared(_names(each.hints.nodes)) if each.hints else (),
+                )
+            )
+        return tuple(found)
+
+    def _shared(self, value: Any) -> Any:
+        return self._same.setdefault(value, value)
+
+
+#: Of a Pod that says nothing about its endpoints, as most are.
+_SILENT = Parsed()
+# Whether addresses of a family have colons.
+_COLONS = {"IPv4": False, "IPv6": True}
+_TRANSPORTS = (None, "TCP", "UDP", "SCTP")
+
+
+def _document(data: Raw) -> dict[str, Any]:
+    try:
+        return _READ_DOCUMENT.decode(data)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Unreadable(f"an object cannot be read: {error}") from None
+
+
+def _is_special(meta: _Meta) -> bool:
+    """Whether somebody says something to us there, or the time is not written as API servers do."""
+    created = meta.created
+    if created and not (len(created) == 20 and created[-1] == "Z"):
+        return True
+    return _is_ours(meta.annotations) or _is_ours(meta.labels)
+
+
+def _is_ours(names: Iterable[str] | None) -> bool:
+    return any(name.startswith(PREFIX) for name in names or ())
+
+
+def _port(port: _Port) -> tuple[str, int | None]:
+    return port.name or "", port.port
+
+
+def _names(hints: list[_Named] | None) -> tuple[str, ...]:
+    return tuple(sorted({hint.name for hint in hints})) if hints else ()
+
+
+def readable(decoder: Decoder, items: Iterable[Raw]) -> Iterator[Found]:
+    """Each of many objects."""
+    return map(decoder.found, items)
