@@ -42,6 +42,7 @@ _SLOW = (
     "sources/kubernetes/test_client.py",
     "sources/kubernetes/test_faults.py",
     "sources/kubernetes/test_credentials.py",
+    "sources/kubernetes/test_kept.py",
     "sources/kubernetes/test_source.py",
     "sources/test_contract.py",
     "sources/test_disk.py",

@@ -44,7 +44,8 @@ TABLE = {
         replace(CALM, sources=(replace(REPORTED, stale=True, stale_since_s=1700.0, error="disk is gone"),)),
         [],
         [
-            "source files: failed and is being retried since 00:28:20 UTC, keeping its last report: disk is gone"
+            "source files: failed and is being retried since 00:28:20 UTC,"
+            " keeping its last report: disk is gone"
         ],
     ),
     "a source that has mended itself": (

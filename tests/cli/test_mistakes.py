@@ -13,7 +13,8 @@ MISTAKES = [
     (("serve", "--xds"), "Option '--xds' requires an argument."),
     (
         ("serve",),
-        "serve: needs a source: --manifests or --kubernetes, as a flag, a PILOTHOUSE_* variable or a key of --config",
+        "serve: needs a source: --manifests or --kubernetes, as a flag, a PILOTHOUSE_* variable"
+        " or a key of --config",
     ),
     (("serve", "--manifests", "/nowhere"), "--manifests: /nowhere: No such file or directory"),
     (("serve", "--config", "/nowhere"), "--config: /nowhere: No such file or directory"),

@@ -301,7 +301,8 @@ UNREADABLE = [
     ("\n\nmanifests: []\n", "serve: needs a source: --manifests or --kubernetes, "),
     (
         "",
-        "serve: needs a source: --manifests or --kubernetes, as a flag, a PILOTHOUSE_* variable or a key of --config",
+        "serve: needs a source: --manifests or --kubernetes, as a flag, a PILOTHOUSE_* variable"
+        " or a key of --config",
     ),
     (b"\xff\xfe\x01", "p.yaml: not YAML: "),
     (b"xds: \x07", "p.yaml: not YAML: "),

@@ -66,6 +66,10 @@ class Cluster:
     def names(self) -> Collection[ServiceName]:
         return self._specs.keys()
 
+    def object(self, key: Key) -> Object:
+        """One that is there, as it was put, but for addresses that no sidecar can call."""
+        return self._objects[key]
+
     def apply(self, put: Iterable[Object], gone: Iterable[Key] = ()) -> frozenset[ServiceName]:
         """Remove and add objects. Returns the services that may have changed or are gone."""
         return at_once(self.applying(put, gone))

@@ -46,14 +46,35 @@ class LastGood:
     def __init__(self, served: ServedCluster = WHOLE) -> None:
         self._served = served
         self._cluster = Cluster(served)
+        # Each is of one namespace, whatever the scope of a list is.
         self._in_force: defaultdict[Scope, set[Key]] = defaultdict(set)
         self._remarks: dict[Key, _Remarks] = {}
         self._left_out: Counter[Reason] = Counter()
         self._divided: dict[ServiceName, frozenset[str]] = {}
+        #: The kinds and namespaces of which something has changed, for whoever keeps them.
+        self.unsaved: set[Scope] = set()
+        #: Those of them where a list lacks what was there.
+        self.implied_losses: set[Scope] = set()
 
     @property
     def names(self) -> Collection[ServiceName]:
         return self._cluster.names
+
+    def objects(self, scope: Scope) -> Iterator[Object]:
+        """Those of a kind in one namespace that are in force."""
+        return map(self._cluster.object, self._in_force.get(scope, ()))
+
+    def recover(self, objects: Sequence[Object]) -> Steps[None]:
+        """Take in what an earlier process kept, in steps."""
+        for one in objects:
+            self._in_force[_home(one.key)].add(one.key)
+        yield from self._apply(objects, [])
+        self.saved()
+
+    def saved(self) -> None:
+        """Somebody has taken note of what has changed."""
+        self.unsaved.clear()
+        self.implied_losses.clear()
 
     def service(self, name: ServiceName) -> services.Service | None:
         return self._cluster.service(name)
@@ -66,11 +87,10 @@ class LastGood:
     @property
     def broken(self) -> frozenset[str]:
         """The objects that cannot be read and of which nothing good is known."""
-        known = set().union(*self._in_force.values())
         return frozenset(
             _place(key, remarks.version)
             for key, remarks in self._remarks.items()
-            if remarks.errors and key not in known
+            if remarks.errors and not self._knows(key)
         )
 
     @property
@@ -91,10 +111,10 @@ class LastGood:
                 touched = yield from self._list(statement)
                 cause = Cause(statement.place)
             elif isinstance(statement, Put):
-                touched = yield from self._put(statement.scope, [statement.found])
+                touched = yield from self._put([statement.found])
                 cause = Cause(_place(statement.found.key, statement.found.version), statement.heard)
             else:
-                touched = yield from self._let_go(statement.scope, [statement.key])
+                touched = yield from self._let_go([statement.key])
                 cause = Cause(_place(statement.key, statement.version), statement.heard)
             causes.update(dict.fromkeys(touched, cause))
         return causes
@@ -102,34 +122,41 @@ class LastGood:
     def _list(self, listed: Listed) -> Steps[frozenset[ServiceName]]:
         found = {one.key for one in listed.found}
         told = {key for key in self._remarks if _is_in(key, listed.scope)}
-        gone = (self._in_force[listed.scope] | told) - found
-        lost = yield from self._let_go(listed.scope, sorted(gone))
-        put = yield from self._put(listed.scope, listed.found)
+        known = {
+            key for scope, keys in self._in_force.items() if scope.kind == listed.scope.kind for key in keys
+        }
+        gone = {key for key in known if _is_in(key, listed.scope)} | told
+        gone -= found
+        self.implied_losses.update(map(_home, gone))
+        lost = yield from self._let_go(sorted(gone))
+        put = yield from self._put(listed.found)
         return lost | put
 
-    def _put(self, scope: Scope, found: Sequence[Found]) -> Steps[frozenset[ServiceName]]:
+    def _put(self, found: Sequence[Found]) -> Steps[frozenset[ServiceName]]:
         put: list[Object] = []
         gone: list[Key] = []
         for one in found:
             parsed, served = one.parsed, self._served.serves(one.key.namespace)
             if parsed.object is not None and served:
                 put.append(parsed.object)
-                self._in_force[scope].add(one.key)
+                self._in_force[_home(one.key)].add(one.key)
             elif not parsed.errors:
                 gone.append(one.key)
-                self._in_force[scope].discard(one.key)
+                self._in_force[_home(one.key)].discard(one.key)
             self._note(one, served)
             yield
         return (yield from self._apply(put, gone))
 
-    def _let_go(self, scope: Scope, keys: Sequence[Key]) -> Steps[frozenset[ServiceName]]:
+    def _let_go(self, keys: Sequence[Key]) -> Steps[frozenset[ServiceName]]:
         for key in keys:
-            self._in_force[scope].discard(key)
+            self._in_force[_home(key)].discard(key)
             self._remark(key, None)
             yield
         return (yield from self._apply([], keys))
 
     def _apply(self, put: Sequence[Object], gone: Sequence[Key]) -> Steps[frozenset[ServiceName]]:
+        self.unsaved.update(_home(one.key) for one in put)
+        self.unsaved.update(map(_home, gone))
         for one in put:
             if isinstance(one, Service) and (one.policy.subset_labels or one.service in self._divided):
                 self._divided[one.service] = frozenset(one.policy.subset_labels)
@@ -156,9 +183,15 @@ class LastGood:
             self._remarks[key] = remarks
             self._left_out.update(remarks.reasons)
 
+    def knows(self, kind: str) -> bool:
+        """Whether there is anything of a kind."""
+        return any(keys for scope, keys in self._in_force.items() if scope.kind == kind)
+
+    def _knows(self, key: Key) -> bool:
+        return key in self._in_force.get(_home(key), ())
+
     def _told(self, key: Key, remarks: _Remarks) -> Iterator[Fault]:
-        known = any(key in keys for scope, keys in self._in_force.items() if scope.kind == key.kind)
-        standing = Standing.LAST_GOOD if known else Standing.ABSENT
+        standing = Standing.LAST_GOOD if self._knows(key) else Standing.ABSENT
         for error in remarks.errors:
             yield _fault(key, remarks.version, error, standing)
         for warning in remarks.warnings:
@@ -174,6 +207,10 @@ def _fault(key: Key, version: str, error: FieldError, standing: Standing, warnin
     )
     code = error.reason.value if error.reason else ""
     return Fault(_place(key, version), error.field, error.message, standing, warning, code, parts)
+
+
+def _home(key: Key) -> Scope:
+    return Scope(key.kind, key.namespace)
 
 
 def _is_in(key: Key, scope: Scope) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -13,10 +13,11 @@ import structlog
 from pilothouse.kubernetes.served import WHOLE, ServedCluster
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Service, ServiceName
-from pilothouse.sources import NOTHING, Cause, Fault, Sink, Standing, Unknown
+from pilothouse.sources import NOTHING, UNSTATED, Cause, Fault, Sink, Standing, Unknown
 from pilothouse.sources.kubernetes.client import Client
 from pilothouse.sources.kubernetes.credentials import Credentials
 from pilothouse.sources.kubernetes.decoding import Decoder
+from pilothouse.sources.kubernetes.kept import Kept
 from pilothouse.sources.kubernetes.kubeconfig import Access
 from pilothouse.sources.kubernetes.last_good import LastGood
 from pilothouse.sources.kubernetes.reflector import UNHURRIED, Failing, Pace, Reflector
@@ -51,8 +52,17 @@ class KubernetesSource:
 
     name = "kubernetes"
 
-    def __init__(self, access: Access, served: ServedCluster = WHOLE, *, pace: Pace = UNHURRIED) -> None:
+    def __init__(
+        self,
+        access: Access,
+        served: ServedCluster = WHOLE,
+        *,
+        kept: Kept | None = None,
+        accept_missing: bool = False,
+        pace: Pace = UNHURRIED,
+    ) -> None:
         self._access, self._served, self._pace = access, served, pace
+        self._kept, self._recovered = kept, kept is None or accept_missing
         self._last_good = LastGood(served)
         self._reported: dict[ServiceName, Service] = {}
         self._unknown: Unknown | None = None  # until the first report
@@ -62,7 +72,8 @@ class KubernetesSource:
     @property
     def faults(self) -> Sequence[Fault]:
         dispensable = self._run.dispensable if self._run else ()
-        return (*self._last_good.faults, *map(_unread, dispensable))
+        kept = self._kept.faults if self._kept else ()
+        return (*self._last_good.faults, *map(_unread, dispensable), *kept)
 
     @property
     def left_out(self) -> Mapping[Reason, int]:
@@ -73,6 +84,8 @@ class KubernetesSource:
             self._run.begin_anew()
 
     async def run(self, sink: Sink) -> None:
+        if not self._recovered:
+            await self._recover(sink)
         failure: OSError | None = None
         try:
             credentials = Credentials(self._access)
@@ -89,11 +102,25 @@ class KubernetesSource:
         if failure:
             raise failure
 
+    async def _recover(self, sink: Sink) -> None:
+        """Let what an earlier process kept be in force until the API server answers."""
+        assert self._kept
+        objects = await self._kept.load()
+        self._recovered = True
+        if not objects:
+            return
+        await in_turns(self._last_good.recover(objects))
+        await in_turns(self._compared(dict.fromkeys(self._last_good.names, UNSTATED)))
+        sink.restore(self._reported.values())
+        _log.warning("what an earlier process kept stands in for the cluster", services=len(self._reported))
+
     async def _follow(self, run: _Run, sink: Sink) -> None:
         await run.begin()
         await self._load(run)
         self._report_first(run, sink)
         run.keep_asking()
+        if self._kept:
+            run.keep(self._kept.keep(self._last_good.objects))
         while True:
             await self._take(await run.inbox.take(), sink)
             run.follow_labels(self._last_good.subset_labels)
@@ -128,7 +155,8 @@ class KubernetesSource:
                 sink.unknown(unknown)
 
     def _now_unknown(self, run: _Run) -> Unknown:
-        places = tuple(sorted([*run.unlisted, *self._last_good.broken]))
+        unlisted = (what for what, kind in run.unlisted if not self._last_good.knows(kind))
+        places = tuple(sorted([*unlisted, *self._last_good.broken]))
         return Unknown(places) if places else NOTHING
 
     def _tell_stale(self, run: _Run, sink: Sink) -> None:
@@ -141,6 +169,9 @@ class KubernetesSource:
     async def _take_in(self, statements: Sequence[Statement]) -> dict[ServiceName, Cause]:
         """Returns the services that differ from what was reported, or are gone."""
         causes = await in_turns(self._last_good.taking(statements))
+        if self._kept:
+            self._kept.changed(self._last_good.unsaved, self._last_good.implied_losses)
+        self._last_good.saved()
         return await in_turns(self._compared(causes))
 
     def _compared(self, causes: Mapping[ServiceName, Cause]) -> Steps[dict[ServiceName, Cause]]:
@@ -215,6 +246,10 @@ class _Run:
         """Which kinds there are, and by that whether somebody is there at all."""
         self._tasks.create_task(self._keep_asking())
 
+    def keep(self, keeping: Coroutine[None, None, None]) -> None:
+        """Go on with this meanwhile."""
+        self._tasks.create_task(keeping)
+
     def follow_labels(self, labels: frozenset[str]) -> None:
         """By which labels of Pods services are divided: of the Pods that are known others were not kept."""
         if not labels <= self._labels:
@@ -239,13 +274,13 @@ class _Run:
                 raise OSError(reflector.failing.why)
 
     @property
-    def unlisted(self) -> Iterator[str]:
-        """Of what nothing is known, and what depends on it may be there."""
+    def unlisted(self) -> Iterator[tuple[str, str]]:
+        """What has not been read, with its kind; but for what nobody depends on."""
         if not self._knows_kinds:
-            yield GATEWAY
+            yield GATEWAY, ""
         for reflector in self._followed.values():
             if not reflector.listed and reflector.resource.kind not in _DISPENSABLE:
-                yield str(reflector)
+                yield str(reflector), reflector.resource.kind
 
     @property
     def dispensable(self) -> Iterator[tuple[str, Failing]]:
