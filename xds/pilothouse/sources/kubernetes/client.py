@@ -21,7 +21,7 @@ from pilothouse.sources.kubernetes.kubeconfig import Access
 _PAGE = 500
 _CONNECT_S = 10.0
 _ANSWER_S = 30.0
-_ASK_S = 10.0
+_ASK_S = 5.0
 _BUFFER = 1 << 18
 # No object is larger than etcd takes, which is a few megabytes.
 _LONGEST_LINE = 64 << 20

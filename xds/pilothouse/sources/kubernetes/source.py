@@ -68,6 +68,7 @@ class KubernetesSource:
         self._unknown: Unknown | None = None  # until the first report
         self._run: _Run | None = None
         self._stale = ""
+        self._complained: set[str] = set()
 
     @property
     def faults(self) -> Sequence[Fault]:
@@ -160,11 +161,19 @@ class KubernetesSource:
         return Unknown(places) if places else NOTHING
 
     def _tell_stale(self, run: _Run, sink: Sink) -> None:
-        why = run.stale
-        if why != self._stale:
-            (_log.warning if why else _log.info)("kubernetes is read", stale=why)
-            self._stale = why
-            sink.stale(why)
+        failing = run.failing
+        why = "; ".join(_stale(failing[each], each) for each in failing)
+        if why == self._stale:
+            return
+        self._stale = why
+        sink.stale(why)
+        # That one resource fails for the reason of another is no news.
+        news, self._complained = failing.keys() - self._complained, {*failing}
+        for reason in sorted(news):
+            what = ", ".join(name for name, _ in failing[reason])
+            _log.warning("a part of the cluster cannot be followed", what=what, reason=reason)
+        if not failing:
+            _log.info("all of the cluster is followed again")
 
     async def _take_in(self, statements: Sequence[Statement]) -> dict[ServiceName, Cause]:
         """Returns the services that differ from what was reported, or are gone."""
@@ -290,15 +299,15 @@ class _Run:
                 yield str(reflector), reflector.failing
 
     @property
-    def stale(self) -> str:
-        """What of the cluster is not followed right now, since when and why; empty if all is."""
+    def failing(self) -> Mapping[str, Sequence[tuple[str, Failing]]]:
+        """What of the cluster is not followed right now, by the reason."""
         failing = [(str(one), one.failing) for one in self._followed.values() if not _is_dispensable(one)]
         failing.append((GATEWAY, self._deaf))
         reasons: dict[str, list[tuple[str, Failing]]] = {}
         for what, why in failing:
             if why:
                 reasons.setdefault(why.why, []).append((what, why))
-        return "; ".join(_stale(since, why) for why, since in reasons.items())
+        return reasons
 
     def _begin(self, resource: Resource) -> None:
         namespaces: Sequence[str] = self._namespaces or ("",)
