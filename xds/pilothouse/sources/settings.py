@@ -77,19 +77,17 @@ class SharedSettings(Section):
     state: Annotated[
         Path | None,
         Flag(
-            "Folder that keeps last good manifests across restarts.",
+            "Folder that keeps what was last good across restarts.",
             "DIR",
             default="~/.local/state/pilothouse",
         ),
     ] = None
-    no_state: Annotated[bool, Flag("Do not keep last good manifests across restarts.")] = False
-    accept_missing: Annotated[
-        bool, Flag("Treat files that are unreadable or missing at start as deleted.")
-    ] = False
+    no_state: Annotated[bool, Flag("Do not keep what was last good across restarts.")] = False
+    accept_missing: Annotated[bool, Flag("Treat what is unreadable or missing at start as deleted.")] = False
     hold: Annotated[
         float,
         Field(ge=0, le=_LONGEST_HOLD_S, allow_inf_nan=False),
-        Flag("How long to keep services whose folder disappeared.", "SECONDS"),
+        Flag("How long to keep services and endpoints that went in masses.", "SECONDS"),
     ] = HOLD_S
 
     @model_validator(mode="after")
