@@ -59,7 +59,7 @@ class RecordingSink:
         self.services = {service.name: service for service in services}
         self.reports.append(("replace", sorted(self.services)))
 
-    def put(self, service: Service, cause: Cause = UNSTATED) -> None:
+    def put(self, service: Service, cause: Cause = UNSTATED, observed: bool = False) -> None:
         self.causes.append(cause)
         self.services[service.name] = service
         self.reports.append(("put", service.name))

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from pilothouse.model.services import ServiceName
+from pilothouse.model.services import ServiceName, State
+from pilothouse.registry.merged import Registry
 from pilothouse.sources import NOTHING
 
 from ..conftest import RecordingSink
@@ -252,3 +253,43 @@ async def test_a_run_that_is_cancelled_leaves_no_task_behind(api, source, eventu
         await task
     await eventually(lambda: api.watches == 0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_when_all_nodes_are_silent_at_once_endpoints_are_called_on(api, source, eventually):
+    registry = Registry(["kubernetes"])
+    for number in range(10):
+        declare(api, f"s-{number}", f"10.1.0.{number}", f"10.1.1.{number}")
+    task = asyncio.create_task(source().run(registry.shard("kubernetes")))
+    await eventually(lambda: len(registry.services) == 10)
+    for number in range(10):
+        declare(api, f"s-{number}", f"10.1.0.{number}", f"10.1.1.{number}", ready=False)
+    await eventually(lambda: registry.held("kubernetes") and len(registry.held("kubernetes").names) == 10)
+    assert all(each.state is State.READY for one in registry.services.values() for each in one.endpoints)
+    for number in range(10):
+        api.delete("Service", f"s-{number}")
+    await eventually(lambda: not registry.services)
+    await ended(task)
+
+
+async def test_a_list_that_comes_back_empty_is_doubted(api, source, eventually):
+    registry = Registry(["kubernetes"])
+    for number in range(20):
+        declare(api, f"s-{number}", f"10.1.0.{number}")
+    task = asyncio.create_task(source().run(registry.shard("kubernetes")))
+    await eventually(lambda: len(registry.services) == 20 and api.watches == 5)
+    api.silence()
+    for number in range(20):
+        api.delete("Service", f"s-{number}")
+    api.compact()
+    api.cut()
+    api.stop()
+    api.start()
+    await eventually(lambda: registry.held("kubernetes"))
+    assert len(registry.services) == 20
+    await ended(task)
+
+
+async def ended(task):
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

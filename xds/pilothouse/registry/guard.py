@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from pilothouse.model.services import Service, ServiceName, State, ordered
+from pilothouse.model.services import Endpoint, Service, ServiceName, State, ordered
+from pilothouse.registry.fading import Fading
 from pilothouse.sources import HOLD_S
 
 Report = Mapping[ServiceName, Service]
@@ -72,6 +73,13 @@ class Guard:
         since = hold.since if hold else now
         return Verdict(kept, Hold(frozenset(names), endpoints, since, since + self._hold_s))
 
+    def doubts(self, fading: Fading, callable: int, now: float) -> Hold | None:
+        """The hold that it takes if too much has faded of what can be called, or could be a while ago."""
+        had = callable + len(fading)
+        if not self._hold_s or had < _LEAST or 2 * len(fading) < had:
+            return None
+        return Hold(frozenset(fading), len(fading), now, now + self._hold_s)
+
     def believed(self, report: Report, now: float) -> None:
         """This report is in force. Losses are counted from it."""
         self._since, self._baseline = now, dict(report)
@@ -84,7 +92,7 @@ class Guard:
 def reduced(hold: Hold, names: Collection[ServiceName], in_force: Report, reported: Report) -> Hold:
     """A hold of which some services are back or removed."""
     endpoints = sum(
-        len(in_force[name].endpoints) - len(reported[name].endpoints if name in reported else ())
+        len({*in_force[name].endpoints}.difference(reported[name].endpoints if name in reported else ()))
         for name in names
     )
     return replace(hold, names=frozenset(names), endpoints=endpoints)
@@ -95,12 +103,12 @@ def _is_massive(before: Report, after: Report) -> bool:
     lost_services = sum(name not in after for name in before)
     if len(before) >= _LEAST and 2 * lost_services >= len(before):
         return True
-    had = sum(_callable(service) for service in before.values())
+    had = sum(callable_endpoints(service) for service in before.values())
     if had < _LEAST:
         return False
     # Most services are the same object as before; skip their endpoints.
     lost = sum(
-        max(0, _callable(service) - _callable(after.get(name)))
+        max(0, callable_endpoints(service) - callable_endpoints(after.get(name)))
         for name, service in before.items()
         if after.get(name) is not service
     )
@@ -108,13 +116,19 @@ def _is_massive(before: Report, after: Report) -> bool:
 
 
 def _size(report: Report) -> int:
-    return len(report) + sum(map(_callable, report.values()))
+    return len(report) + sum(map(callable_endpoints, report.values()))
 
 
-def _callable(service: Service | None) -> int:
+def callable_endpoints(service: Service | None) -> int:
+    """How many can be called."""
     if service is None:
         return 0
     return sum(endpoint.state is State.READY and endpoint.weight > 0 for endpoint in service.endpoints)
+
+
+def _is_lost(old: Endpoint, new: Endpoint | None) -> bool:
+    """Whether an endpoint is gone, or is there and not ready any more."""
+    return new is None or (old.state is State.READY and new.state is State.NOT_READY)
 
 
 def _kept(before: Report, after: Report) -> tuple[Report, set[ServiceName], int]:
@@ -126,12 +140,14 @@ def _kept(before: Report, after: Report) -> tuple[Report, set[ServiceName], int]
         new = after.get(name)
         if new is old:
             continue
-        known = {endpoint.address for endpoint in new.endpoints} if new else set()
-        lost = [endpoint for endpoint in old.endpoints if endpoint.address not in known]
+        left = {e.address: e for e in new.endpoints} if new else {}
+        lost = [endpoint for endpoint in old.endpoints if _is_lost(endpoint, left.get(endpoint.address))]
         if new is None:
             found[name] = old
         elif lost:
-            found[name] = replace(new, endpoints=ordered((*new.endpoints, *lost)))
+            gone = {endpoint.address for endpoint in lost}
+            stays = (endpoint for endpoint in new.endpoints if endpoint.address not in gone)
+            found[name] = replace(new, endpoints=ordered((*stays, *lost)))
         else:
             continue
         names.add(name)

@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.damping import Damping
-from pilothouse.registry.guard import Guard, Hold, reduced
+from pilothouse.registry.fading import Fading
+from pilothouse.registry.guard import WINDOW_S, Guard, Hold, callable_endpoints, reduced
 from pilothouse.registry.merging import FIRST_WINS, Contribution, Merging, Origin, Said
 from pilothouse.registry.merging import merged as combined
 from pilothouse.registry.revisions import Revisions
@@ -22,6 +23,7 @@ from pilothouse.structures.dirty import DirtySet
 _KEPT = Cause("kept by an earlier process")
 _RELEASED = Cause("the end of a hold")
 _CALM = Cause("the end of damping")
+_DOUBTED = Cause("too many endpoints that are not ready any more")
 
 
 @dataclass(slots=True)
@@ -36,6 +38,8 @@ class _Shard:
     unknown: Unknown = NOTHING
     hold: Hold | None = None
     held: set[ServiceName] = field(default_factory=set)  # those names of the hold that have not come back
+    fading: Fading = field(default_factory=Fading)
+    callable: int = 0  # endpoints in the report that can be called
     release: asyncio.TimerHandle | None = None
 
 
@@ -106,7 +110,7 @@ class Registry:
     def held(self, source: str) -> Hold | None:
         """The loss of a source that is not believed yet. Services that are back are no part of it."""
         shard = self._shards[source]
-        if shard.hold is None or len(shard.held) == len(shard.hold.names):
+        if shard.hold is None or (len(shard.held) == len(shard.hold.names) and not shard.fading):
             return shard.hold
         return reduced(shard.hold, shard.held, shard.in_force, shard.reported)
 
@@ -139,6 +143,7 @@ class Registry:
     ) -> None:
         shard, complete = self._shards[source], self.complete
         shard.reported = {service.name: service for service in services}
+        shard.callable = sum(map(callable_endpoints, shard.reported.values()))
         held = self.held(source)
         suspect = suspect or held is not None
         verdict = shard.guard.judge(shard.in_force, shard.reported, time.monotonic(), suspect, held)
@@ -150,15 +155,25 @@ class Registry:
         self._tell_if_completed(complete)
 
     def update(
-        self, source: str, name: ServiceName, service: Service | None, cause: Cause = UNSTATED
+        self,
+        source: str,
+        name: ServiceName,
+        service: Service | None,
+        cause: Cause = UNSTATED,
+        observed: bool = False,
     ) -> None:
         shard = self._shards[source]
+        before = shard.reported.get(name)
+        shard.callable += callable_endpoints(service) - callable_endpoints(before)
         if service is None:
             shard.guard.removed(name)
             shard.reported.pop(name, None)
         else:
             shard.reported[name] = service
-        if shard.held:
+        shard.fading.note(name, before if observed else None, service, time.monotonic())
+        if service is not None:
+            service = self._undimmed(shard, service)
+        if shard.held and service == shard.reported.get(name):
             shard.held.discard(name)  # it is back, or was removed explicitly
             if not shard.held:
                 self._hold(shard, None)
@@ -169,6 +184,22 @@ class Registry:
         else:
             shard.in_force[name] = service
         self._merge([name], source, cause)
+
+    def _undimmed(self, shard: _Shard, service: Service) -> Service:
+        """What is to be in force of a service: more than was reported, if too much has faded at once."""
+        now = time.monotonic()
+        if shard.hold is None:
+            shard.fading.expire(now - WINDOW_S)
+            hold = shard.guard.doubts(shard.fading, shard.callable, now)
+            if hold is None:
+                return service
+            self._hold(shard, hold)
+            self._enforce(shard, {**shard.in_force, **_undone(shard)}, _DOUBTED)
+        found = shard.fading.undone(service)
+        if found is not service and shard.hold is not None:
+            shard.hold = replace(shard.hold, names=shard.hold.names | {service.name})
+            shard.held.add(service.name)
+        return found
 
     @contextmanager
     def together(self, source: str) -> Iterator[None]:
@@ -199,6 +230,7 @@ class Registry:
     def _release(self, shard: _Shard) -> None:
         """The hold has lasted long enough. The report is believed now."""
         self._hold(shard, None)
+        shard.fading.clear()
         shard.guard.believed(shard.reported, time.monotonic())
         self._enforce(shard, shard.reported, _RELEASED)
 
@@ -240,6 +272,11 @@ class Registry:
         return found
 
 
+def _undone(shard: _Shard) -> dict[ServiceName, Service]:
+    """The services of which something has faded, as they were."""
+    return {name: shard.fading.undone(shard.reported[name]) for name in shard.fading}
+
+
 def _endpoints(service: Service | None) -> int:
     return len(service.endpoints) if service else 0
 
@@ -257,8 +294,8 @@ class Shard:
     def replace(self, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED) -> None:
         self._registry.replace(self._source, services, suspect, cause)
 
-    def put(self, service: Service, cause: Cause = UNSTATED) -> None:
-        self._registry.update(self._source, service.name, service, cause)
+    def put(self, service: Service, cause: Cause = UNSTATED, observed: bool = False) -> None:
+        self._registry.update(self._source, service.name, service, cause, observed)
 
     def remove(self, name: ServiceName, cause: Cause = UNSTATED) -> None:
         self._registry.update(self._source, name, None, cause)

@@ -76,8 +76,8 @@ class _Watched:
         self._sink.replace(services, suspect, cause)
         self._state.reported()
 
-    def put(self, service: Service, cause: Cause = UNSTATED) -> None:
-        self._sink.put(service, cause)
+    def put(self, service: Service, cause: Cause = UNSTATED, observed: bool = False) -> None:
+        self._sink.put(service, cause, observed)
         self._state.reported()
 
     def remove(self, name: ServiceName, cause: Cause = UNSTATED) -> None:

@@ -83,8 +83,12 @@ class Sink(Protocol):
         After the first call the source counts as synced.
         """
 
-    def put(self, service: Service, cause: Cause = UNSTATED) -> None:
-        """Report one service as it is now."""
+    def put(self, service: Service, cause: Cause = UNSTATED, observed: bool = False) -> None:
+        """Report one service as it is now.
+
+        Whether its endpoints are ready may only be `observed`: if that is so of many at once, the guard
+        doubts it. Otherwise somebody has stated it.
+        """
 
     def remove(self, name: ServiceName, cause: Cause = UNSTATED) -> None:
         """Report that one service is gone. Nothing happens if it was never reported."""

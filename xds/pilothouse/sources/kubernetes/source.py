@@ -214,7 +214,7 @@ class KubernetesSource:
             if service is None:
                 sink.remove(name, cause)
             else:
-                sink.put(service, cause)
+                sink.put(service, cause, observed=True)
             yield
 
 
