@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from pilothouse.kubernetes.objects.types import Endpoints, EndpointSlice, Entry, Service
 from pilothouse.kubernetes.served import ServedCluster
-from pilothouse.model.addresses import objection
+from pilothouse.model.addresses import objection, ordinary
 from pilothouse.model.reasons import Omission, Reason
 
 Backing: TypeAlias = EndpointSlice | Endpoints
@@ -52,7 +52,7 @@ def counted(
 
 
 def _callable(served: ServedCluster, found: EndpointSlice) -> EndpointSlice:
-    if found.fqdn:
+    if found.fqdn or ordinary(address for entry in found.entries for address in entry.addresses):
         return found
     loopback = served.allow_loopback
     refused = {

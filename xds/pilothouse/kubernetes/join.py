@@ -26,6 +26,7 @@ from pilothouse.kubernetes.unattached import Unattached, services_named
 from pilothouse.model import services
 from pilothouse.model.addresses import canonical_address
 from pilothouse.model.reasons import Omission, Reason
+from pilothouse.model.routing import Labels
 from pilothouse.model.services import (
     NOWHERE,
     Endpoint,
@@ -36,6 +37,8 @@ from pilothouse.model.services import (
 )
 from pilothouse.structures.index import Index
 from pilothouse.structures.turns import Steps, at_once
+
+_UNLABELLED: Labels = ()
 
 
 class Cluster:
@@ -57,6 +60,9 @@ class Cluster:
         self._backings_naming_pod = Index[Key, Key]()
         self._backings_on_node = Index[str, Key]()
         self._pods_on_node = Index[str, Key]()
+        # What endpoints ask for, each of them once.
+        self._pods: dict[Key, Pod] = {}
+        self._localities: dict[str, Locality] = {}
         self._routes = Routes()
         self._stirred: set[ServiceName] = set()
         #: The slices and routes whose Service does not exist.
@@ -143,35 +149,53 @@ class Cluster:
                 self._specify_again(found)
 
     def _link(self, key: Key, new: Object) -> None:
-        if isinstance(new, Service):
-            self._specs[new.service] = self._spec(new)
-        elif isinstance(new, EndpointSlice | Endpoints):
-            self._backings_of.add(new.service, key)
-            for entry in entries(new):
-                if entry.pod:
-                    self._backings_naming_pod.add(entry.pod, key)
-                if entry.node:
-                    self._backings_on_node.add(entry.node, key)
-        elif isinstance(new, Pod) and new.node:
-            self._pods_on_node.add(new.node, key)
-        elif isinstance(new, RouteObject | Grant):
-            self._routes.put(key, None, new)
+        match new:
+            case Service():
+                self._specs[new.service] = self._spec(new)
+            case EndpointSlice() | Endpoints():
+                self._link_entries(key, new)
+            case Pod():
+                self._pods[key] = new
+                if new.node:
+                    self._pods_on_node.add(new.node, key)
+            case Node():
+                self._localities[new.name] = new.locality
+            case RouteObject() | Grant():
+                self._routes.put(key, None, new)
+            case Namespace():
+                pass
+
+    def _link_entries(self, key: Key, new: Backing) -> None:
+        self._backings_of.add(new.service, key)
+        found = [*entries(new)]
+        self._backings_naming_pod.add_to_each((entry.pod for entry in found if entry.pod), key)
+        self._backings_on_node.add_to_each((entry.node for entry in found if entry.node), key)
 
     def _unlink(self, key: Key, old: Object) -> None:
-        if isinstance(old, Service):
-            del self._specs[old.service]
-            self._refused_vips.pop(old.service, None)
-        elif isinstance(old, EndpointSlice | Endpoints):
-            self._backings_of.discard(old.service, key)
-            for entry in entries(old):
-                if entry.pod:
-                    self._backings_naming_pod.discard(entry.pod, key)
-                if entry.node:
-                    self._backings_on_node.discard(entry.node, key)
-        elif isinstance(old, Pod) and old.node:
-            self._pods_on_node.discard(old.node, key)
-        elif isinstance(old, RouteObject | Grant):
-            self._routes.put(key, old, None)
+        match old:
+            case Service():
+                del self._specs[old.service]
+                self._refused_vips.pop(old.service, None)
+            case EndpointSlice() | Endpoints():
+                self._unlink_entries(key, old)
+            case Pod():
+                del self._pods[key]
+                if old.node:
+                    self._pods_on_node.discard(old.node, key)
+            case Node():
+                del self._localities[old.name]
+            case RouteObject() | Grant():
+                self._routes.put(key, old, None)
+            case Namespace():
+                pass
+
+    def _unlink_entries(self, key: Key, old: Backing) -> None:
+        self._backings_of.discard(old.service, key)
+        for entry in entries(old):
+            if entry.pod:
+                self._backings_naming_pod.discard(entry.pod, key)
+            if entry.node:
+                self._backings_on_node.discard(entry.node, key)
 
     def _services_of(self, changed: Object) -> Iterator[ServiceName]:
         if isinstance(changed, Service):
@@ -250,12 +274,13 @@ class Cluster:
         weights, dividing = dict(found.weights), declared.policy.subset_labels
         common = _first(found.weight, declared.weight, 1)
         for entry in found.entries:
-            pod = self._objects.get(entry.pod) if entry.pod else None
-            assert pod is None or isinstance(pod, Pod)
-            weight = _first(pod.weight if pod else None, common)
-            node = entry.node or (pod.node if pod else "")
-            place = (pod.locality if pod else None) or self._locality(entry.zone, node)
-            labels = tuple(pair for pair in pod.labels if pair[0] in dividing) if pod and dividing else ()
+            weight, node, place, labels = common, entry.node, None, _UNLABELLED
+            pod = self._pods.get(entry.pod) if entry.pod else None
+            if pod is not None:
+                weight, node, place = _first(pod.weight, common), node or pod.node, pod.locality
+                labels = tuple(pair for pair in pod.labels if pair[0] in dividing) if dividing else labels
+            if place is None:
+                place = self._locality(entry.zone, node)
             for address in entry.addresses:
                 yield Endpoint(
                     address,
@@ -273,9 +298,8 @@ class Cluster:
 
     def _locality(self, zone: str, on: str) -> Locality:
         """The zone of the slice. The other parts, and the zone if the slice has none, come from the node."""
-        node = self._objects.get(Key("Node", "", on)) if on else None
-        place = node.locality if isinstance(node, Node) else NOWHERE
-        if zone in ("", place.zone):
+        place = self._localities.get(on, NOWHERE)
+        if not zone or zone == place.zone:
             return place
         return Locality(place.region, zone, place.sub_zone)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -49,6 +50,11 @@ def canonical_ip(text: str) -> IPv4Address | IPv6Address:
     if why:
         raise ValueError(f"{text} {why}")
     return address
+
+
+def ordinary(texts: Iterable[str]) -> bool:
+    """Whether all are IPv4 addresses to which nobody objects, as nearly all are."""
+    return all(map(_ORDINARY.fullmatch, texts))
 
 
 @lru_cache(maxsize=1 << 16)  # when a slice changes, most of its addresses stay the same

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from operator import attrgetter
 from typing import Literal, NamedTuple, TypeAlias
 
 from pilothouse.model.policy import PLAIN, Policy
@@ -250,14 +251,12 @@ class Service:
         return self.spec.name
 
 
+_PLACE = attrgetter("locality", "address")
+
+
 def ordered(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     """Endpoints in canonical order, in whatever order the backend reported them."""
-    found = sorted(endpoints, key=_place)
-    if len({(endpoint.address, endpoint.locality) for endpoint in found}) < len(found):
-        found.sort(key=lambda endpoint: (*_place(endpoint), repr(endpoint)))  # one address, several entries
+    found = sorted(endpoints, key=_PLACE)
+    if len({endpoint.address for endpoint in found}) < len(found):
+        found.sort(key=lambda endpoint: (_PLACE(endpoint), repr(endpoint)))  # one address, several entries
     return tuple(found)
-
-
-def _place(endpoint: Endpoint) -> tuple[str, str, str, str]:
-    at = endpoint.locality
-    return at.region, at.zone, at.sub_zone, endpoint.address

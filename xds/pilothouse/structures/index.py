@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Iterable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -29,6 +29,13 @@ class Index(Generic[K, V]):
             found.add(value)
         elif found != value:
             self._found[at] = {found, value}
+
+    def add_to_each(self, at: Iterable[K], value: V) -> None:
+        """As `add` at each of these, in half the time."""
+        put = self._found.setdefault
+        for each in at:
+            if put(each, value) is not value:
+                self.add(each, value)
 
     def discard(self, at: K, value: V) -> None:
         found = self._found.get(at)

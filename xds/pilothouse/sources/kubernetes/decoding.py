@@ -18,6 +18,7 @@ from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.objects.slices import IMPORTED, MANAGED_BY, MIRRORING, SERVICE, state
 from pilothouse.kubernetes.objects.types import EndpointSlice, Entry, Key, Pod
 from pilothouse.kubernetes.parse import Parsed, parse
+from pilothouse.model.services import State
 from pilothouse.sources.kubernetes.resources import Resource
 
 
@@ -251,24 +252,31 @@ class Decoder:
     def _entries(
         self, endpoints: Iterable[_Endpoint], namespace: str, colons: bool
     ) -> tuple[Entry, ...] | None:
-        shared = self._shared
+        same = self._same.setdefault
         found: list[Entry] = []
         for each in endpoints:
-            addresses, said, target = each.addresses, each.conditions, each.target
-            ordinary = len(addresses) == 1 and (":" in addresses[0]) is colons and not each.topology
-            if not ordinary or (target and not (target.kind == "Pod" and target.name and target.uid)):
+            addresses, said, target, hints = each.addresses, each.conditions, each.target, each.hints
+            if len(addresses) != 1 or (":" in addresses[0]) is not colons or each.topology is not None:
                 return None
+            pod, uid, zones, nodes = None, "", _NONE, _NONE
+            if target is not None:
+                uid, where = target.uid, target.namespace or namespace
+                if target.kind != "Pod" or not target.name or not uid:
+                    return None
+                pod = Key("Pod", same(where, where), target.name)
+            if hints is not None:
+                zones, nodes = self._shared(_names(hints.zones)), self._shared(_names(hints.nodes))
             found.append(
                 Entry(
                     (addresses[0],),
-                    state(said.ready, said.serving, said.terminating) if said else state(None, None, None),
-                    shared(each.node) if each.node else "",
-                    shared(each.zone) if each.zone else "",
+                    state(said.ready, said.serving, said.terminating) if said else State.READY,
+                    same(each.node, each.node) or "",
+                    same(each.zone, each.zone) or "",
                     each.hostname.lower() if each.hostname else "",
-                    Key("Pod", shared(target.namespace or namespace), target.name) if target else None,
-                    target.uid if target else "",
-                    shared(_names(each.hints.zones)) if each.hints else (),
-                    shared(_names(each.hints.nodes)) if each.hints else (),
+                    pod,
+                    uid,
+                    zones,
+                    nodes,
                 )
             )
         return tuple(found)
@@ -281,6 +289,7 @@ class Decoder:
 _SILENT = Parsed()
 # Whether addresses of a family have colons.
 _COLONS = {"IPv4": False, "IPv6": True}
+_NONE: tuple[str, ...] = ()
 _TRANSPORTS = (None, "TCP", "UDP", "SCTP")
 
 
