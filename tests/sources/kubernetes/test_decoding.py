@@ -147,10 +147,10 @@ def test_what_is_no_list_and_no_event_cannot_be_read(text):
 
 
 def test_a_bookmark_may_end_the_beginning():
-    plain = {"metadata": {"resourceVersion": "7", "creationTimestamp": None}}
-    assert bookmark(Raw(json.dumps(plain).encode())) == ("7", False)
-    plain["metadata"]["annotations"] = {"k8s.io/initial-events-end": "true"}
-    assert bookmark(Raw(json.dumps(plain).encode())) == ("7", True)
+    meta = {"resourceVersion": "7", "creationTimestamp": None}
+    assert bookmark(Raw(json.dumps({"metadata": meta}).encode())) == ("7", False)
+    ends = {**meta, "annotations": {"k8s.io/initial-events-end": "true"}}
+    assert bookmark(Raw(json.dumps({"metadata": ends}).encode())) == ("7", True)
     assert bookmark(Raw(b"{}")) == ("", False)
 
 
