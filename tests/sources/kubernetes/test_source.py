@@ -137,7 +137,7 @@ async def test_an_object_that_cannot_be_read_keeps_its_last_good_version(api, so
         version = api.put("Service", "payments", **service(type="Strange"))
         await eventually(lambda: made.faults)
         (fault,) = made.faults
-        assert str(fault).startswith(f'Service shop/payments@{version}: spec.type: "Strange" is none of')
+        assert str(fault).startswith(f'Service shop/payments@{version}: spec.type: "Strange" is not one of')
         assert fault.standing is Standing.LAST_GOOD
         assert dict(fault.parts)["resourceVersion"] == version
         api.put("Service", "new", **service(type="Strange"))
