@@ -17,6 +17,8 @@ MISTAKES = [
         " or a key of --config",
     ),
     (("serve", "--manifests", "/nowhere"), "--manifests: /nowhere: No such file or directory"),
+    (("serve", "--kubeconfig", "/nowhere"), "--kubeconfig: /nowhere: No such file or directory"),
+    (("serve", "--context", "shop"), "--context: is of no use without --kubeconfig"),
     (("serve", "--config", "/nowhere"), "--config: /nowhere: No such file or directory"),
     (("validate", "/nowhere"), "Invalid value for 'PATH...': path '/nowhere' does not exist."),
     (("validate",), "Missing argument 'PATH...'."),
@@ -109,6 +111,40 @@ def test_a_value_that_the_parser_refuses_is_one_line_that_names_the_flag(pilotho
 def test_it_is_the_same_in_a_process_of_its_own(process, arguments, line) -> None:
     outcome = process(*arguments)
     assert outcome.refused(line), outcome
+
+
+KUBECONFIG = """\
+contexts: [{name: shop, context: {cluster: shop}}]
+clusters: [{name: shop, cluster: {server: "https://127.0.0.1:1"}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "line"),
+    [
+        (KUBECONFIG, ("--context", "office"), '"office" is no context of this file, which has shop'),
+        (KUBECONFIG, (), "current-context: is not set; say --context, one of shop"),
+        (
+            KUBECONFIG.replace("server", "host"),
+            ("--context", "shop"),
+            "clusters[0].cluster.server: is required",
+        ),
+    ],
+)
+def test_a_cluster_that_cannot_be_reached_by_a_kubeconfig_is_a_mistake(
+    process, tmp_path, text, flags, line
+) -> None:
+    file = tmp_path / "config"
+    file.write_text(text)
+    outcome = process("serve", "--no-state", "--kubeconfig", file, *flags)
+    assert outcome.refused(f"--kubeconfig: {file}: {line}"), outcome
+
+
+def test_outside_of_a_pod_there_is_no_cluster(process, monkeypatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    outcome = process("serve", "--no-state", "--kubernetes")
+    why = "KUBERNETES_SERVICE_HOST and _PORT are not set; say --kubeconfig FILE"
+    assert outcome.refused(f"--kubernetes: this is no pod: {why}"), outcome
 
 
 def test_a_wrong_variable_is_named(pilothouse, monkeypatch, tmp_path) -> None:

@@ -30,6 +30,7 @@ _LARGEST = 1 << 20
 _EARLY_S = 10.0
 _PATIENCE_S = 30.0
 _FAREWELL_S = 1.0
+_DISK_S = 10.0
 
 
 class NoCredentials(OSError):
@@ -65,8 +66,11 @@ class Credentials:
     async def shown(self) -> Shown:
         """What is to be shown now. Raises NoCredentials."""
         said = await self._plugin_said() if self._access.plugin else _Said()
-        reading = partial(self._read, said)
-        token, tls = await on_a_thread(reading, "credentials")
+        try:
+            async with asyncio.timeout(_DISK_S):
+                token, tls = await on_a_thread(partial(self._read, said), "credentials")
+        except TimeoutError:
+            raise NoCredentials("the disk with the credentials does not answer") from None
         return Shown((*self._access.headers, *self._authorization(token)), tls)
 
     def refused(self) -> None:

@@ -231,6 +231,8 @@ class Decoder:
 
     def _slice(self, read: _Slice) -> Found | None:
         meta, labels = read.metadata, read.metadata.labels or {}
+        if len(self._same) > _MOST_SHARED:
+            self._same.clear()  # nodes come and go for years
         owner = labels.get(SERVICE)
         if not owner or IMPORTED in labels or read.family not in _COLONS or _is_special(meta):
             return None
@@ -290,6 +292,7 @@ _SILENT = Parsed()
 # Whether addresses of a family have colons.
 _COLONS = {"IPv4": False, "IPv6": True}
 _NONE: tuple[str, ...] = ()
+_MOST_SHARED = 50_000
 _TRANSPORTS = (None, "TCP", "UDP", "SCTP")
 
 
