@@ -72,6 +72,7 @@ EVERYTHING = {
     "kubernetes": "false",
     "kubeconfig": "kube.yaml",
     "context": "test",
+    "service_selector": "team=shop",
     "xds": "[::1]:1",
     "admin": "0.0.0.0:0",
     "tls_cert": "tls.crt",
@@ -122,7 +123,9 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert (flags.state, flags.no_state, flags.hold) == (Path("kept"), False, 7.5)
     assert flags.accept_missing
     assert files(flags).allow_empty
-    assert flags.sources[1] == KubernetesSettings(kubeconfig=Path("kube.yaml"), context="test")
+    assert flags.sources[1] == KubernetesSettings(
+        kubeconfig=Path("kube.yaml"), context="test", service_selector="team=shop"
+    )
     assert flags.allow_loopback_endpoints
     assert flags.unknown_host_status == 404
     assert not flags.external_names

@@ -27,7 +27,9 @@ def api() -> Iterator[FakeApi]:
 def source(api: FakeApi) -> Callable[..., KubernetesSource]:
     """A source of the fake: `source(included={"shop"}, pace=...)`."""
 
-    def make(served: ServedCluster = WHOLE, pace: Pace = HURRIED, **access: Any) -> KubernetesSource:
-        return KubernetesSource(Access(api.url, **access), served, pace=pace)
+    def make(
+        served: ServedCluster = WHOLE, pace: Pace = HURRIED, selector: str = "", **access: Any
+    ) -> KubernetesSource:
+        return KubernetesSource(Access(api.url, **access), served, selector=selector, pace=pace)
 
     return make

@@ -235,10 +235,13 @@ class FakeApi:
 
     def _found(self, kind: str, namespace: str, request: web.Request) -> list[Object]:
         _, _, name = request.query.get("fieldSelector", "").partition("=")
+        label, _, value = request.query.get("labelSelector", "").partition("=")
         return [
             found
             for key, found in sorted(self._objects[kind].items())
-            if (not namespace or key[0] == namespace) and (not name or key[1] == name)
+            if (not namespace or key[0] == namespace)
+            and (not name or key[1] == name)
+            and (not label or found["metadata"].get("labels", {}).get(label) == value)
         ]
 
     def _list(self, request: web.Request, kind: str, namespace: str) -> Object:

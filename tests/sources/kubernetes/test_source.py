@@ -119,6 +119,23 @@ async def test_of_some_namespaces_each_is_asked_for_by_itself(api, source, runni
     assert any("fieldSelector=metadata.name" in each for each in api.requests if "/namespaces?" in each)
 
 
+async def test_only_services_with_some_labels_are_asked_for_if_an_operator_says_so(
+    api, source, running, eventually
+):
+    declare(api, "other", "10.1.0.2")
+    of_shop = {"team": "shop"}
+    api.put("Service", "payments", **service(), metadata={"labels": of_shop})
+    labels = {**of_shop, "kubernetes.io/service-name": "payments"}
+    api.put(
+        "EndpointSlice", "payments-1", **{**slice_of("payments", "10.1.0.1"), "metadata": {"labels": labels}}
+    )
+    async with running(source(selector="team=shop")) as sink:
+        await eventually(lambda: sink.reports)
+        assert names(sink) == ["payments"]
+        assert sink.addresses("payments") == ["10.1.0.1"]
+    assert not any("labelSelector" in each for each in api.requests if "pods" in each)
+
+
 async def test_objects_of_excluded_namespaces_are_counted_and_left_out(api, source, running, eventually):
     declare(api, "payments", "10.1.0.1")
     declare(api, "dns", "10.1.0.2", namespace="kube-system")

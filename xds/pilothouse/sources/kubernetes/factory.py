@@ -21,7 +21,13 @@ def kubernetes(settings: KubernetesSettings, common: Common) -> Source:
     except Malformed as malformed:
         raise Misconfigured("--kubeconfig" if file else "--kubernetes", str(malformed)) from None
     kept = _kept(common, access.server)
-    return KubernetesSource(access, common.served, kept=kept, accept_missing=common.accept_missing)
+    return KubernetesSource(
+        access,
+        common.served,
+        selector=settings.service_selector or "",
+        kept=kept,
+        accept_missing=common.accept_missing,
+    )
 
 
 def _kept(common: Common, server: str) -> Kept | None:

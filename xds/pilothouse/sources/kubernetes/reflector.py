@@ -13,7 +13,7 @@ from typing import NamedTuple
 from msgspec import Raw
 
 from pilothouse.kubernetes.objects.types import Key
-from pilothouse.sources.kubernetes.client import Client, Refused, Unreachable
+from pilothouse.sources.kubernetes.client import Client, Parameters, Refused, Unreachable
 from pilothouse.sources.kubernetes.decoding import Decoder, Event, Found, Unreadable, bookmark
 from pilothouse.sources.kubernetes.resources import Resource, Scope
 from pilothouse.sources.kubernetes.statements import Deleted, Listed, Put, Statement
@@ -63,7 +63,7 @@ class Reflector:
     """Of one resource, in one namespace or in all. `follow` ends by being cancelled.
 
     `tell` is given each statement; `moved` is called when `listed` or `failing` are others than before.
-    `only` is the name of the one object that is asked for, if it is one.
+    `selected` are parameters that say which objects of the scope are asked for, if not all.
     """
 
     def __init__(  # noqa: PLR0913  (whom to ask for what, and whom to tell)
@@ -75,7 +75,7 @@ class Reflector:
         tell: Callable[[Statement], Awaitable[None]],
         moved: Callable[[], None],
         pace: Pace,
-        only: str = "",
+        selected: Parameters,
     ) -> None:
         self.resource, self.scope = resource, scope
         self.listed = False
@@ -83,7 +83,7 @@ class Reflector:
         self._client, self._decoder, self._pace = client, decoder, pace
         self._tell, self._moved = tell, moved
         self._path = resource.path(scope.namespace if resource.namespaced else "")
-        self._asked = {"fieldSelector": f"metadata.name={only}"} if only else {}
+        self._asked = dict(selected)
         self._version = ""  # up to which all was told; empty until there was a list
         self._turn = Turn()
 

@@ -13,7 +13,10 @@ from pilothouse.structures.sections import Conflict, Flag
 
 
 class KubernetesSettings(SourceSettings):
-    """The cluster that this runs in, with `kubernetes`, or one that a context of `kubeconfig` names."""
+    """The cluster that this runs in, with `kubernetes`, or one that a context of `kubeconfig` names.
+
+    With a `service_selector` only Services and EndpointSlices that it selects are asked for.
+    """
 
     asked_by: ClassVar = "kubernetes"
 
@@ -26,6 +29,13 @@ class KubernetesSettings(SourceSettings):
     ] = None
     context: Annotated[
         str | None, Flag("Context of --kubeconfig.", "NAME", default="its current context")
+    ] = None
+
+    service_selector: Annotated[
+        str | None,
+        Flag(
+            "Serve only Services of a cluster with these labels, such as 'team in (shop, office)'.", "LABELS"
+        ),
     ] = None
 
     @model_validator(mode="after")

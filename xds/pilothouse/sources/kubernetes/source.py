@@ -44,7 +44,8 @@ _CERTAIN = 2
 
 
 class KubernetesSource:
-    """The services of one cluster. `access` says where its API server is, and who asks.
+    """The services of one cluster. `access` says where its API server is, and who asks; `selector` is a label
+    selector of its Services.
 
     An API server that does not answer at the start raises OSError. Later each resource is followed by itself:
     one that cannot be read keeps its last state, the source is stale, and the others go on.
@@ -52,16 +53,18 @@ class KubernetesSource:
 
     name = "kubernetes"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what an operator says, each once)
         self,
         access: Access,
         served: ServedCluster = WHOLE,
         *,
+        selector: str = "",
         kept: Kept | None = None,
         accept_missing: bool = False,
         pace: Pace = UNHURRIED,
     ) -> None:
         self._access, self._served, self._pace = access, served, pace
+        self._selector = selector
         self._kept, self._recovered = kept, kept is None or accept_missing
         self._last_good = LastGood(served)
         self._reported: dict[ServiceName, Service] = {}
@@ -94,7 +97,7 @@ class KubernetesSource:
                 Client(self._access, credentials, self._pace.quiet_s) as client,
                 asyncio.TaskGroup() as tasks,
             ):
-                self._run = _Run(client, tasks, self._served, self._pace, self._last_good.subset_labels)
+                self._run = _Run(client, tasks, self._served, self._selector, self._pace)
                 await self._follow(self._run, sink)
         except* OSError as group:
             failure = _first(group)
@@ -116,7 +119,7 @@ class KubernetesSource:
         _log.warning("what an earlier process kept stands in for the cluster", services=len(self._reported))
 
     async def _follow(self, run: _Run, sink: Sink) -> None:
-        await run.begin()
+        await run.begin(self._last_good.subset_labels)
         await self._load(run)
         self._report_first(run, sink)
         run.keep_asking()
@@ -226,13 +229,14 @@ class _Run:
         client: Client,
         tasks: asyncio.TaskGroup,
         served: ServedCluster,
+        selector: str,
         pace: Pace,
-        labels: frozenset[str],
     ) -> None:
         self.inbox = Inbox()
         self._client, self._tasks, self._pace = client, tasks, pace
         self._namespaces = sorted(namespace for namespace in served.included if served.serves(namespace))
-        self._labels = labels
+        self._selector = selector
+        self._labels = frozenset[str]()
         self._followed: dict[Scope, Reflector] = {}
         self._running: dict[Scope, asyncio.Task[None]] = {}
         self._missing: dict[str, int] = {}  # kind -> how often in a row it was not there
@@ -240,7 +244,8 @@ class _Run:
         self._knows_kinds = False
         self._again = asyncio.Event()
 
-    async def begin(self) -> None:
+    async def begin(self, labels: frozenset[str]) -> None:
+        self._labels = labels
         for resource in BUILT_IN:
             self._begin(resource)
         await self._ask()
@@ -326,12 +331,19 @@ class _Run:
             self.inbox.put,
             self.inbox.wake,
             self._pace,
-            only=scope.namespace if resource == NAMESPACES else "",
+            self._selected(resource, scope),
         )
         if before is not None:
             reflector.listed, reflector.failing = before.listed, before.failing
         self._followed[scope] = reflector
         self._running[scope] = self._tasks.create_task(reflector.follow())
+
+    def _selected(self, resource: Resource, scope: Scope) -> Mapping[str, str]:
+        """The parameters that say which objects are asked for."""
+        if resource == NAMESPACES and scope.namespace:
+            return {"fieldSelector": f"metadata.name={scope.namespace}"}
+        # The controller gives slices the labels of their Service.
+        return {"labelSelector": self._selector} if resource.essential and self._selector else {}
 
     async def _end(self, scope: Scope) -> None:
         """A kind is not there any more, and so none of its objects is."""
