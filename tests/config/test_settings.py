@@ -292,6 +292,9 @@ UNREADABLE = [
     ("manifests: m\n---\nxds: a:1\n", "p.yaml:2: not YAML: "),
     ("manifests: !!python/name:os.system\n", "p.yaml:1: not YAML: could not determine a constructor"),
     ("- m\n", "p.yaml:1: is not a mapping of settings"),
+    ("manifests: m\n!!bool maybe: 1\n", "p.yaml:2: is neither a text nor a number nor a date"),
+    ("manifests: m\n!!timestamp x: 1\n", "p.yaml:2: is neither a text nor a number nor a date"),
+    ("manifests: m\n!!float '': 1\n", "p.yaml:2: is neither a text nor a number nor a date"),
     ("manifests: m\nhold: 2026-02-31\n", "p.yaml:2: hold: is neither a text nor a number nor a date"),
     ("manifests: {m: m}\n", "p.yaml:1: manifests: must be a text or a list of texts, not a mapping"),
     ("manifests: [[m]]\n", "p.yaml:1: manifests: must be a path, not a list"),
@@ -317,6 +320,19 @@ def test_a_file_that_makes_no_sense_is_refused_with_its_line(
     here: Path, text: str | bytes, start: str
 ) -> None:
     assert refusal(written(text)).startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "wanted"),
+    [
+        ("PILOTHOUSE_FLAP_DAMPING", "\udcff", "must be a text, not \udcff"),
+        ("PILOTHOUSE_WORKERS", "9" * 5000, "must be a smaller number, not 999"),
+    ],
+)
+def test_a_variable_that_no_parser_takes_is_refused_in_our_words(
+    here: Path, variable: str, value: str, wanted: str
+) -> None:
+    assert refusal({"manifests": ["m"]}, {variable: value}).startswith(f"{variable}: {wanted}")
 
 
 def test_a_file_that_is_not_there_is_named_by_who_named_it(here: Path) -> None:

@@ -58,6 +58,10 @@ def test_the_certificate_says_who_a_sidecar_is_wherever_it_has_one(pki: Path) ->
         ({"identity_map": "absent", "client_ca": "ca.crt"}, "--identity-map: absent: No such file"),
         ({"identity_map": "m", "client_ca": "ca.crt"}, "--identity-map: m is not a file that can be read"),
         ({"identity_map": "tls.key", "client_ca": "ca.crt"}, "--identity-map: tls.key:1: "),
+        (
+            {"identity_map": "/proc/self/mem", "client_ca": "ca.crt"},
+            "--identity-map: /proc/self/mem: Input/output error",
+        ),
     ],
 )
 def test_an_identity_that_could_not_be_known_is_refused(pki: Path, said: dict[str, str], start: str) -> None:

@@ -111,6 +111,7 @@ _WANTED = {
     "int_type": "a whole number",
     "path_type": "a path",
     "string_type": "a text",
+    "string_unicode": "a text",
     "tuple_type": "a text or a list of texts",
     "greater_than": "more than {gt:.0f}",
     "greater_than_equal": "{ge:.0f} or more",
@@ -118,6 +119,7 @@ _WANTED = {
     "finite_number": "a finite number",
     "int_parsing": "a whole number",
     "int_from_float": "a whole number",
+    "int_parsing_size": "a smaller number",
     "float_parsing": "a number",
     "bool_parsing": "true or false",
     "literal_error": "{expected}",
@@ -264,21 +266,26 @@ def _entries(settings: _Settings, file: Path, loader: yaml.SafeLoader) -> Iterat
         raise ConfigError(f"{file}:{root.start_mark.line + 1}", "is not a mapping of settings")
     seen: set[str] = set()
     for key, node in root.value:
-        name, line = str(loader.construct_object(key)).replace("-", "_"), key.start_mark.line + 1
-        place = f"{file}:{line}: {name}"
+        line = f"{file}:{key.start_mark.line + 1}"
+        name = str(_constructed(loader, key, line)).replace("-", "_")
+        place = f"{line}: {name}"
         if name not in settings:
             raise ConfigError(place, f"no such setting; there are {', '.join(settings)}")
         if name in seen:
             raise ConfigError(place, "is set twice")
         seen.add(name)
-        try:
-            written = loader.construct_object(node, deep=True)
-        except (ValueError, LookupError, AttributeError):
-            # PyYAML raises this for a date such as 2026-02-31, a number of 5000 digits, or `!!bool maybe`.
-            raise ConfigError(place, "is neither a text nor a number nor a date") from None
+        written = _constructed(loader, node, place)
         value = _anchored(written, file.parent) if settings[name].flag.is_path else written
         if value is not None:
             yield name, _Given(value, place)
+
+
+def _constructed(loader: yaml.SafeLoader, node: yaml.Node, place: str) -> object:
+    try:
+        return loader.construct_object(node, deep=True)
+    except (ValueError, LookupError, AttributeError):
+        # PyYAML raises this for a date such as 2026-02-31, a number of 5000 digits, or `!!bool maybe`.
+        raise ConfigError(place, "is neither a text nor a number nor a date") from None
 
 
 def _anchored(value: object, folder: Path) -> object:

@@ -31,7 +31,11 @@ def _identity_map(value: object) -> IdentityMap:
     if not isinstance(value, str | Path):
         raise ValueError("must be the name of a file")
     file = _readable(Path(value))
-    return IdentityMap(file, tuple(rules(str(file), file.read_bytes())))
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror}") from None
+    return IdentityMap(file, tuple(rules(str(file), text)))
 
 
 PemFile = Annotated[Path, AfterValidator(_readable)]
