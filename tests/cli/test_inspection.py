@@ -169,6 +169,13 @@ def test_a_path_without_a_manifest_is_an_error(tmp_path: Path) -> None:
         assert finding.severity is Severity.ERROR
 
 
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "back\\slash \udcff"
+    folder.mkdir()
+    (folder / "f.yaml").write_text(GOOD)
+    assert inspect([Root(folder)], ServedCluster()).findings == ()
+
+
 def test_a_path_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (finding,) = inspect([Root(tmp_path / "nowhere")], ServedCluster()).findings
     assert (finding.file, finding.message) == (

@@ -20,7 +20,7 @@ from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import left_out
 from pilothouse.sources.files.disk import Look, look
 from pilothouse.sources.files.left_out import LeftOutDocuments
-from pilothouse.sources.files.tree import is_within
+from pilothouse.sources.files.tree import is_within, shown
 
 
 class Severity(Enum):
@@ -86,7 +86,7 @@ def inspect(roots: Sequence[Root], served: ServedCluster) -> Inspection:
 def _of_paths(roots: Iterable[Root], found: Look) -> Iterator[Finding]:
     for path, why in found.unreadable.items():
         yield Finding(path, 0, 0, "", why, Severity.ERROR)
-    for path in (str(root.path) for root in roots):
+    for path in (shown(str(root.path)) for root in roots):
         if path in found.unreadable:
             continue
         below = (manifest.contents for file, manifest in found.files.items() if is_within(file, path))
