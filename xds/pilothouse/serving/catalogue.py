@@ -154,8 +154,7 @@ class Catalogue:
     def _take_over(self, draft: Catalogue, started: Set[ServiceName]) -> None:
         self._directory, self._claims = draft._directory, draft._claims
         self.knowledge.directory = self._directory
-        # Meanwhile, clients that capture may have put further services into quarantine here, not in the
-        # draft.
+        # Meanwhile, clients that capture may have quarantined further services here, not in the draft.
         late = {name: why for name, why in self.quarantined.items() if name not in started}
         self.quarantined.clear()
         self.quarantined.update(draft.quarantined | late)
@@ -172,10 +171,7 @@ class Catalogue:
         return self._directory.clusters | domains.keys() if domains else self._directory.clusters
 
     def load_assignment(self, scope: Scope, client: EndpointFacet, name: str) -> Resource | None:
-        """The load assignment of a cluster for a client in this scope.
-
-        None if the scope does not reach it.
-        """
+        """The load assignment of a cluster for a client, or None if the scope does not reach the cluster."""
         owner = self._directory.owner(scope, name)
         if owner is None or name not in owner.pools:
             return None
@@ -299,10 +295,7 @@ class Catalogue:
         return tuple(found)
 
     def unknown_dependencies(self, scope: Scope) -> tuple[Omission, ...]:
-        """The services that a sidecar depends on and that do not exist.
-
-        It gets them as soon as they exist.
-        """
+        """Dependencies of a sidecar that do not exist. It gets them as soon as they exist."""
         return tuple(
             Omission(Reason.DECLARED_BUT_UNKNOWN, str(name)) for name in self._directory.unknown(scope)
         )
@@ -363,10 +356,7 @@ class Catalogue:
             self.knowledge.removed(type, names)
 
     def _renew(self, old: Translated, service: Service) -> None:
-        """Translate the version in force again, with the endpoints of `service`.
-
-        If that breaks a rule, it stays.
-        """
+        """Translate the version in force again, with these endpoints. If that breaks a rule, it stays."""
         try:
             self._directory.put(old, self._translate(service, old))
         except ValueError as violation:
