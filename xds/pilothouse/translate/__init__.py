@@ -1,7 +1,7 @@
-"""From services to Envoy's messages: pure functions, one module per kind of resource.
+"""Translates services to Envoy's messages. Pure functions, one module for each kind of resource.
 
-A function's parameters are all that its result depends on. Only `pool` and `load_assignment` know
-endpoints; all else depends on specs, so that churn of endpoints cannot rebuild a listener or a route.
+The result of a function depends on its parameters only. Only `pool` and `load_assignment` know endpoints.
+Everything else depends on specs, so that churn of endpoints cannot rebuild a cluster, a listener or a route.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from pilothouse.translate.routes.virtual_hosts import Hosts, egress_routes, vip_
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """One service in Envoy's terms, by resource name, every piece of it checked and encoded.
+    """The resources of one service by name. Every piece is checked and encoded.
 
-    `listeners` are those at virtual IPs that every client needs, for what has no Host header; see Captured.
-    `grpc_clusters` are those that a gRPC client gets another encoding of.
+    `listeners`: the listeners at virtual IPs that every client needs, for ports without a Host header. See
+    Captured. `grpc_clusters`: the clusters that have another encoding for gRPC clients.
     """
 
     service: Service
@@ -47,19 +47,22 @@ class Translated:
     listeners: Mapping[str, Resource]
     hosts: Hosts
     chains: Chains
-    #: The other services whose clusters its names lead to, and to clients of which namespaces its routes lead
-    #: there although they are not exported to these.
+    #: The other services that it leads to. Each has the namespaces that the routes pass it on to although it
+    #: is not exported to them.
     leads_to: Mapping[ServiceName, Namespaces]
     _hosts_of: dict[frozenset[Family], Hosts] = field(default_factory=dict, compare=False, repr=False)
 
     def clusters_in(self, dialect: Dialect) -> Mapping[str, Resource]:
-        """Its clusters, as clients of a dialect get them."""
+        """Its clusters for clients of a dialect."""
         if dialect is Dialect.ENVOY or not self.grpc_clusters:
             return self.clusters
         return {**self.clusters, **self.grpc_clusters}
 
     def hosts_of(self, families: frozenset[Family]) -> Hosts:
-        """Its virtual hosts for clients of these address families, whose virtual IPs are of these alone."""
+        """Its virtual hosts for clients of these address families.
+
+        They have only virtual IPs of these families.
+        """
         spec = self.resolved.spec
         vips = tuple(vip for vip in spec.vips if is_of(vip, families)) if families else spec.vips
         if vips == spec.vips:
@@ -69,37 +72,37 @@ class Translated:
         return self._hosts_of[families]
 
     def is_called(self, host: str, own_namespace: bool, families: frozenset[Family]) -> bool:
-        """Whether its virtual hosts for such clients, in its namespace or in others, have this domain."""
+        """Whether its virtual hosts have this domain, for such clients in its namespace or in others."""
         if not self.hosts.own:
             return False
         names, has_address = self.resolved.names, host in self.resolved.spec.vips and is_of(host, families)
         return names.has(host, own_namespace) or names.has_endpoint(host, own_namespace) or has_address
 
     def referrer(self, name: ServiceName) -> Referrer:
-        """The service, and what answers for it, as it leads to another."""
+        """This service as the referrer of another service that it leads to."""
         return Referrer(self.resolved.called, self.resolved.answers, self.leads_to[name])
 
     @property
     def hash_on(self) -> HashOn | None:
-        """What routes to its clusters hash."""
+        """What routes to its clusters hash. None if they do not hash."""
         return self.resolved.spec.policy.hash_on
 
     @property
     def all_listeners(self) -> Mapping[str, object]:
-        """What this service contributes to listeners, by the name of these."""
+        """What this service contributes to listeners, by the name of the listener."""
         return {EGRESS: self.chains, **self.listeners} if self.chains.own else self.listeners
 
     @property
     def routes(self) -> Mapping[str, object]:
-        """What this service contributes to route configurations, by the name of these."""
+        """What this service contributes to route configurations, by the name of the route configuration."""
         return {EGRESS: self.hosts} if self.hosts.own else {}
 
 
 class Captured(NamedTuple):
-    """What else a service contributes for a client that takes HTTP, too, at virtual IPs (Capture.VIP).
+    """What a service contributes in addition for clients that capture HTTP at virtual IPs (Capture.VIP).
 
-    The routes have the names of the listeners. `viewers_routes` are those for clients in namespaces from
-    which they look different.
+    The routes have the names of the listeners. `viewers_routes` has the routes for namespaces whose clients
+    get different ones, by namespace.
     """
 
     listeners: Mapping[str, Resource]
@@ -108,7 +111,7 @@ class Captured(NamedTuple):
 
     @property
     def size(self) -> int:
-        """About how many bytes this takes."""
+        """The approximate size in bytes."""
         parts = (self.listeners, self.routes, *self.viewers_routes.values())
         return sum(Selection(resources).size for resources in parts)
 
@@ -117,7 +120,10 @@ NOT_CAPTURED = Captured({}, {}, {})
 
 
 def captured(resolved: Resolved) -> Captured:
-    """Raises rules.RuleViolation if any piece breaks a validation rule of its descriptor."""
+    """Translate for clients that capture.
+
+    Raises rules.RuleViolation if any piece breaks a validation rule.
+    """
     return Captured(
         _listeners(resolved, by_host=True),
         _vip_routes(resolved),
@@ -132,7 +138,7 @@ def redirected(each: Translated, captured: Captured) -> Captured:
 
 
 def translate(service: Service, resolved: Resolved, before: Translated | None) -> Translated:
-    """Translate a service. What depends on its spec is taken from `before` if that has not changed.
+    """Translate a service. What depends on the spec alone is taken from `before` if the spec has not changed.
 
     Raises rules.RuleViolation if any piece breaks a validation rule of its descriptor.
     """
@@ -167,7 +173,7 @@ def _leads_to(name: ServiceName, resolved: Resolved) -> Mapping[ServiceName, Nam
 def _clusters(
     spec: ServiceSpec, ports: Iterable[Port]
 ) -> tuple[Mapping[str, Resource], Mapping[str, Resource]]:
-    """The clusters of a service, and those of them that a gRPC client gets another encoding of."""
+    """The clusters of a service, and the other encodings that some of them have for gRPC clients."""
     if is_plain(spec):
         plain = {cluster_name(spec, port): plain_cluster(spec, port) for port in ports}
         return {name: Resource(ResourceType.CLUSTER, name, data) for name, data in plain.items()}, {}
@@ -202,12 +208,12 @@ def _vip_routes(resolved: Resolved, viewer: str = "") -> Mapping[str, Resource]:
 
 
 def assignment(name: str, pool: Pool, client: EndpointFacet) -> Resource:
-    """The endpoints of a cluster for a client; none, of an empty pool."""
+    """The load assignment of a cluster for a client. An empty pool has no endpoints."""
     return Resource(ResourceType.ENDPOINTS, name, load_assignment(name, pool, client))
 
 
 def egress(address: Address, chains: bytes = b"") -> Resource:
-    """The listener for HTTP by Host header, and for TLS by server name with the filter chains of services."""
+    """The egress listener: for HTTP by Host header, and with filter chains also for TLS by server name."""
     return Resource(ResourceType.LISTENER, EGRESS, checked(_egress(address, bool(chains))) + chains)
 
 
@@ -222,9 +228,9 @@ def redirected_egress(at: tuple[Address, ...], chains: bytes, passes_on: bool) -
 def _egress(address: Address, inspects: bool) -> Listener:
     listener = egress_listener(address)
     if inspects:
-        # The listener's own filter chain, for HTTP, matches what none of the others does.
+        # The listener's own filter chain, for HTTP, matches if no other does.
         listener.listener_filters.append(tls_inspector())
-        # A connection on which nothing is said yet may be one of HTTP.
+        # A connection on which the client has sent nothing yet may be HTTP.
         listener.continue_on_listener_filters_timeout = True
     return listener
 

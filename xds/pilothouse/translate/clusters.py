@@ -1,6 +1,6 @@
 """Cluster: how one port of a service is reached.
 
-What changes often (weights, health, drains) is never in here: a changed cluster has to warm again.
+It never contains what changes often (weights, health, drains), because a changed cluster has to warm again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CONNECT_TIMEOUT_S = 2
 
 
 def cluster(spec: ServiceSpec, port: Port) -> Cluster:
-    """An EDS cluster whose load assignment has the same name."""
+    """An EDS cluster. Its load assignment has the same name."""
     message = Cluster()
     message.CopyFrom(_HTTP2_TEMPLATE if port.protocol.multiplexed else _TEMPLATE)
     message.name = cluster_name(spec, port)
@@ -39,14 +39,14 @@ def cluster(spec: ServiceSpec, port: Port) -> Cluster:
 
 
 def is_plain(spec: ServiceSpec) -> bool:
-    """Whether its clusters are as those of most services, and `plain_cluster` encodes them."""
+    """Whether its clusters are like those of most services, so that `plain_cluster` can encode them."""
     if spec.headless or spec.hosts is not None or spec.policy != PLAIN:
         return False
     return all(port.tls is None for port in spec.ports)
 
 
 def plain_cluster(spec: ServiceSpec, port: Port) -> bytes:
-    """The encoding of `cluster`, of which only the names differ from service to service."""
+    """The encoding of `cluster` for a plain service. Only the names differ from service to service."""
     names = Cluster(name=cluster_name(spec, port), alt_stat_name=stat_name(spec, port))
     return checked(names) + _beside_names(port.protocol.multiplexed)
 
@@ -61,7 +61,7 @@ def _beside_names(multiplexed: bool) -> bytes:
 
 
 def grpc_cluster(message: Cluster, balance: Balance) -> Cluster | None:
-    """The same for gRPC clients, if they would refuse it as it is."""
+    """The cluster for gRPC clients, if they would refuse this one. None if they accept it."""
     known = balance in (Balance.ROUND_ROBIN, Balance.RING_HASH)
     if known and not message.HasField("transport_socket"):
         return None
@@ -72,7 +72,7 @@ def grpc_cluster(message: Cluster, balance: Balance) -> Cluster | None:
 
 
 def ads() -> ConfigSource:
-    """Over the stream that this came on; any other resource_api_version is refused by Envoy."""
+    """The source is the same ADS stream. Envoy refuses any other resource_api_version."""
     source = ConfigSource(resource_api_version=ApiVersion.V3)
     source.ads.SetInParent()
     return source
@@ -82,12 +82,12 @@ def _template(multiplexed: bool) -> Cluster:
     message = Cluster(type=Cluster.EDS, lb_policy=Cluster.ROUND_ROBIN, ignore_health_on_host_removal=True)
     message.eds_cluster_config.eds_config.CopyFrom(ads())
     message.connect_timeout.seconds = _CONNECT_TIMEOUT_S
-    # Endpoints that are not ready are sent, so that Envoy sees lost capacity; with its default panic
-    # threshold of 50 % it would also send them traffic.
+    # Unready endpoints are sent, so that Envoy sees the lost capacity. With its default panic threshold of 50
+    # %, it would also send them traffic.
     message.common_lb_config.healthy_panic_threshold.value = 0
-    # Without this Envoy ignores the weights of localities.
+    # Without this, Envoy ignores the weights of localities.
     message.common_lb_config.locality_weighted_lb_config.SetInParent()
-    # The default of 3 concurrent retries for a whole cluster silently turns retries off under load.
+    # Envoy's default of 3 concurrent retries for a whole cluster silently disables retries under load.
     message.circuit_breakers.thresholds.add().max_retries.value = 1024
     message.outlier_detection.CopyFrom(outlier_detection(OutlierDetection()))
     if multiplexed:
@@ -98,7 +98,7 @@ def _template(multiplexed: bool) -> Cluster:
 
 
 def _by_alpn(message: Cluster) -> None:
-    """HTTP/2 or HTTP/1.1, whichever an endpoint agrees to when TLS begins."""
+    """Let each endpoint choose HTTP/2 or HTTP/1.1 in the TLS handshake (ALPN)."""
     options = HttpProtocolOptions()
     options.auto_config.SetInParent()
     message.typed_extension_protocol_options[_HTTP_OPTIONS].Pack(options)

@@ -27,20 +27,20 @@ _OTHER_HOST_ATTEMPTS = 5
 
 
 def connection_manager(stat_prefix: str) -> hcm.HttpConnectionManager:
-    """Without its routes, which the caller adds."""
+    """A connection manager without routes. The caller adds them."""
     manager = hcm.HttpConnectionManager(stat_prefix=stat_prefix, strip_trailing_host_dot=True)
     manager.http_filters.extend([cors_filter(), client_filter(), session_filter()])
     manager.http_filters.add(name="envoy.filters.http.router", typed_config=packed(Router()))
-    # Envoy refuses upgrades unless told otherwise, and WebSockets are ordinary traffic of a mesh.
+    # Envoy refuses upgrades by default, but WebSockets are ordinary traffic of a mesh.
     manager.upgrade_configs.add(upgrade_type="websocket")
-    # The application decides how long it waits; Envoy's default cuts streams that are idle for 5 minutes.
+    # The application decides how long it waits. Envoy's default ends streams that are idle for 5 minutes.
     manager.stream_idle_timeout.SetInParent()
     return manager
 
 
 @lru_cache(maxsize=1)
 def _around_cluster() -> tuple[bytes, bytes]:
-    """What `to_cluster` says beside the name of the cluster: before the action, and in it."""
+    """The encoding of `to_cluster` without the cluster's name: what precedes the action, and the action."""
     route = to_cluster("any")
     checked(route)
     action = RouteAction()
@@ -53,10 +53,9 @@ def _around_cluster() -> tuple[bytes, bytes]:
 def encoded_to_cluster(
     cluster: str, host: str = "", hostname: str = "", hash_on: HashOn | None = None
 ) -> bytes:
-    """The encoding of `to_cluster`, of which only the name differs from service to service.
+    """The encoding of `to_cluster`. Only the name differs from service to service.
 
-    With a host, that is what the request asks for from here on; with a host name, it goes to just the
-    endpoint of that name.
+    `host` replaces the Host of the request. `hostname` selects the endpoint with that host name.
     """
     match, rest = _around_cluster()
     action = wire.text(_CLUSTER, cluster)
@@ -71,7 +70,7 @@ def encoded_to_cluster(
 
 
 def to_cluster(cluster: str) -> Route:
-    """Everything to one cluster. Retried elsewhere is only what no endpoint can have begun to serve."""
+    """A route of everything to one cluster. Envoy retries only what no endpoint can have begun to serve."""
     route = Route()
     route.CopyFrom(_TO_CLUSTER)
     route.route.cluster = cluster
@@ -81,7 +80,7 @@ def to_cluster(cluster: str) -> Route:
 def _to_cluster() -> Route:
     route = Route()
     route.match.prefix = "/"
-    # Envoy's default of 15 s would end slow responses and all streams.
+    # Envoy's default timeout of 15 s would end slow responses and all streams.
     route.route.timeout.SetInParent()
     retry = route.route.retry_policy
     retry.retry_on = "connect-failure,refused-stream,reset-before-request"

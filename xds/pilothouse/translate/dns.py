@@ -1,4 +1,4 @@
-"""Clusters whose endpoints are host names: Envoy resolves them itself, and no load assignment is sent."""
+"""Clusters whose endpoints are host names. Envoy resolves them itself; no load assignment is sent."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from pilothouse.translate.subsets import by_hostname
 
 
 def hosts_at(spec: ServiceSpec, port: Port) -> Members:
-    """The hosts that are called at one port of a service that is called by host name."""
+    """The hosts behind one port of a service whose endpoints are host names."""
     return members(spec.hosts or (), port, str)
 
 
 def dns_cluster(
     spec: ServiceSpec, port: Port, family: DnsLookupFamily = DnsLookupFamily.V4_PREFERRED
 ) -> Cluster:
-    """A cluster of the hosts of a service; each address that a name has is an endpoint.
+    """A cluster of the hosts of a service. Each address that a name resolves to is an endpoint.
 
-    It is what Envoy makes of `STRICT_DNS` by itself, whose own field for the TTL of addresses is deprecated.
-    Of names that have both, only IPv4 addresses are called: many hosts have no route for the others, and
-    Envoy would spread requests over both kinds.
+    Envoy itself turns `STRICT_DNS` into this form, but the field for the TTL is deprecated there. If a name
+    has both IPv4 and IPv6 addresses, only IPv4 is called: many machines have no IPv6 route, and Envoy would
+    spread requests over both.
     """
     message = cluster(spec, port)
     message.ClearField("eds_cluster_config")
     message.cluster_type.name = "envoy.clusters.dns"
     message.cluster_type.typed_config.Pack(DnsCluster(respect_dns_ttl=True, dns_lookup_family=family))
-    # A name server that does not answer would keep a sidecar from starting, and from all other clusters.
+    # Otherwise a name server that does not answer would keep the sidecar, with all clusters, from starting.
     message.wait_for_warm_on_init.value = False
     assignment = message.load_assignment
     assignment.cluster_name = message.name

@@ -1,8 +1,8 @@
-"""What is hashed to choose an endpoint: in routes, in TCP listeners, and for gRPC clients.
+"""Choosing an endpoint by a hash: in routes, in TCP listeners, and for gRPC clients.
 
-A sidecar's application always calls from its own machine, so hashing the source address would send all
-clients to one endpoint. What differs is the sidecar itself. Envoy puts its node id into filter state, so
-that routes and listeners are the same for all clients.
+An application always calls its sidecar from its own machine. So a hash of the source address would send all
+clients to one endpoint. The sidecars differ in their node ids. Envoy itself puts its node id into filter
+state, so that routes and listeners are the same for all clients.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from pilothouse.encoding.resources import checked, packed
 from pilothouse.model.policy import HashOn
 
 _CLIENT = "pilothouse.client"
-#: A gRPC client has no node in its filter state; what it has is a random number for each channel (gRFC A42).
+#: A gRPC client has no node id in filter state. It has a random number for each channel instead (gRFC A42).
 _CHANNEL = "io.grpc.channel_id"
 
 
 def client_filter() -> hcm.HttpFilter:
-    """Tells a client by its node. It does nothing unless a route turns it on, and is in every listener."""
+    """The filter that puts the node id into filter state. Every listener has it; a route has to enable it."""
     config = http_state.Config(on_request_headers=[_client()])
     return hcm.HttpFilter(name=_CLIENT, typed_config=packed(config), disabled=True)
 
 
 def hash_by(route: Route, hash_on: HashOn | None) -> None:
-    """Let a route choose endpoints by a hash, if there is something to hash."""
+    """Let a route choose endpoints by a hash. None changes nothing."""
     if hash_on is None:
         return
     route.route.hash_policy.append(_hash_policy(hash_on))
     if hash_on.kind == "client":
-        # As it is in the listener, but enabled.
+        # The filter of the listener, enabled.
         enabled = FilterConfig()
         enabled.config.SetInParent()
         route.typed_per_filter_config[_CLIENT].CopyFrom(packed(enabled))
@@ -50,7 +50,7 @@ def hash_by(route: Route, hash_on: HashOn | None) -> None:
 
 @lru_cache(maxsize=1 << 10)
 def encoded_hash(hash_on: HashOn) -> tuple[bytes, bytes]:
-    """What `hash_by` adds to an encoded route, and what to its action."""
+    """The bytes that `hash_by` adds to an encoded route, and those that it adds to the route's action."""
     route = Route()
     route.match.prefix, route.route.cluster = "/", "any"
     hash_by(route, hash_on)
@@ -62,9 +62,10 @@ def encoded_hash(hash_on: HashOn) -> tuple[bytes, bytes]:
 
 
 def hash_connections(proxy: TcpProxy) -> Filter:
-    """Let connections choose endpoints by a hash of the client; returns the filter that has to come before.
+    """Let connections choose endpoints by a hash of the client. Returns the filter that has to precede the
+    proxy.
 
-    Nothing else is known of them, so this stands in for what is hashed of requests.
+    Nothing else is known about connections, so the client stands in for what would be hashed of requests.
     """
     proxy.hash_policy.add().filter_state.key = _CLIENT
     config = network_state.Config(on_new_connection=[_client()])
@@ -72,7 +73,7 @@ def hash_connections(proxy: TcpProxy) -> Filter:
 
 
 def hash_calls(route: Route, hash_on: HashOn | None) -> None:
-    """For a gRPC client: it knows headers, and itself only by its channel."""
+    """As `hash_by`, for gRPC clients. They can hash headers, and their channel in place of anything else."""
     if hash_on is None:
         return
     if hash_on.kind == "header":

@@ -1,4 +1,4 @@
-"""Listener: where a sidecar takes its application's calls."""
+"""Listener: where a sidecar accepts its application's calls."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ from pilothouse.translate.subsets import by_hostname
 
 
 def egress_listener(egress: Address) -> Listener:
-    """HTTP by Host header, as an application's http_proxy or the target of its requests."""
+    """The listener for HTTP by Host header. Applications use it as http_proxy or call it directly."""
     return _listener(EGRESS, egress.host, egress.port, [http_filter(EGRESS)])
 
 
 def vip_listener(resolved: Resolved, port: Port, vip: str) -> Listener:
-    """One port of a virtual IP, bound to that very address (AnyIP, a route of the VIP range to `lo`).
+    """The listener of one port of a virtual IP. It binds to that address (AnyIP: a route of the VIP range to
+    `lo`).
 
-    For HTTP it does not depend on the service: were its routes inline, a virtual IP that moves would
-    leave open connections on the old ones, and Envoy would refuse clusters that it does not have yet.
+    For HTTP it does not depend on the service. If its routes were inline, open connections would keep the old
+    routes when a virtual IP moves, and Envoy would refuse routes to clusters that it does not have yet.
     """
     name = listener_name(vip, port)
     found = [http_filter(name)] if port.protocol.by_host else tcp_filters(name, resolved, port)
     listener = _listener(name, vip, port.number, found)
-    # Binding needs neither the address on an interface nor the route, so a host that lacks them
-    # does not refuse the configuration; IPv6 AnyIP needs it in any case.
+    # With freebind, binding needs neither the address on an interface nor the route. So a machine without
+    # them does not refuse the configuration. IPv6 AnyIP needs freebind in any case.
     listener.freebind.value = True
     return listener
 
@@ -49,7 +50,7 @@ def http_filter(name: str) -> Filter:
 
 
 def tcp_filters(name: str, resolved: Resolved, port: Port) -> list[Filter]:
-    """Connections to a port of a service, whatever is spoken on them, or to the backends of its routes."""
+    """The filters that proxy TCP connections to a port of a service, or to the backends of its routes."""
     proxy = TcpProxy(stat_prefix=name)
     shares = connections_at(resolved, port).shares
     if len(shares) == 1:
@@ -61,7 +62,7 @@ def tcp_filters(name: str, resolved: Resolved, port: Port) -> list[Filter]:
 
 
 def endpoint_filter(name: str, cluster: str, hostname: str) -> Filter:
-    """Connections to the one endpoint of a cluster that has a host name."""
+    """The filter that proxies TCP connections to the endpoint with this host name."""
     return tcp_proxy(TcpProxy(stat_prefix=name, cluster=cluster, metadata_match=by_hostname(hostname)))
 
 

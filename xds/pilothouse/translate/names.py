@@ -1,7 +1,7 @@
-"""What things are called in Envoy.
+"""The names of resources in Envoy.
 
-A cluster's name comes from identity alone: were settings hashed into it, each change of policy would
-create a new cluster and lose its connections and statistics.
+A cluster's name depends on the service's identity only. If it contained a hash of settings, each change of
+policy would create a new cluster and lose the old one's connections and statistics.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ PASSTHROUGH = "passthrough"
 
 
 def cluster_name(spec: ServiceSpec, port: Port) -> str:
-    """For example `outbound|8080||payments.shop.svc.cluster.local`; the CLA has the same name."""
+    """For example `outbound|8080||payments.shop.svc.cluster.local`. The load assignment has the same name."""
     return outbound(spec.hostname, port.number)
 
 
 def outbound(host: str, number: int) -> str:
-    """The cluster of one port of a host."""
+    """The name of the cluster for one port of a host."""
     return f"outbound|{number}||{host}"
 
 
 def stat_name(spec: ServiceSpec, port: Port) -> str:
-    """What statistics are filed under: short, and without the dots of a host name in it."""
+    """The name under which Envoy counts statistics, for example `payments.shop.8080`."""
     return f"{spec.name.name}.{spec.name.namespace}.{port.number}"
 
 
 def listener_name(vip: str, port: Port) -> str:
-    """The listener of one port of a virtual IP, for example `10.96.0.21_8080`."""
+    """The name of the listener for one port of a virtual IP, for example `10.96.0.21_8080`."""
     return listener_at(vip, port.number)
 
 
 def listener_at(host: str, number: int) -> str:
-    """The listener at an address that is a virtual IP."""
+    """The name of the listener at a virtual IP and a port number."""
     return f"{host}_{number}"
 
 
 def mesh_ports(spec: ServiceSpec) -> Iterator[Port]:
-    """The ports that can be clusters: TCP ones, each number once (Envoy refuses duplicate names)."""
+    """The ports that become clusters: TCP ports, each number once (Envoy refuses duplicate names)."""
     seen = set()
     for port in spec.ports:
         if port.transport is Transport.TCP and port.number not in seen:
@@ -50,13 +50,13 @@ def mesh_ports(spec: ServiceSpec) -> Iterator[Port]:
 
 
 def host_ports(spec: ServiceSpec) -> list[Port]:
-    """The ports that are found by Host header. The first serves a host without a port: 80, if it exists."""
+    """The ports that are found by Host header. The first one serves hosts without a port: 80 if it exists."""
     ports = [port for port in mesh_ports(spec) if port.protocol.by_host]
     return sorted(ports, key=lambda port: port.number != 80)
 
 
 def asked_for(spec: ServiceSpec) -> str:
-    """The host name that its endpoints go by: its own, or that of an ExternalName."""
+    """The host name that its endpoints expect: the service's own, or that of an ExternalName."""
     return spec.external_name or spec.hostname
 
 
@@ -66,16 +66,19 @@ def by_virtual_ip(port: Port, everything: bool) -> bool:
 
 
 def listens_at(spec: ServiceSpec, host: str, number: int, everything: bool) -> bool:
-    """Whether a service has a listener at this address; of those for HTTP only if `everything` has one."""
+    """Whether a service has a listener at this address.
+
+    HTTP ports have one only if `everything` is captured.
+    """
     ports = (port for port in mesh_ports(spec) if port.number == number)
     return host in spec.vips and any(by_virtual_ip(port, everything) for port in ports)
 
 
 def can_listen(listener: str, families: Collection[Family]) -> bool:
-    """Whether there can be such a listener where these address families are; none stated means all."""
+    """Whether a client with these address families can have this listener. No families means all."""
     return listener == EGRESS or is_of(listener, families)
 
 
 def is_of(address: str, families: Collection[Family]) -> bool:
-    """Whether an IP address is of one of these families; none stated means all."""
+    """Whether an IP address is of one of these families. No families means all."""
     return not families or ("ipv6" if ":" in address else "ipv4") in families

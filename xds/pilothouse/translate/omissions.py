@@ -1,4 +1,4 @@
-"""What of a service is left out, and why: what was decided, read before it is encoded."""
+"""The parts of a service that are left out, with reasons. Read from the decisions, not from the encoding."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _CALLED = (State.READY, State.TERMINATING_SERVING)
 def omissions_of(
     service: Service, resolved: Resolved, client: EndpointFacet, namespace: str
 ) -> Iterator[Omission]:
-    """All that is left out for a client there, or called later than the rest; some of it more than once.
+    """Everything that is left out for a client, or called later than the rest. Some of it occurs twice.
 
-    For one without a namespace, what is left out for any namespace that the routes of a service tell apart.
+    Without a namespace, it includes what is left out for any namespace whose clients get different routes.
     """
     yield from service.left_out
     yield from resolved.omissions
@@ -53,16 +53,19 @@ def _of_ports(spec: ServiceSpec) -> Iterator[Omission]:
 
 
 def _of_emptiness(service: Service, resolved: Resolved) -> Iterator[Omission]:
-    """That nobody is there to be called, whoever asks."""
+    """A service without any endpoint that can be called, whoever the client is."""
     if not resolved.own or not service.spec.ports or service.spec.routes:
-        return  # nobody is called by its name, or others are
+        return  # its name leads nowhere, or its routes decide where
     endpoints = resolved.spec.hosts if resolved.spec.hosts is not None else service.endpoints
     if not any(endpoint.weight and endpoint.state in _CALLED for endpoint in endpoints):
         yield Omission(Reason.NO_ENDPOINTS, str(service.name), _UNANSWERED)
 
 
 def _of_unreachable(resolved: Resolved, by_name: Port | None) -> Iterator[Omission]:
-    """Ports that nothing leads to: a name without an address tells apart only HTTP, and TLS of one port."""
+    """Ports that cannot be reached.
+
+    Without a virtual IP, names lead only to HTTP ports and to one TLS port.
+    """
     if resolved.answering is None or resolved.spec.vips:
         return
     for port in mesh_ports(resolved.answering):
@@ -79,4 +82,4 @@ def _of_traffic(resolved: Resolved, port: Port, namespace: str) -> Iterator[Omis
         yield from found.in_force.omissions
         for answer in found.answers:
             yield from answer.omissions
-            yield from encoded(answer).omissions  # what Envoy would not take shows in the message only
+            yield from encoded(answer).omissions  # only the message shows what Envoy would refuse

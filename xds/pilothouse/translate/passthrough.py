@@ -1,6 +1,6 @@
-"""TLS through the egress listener: found by the server name that the client says, and passed on unopened.
+"""TLS through the egress listener. It is routed by the client's server name and not decrypted.
 
-As with virtual hosts, each service's filter chains are encoded once, and a listener is joined from them.
+Each service's filter chains are encoded once, as its virtual hosts are. A listener is joined from them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FILTER_CHAINS = 3
 
 
 class Chains(NamedTuple):
-    """The encoded filter chains of a service for clients in its own namespace, and for those in others."""
+    """The encoded filter chains of a service: for clients in its own namespace, and for those in others."""
 
     own: bytes
     other: bytes
@@ -38,14 +38,14 @@ NO_CHAINS = Chains(b"", b"")
 
 
 class ByServerName(NamedTuple):
-    """The TLS port that has the names of a service, if any has; all others go without."""
+    """The TLS port, if any, that the names of a service lead to. The other TLS ports are omitted."""
 
     port: Port | None
     omissions: tuple[Omission, ...] = ()
 
 
 def by_server_name(resolved: Resolved) -> ByServerName:
-    """The TLS port that is found by server name: 443, else the first."""
+    """The TLS port that is found by server name: 443 if it exists, else the first."""
     answering = resolved.answering
     ports = mesh_ports(answering) if answering is not None else ()
     found = sorted(
@@ -59,9 +59,9 @@ def by_server_name(resolved: Resolved) -> ByServerName:
 
 
 def chains(resolved: Resolved) -> Chains:
-    """A filter chain for the one TLS port that has the names of a service.
+    """The filter chain for the TLS port that a service's names lead to.
 
-    Of a headless service each endpoint with a host name has one of its own, by its own names.
+    For a headless service, each endpoint with a host name has another chain, with the endpoint's names.
     """
     port = by_server_name(resolved).port
     if port is None:
@@ -70,7 +70,10 @@ def chains(resolved: Resolved) -> Chains:
 
 
 def tls_inspector() -> ListenerFilter:
-    """What reads the server name. Plain HTTP goes on to the other chain, also if it takes its time."""
+    """The listener filter that reads the server name.
+
+    Plain HTTP goes to the listener's own chain, even if slow.
+    """
     return ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=packed(TlsInspector()))
 
 
@@ -86,6 +89,6 @@ def _chains(resolved: Resolved, port: Port, own: bool) -> Iterator[bytes]:
 def _chain(name: str, hosts: Iterable[HostName], filters: Iterable[Filter]) -> bytes:
     chain = FilterChain(name=name, filters=filters)
     chain.filter_chain_match.transport_protocol = "tls"
-    # None has a trailing dot (RFC 6066, 3).
+    # A server name has no trailing dot (RFC 6066, 3).
     chain.filter_chain_match.server_names.extend(h.text for h in hosts if not h.text.endswith("."))
     return wire.delimited(_FILTER_CHAINS, checked(chain))

@@ -1,4 +1,4 @@
-"""What a service's policy makes of its clusters, beside what all clusters have."""
+"""Applies a service's policy to its clusters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _POLICIES: Mapping[Balance, Cluster.LbPolicy] = {
 
 
 def apply_policy(cluster: Cluster, spec: ServiceSpec, port: Port) -> None:
-    """Change a cluster as the policy of its service says."""
+    """Change a cluster according to the policy of its service."""
     policy = spec.policy
     cluster.lb_policy = _POLICIES[policy.balance]
     if policy.circuit_breaking is not None:
@@ -46,10 +46,11 @@ def apply_policy(cluster: Cluster, spec: ServiceSpec, port: Port) -> None:
 
 
 def for_grpc(cluster: Cluster, balance: Balance) -> None:
-    """gRPC knows two ways to balance, and refuses a cluster that has another (gRFC A27, A42).
+    """Change a cluster so that gRPC clients accept it.
 
-    Of TLS it takes certificates from its bootstrap alone, and refuses a file (gRFC A29): that a call is in
-    TLS is for the credentials of its channel to say.
+    gRPC supports two load-balancing policies and refuses clusters with another (gRFC A27, A42). It takes
+    certificates from its bootstrap only and refuses files (gRFC A29). The credentials of the client's channel
+    decide whether it uses TLS.
     """
     cluster.lb_policy = Cluster.RING_HASH if balance.by_hash else Cluster.ROUND_ROBIN
     cluster.ClearField("least_request_lb_config")
@@ -57,7 +58,7 @@ def for_grpc(cluster: Cluster, balance: Balance) -> None:
 
 
 def outlier_detection(outliers: said.OutlierDetection) -> OutlierDetection:
-    """Everything that could eject an endpoint is stated: Envoy's own defaults eject for more than that."""
+    """Outlier detection with every threshold stated, because Envoy's defaults eject for further reasons."""
     message = OutlierDetection(interval=_duration(outliers.interval_ms))
     message.base_ejection_time.CopyFrom(_duration(outliers.base_ejection_ms))
     message.max_ejection_percent.value = outliers.max_ejection_percent
@@ -77,11 +78,11 @@ def _limit(cluster: Cluster, limits: CircuitBreaking) -> None:
 
 
 def _health_check(check: said.HealthCheck, spec: ServiceSpec, port: Port) -> HealthCheck:
-    """One that the port can answer: to connect is all that can be asked where something else is spoken."""
+    """A health check that the port can answer: a TCP connect if the port speaks another protocol."""
     message = HealthCheck(
         timeout=_duration(check.timeout_ms),
         interval=_duration(check.interval_ms),
-        # Envoy's default of 60 s while there is no traffic would find a failure, or its end, that late.
+        # Envoy's default of 60 s without traffic would notice a failure, or its end, that late.
         no_traffic_interval=_duration(check.interval_ms),
         unhealthy_threshold=UInt32Value(value=check.unhealthy),
         healthy_threshold=UInt32Value(value=check.healthy),

@@ -22,25 +22,28 @@ from pilothouse.translate.names import mesh_ports
 
 
 def targets(resolved: Resolved) -> frozenset[str]:
-    """All that a client in the service's own namespace may dial it by: `payments.shop:8080` and so on."""
+    """All targets by which a client in the service's namespace may dial it, such as `payments.shop:8080`."""
     names = resolved.names.of_service()
     return frozenset(f"{host.text}:{port.number}" for host in names for port in _ports(resolved))
 
 
 def dialled(resolved: Resolved, number: str) -> Port | None:
-    """The port of what answers that the number in a target such as `payments.shop:8080` means."""
+    """The port that the number in a target such as `payments.shop:8080` means."""
     return next((port for port in _ports(resolved) if str(port.number) == number), None)
 
 
 def _ports(resolved: Resolved) -> Iterable[Port]:
-    """None for host names: gRPC knows no cluster that resolves several of them."""
+    """The ports that gRPC clients can dial.
+
+    None if endpoints are host names, which gRPC cannot resolve together.
+    """
     answering = resolved.answering
     return () if answering is None or answering.hosts is not None else mesh_ports(answering)
 
 
-@lru_cache(maxsize=1 << 12)  # a target may be written in capitals, so clients can make up many
+@lru_cache(maxsize=1 << 12)  # bounded, because clients can vary upper and lower case of a target
 def api_listener(target: str, cluster: str) -> Resource:
-    """What a client is to do that dials a target: read the routes that have the name of the cluster."""
+    """The listener for a dialled target. It refers to the route configuration with the cluster's name."""
     manager = hcm.HttpConnectionManager(stat_prefix="grpc")
     manager.rds.route_config_name = cluster
     manager.rds.config_source.CopyFrom(ads())
@@ -52,7 +55,7 @@ def api_listener(target: str, cluster: str) -> Resource:
 
 @lru_cache(maxsize=1 << 14)
 def cluster_routes(cluster: str, hash_on: HashOn | None = None) -> Resource:
-    """Everything to one cluster, whichever form the authority has that the client dialled."""
+    """The routes of everything to one cluster, whatever authority the client dialled."""
     routes = RouteConfiguration(name=cluster)
     host = routes.virtual_hosts.add(name=cluster, domains=["*"])
     route = host.routes.add()

@@ -1,4 +1,4 @@
-"""The runtime layer, as Envoy's message (RTDS)."""
+"""The runtime layer as Envoy's message (RTDS)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pilothouse._pb.envoy.service.runtime.v3.rtds_pb2 import Runtime
 from pilothouse.encoding.resources import Resource, checked
 from pilothouse.encoding.types import ResourceType
 
-#: What the layer is called; a sidecar asks for it by this name.
+#: The name of the layer. Sidecars ask for it by this name.
 LAYER = "pilothouse"
 
 
 def runtime(values: Mapping[str, Any]) -> Resource:
-    """One layer for all sidecars; the values are plain, and mappings of them."""
+    """The layer, which is the same for all sidecars. Values are plain values or mappings of such."""
     message = Runtime(name=LAYER)
     message.layer.update(values)
     return Resource(ResourceType.RUNTIME, LAYER, checked(message))

@@ -1,4 +1,4 @@
-"""Certificates and what validates those of others, as Envoy's messages (SDS)."""
+"""Certificates and validation contexts as Envoy's messages (SDS)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pilothouse.encoding.types import ResourceType
 
 
 def certificate(name: str, chain: bytes, key: bytes) -> Resource:
-    """A certificate with its chain, and its key; PEM. They go inline: a sidecar cannot see our files."""
+    """A certificate chain and its key, in PEM.
+
+    They are sent inline, because a sidecar cannot see our files.
+    """
     message = secret_pb2.Secret(name=name)
     message.tls_certificate.certificate_chain.inline_bytes = chain
     message.tls_certificate.private_key.inline_bytes = key
@@ -16,7 +19,7 @@ def certificate(name: str, chain: bytes, key: bytes) -> Resource:
 
 
 def validation(name: str, authorities: bytes) -> Resource:
-    """The CAs that vouch for others; PEM."""
+    """The CAs that a sidecar trusts, in PEM."""
     message = secret_pb2.Secret(name=name)
     message.validation_context.trusted_ca.inline_bytes = authorities
     return Resource(ResourceType.SECRET, name, checked(message))

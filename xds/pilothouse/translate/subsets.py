@@ -1,4 +1,4 @@
-"""How some endpoints of many are asked for: by what their metadata says, which Envoy's subsets match."""
+"""Subsets: how routes choose some endpoints of a cluster, by the metadata of the endpoints."""
 
 from __future__ import annotations
 
@@ -16,35 +16,38 @@ _HOSTNAME = "hostname"
 
 @lru_cache(maxsize=1 << 16)
 def by_hostname(hostname: str) -> Metadata:
-    """What an endpoint with a host name says of itself, and a route of the endpoint that it wants."""
+    """The metadata of an endpoint with a host name. A route states the same to choose that endpoint."""
     return _saying({_HOSTNAME: hostname})
 
 
 @lru_cache(maxsize=1 << 10)
 def by_labels(labels: Labels) -> Metadata:
-    """What a route says of the endpoints that it wants."""
+    """The metadata by which a route chooses endpoints with these labels."""
     return _saying(dict(labels))
 
 
 def described(hostname: str, labels: Labels) -> Metadata:
-    """What an endpoint says of itself."""
+    """The metadata of an endpoint."""
     return _saying({**dict(labels), **({_HOSTNAME: hostname} if hostname else {})})
 
 
 def divide(cluster: Cluster, spec: ServiceSpec) -> None:
-    """Let routes choose among endpoints: what is not there is nothing else, and who chooses none gets any."""
+    """Let routes choose among endpoints.
+
+    A missing subset matches nothing; without a choice, any endpoint does.
+    """
     labels = spec.policy.subset_labels
     if not spec.headless and not labels:
         return
     subsets = cluster.lb_subset_config
     subsets.fallback_policy = Cluster.LbSubsetConfig.ANY_ENDPOINT
-    # A route may ask for any of these together, and Envoy knows only what is listed.
+    # A route may combine any of these labels, and Envoy supports only listed combinations.
     groups = [group for size in range(1, len(labels) + 1) for group in combinations(labels, size)]
     for keys in ([(_HOSTNAME,)] if spec.headless else []) + groups:
         selector = subsets.subset_selectors.add(keys=keys)
         selector.fallback_policy = Cluster.LbSubsetConfig.LbSubsetSelector.NO_FALLBACK
     subsets.locality_weight_aware = True
-    # A locality counts for as much as it has of the subset, and not of all endpoints.
+    # A locality's weight is scaled by its endpoints in the subset.
     subsets.scale_locality_weight = bool(labels)
 
 

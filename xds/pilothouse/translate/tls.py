@@ -1,4 +1,4 @@
-"""TLS that a sidecar speaks to endpoints, for an application that speaks plain text to it."""
+"""TLS from a sidecar to endpoints, on behalf of an application that speaks plain text to the sidecar."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pilothouse.model.addresses import is_address
 
 
 def tls_to(name: str, ca: str) -> TransportSocket:
-    """TLS to just this host: a name is sent, and the certificate has to be of that name or address."""
+    """TLS to this host only.
+
+    The sidecar sends the name as SNI, and the certificate has to match name or address.
+    """
     by_address = is_address(name)
     context = UpstreamTlsContext(sni="" if by_address else name)
     validation = context.common_tls_context.validation_context

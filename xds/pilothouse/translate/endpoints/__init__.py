@@ -1,1 +1,1 @@
-"""Where one port of a service runs: who can be called, in which order, and with which weight."""
+"""The endpoints of one port: which a client can call, in which order, and with which weights."""

@@ -1,7 +1,7 @@
-"""ClusterLoadAssignment: where one port of a service runs right now, as one client should see it.
+"""ClusterLoadAssignment: the endpoints of one port, as one client should see them.
 
-It is joined from endpoints that are encoded already. What is in it is decided by `pools` (who may be
-called), whose results clients share, and by `placement` (in which order).
+It is joined from encoded endpoints. `pools` decides which endpoints a client may call; clients share its
+results. `placement` decides the order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LOCALITIES, _POLICY = 2, 4  # ClusterLoadAssignment.endpoints and .policy
 
 
 def load_assignment(name: str, pool: Pool, client: EndpointFacet) -> bytes:
-    """The encoded message for a client, of which only the pool's facet matters."""
+    """The encoded message for a client. Only the client's facet of the pool matters."""
     pieces = [_header(name)]
     placement = pool.outlook.placement
     for locality, priority, weight, encoded in placed(pool.allowed(client), placement, client):
@@ -34,7 +34,7 @@ def load_assignment(name: str, pool: Pool, client: EndpointFacet) -> bytes:
 
 @lru_cache(maxsize=1 << 16)
 def _locality_head(locality: Locality, weight: int, priority: int) -> bytes:
-    """A LocalityLbEndpoints without its endpoints. gRPC wants a locality and a weight in each."""
+    """A LocalityLbEndpoints without its endpoints. gRPC requires a locality and a weight in each."""
     message = LocalityLbEndpoints(priority=priority)
     message.locality.SetInParent()
     message.locality.region = locality.region

@@ -1,6 +1,7 @@
-"""Who is behind one port, and who of them a client may call: decided in plain values, before any is encoded.
+"""The endpoints behind one port, and which of them a client may call, as plain values before encoding.
 
-What is left out has its reason. It is put into words when somebody asks, and not on the way to a push.
+Each endpoint that is left out has a reason. The reasons are put into words only when somebody asks, not on
+the way to a push.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from pilothouse.translate.endpoints.members import Member, Members, members, wit
 from pilothouse.translate.endpoints.placement import misplaced
 from pilothouse.translate.endpoints.preferences import preferred
 
-#: In place of the name of a node on which nothing of a service runs. No node is called so.
+#: Stands for any node on which no endpoint of the service runs. No node has this name.
 ELSEWHERE = "*"
 
 _NOBODY: frozenset[str] = frozenset()
 
 
 class Outlook(NamedTuple):
-    """By what clients are told apart at one port.
+    """Which properties of clients matter at one port.
 
-    From `nodes` it looks different than from all others; `families` are those of its addresses, the preferred
-    one first.
+    `nodes`: clients on these nodes may get something else than others.
+    `families`: the families of the endpoints' addresses, the preferred one first.
     """
 
     placement: Placement = NEAREST
@@ -37,11 +38,11 @@ class Outlook(NamedTuple):
 
     @property
     def by_node(self) -> bool:
-        """Whether it matters to some clients on which node they are, be it that nothing is on any."""
+        """Whether the client's node matters, even if no endpoint runs on any known node."""
         return bool(self.nodes) or self.placement.local
 
     def facet(self, client: EndpointFacet) -> EndpointFacet:
-        """What of a client makes a difference to what it gets from here."""
+        """The part of a client's facet that affects what it gets from this port."""
         if self.placement is NEAREST and not self.nodes and not client.families:
             return EndpointFacet(client.locality, "", (), client.preference) if client.node else client
         node = client.node if client.node in self.nodes else ""
@@ -53,9 +54,10 @@ class Outlook(NamedTuple):
 
 
 class Allowed(NamedTuple):
-    """Whom of a choice a client may call: who is near, who of these is reachable, who of those is wanted.
+    """The endpoints of a choice that a client may call, in three steps.
 
-    What one step drops has a reason there.
+    `near` has those on its node if the service is node-local. `reachable` has those of its address families.
+    `wanted` has those that it prefers. Each step has reasons for what it drops.
     """
 
     choice: Choice
@@ -80,14 +82,14 @@ class Allowed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The endpoints of a service of which not all clients may call the same."""
+    """The endpoints behind a port whose clients may not all call the same ones."""
 
     outlook: Outlook
     members: tuple[Member, ...]
     _on_node: Mapping[str, Sequence[Member]] = field(compare=False)
 
     def allowed(self, client: EndpointFacet) -> Allowed:
-        """Whom a client with this facet may call. One that states no node may call all."""
+        """The endpoints that a client with this facet may call. A client that states no node may call all."""
         placement, families = self.outlook.placement, client.families or self.outlook.families
         local = placement.local and client.node
         near = self._on_node.get(client.node, ()) if local else self.members
@@ -97,14 +99,14 @@ class Choice:
 
 
 class Candidates(NamedTuple):
-    """Who is behind one port. On offer are groups, if all clients may call the same, or else a choice."""
+    """The endpoints behind one port. `offer` is groups if all clients may call the same, else a choice."""
 
     outlook: Outlook
     members: Members
     offer: Grouped | Choice
 
     def omissions(self, client: EndpointFacet) -> Iterator[Omission]:
-        """Who is left out for a client, or called later than others, and why."""
+        """The endpoints that are left out for a client, or called later than others, with reasons."""
         yield from self.members.omissions
         facet = self.outlook.facet(client)
         if isinstance(self.offer, Choice):
@@ -127,14 +129,17 @@ class Candidates(NamedTuple):
 
 
 def _told(group: Group, reason: Reason, why: str = "") -> Iterator[Omission]:
-    """The same of each endpoint of a group."""
+    """The same omission for each endpoint of a group."""
     _, _, members = group
     for address, number, _, _ in members:
         yield Omission(reason, written(address, number), why)
 
 
 def denial(client: EndpointFacet) -> Reason | None:
-    """Why a client with this facet may call nobody where every other client may call the same."""
+    """Why a client may call none of the endpoints that all other clients may call. None if it may call them.
+
+    `client` is a facet. It states families only if no endpoint has an address of one of them.
+    """
     if client.families:
         return Reason.FAMILY
     if client.preference is None or client.preference.fallback:
@@ -143,13 +148,13 @@ def denial(client: EndpointFacet) -> Reason | None:
 
 
 def candidates(service: Service, port: Port) -> Candidates:
-    """Who is behind one port of a service."""
+    """The endpoints behind one port of a service."""
     placement = service.spec.placement
     listed = members(service.endpoints, port, sticky=placement.sticky)
     found = listed.in_service
     families = present(found, placement.ipv6_first)
     all_hinted = hinted(found, placement)
-    # Then hints may be complete among those that a client can call, or wants, and not among all.
+    # If so, hints may be complete among the endpoints of one client but not among all.
     varied = len(families) > 1 or bool(service.spec.policy.subset_labels)
     by_node = all_hinted or varied or placement.local or placement.prefer is SAME_NODE
     nodes = _nodes(found, placement, all_hinted or varied) if by_node else _NOBODY
@@ -163,7 +168,7 @@ def candidates(service: Service, port: Port) -> Candidates:
 
 
 def _nodes(members: Iterable[Member], placement: Placement, hinted: bool) -> frozenset[str]:
-    """The nodes whose clients get something else than all others."""
+    """The nodes whose clients may get something else than others."""
     found: set[str] = set()
     for _, _, endpoint, _ in members:
         if placement.local or placement.prefer is SAME_NODE:

@@ -1,4 +1,4 @@
-"""Addresses of both families: one endpoint for each thing that runs, with what a client can call of it."""
+"""Address families: which addresses a client can call, and which two addresses are one endpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pilothouse.translate.endpoints.members import RANK, Member, written
 
 
 def present(members: Sequence[Member], ipv6_first: bool) -> tuple[Family, ...]:
-    """The families that there are addresses of, the preferred one first."""
+    """The address families of the members, the preferred one first."""
     six = len([member for member in members if ":" in member[0]])
     if six == 0:
         return ("ipv4",)
@@ -20,14 +20,15 @@ def present(members: Sequence[Member], ipv6_first: bool) -> tuple[Family, ...]:
     return ("ipv6", "ipv4") if ipv6_first else ("ipv4", "ipv6")
 
 
-#: An address and a port, or what runs somewhere and a port of it.
+#: An address and a port, or a workload and a port.
 _Place: TypeAlias = tuple[str, int]
 
 
 class Reachable(NamedTuple):
-    """What a client can call, the members of families that it does not have, and addresses that are outdone.
+    """The members that a client can call, and those that it cannot.
 
-    An address is outdone if another one of the same workload is in a better state.
+    `of_others`: members of families that the client does not have.
+    `outdone`: addresses of a workload that has another address in a better state.
     """
 
     members: Sequence[Member]
@@ -44,10 +45,10 @@ class Reachable(NamedTuple):
 
 
 def reachable(members: Sequence[Member], families: tuple[Family, ...]) -> Reachable:
-    """What a client can call that has these families, the preferred one first.
+    """The members that a client with these families can call. The preferred family is first.
 
-    Two addresses of one workload are one endpoint: as two, it would get twice the requests. If only one of
-    them is ready, it is that alone. Without a workload there is no telling.
+    Two addresses of one workload are one endpoint, because as two endpoints it would get twice the requests.
+    If only one of them is ready, the endpoint has only that one. Members without a workload cannot be paired.
     """
     first, *second = families
     outdone = _outdone(members) if second else ()
@@ -61,9 +62,9 @@ def reachable(members: Sequence[Member], families: tuple[Family, ...]) -> Reacha
 
 
 def _outdone(members: Sequence[Member]) -> Collection[_Place]:
-    """The addresses of which the same workload has another in a better state.
+    """The addresses of workloads that have another address in a better state.
 
-    Envoy would try any address of an endpoint, so an endpoint has only those in its best state.
+    Envoy would try every address of an endpoint, so an endpoint has only those in its best state.
     """
     doubtful = {member[2].workload for member in members if member[2].state is not State.READY} - {""}
     if not doubtful:
@@ -81,7 +82,9 @@ def _outdone(members: Sequence[Member]) -> Collection[_Place]:
 
 
 def _paired(members: Sequence[Member], others: Sequence[Member]) -> list[Member]:
-    """The members, each with the address of another that is the same workload and port; then the rest."""
+    """The members, each with the other address of the same workload and port if there is one; then the
+    rest.
+    """
     waiting: dict[_Place, list[Member]] = {}
     for other in reversed(others):
         if other[2].workload:

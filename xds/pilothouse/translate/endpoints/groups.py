@@ -1,4 +1,4 @@
-"""Endpoints that no client tells apart, in one group; and what is said of the health of each."""
+"""Groups of endpoints that are alike for every client, and the health status of each endpoint."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Endpoint, Locality, Placement, Prefer, State
 from pilothouse.translate.endpoints.members import Member, written
 
-# Looked up once: protobuf's enum wrappers, and enums of Python 3.11, search for each name anew.
+# Looked up once, because protobuf's enum wrappers and the enums of Python 3.11 search at each access.
 _HEALTHY, _UNHEALTHY, DRAINING = HealthStatus.HEALTHY, HealthStatus.UNHEALTHY, HealthStatus.DRAINING
 _READY, SAME_NODE = State.READY, Prefer.SAME_NODE
 
 
 class Traits(NamedTuple):
-    """What clients tell endpoints apart by, beside their locality, where they do."""
+    """The properties, beside the locality, by which clients may prefer some endpoints to others."""
 
     node: str = ""
     for_zones: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class Traits(NamedTuple):
 COMMON = Traits()
 
 
-#: What no client tells apart.
+#: Endpoints of equal kind are alike for every client.
 Kind: TypeAlias = tuple[Locality, Traits]
 
 #: The endpoints of one kind.
@@ -36,7 +36,7 @@ Group: TypeAlias = tuple[Locality, Traits, list[Member]]
 
 
 class Grouped(NamedTuple):
-    """Endpoints by group, in order. Those in a state without a health are in none."""
+    """Endpoints by group, sorted. Endpoints whose state is not in `health_of` are in no group."""
 
     members: Sequence[Member]
     health_of: Mapping[State, HealthStatus]
@@ -44,7 +44,7 @@ class Grouped(NamedTuple):
 
     @property
     def omissions(self) -> Iterator[Omission]:
-        """Why some are not called; of those in maintenance it has been said."""
+        """The endpoints that are not called, with reasons. `members` reports those in maintenance already."""
         for address, number, endpoint, _ in self.members:
             if self.health_of.get(endpoint.state) == _HEALTHY or endpoint.state is State.MAINTENANCE:
                 continue
@@ -55,7 +55,7 @@ class Grouped(NamedTuple):
 
 
 def grouped(members: Sequence[Member], placement: Placement, hinted: bool) -> Grouped:
-    """These in groups, and the health that is said of each."""
+    """The members in groups, and the health status for each state."""
     ready = any(endpoint.state is _READY for _, _, endpoint, _ in members)
     health_of = _health_by_state(ready, placement.sticky)
     alike = not hinted and placement.prefer is not SAME_NODE
@@ -67,7 +67,7 @@ def grouped(members: Sequence[Member], placement: Placement, hinted: bool) -> Gr
         if endpoint.state not in health_of:
             continue
         key = endpoint.locality if alike else (endpoint.locality, _traits(endpoint, hinted))
-        if key is not last:  # those of one locality mostly follow each other, and share it
+        if key is not last:  # members of one locality mostly follow each other and share the object
             last, held = key, collected.setdefault(key, [])
         held.append(member)
     found = sorted(collected.items())
@@ -79,7 +79,7 @@ def grouped(members: Sequence[Member], placement: Placement, hinted: bool) -> Gr
 
 
 def hinted(members: Iterable[Member], placement: Placement) -> bool:
-    """Whether all that is ready has hints (KEP-2433), and they count. Traffic policy Local goes without."""
+    """Whether all ready members have hints (KEP-2433) and hints count. Traffic policy Local ignores hints."""
     found = False
     for _, _, endpoint, _ in members:
         if endpoint.state is _READY:
@@ -91,12 +91,12 @@ def hinted(members: Iterable[Member], placement: Placement) -> bool:
 
 @lru_cache
 def _health_by_state(ready: bool, sticky: bool) -> Mapping[State, HealthStatus]:
-    """What is said of endpoints in each state, if one is ready or none is; other states are left out.
+    """The health status for each state, if some endpoint is ready or none is. Other states are left out.
 
-    Ready endpoints are HEALTHY, those not ready UNHEALTHY so that the lost capacity shows. Terminating
-    ones are left out, or every rollout would look like an outage to the locality's health; but if
-    nothing is ready, those that still serve do (KEP-1669), and must then be HEALTHY for Envoy. If
-    clients stick to endpoints, what is about to go is DRAINING, which counts neither way.
+    Ready endpoints are HEALTHY. Unready ones are UNHEALTHY, so that Envoy sees the lost capacity. Terminating
+    ones are left out, because otherwise each rollout would look like an outage of the locality. If no
+    endpoint is ready, those that terminate and still serve are called (KEP-1669), so they are HEALTHY. If
+    clients stick to endpoints, those about to go are DRAINING, which Envoy counts neither way.
     """
     found = {State.NOT_READY: _UNHEALTHY}
     if sticky:

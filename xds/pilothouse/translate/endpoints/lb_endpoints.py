@@ -1,4 +1,4 @@
-"""LbEndpoint: one endpoint, encoded as the field of a LocalityLbEndpoints that it becomes."""
+"""LbEndpoint: one endpoint, encoded as a field of LocalityLbEndpoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LB_ENDPOINTS, _ENDPOINT, _ENDPOINT_ADDRESS, _SOCKET_ADDRESS, _ADDRESS = 2, 1, 1
 
 
 @lru_cache(maxsize=1 << 18)
-def lb_endpoint(  # noqa: PLR0913  (all that there is to an endpoint)
+def lb_endpoint(  # noqa: PLR0913  (everything that an endpoint has)
     address: str,
     port: int,
     weight: int,
@@ -26,9 +26,9 @@ def lb_endpoint(  # noqa: PLR0913  (all that there is to an endpoint)
     hostname: str = "",
     labels: Labels = (),
 ) -> bytes:
-    """The encoded field of a LocalityLbEndpoints that holds one endpoint, with both its addresses.
+    """The encoded field of LocalityLbEndpoints with one endpoint. `other` is its address of the other family.
 
-    By its host name and its labels it can be chosen from all others (`subsets`).
+    Routes can choose the endpoint by its host name and its labels (`subsets`).
     """
     if other or hostname or labels:
         message = _plain(address, port, weight, health)
@@ -45,7 +45,7 @@ def lb_endpoint(  # noqa: PLR0913  (all that there is to an endpoint)
 
 @lru_cache(maxsize=1 << 16)
 def _around_address(size: int, port: int, weight: int, health: HealthStatus) -> tuple[bytes, bytes]:
-    """What goes before and after an address of that many characters, checked with one."""
+    """The bytes before and after an address of `size` characters. Checked with a sample address."""
     message = _plain("0.0.0.0", port, weight, health)
     socket = message.endpoint.address.socket_address
     checked(message)
@@ -53,7 +53,7 @@ def _around_address(size: int, port: int, weight: int, health: HealthStatus) -> 
     number = socket.SerializeToString(deterministic=True)
     message.ClearField("endpoint")
     rest = message.SerializeToString(deterministic=True)
-    place = bytes(size)  # no head of a field holds a zero, so the first zeros are these
+    place = bytes(size)  # no field head contains a zero byte, so the first zeros are these
     located = wire.delimited(_SOCKET_ADDRESS, wire.delimited(_ADDRESS, place) + number)
     endpoint = wire.delimited(_ENDPOINT, wire.delimited(_ENDPOINT_ADDRESS, located))
     before, _, after = wire.delimited(_LB_ENDPOINTS, endpoint + rest).partition(place)

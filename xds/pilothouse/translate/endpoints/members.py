@@ -1,4 +1,4 @@
-"""Which endpoints of a service can be called at one of its ports at all, and at which address and number."""
+"""The endpoints of a service that can be called at one of its ports, with address and port number."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from pilothouse.model.addresses import canonical_ip, objection
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Endpoint, Port, State
 
-#: Canonical address, number, what the endpoint says, and its address of the other family or nothing.
+#: Canonical address, port number, the endpoint, and its address of the other family or an empty text.
 Member: TypeAlias = tuple[str, int, Endpoint, str]
 
-#: An address as Envoy needs it, or None for what is no address.
+#: Returns an address in the form that Envoy needs, or None if the text is no address.
 Canonical: TypeAlias = Callable[[str], str | None]
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 
-#: Of two that say different things of one endpoint, the better state counts (slices in mid-move). That it
-#: terminates is final, so newer than that it is not ready, and if nothing else is left it can be called.
+#: Two slices may state different states of one endpoint while it moves between them. The lower rank wins.
+#: TERMINATING_SERVING comes before NOT_READY: termination is final, so that statement is newer, and the
+#: endpoint can be called if nothing else is left.
 RANK = {
     State.READY: 0,
     State.TERMINATING_SERVING: 1,
@@ -43,9 +44,9 @@ def ip_or_none(address: str) -> str | None:
 
 
 class Members(NamedTuple):
-    """The endpoints in service at a port, each once; and what is left out.
+    """The endpoints in service at a port, each once, and those left out.
 
-    `left_out` holds reason, name and endpoint. They become omissions when somebody asks.
+    `left_out` has reason, name and endpoint. They become omissions when somebody asks.
     """
 
     port: Port
@@ -61,7 +62,7 @@ class Members(NamedTuple):
 def members(
     endpoints: Iterable[Endpoint], port: Port, canonical: Canonical = ip_or_none, sticky: bool = False
 ) -> Members:
-    """Those in service at this port, and if clients stick to them, in maintenance."""
+    """The endpoints in service at this port. If clients stick to endpoints, also those in maintenance."""
     found: dict[tuple[str, int], Member] = {}
     left_out: list[tuple[Reason, str, Endpoint]] = []
     ports: tuple[tuple[str, int | None], ...] | None = None
@@ -76,7 +77,7 @@ def members(
             if not sticky or endpoint.state is State.TERMINATING:
                 continue
             endpoint = endpoint._replace(state=State.MAINTENANCE, weight=1)
-        if endpoint.ports != ports:  # most endpoints have the same as the one before
+        if endpoint.ports != ports:  # most endpoints have the same ports as the one before
             ports, number = endpoint.ports, _number(endpoint, port)
         if not isinstance(number, int):
             left_out.append((number, endpoint.address, endpoint))
@@ -85,13 +86,14 @@ def members(
         held = found.setdefault((address, number), member)
         if held is not member:
             left_out.append((Reason.DUPLICATE_LOSER, written(address, number), endpoint))
-            # Of two in one state, the one that says what runs there: it can be paired with its other address.
+            # If both have the same state, the one with a workload wins: it can be paired with its other
+            # address.
             found[address, number] = min(held, member, key=_precedence)
     return Members(port, tuple(found.values()), left_out)
 
 
 def without(members: Iterable[Member], kept: Iterable[Member]) -> Iterator[Member]:
-    """Those of some members that are not among others."""
+    """The members that are not in `kept`."""
     places = {(address, number) for address, number, _, _ in kept}
     return (member for member in members if (member[0], member[1]) not in places)
 
@@ -101,12 +103,12 @@ def _precedence(member: Member) -> tuple[int, bool]:
 
 
 def written(address: str, number: int) -> str:
-    """An address and a port as people write them."""
+    """An address and a port in the usual notation."""
     return f"[{address}]:{number}" if ":" in address else f"{address}:{number}"
 
 
 def _number(endpoint: Endpoint, port: Port) -> int | Reason:
-    """The number of a service port at an endpoint, joined by the port's name; or why there is none."""
+    """The number of a service port at an endpoint, found by the port's name, or why there is none."""
     for name, number in endpoint.ports:
         if name == port.name:
             actual = port.target if number is None else number

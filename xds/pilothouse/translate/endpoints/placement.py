@@ -1,7 +1,7 @@
-"""In which order a client calls the endpoints of a service, and in which shares: priorities and weights.
+"""The order in which a client calls the endpoints of a service, and their shares: priorities and weights.
 
-What is preferred has a lower priority, and is no filter, so that its failure has a way out; except
-where the service says that there is none.
+Preferred endpoints have a lower priority number. Others are not filtered out, so that clients can fail over
+to them, unless the service forbids that.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pilothouse.model.reasons import Reason
 from pilothouse.model.services import NEAREST, NOWHERE, Distribution, Failover, Locality, Placement, Prefer
 from pilothouse.translate.endpoints.groups import COMMON, Kind, Traits
 
-_LAST = 128  # Envoy knows no later priority
+_LAST = 128  # Envoy's last priority
 
 R = TypeVar("R", Failover, Distribution)
 
 
 class Encoded(Protocol):
-    """Endpoints of one kind, encoded, and the sum of their weights."""
+    """Encoded endpoints of one kind, and the sum of their weights."""
 
     @property
     def locality(self) -> Locality: ...
@@ -36,12 +36,12 @@ class Encoded(Protocol):
     def weight(self) -> int: ...
 
 
-#: The endpoints of one locality that have one priority for a client: locality, priority, weight, encoded.
+#: The endpoints of one locality with one priority for a client: locality, priority, weight, encoded.
 Placed: TypeAlias = tuple[Locality, int, int, bytes]
 
 
 def placed(groups: Sequence[Encoded], placement: Placement, client: EndpointFacet) -> list[Placed]:
-    """These groups as a client gets them, in order; each locality and priority once."""
+    """The groups as a client gets them, in order. Each pair of locality and priority occurs once."""
     if placement is NEAREST and (not groups or groups[0].traits is COMMON):
         at = client.locality
         distances = [distance(at, group.locality) for group in groups]
@@ -59,7 +59,7 @@ def placed(groups: Sequence[Encoded], placement: Placement, client: EndpointFace
 def misplaced(
     kinds: Sequence[Kind], placement: Placement, client: EndpointFacet
 ) -> Iterator[tuple[int, Reason, str]]:
-    """Which of these, by position, a client does not get, or gets for later because of hints, and why."""
+    """The positions of kinds that a client does not get, or calls later because of hints, with reasons."""
     distribution = _rule(placement.distribute, client.locality)
     if distribution is not None:
         for place, (at, _) in enumerate(kinds):
@@ -72,14 +72,15 @@ def misplaced(
             yield place, Reason.FAILOVER, ""
     for place, (rank, here) in enumerate(zip(ranks, hinted, strict=True)) if any(hinted) else ():
         if rank is not None and not here:
-            yield place, Reason.HINT, "is called if those fail that are hinted for the client"
+            yield place, Reason.HINT, "is called if those with a hint for the client fail"
 
 
 def distance(client: Locality, endpoint: Locality) -> int:
-    """0 same sub-zone, 1 same zone, 2 same region, 3 elsewhere, 4 unknown; 0 for a client that is nowhere.
+    """0: same sub-zone. 1: same zone. 2: same region. 3: elsewhere. 4: unknown. 0 for a client without
+    locality.
 
-    A part that one side does not state does not keep them apart as long as a narrower part is equal:
-    a slice names a zone but no region.
+    If one side does not state a part, an equal narrower part is enough, because a slice names a zone but no
+    region.
     """
     if client == NOWHERE:
         return 0
@@ -93,12 +94,12 @@ def distance(client: Locality, endpoint: Locality) -> int:
 
 
 def _contiguous(ranks: Iterable[int]) -> dict[int, int]:
-    """The priority of each rank. Envoy accepts gaps between priorities, gRPC does not."""
+    """The priority of each rank, without gaps. Envoy would accept gaps, but gRPC does not."""
     return {rank: priority for priority, rank in enumerate(sorted(set(ranks)))}
 
 
 def _merged(ranked: Iterable[tuple[Encoded, int | None]]) -> list[Placed]:
-    """Those that have a rank, joined where locality and priority are the same."""
+    """The groups that have a rank, joined where locality and priority are equal."""
     found = [(group, rank) for group, rank in ranked if rank is not None]
     priority = _contiguous(rank for _, rank in found)
     parts: dict[tuple[Locality, int], list[Encoded]] = {}
@@ -111,7 +112,9 @@ def _merged(ranked: Iterable[tuple[Encoded, int | None]]) -> list[Placed]:
 
 
 class Ranks(NamedTuple):
-    """How late each kind is called, None for those that never are; and which are hinted, if that counts."""
+    """How late each kind is called (None: never), and which kinds have a hint for the client, if hints
+    count.
+    """
 
     ranks: list[int | None]
     hinted: list[bool]
@@ -120,7 +123,7 @@ class Ranks(NamedTuple):
 def _ranks(kinds: Sequence[Kind], placement: Placement, client: EndpointFacet) -> Ranks:
     rule = _rule(placement.failover, client.locality)
     by_place = {at: _failed_over(at, client.locality, rule) for at in {at for at, _ in kinds}}
-    if placement.prefer is not Prefer.NEAREST:  # sub-zones are not told apart
+    if placement.prefer is not Prefer.NEAREST:  # sub-zones do not matter
         by_place = {at: None if rank is None else max(rank - 1, 0) for at, rank in by_place.items()}
     ranks = [by_place[at] for at, _ in kinds]
     if placement.prefer is Prefer.SAME_NODE and client.node:
@@ -132,18 +135,20 @@ def _ranks(kinds: Sequence[Kind], placement: Placement, client: EndpointFacet) -
 
 
 def _preferred(ranks: Sequence[int | None], first: Sequence[bool]) -> list[int | None]:
-    """The same order after those that come first."""
+    """The ranks with the kinds in `first` moved to the front."""
     return [
         None if rank is None else 0 if chosen else rank + 1 for rank, chosen in zip(ranks, first, strict=True)
     ]
 
 
 def _failed_over(at: Locality, client: Locality, rule: Failover | None) -> int | None:
-    """The distance of a locality; of those outside of the client's own place, as a rule has it."""
+    """The rank of a locality: its distance, unless it is outside of the client's place and a rule orders
+    it.
+    """
     far = distance(client, at)
     if rule is None:
         return far
-    # A rule for a region is about what is outside of it, one for a zone about what is outside of that.
+    # A rule for a region orders what is outside of the region, a rule for a zone what is outside of the zone.
     outside = 1 if rule.client.sub_zone else 2 if rule.client.zone else 3
     if far < outside:
         return far
@@ -154,7 +159,7 @@ def _failed_over(at: Locality, client: Locality, rule: Failover | None) -> int |
 
 
 def _hinted(kinds: Sequence[Kind], client: EndpointFacet) -> list[bool]:
-    """Which are hinted for this client: none, unless all ready ones have hints and one is (KEP-3015)."""
+    """The kinds with a hint for this client. Hints count only if all ready kinds have some (KEP-3015)."""
     ready = [traits for _, traits in kinds if traits.ready]
     node, zone = client.node, client.locality.zone
     if node and all(each.for_nodes for each in ready) and any(node in each.for_nodes for each in ready):
@@ -165,7 +170,7 @@ def _hinted(kinds: Sequence[Kind], client: EndpointFacet) -> list[bool]:
 
 
 def _distributed(groups: Sequence[Encoded], rule: Distribution) -> list[Placed]:
-    """All at once, in the shares of a rule; within a share in proportion to the weights."""
+    """The groups in one priority, with the shares of a rule. Weights divide a share among its localities."""
     share_of = {group.locality: _share(group.locality, rule) for group in groups}
     found = _merged((group, None if share_of[group.locality] is None else 0) for group in groups)
     weights: dict[Locality, int] = {}
@@ -177,15 +182,15 @@ def _distributed(groups: Sequence[Encoded], rule: Distribution) -> list[Placed]:
 
 
 def _share(locality: Locality, rule: Distribution) -> Locality | None:
-    """The target of a rule under which a locality comes, if that has a share at all."""
+    """The first target of a rule that matches a locality. None if there is none or its share is 0."""
     found = next((one for one in rule.shares if _matches(one[0], locality)), None)
     return found[0] if found and found[1] else None
 
 
 def apportioned(total: int, weights: Sequence[int]) -> list[int]:
-    """A total in proportion to weights, in whole numbers of at least 1, by largest remainder.
+    """Divide a total in proportion to weights, into whole numbers of at least 1, by largest remainder.
 
-    The sum is the total, unless there are more weights than that.
+    The parts add up to the total, unless there are more weights than that.
     """
     whole = sum(weights) or 1
     parts = [total * weight // whole for weight in weights]
@@ -201,7 +206,7 @@ def apportioned(total: int, weights: Sequence[int]) -> list[int]:
 
 
 def _rule(rules: Sequence[R], client: Locality) -> R | None:
-    """The first that is for a client at this locality."""
+    """The first rule for a client at this locality."""
     return next((rule for rule in rules if _matches(rule.client, client)), None)
 
 

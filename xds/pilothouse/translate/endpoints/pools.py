@@ -1,8 +1,8 @@
-"""What is behind one port before anybody in particular asks, encoded in groups that clients tell apart.
+"""The endpoints behind one port, encoded in groups, before one client's facet selects and orders them.
 
-Of most services all clients may call the same endpoints; these are encoded when they change. Where it
-depends on the client (its node, its address families), readiness has to be decided among those that
-it may call, so they are joined when the first client of that kind asks.
+At most services, all clients may call the same endpoints. These are encoded when they change. At others, it
+depends on the client (its node, its address families). There readiness has to be decided among the endpoints
+that the client may call. So the groups are encoded when the first client of that kind asks.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from pilothouse.translate.endpoints.groups import COMMON, DRAINING, Grouped, Tra
 from pilothouse.translate.endpoints.lb_endpoints import lb_endpoint
 from pilothouse.translate.endpoints.members import Member
 
-#: Envoy's bound for the sum of the weights in a locality, and of those of the localities in a priority.
+#: Envoy's limit for the sum of the weights in a locality, and for the sum of localities' weights in a
+#: priority.
 _MOST = 2**32 - 1
 
 
 class EncodedGroup(NamedTuple):
-    """Endpoints that no client tells apart: their joined encodings and the sum of their weights."""
+    """Endpoints that are alike for every client: their joined encodings and the sum of their weights."""
 
     locality: Locality
     encoded: bytes
@@ -32,14 +33,16 @@ class EncodedGroup(NamedTuple):
     traits: Traits = COMMON
 
 
-#: Of clients of a service: the node, the address families, and what they want of it, as far as these count.
+#: The part of clients' facets that decides their groups: node, address families, and preference.
 GroupKey: TypeAlias = tuple[str, tuple[Family, ...], Preference | None]
-_KINDS = 16  # of each port: preferences are what clients say, and load assignments are kept in any case
+# Entries for each port. Clients state preferences, so they are bounded. Load assignments are kept in any
+# case.
+_KINDS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A choice, and what was encoded of it for the clients of one node, some families and some preference."""
+    """A choice, and its encoded groups for each kind of client that has asked."""
 
     choice: Choice
     groups: dict[GroupKey, tuple[EncodedGroup, ...]] = field(default_factory=dict, compare=False)
@@ -55,7 +58,7 @@ class Chosen:
 
 
 class Pool(NamedTuple):
-    """What is behind one port: `groups`, or what is `chosen`.
+    """The endpoints behind one port: `groups` for all clients, or `chosen` if it depends on the client.
 
     Equal pools have equal load assignments for every client.
     """
@@ -65,24 +68,24 @@ class Pool(NamedTuple):
     chosen: Chosen | None = None
 
     def allowed(self, client: EndpointFacet) -> tuple[EncodedGroup, ...]:
-        """The endpoints that a client with this facet may call, in order. Raises rules.RuleViolation."""
+        """The groups that a client with this facet may call, sorted. Raises rules.RuleViolation."""
         if self.chosen is not None:
             return self.chosen.by(client)
         return self.groups if denial(client) is None else ()
 
 
 def pool(service: Service, port: Port) -> Pool:
-    """What is behind one port of a service. Raises rules.RuleViolation."""
+    """The pool of one port of a service. Raises rules.RuleViolation."""
     outlook, _, offer = candidates(service, port)
     if isinstance(offer, Grouped):
         return Pool(outlook, encoded(offer))
     pool = Pool(outlook, (), Chosen(offer))
-    pool.allowed(ANYWHERE)  # what breaks a rule has to do so now, while the last good version can stay
+    pool.allowed(ANYWHERE)  # find violations now, while the last good version can stay in force
     return pool
 
 
 def encoded(found: Grouped) -> tuple[EncodedGroup, ...]:
-    """What is sent of these, in order."""
+    """The encoded groups, in the same order."""
     groups, health_of = [], found.health_of
     for locality, traits, members in found.groups:
         pieces: list[bytes] = []
@@ -98,7 +101,7 @@ def encoded(found: Grouped) -> tuple[EncodedGroup, ...]:
 
 
 def _within_bounds(found: Grouped, groups: Sequence[EncodedGroup]) -> tuple[EncodedGroup, ...]:
-    """The same in proportion where the sum of all weights would be too much."""
+    """The groups, with all weights scaled down if their sum exceeds Envoy's limit."""
     total = sum([group.weight for group in groups])
     if total <= _MOST:
         return tuple(groups)
@@ -108,7 +111,7 @@ def _within_bounds(found: Grouped, groups: Sequence[EncodedGroup]) -> tuple[Enco
 
 
 def _scaled(members: Sequence[Member], room: int, total: int) -> list[Member]:
-    """The same in proportion, so that the sum of all weights fits, and none is less than 1."""
+    """The members with weights scaled by `room / total`. No weight is less than 1."""
     return [
         (address, number, endpoint._replace(weight=max(1, endpoint.weight * room // total)), other)
         for address, number, endpoint, other in members

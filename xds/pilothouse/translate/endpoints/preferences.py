@@ -1,4 +1,4 @@
-"""Endpoints that a sidecar wants of a service, by a label of theirs."""
+"""The endpoints of a service that a sidecar prefers, by a label."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pilothouse.translate.endpoints.members import Member
 
 
 def preferred(members: Sequence[Member], wanted: Preference | None) -> Sequence[Member]:
-    """Those with the first value that a ready one has; if there is none, all or those that are not ready."""
+    """The members with the first value that a ready member has.
+
+    If no ready member has any of the values: all members with `fallback`, else the unready ones with a value.
+    """
     if wanted is None:
         return members
     by_value = [_with(wanted.label, value, members) for value in wanted.values]

@@ -1,1 +1,1 @@
-"""Which request leads to which cluster: host names, rules, and what is done to requests on the way."""
+"""Routes: host names, the rules that choose clusters, and what they change in requests."""

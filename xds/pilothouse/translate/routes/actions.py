@@ -1,4 +1,4 @@
-"""What becomes of a request that a rule is about: forwarded, redirected, or refused."""
+"""Envoy's routes for the three actions of a rule: forward, redirect, refuse."""
 
 from __future__ import annotations
 
@@ -28,40 +28,41 @@ _STATUS = {
 }
 _USUAL = {"http": 80, "https": 443}
 _ON_CODES = "retriable-status-codes"
-# Envoy itself answers with these if an attempt has no answer: what came was not HTTP, the connection failed
-# or broke, the time of the attempt was up. Retries know all of that by one name, and by none of the codes.
+# Envoy itself answers with these codes if an attempt gets no answer: the answer was not HTTP, the connection
+# failed or broke, or the attempt timed out. Its retry policy calls all of these by one name.
 _OWN_CODES = frozenset({502, 503, 504})
 _ON_NO_ANSWER = "reset"
-_LONGEST = 200  # characters of a reason that a client is told
+_LONGEST = 200  # the longest reason in an answer, in characters
 _DAY_MS = 86_400_000  # Envoy refuses times of centuries
-_BACKOFFS = 10  # the longest pause between retries, in shortest ones: Envoy's own default
+_BACKOFFS = 10  # the longest pause between retries, as a multiple of the shortest: Envoy's default
 
 
 _Headed: TypeAlias = Route | WeightedCluster.ClusterWeight
 
 
 def refuse(match: Match, status: int, why: str) -> Route:
-    """An answer without asking anybody, which says why in one line."""
+    """A direct answer. Its body says why, in one line."""
     route = Route(match=matched(match))
     route.direct_response.status = status
-    # Not `body_format`: the reason may quote a percent sign, which begins a variable there.
+    # Not `body_format`: the reason may contain a percent sign, which begins a variable there.
     route.direct_response.body.inline_string = f"pilothouse: {_line(why)}\n"
     return route
 
 
 def _line(text: str) -> str:
-    """Printable and short: Envoy refuses all routes together with one whose body has more than 4096 bytes."""
-    # No character becomes shorter, so what is beyond one more than fits need not be looked at.
+    """Printable and short text. Envoy refuses all routes if one has a body of more than 4096 bytes."""
+    # Escaping makes no character shorter, so one more character than fits is enough to look at.
     seen = text[: _LONGEST + 1]
     line = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in seen)
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
 def redirects(match: Match, rule: Rule, said: Redirect, asked: int, hosts: Iterable[str]) -> list[Route]:
-    """Tell the client to ask elsewhere; it asked for one of these hosts, at a port of this number.
+    """The routes of a redirect. The client asked for one of `hosts` at the port `asked`.
 
-    The Location has no port that its scheme has anyway. Envoy keeps the port of the request's host, and can
-    only replace both together, so each host that may be stated with this port has a route of its own.
+    The Location omits the default port of its scheme. But Envoy keeps the port of the request's host, and can
+    replace host and port only together. So each host that a client may state with this port has its own
+    route.
     """
     usual = _USUAL[said.scheme or "http"]
     port = said.port or (usual if said.scheme else asked)
@@ -76,12 +77,12 @@ def redirects(match: Match, rule: Rule, said: Redirect, asked: int, hosts: Itera
 
 
 def _dropped(said: Redirect, asked: int) -> bool:
-    """Whether Envoy leaves the port of the request's host out by itself: that of a scheme that changes."""
+    """Whether Envoy itself drops the port of the request's host, as it does from http to https."""
     return said.scheme == "https" and asked == _USUAL["http"]
 
 
 def _written(said: Redirect, port: int, usual: int, asked: int) -> int:
-    """The port to write, 0 for none; one that is left over from the request's host would be wrong."""
+    """The port in the Location, 0 for none. The port of the request's host must not remain there."""
     if not (said.port or said.scheme or said.host):
         return 0
     left_over = not said.host and asked != _USUAL["http"]
@@ -108,7 +109,7 @@ def _redirect(match: Match, rule: Rule, said: Redirect, port: int) -> Route:
 def forward(
     match: Match, rule: Rule, found: Sequence[tuple[str, Backend]], mirrors: Iterable[tuple[str, int]]
 ) -> Route:
-    """To clusters by weight. Its retries and limits are those of any request, unless the rule says more."""
+    """A route to clusters by weight. Retries and limits are the usual ones unless the rule states its own."""
     route = to_cluster(found[0][0])
     route.match.CopyFrom(matched(match))
     _choose(route, rule, found)
@@ -126,9 +127,11 @@ def forward(
 
 
 def split(route: Route, match: Match, path: PathChange | None) -> list[Route]:
-    """The route, or two where a prefix is to go: what follows it keeps one slash, as it alone has.
+    """The route, or two routes if a prefix is to be removed: one for the prefix alone, one for paths below
+    it.
 
-    No regular expression for both, since Envoy refuses those for prefixes of a hundred characters.
+    Both then leave exactly one slash. One regular expression would do for both, but Envoy refuses it for
+    prefixes of a hundred characters.
     """
     prefix = match.path.value.rstrip("/")
     goes = path is not None and not path.whole and not path.value.rstrip("/")
@@ -142,9 +145,9 @@ def split(route: Route, match: Match, path: PathChange | None) -> list[Route]:
 
 
 def _choose(route: Route, rule: Rule, found: Sequence[tuple[str, Backend]]) -> None:
-    """Shares, and changes of headers: those of the rule first, so that what a backend sets stays.
+    """Enter shares and changes of headers. A rule's changes come first, so a backend's changes win.
 
-    Envoy would do it the other way round, so where a backend has changes of its own both are one.
+    Envoy applies them in the opposite order. So if any backend has its own changes, both are combined.
     """
     request, response = rule.filters.request, rule.filters.response
     if len(found) == 1:
@@ -162,7 +165,7 @@ def _choose(route: Route, rule: Rule, found: Sequence[tuple[str, Backend]]) -> N
 
 
 def _change_headers(headed: _Headed, request: HeaderChange, response: HeaderChange) -> None:
-    """Enter what is to be done to headers; not what is done already."""
+    """Add changes of headers to those that are already entered."""
     headed.request_headers_to_add.extend(_added(request))
     headed.request_headers_to_remove.extend(request.remove)
     headed.response_headers_to_add.extend(_added(response))
@@ -178,7 +181,7 @@ def _added(change: HeaderChange) -> Iterable[HeaderValueOption]:
         for name, value in pairs:
             option = HeaderValueOption(append_action=action, keep_empty_value=True)
             option.header.key = name
-            option.header.value = value.replace("%", "%%")  # which begins a variable in Envoy
+            option.header.value = value.replace("%", "%%")  # a single % begins a variable in Envoy
             yield option
 
 
@@ -196,7 +199,7 @@ def _rewrite(action: RouteAction, match: Match, rule: Rule) -> None:
 
 
 def _replace_prefix(action: RouteAction | RedirectAction, match: Match, by: str) -> None:
-    """Of whole segments, so that no slash is doubled and none is lost, whatever the two end in."""
+    """Replace whole segments, so that no slash is doubled or lost, whether or not the prefixes end in one."""
     by, everything = by.rstrip("/"), not match.path.value.rstrip("/")
     action.prefix_rewrite = f"{by}/" if everything else by or "/"
 

@@ -1,4 +1,4 @@
-"""What was decided of requests, as Envoy's routes."""
+"""Encodes the decisions about requests as Envoy's routes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NOT_FOUND = 404
 
 
 def request_routes(resolved: Resolved, port: Port, viewer: str = "") -> list[EnvoyRoute] | None:
-    """The routes of a port that speaks HTTP; None if its requests go to its own endpoints."""
+    """The routes of an HTTP port. None if its requests go to its own endpoints."""
     found = requests_at(resolved, port, viewer)
     if not found.in_force.routes:
         return None
@@ -31,24 +31,24 @@ def request_routes(resolved: Resolved, port: Port, viewer: str = "") -> list[Env
 
 
 class Encoded(NamedTuple):
-    """The routes of an answer, and what Envoy would not have taken."""
+    """The routes of an answer, and what is left out because Envoy would refuse it."""
 
     routes: list[EnvoyRoute]
     omissions: tuple[Omission, ...] = ()
 
 
 def encoded(answer: Answer) -> Encoded:
-    """The routes of an answer. If one breaks a rule of Envoy's, a refusal, or all routes would be refused.
+    """The routes of an answer. If one breaks a validation rule, a refusal takes its place.
 
-    That is decided here because the rules are those of messages: only one that is made can break them.
+    Otherwise Envoy would refuse all routes. This is decided here because only a message can be validated.
     """
     try:
         return Encoded(_checked(answer))
-    except ValueError as violation:  # of a rule, or of what no message can hold at all
+    except ValueError as violation:  # it breaks a rule, or a value fits into no message
         refused = answer.one.unsupported(str(violation))
     try:
         return Encoded(_checked(refused), refused.omissions)
-    except ValueError:  # no request can be told by this match
+    except ValueError:  # the match itself is invalid
         return Encoded([], refused.omissions)
 
 

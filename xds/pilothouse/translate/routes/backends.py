@@ -1,4 +1,4 @@
-"""The clusters of a route's backends: which there are, and for whom."""
+"""The clusters of a route's backends, and the clients that may reach them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from pilothouse.translate.names import cluster_name, mesh_ports
 
 
 class Shares(NamedTuple):
-    """Backends with their clusters, and the weight of those that have none, for these reasons."""
+    """Backends with their clusters.
+
+    `lost` is the weight of backends without a cluster, `omissions` say why.
+    """
 
     found: tuple[tuple[str, Backend], ...]
     lost: int
@@ -23,21 +26,26 @@ class Shares(NamedTuple):
 
 
 class Mirrored(NamedTuple):
-    """The clusters to which copies go, and how many in a million requests; no copy goes where none is."""
+    """The clusters that get copies, and of how many in a million requests.
+
+    Mirrors without a cluster get none.
+    """
 
     found: tuple[tuple[str, int], ...]
     omissions: tuple[Omission, ...]
 
 
 class Clusters:
-    """The clusters of backends, as clients in a namespace may know them, or why there is none."""
+    """The clusters of backends for clients in a namespace, or the reasons why there are none."""
 
     def __init__(self, resolved: Resolved, viewer: str) -> None:
         self._resolved, self._viewer = resolved, viewer
         self._specs: Mapping[ServiceName, ServiceSpec] = {spec.name: spec for spec in resolved.backends}
 
     def of(self, route: Route, backend: Backend, subset: Labels = ()) -> str | Omission:
-        """The cluster of a backend, if the route may lead to it and it is divided by these labels."""
+        """The cluster of a backend, if the route may lead there and the service has subsets by these
+        labels.
+        """
         if backend.unsupported:
             return Omission(Reason.UNSUPPORTED_RULE, str(backend), backend.unsupported)
         spec = self._specs.get(ServiceName(backend.namespace, backend.name))
@@ -60,7 +68,7 @@ class Clusters:
         return Omission(Reason.NO_SUCH_BACKEND, str(backend), why)
 
     def shares(self, route: Route, rule: Rule) -> Shares:
-        """Where the requests of a rule go, by weight."""
+        """The clusters that get the requests of a rule, by weight."""
         found: list[tuple[str, Backend]] = []
         omissions: list[Omission] = []
         for backend in rule.backends:
@@ -75,11 +83,13 @@ class Clusters:
         return Shares(tuple(found), lost, tuple(omissions))
 
     def faults(self, route: Route, rule: Rule) -> list[str]:
-        """Why backends that have any weight have no cluster, each thing once, as a client may read it."""
+        """The reasons why weighted backends have no cluster, each once, without what clients may not know."""
         return list(dict.fromkeys(self._faults(route, rule)))
 
     def _faults(self, route: Route, rule: Rule) -> Iterator[str]:
-        """Of a backend that clients may not know, or perhaps not once it is there, not even the name."""
+        """The reasons. A backend that clients may not know, or might not once it exists, is not even
+        named.
+        """
         for backend in rule.backends:
             fault = self.of(route, backend, rule.subset) if backend.weight else None
             if not isinstance(fault, Omission):
@@ -91,7 +101,7 @@ class Clusters:
                 yield f"{backend}: {fault.why}" if there else str(backend)
 
     def _may_be_named(self, route: Route, backend: Backend) -> bool:
-        """Whether clients may know of a backend that is not hidden from them now."""
+        """Whether clients may learn the name of a backend that is not hidden from them now."""
         there = ServiceName(backend.namespace, backend.name) in self._specs
         return there or self._passed(route, backend) or backend.namespace == self._viewer
 
@@ -100,13 +110,16 @@ class Clusters:
         return target is not None and passes(target, route, backend)
 
     def hashed(self, backends: Iterable[Backend]) -> Iterable[HashOn]:
-        """What these hash, each thing once; a cluster that hashes nothing does not mind."""
+        """What the policies of these backends hash, each once.
+
+        A hash policy does no harm to other clusters.
+        """
         specs = (self._specs.get(ServiceName(backend.namespace, backend.name)) for backend in backends)
         found = (spec.policy.hash_on for spec in specs if spec is not None)
         return dict.fromkeys(hash_on for hash_on in found if hash_on is not None)
 
     def mirrored(self, route: Route, rule: Rule) -> Mirrored:
-        """Where copies of the requests of a rule go."""
+        """The clusters that get copies of the requests of a rule."""
         sought = [
             (self.of(route, mirror.backend), mirror.parts_per_million) for mirror in rule.filters.mirrors
         ]
@@ -116,5 +129,5 @@ class Clusters:
         )
 
     def hosts(self) -> list[str]:
-        """What the service is asked for by."""
+        """The hosts by which clients ask for the service."""
         return [host.text for host in self._resolved.names.authorities()]

@@ -1,4 +1,4 @@
-"""The CORS filter: it answers what browsers ask before they call, and says to them what a page may do."""
+"""The CORS filter. It answers the preflight requests of browsers and tells them what a page may do."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _ASKED = "access-control-request-method"
 
 
 def cors_filter() -> hcm.HttpFilter:
-    """It does nothing unless a route has a policy, and is in every listener."""
+    """The filter. Every listener has it; it does nothing unless a route has a policy."""
     return hcm.HttpFilter(name=_NAME, typed_config=packed(CorsFilter()), disabled=True)
 
 
 def allow(route: Route, cors: Cors | None) -> None:
-    """Let a route be called from pages of other origins, if it says so. Raises rules.RuleViolation."""
+    """Let pages of other origins call a route, according to `cors`. Raises rules.RuleViolation."""
     if cors is None:
         return
     policy = CorsPolicy(
@@ -44,7 +44,10 @@ def allow(route: Route, cors: Cors | None) -> None:
 
 
 def preflight(match: Match, cors: Cors | None) -> Match | None:
-    """What a browser asks before a call, if that looks different from the call, of which it has no header."""
+    """The match of a preflight request, if it differs from the match of the call.
+
+    A preflight request has the method OPTIONS and none of the call's headers.
+    """
     if cors is None or not (match.method or match.headers):
         return None
     asked = Field(_ASKED, match.method) if match.method else Field(_ASKED, ".+", regex=True)

@@ -1,4 +1,4 @@
-"""Hosts outside of the mesh that a sidecar depends on. It says all that there is to know of them."""
+"""Hosts outside of the mesh that a sidecar depends on. Everything known about them is in its metadata."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ from pilothouse.translate.routes.virtual_hosts import encoded_host
 
 
 def domain_clusters(domains: frozenset[Domain]) -> Mapping[str, Resource]:
-    """A cluster for each, by name: as of a service, `outbound|443||api.example.com`."""
+    """A cluster for each domain, by name.
+
+    The names are like those of services: `outbound|443||api.example.com`.
+    """
     clusters = [_cluster(domain) for domain in sorted(domains)]
     resources = [Resource(ResourceType.CLUSTER, c.name, checked(c), complete=True) for c in clusters]
     return {resource.name: resource for resource in resources}
 
 
 def domain_hosts(domains: Iterable[Domain], taken: Collection[str]) -> Iterator[bytes]:
-    """The encoded virtual hosts of domains, but for hosts in `taken`: a name that a service has is its own.
+    """The encoded virtual hosts of domains. Hosts in `taken` get none, because they are names of services.
 
-    Of several ports the first, or 80, serves a host without a port.
+    If a host has several ports, the port 80, or else the lowest, serves requests without a port.
     """
     default: dict[str, int] = {}
     for domain in sorted(domains, key=lambda one: (one.host, one.port != 80, one.port)):
@@ -55,7 +58,7 @@ def _cluster(domain: Domain) -> Cluster:
 
 
 def _spec(domain: Domain) -> tuple[ServiceSpec, Port]:
-    """As if it were a service, but for its names."""
+    """A domain as if it were a service. Only its names are different."""
     port = Port("", domain.port, tls=UpstreamTls(domain.host, domain.ca) if domain.ca else None)
     host = Endpoint(domain.host, (("", domain.port),))
     return ServiceSpec(ServiceName("", domain.host), (port,), hosts=(host,)), port

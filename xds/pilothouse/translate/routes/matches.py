@@ -1,4 +1,4 @@
-"""RouteMatch: which requests a rule is about."""
+"""RouteMatch: which requests a rule matches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _MILLION = 1_000_000
 
 
 def matched(match: Match) -> RouteMatch:
-    """All of a match; a prefix is one of whole segments, and a regular expression is of all of a value."""
+    """The RouteMatch for a match.
+
+    A prefix consists of whole segments. A regular expression matches whole values.
+    """
     message = RouteMatch()
     path = match.path
     if path.kind is PathKind.EXACT:
@@ -34,7 +37,7 @@ def matched(match: Match) -> RouteMatch:
 
 
 def only_a_share(route: Route, part: int, whole: int) -> None:
-    """Let a route match so many of the requests that it would; the rest goes on to the next."""
+    """Let a route match `part` of `whole` of its requests. The rest goes on to the next route."""
     route.match.runtime_fraction.CopyFrom(fraction(part * _MILLION // whole))
 
 

@@ -1,7 +1,7 @@
-"""Stateful sessions: what a client was told with its first answer brings it back to the same endpoint.
+"""Stateful sessions: a client sends back what it got with its first answer, and reaches the same endpoint.
 
-Envoy states the address of the endpoint in a cookie or a header. A request whose endpoint is gone is
-balanced as any other, and the client is told anew.
+Envoy writes the address of the endpoint into a cookie or a header. If the endpoint is gone, Envoy balances
+the request as any other and writes a new address.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _NAME = "envoy.filters.http.stateful_session"
 
 
 def session_filter() -> hcm.HttpFilter:
-    """It does nothing unless a route has a session, and is in every listener."""
+    """The filter. Every listener has it; it does nothing unless a route has a session."""
     return hcm.HttpFilter(name=_NAME, typed_config=packed(StatefulSession()), disabled=True)
 
 
 def keep(route: Route, session: Session | None) -> None:
-    """Let requests of a session go to the endpoint that had the first. Raises rules.RuleViolation."""
+    """Send the requests of a session to the endpoint that got the first one. Raises rules.RuleViolation."""
     if session is None:
         return
     config = StatefulSessionPerRoute()
@@ -50,11 +50,11 @@ def keep(route: Route, session: Session | None) -> None:
 
 
 def mark(session: Session, cluster: str) -> str:
-    """The cookie that tells to which of several clusters a session belongs, as a client sends it back."""
+    """The cookie that names the cluster of a session, in the form in which a client sends it back."""
     return f"{session.name}-backend={sha256(cluster.encode()).hexdigest()[:16]}"
 
 
 def marking(session: Session, cluster: str) -> HeaderChange:
-    """What sets that cookie."""
+    """The response header that sets that cookie."""
     lifetime = f"; Max-Age={session.lifetime_s}" if session.lifetime_s else ""
     return HeaderChange(add=(("set-cookie", f"{mark(session, cluster)}; Path=/; HttpOnly{lifetime}"),))

@@ -1,9 +1,10 @@
-"""What becomes of the requests and connections of a port, decided in plain values.
+"""Decides, in plain values, what happens to the requests and connections of a port.
 
-Rules are tried in the order of precedence that the Gateway API gives them. What is left out has its reason.
+Rules are tried in the order of precedence of the Gateway API. Everything that is left out has a reason.
 
-What cannot be reached is answered and not passed over: 404 if no rule matches, 500 (gRPC: UNAVAILABLE) for
-what a rule asks for in vain, be it a share of its requests (decision 0013). The body says why.
+A request that cannot be served gets an error and is never left to another rule (decision 0013). It gets 404
+if no rule matches, and 500 (gRPC: UNAVAILABLE) if its rule, or its share of the rule, cannot be served. The
+body says why.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from pilothouse.translate.routes.sessions import mark, marking
 
 _IN_VAIN = "asks for something that is not to be had"
 _NO_BACKEND = "has no backend that can be called"
-#: There is no cluster of this name, so Envoy closes connections to it.
+#: No cluster has this name, so Envoy closes connections to it.
 NOWHERE = "refused"
-#: The first of these that there is at a port is in force there.
+#: If routes of several kinds are bound to a port, the first of these kinds is in force.
 _KINDS = (RouteKind.GRPC, RouteKind.HTTP, RouteKind.TLS, RouteKind.TCP)
 
 
 class Refusal(NamedTuple):
-    """An answer without asking anybody; with a `share` to so many of as many requests only."""
+    """An error answer. With a `share` of (part, whole), only that part of the requests gets it."""
 
     status: int
     why: str
@@ -38,7 +39,7 @@ class Refusal(NamedTuple):
 
 
 class Redirection(NamedTuple):
-    """Ask elsewhere, of a service that is asked for by these hosts at a port of this number."""
+    """A redirect. `hosts` and `port` are those by which clients ask for the service."""
 
     said: Redirect
     port: int
@@ -46,9 +47,9 @@ class Redirection(NamedTuple):
 
 
 class Forwarding(NamedTuple):
-    """To clusters by weight, with copies to others, so many in a million requests.
+    """Forward to clusters by weight (`shares`), with copies to others (`copies`, in parts per million).
 
-    With a `cookie` it is for requests that have one of this content.
+    With a `cookie`, this is for requests that have this cookie.
     """
 
     shares: tuple[tuple[str, Backend], ...]
@@ -61,7 +62,7 @@ Action: TypeAlias = Refusal | Redirection | Forwarding
 
 
 class Ranked(NamedTuple):
-    """One match of one rule, by what decides which of several is tried first."""
+    """One match of one rule. Matches are tried in the order of `rank`."""
 
     rank: tuple[int, ...]
     match: Match
@@ -70,21 +71,21 @@ class Ranked(NamedTuple):
 
     @property
     def failure(self) -> int:
-        """The status of what is asked for in vain; 503 is UNAVAILABLE to gRPC."""
+        """The status for a request that its rule cannot serve. gRPC reads 503 as UNAVAILABLE."""
         return 503 if self.route.kind is RouteKind.GRPC else 500
 
     def refused(self, what: str, reasons: Sequence[str], share: tuple[int, int] | None = None) -> Refusal:
-        """The answer to what is asked for in vain."""
+        """The refusal for requests that the rule cannot serve."""
         why = f": {', '.join(reasons)}" if reasons else ""
         return Refusal(self.failure, f"{self.route} {what}{why}", share)
 
     def unsupported(self, why: str) -> Answer:
-        """The answer to what asks for something that Envoy cannot do."""
+        """The answer if the rule or the match asks for something that Envoy cannot do."""
         return Answer(self, (self.refused(_IN_VAIN, [why]),), (Omission(Reason.UNSUPPORTED_RULE, why),))
 
 
 class Answer(NamedTuple):
-    """What becomes of requests that match: the first of the actions that is for a request counts."""
+    """What happens to requests that match. The first action that applies to a request is taken."""
 
     one: Ranked
     actions: tuple[Action, ...]
@@ -92,16 +93,16 @@ class Answer(NamedTuple):
 
 
 class InForce(NamedTuple):
-    """The routes that clients follow at a port, in order of age, and why they do not follow others."""
+    """The routes in force at a port, oldest first, and why other routes are not in force."""
 
     routes: tuple[Route, ...]
     omissions: tuple[Omission, ...] = ()
 
 
 class Requests(NamedTuple):
-    """What becomes of the requests of a port, the answer to be tried first at the head.
+    """What happens to the requests of a port. Answers are tried in order.
 
-    Without routes in force they go to its own endpoints.
+    If no routes are in force, requests go to the port's own endpoints.
     """
 
     in_force: InForce
@@ -109,17 +110,20 @@ class Requests(NamedTuple):
 
 
 class Connections(NamedTuple):
-    """The clusters of a port without HTTP, and the weight of each; what has no cluster goes NOWHERE."""
+    """The clusters of a port that does not speak HTTP, with weights.
+
+    Shares without a cluster go to NOWHERE.
+    """
 
     shares: tuple[tuple[str, int], ...]
     omissions: tuple[Omission, ...] = ()
 
 
 def requests_at(resolved: Resolved, port: Port, viewer: str = "") -> Requests:
-    """What becomes of requests at a port that speaks HTTP.
+    """What happens to requests at a port that speaks HTTP.
 
-    `viewer` is the namespace of the clients. Their own routes to this service take the place of the
-    service's, if one is for this port (GAMMA).
+    `viewer` is the namespace of the clients. If its own routes to this service cover this port, they replace
+    the service's routes (GAMMA).
     """
     target = resolved.answering
     if target is None:
@@ -130,7 +134,7 @@ def requests_at(resolved: Resolved, port: Port, viewer: str = "") -> Requests:
 
 
 def connections_at(resolved: Resolved, port: Port) -> Connections:
-    """What becomes of connections at a port that does not speak HTTP."""
+    """What happens to connections at a port that does not speak HTTP."""
     target = resolved.answering
     if target is None:
         return Connections(((NOWHERE, 1),))
@@ -151,8 +155,9 @@ def connections_at(resolved: Resolved, port: Port) -> Connections:
 
 
 def viewers(resolved: Resolved) -> list[str]:
-    """The namespaces from which the routes of a service look different: those that have routes of their own
-    to it, and those that alone may know of some of its backends.
+    """The namespaces whose clients get different routes.
+
+    They have their own routes to the service, or may know of backends that others may not know of.
     """
     target = resolved.answering
     if target is None or not target.routes:
@@ -169,7 +174,10 @@ def viewers(resolved: Resolved) -> list[str]:
 
 
 def in_force(target: ServiceSpec, port: Port, viewer: str = "") -> InForce:
-    """The routes that clients in a namespace follow at a port; all of one kind (GEP-1294, route types)."""
+    """The routes in force at a port for clients in a namespace.
+
+    All are of one kind (GEP-1294, route types).
+    """
     bound = [route for route in target.routes if route.port in (0, port.number)]
     seen = _seen_by(viewer, target, [route for route in bound if _fits(route.kind, port.protocol)])
     kind = min((route.kind for route in seen), key=_KINDS.index, default=None)
@@ -193,7 +201,10 @@ def _fits(kind: RouteKind, protocol: Protocol) -> bool:
 
 
 def _is_misfit(route: Route, target: ServiceSpec, in_force: Sequence[Route]) -> bool:
-    """A route for all ports is none too many at one, unless another has that or none is left for it."""
+    """Whether to report a route that does not fit a port.
+
+    A route for all ports is reported only if others are in force at this port, or if it fits no port at all.
+    """
     fits = any(_fits(route.kind, other.protocol) for other in mesh_ports(target))
     return bool(route.port or in_force or not fits)
 
@@ -204,9 +215,9 @@ def _seen_by(viewer: str, target: ServiceSpec, routes: Sequence[Route]) -> list[
 
 
 def ranked(routes: Sequence[Route]) -> list[Ranked]:
-    """All matches of all rules, the one to be tried first at the head; `routes` are in order of age.
+    """All matches of all rules, in the order in which they are tried. `routes` are oldest first.
 
-    A match of which Envoy cannot compare a condition comes after those that are the same without it.
+    A match with a condition that Envoy cannot compare comes after matches that are otherwise equal.
     """
     found = [
         Ranked((*_precedence(match), bool(match.unsupported), age, place, number), match, rule, route)
@@ -218,7 +229,7 @@ def ranked(routes: Sequence[Route]) -> list[Ranked]:
 
 
 def _precedence(match: Match) -> tuple[int, int, int, int, int]:
-    """Of an HTTPRoute by path, method, headers and query; of a GRPCRoute by service, method and headers."""
+    """The rank of a match. HTTPRoute: path, method, headers, query. GRPCRoute: service, method, headers."""
     if any(match.call):
         service, method = match.call
         return PathKind.EXACT.value, -service, -method, -len(match.headers), 0
@@ -237,9 +248,10 @@ def _answer(one: Ranked, port: Port, clusters: Clusters) -> Answer:
 
 
 def _forwarded(one: Ranked, clusters: Clusters) -> Answer:
-    """To the backends of a rule; what is for those that have no cluster fails.
+    """Forward to the backends of a rule. The share of a backend without a cluster fails.
 
-    Who has a session with one of several backends goes there, whatever its weight (GEP-1619).
+    If the rule has several backends, a client with a session stays with its backend, whatever the weights are
+    (GEP-1619).
     """
     rule = one.rule
     found, lost, without = clusters.shares(one.route, rule)
@@ -274,5 +286,5 @@ def _marked(backend: Backend, session: Session, cluster: str) -> Backend:
 
 
 def hashes(resolved: Resolved) -> bool:
-    """Whether anything that a service's connections go to is chosen by a hash."""
+    """Whether the service that answers, or a backend of its routes, balances by a hash."""
     return any(spec is not None and spec.policy.hash_on for spec in (resolved.answering, *resolved.backends))

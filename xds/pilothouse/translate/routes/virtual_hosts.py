@@ -1,6 +1,6 @@
-"""RouteConfiguration: which host name leads to which service.
+"""RouteConfiguration: which service a host name leads to.
 
-It is joined from encoded virtual hosts: a service more or less encodes one, not all of them.
+It is joined from encoded virtual hosts. So adding a service encodes only the hosts of that service.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _UNKNOWN_POD = "pilothouse: no endpoint of this service has the host name %REQ(:
 
 
 class Hosts(NamedTuple):
-    """The encoded virtual hosts of a service for clients in its own namespace, and for those in others."""
+    """The encoded virtual hosts of a service: for clients in its own namespace, and for those in others."""
 
     own: bytes
     other: bytes
-    #: For those in namespaces from which the routes of the service look different.
+    #: For the namespaces whose clients get different routes, by namespace.
     viewers: Mapping[str, bytes] = MappingProxyType({})
 
     def seen_from(self, namespace: str, inside: bool) -> bytes:
@@ -47,11 +47,11 @@ NO_HOSTS = Hosts(b"", b"")
 
 
 def virtual_hosts(resolved: Resolved) -> Hosts:
-    """One virtual host for each port that has a Host header; nothing without such ports.
+    """One virtual host for each port that is found by Host header.
 
-    The names of an alias (ExternalName of a known service) lead to every port of its target. Of a headless
-    service each endpoint with a host name has virtual hosts of its own, and one that is not there has none.
-    Raises rules.RuleViolation.
+    The names of an alias (ExternalName of a known service) lead to every port of its target. For a headless
+    service, each endpoint with a host name has its own virtual hosts, and names of unknown endpoints get an
+    error. Raises rules.RuleViolation.
     """
     target = resolved.answering
     ports = host_ports(target) if target is not None else []
@@ -75,7 +75,7 @@ def _joined(resolved: Resolved, ports: Sequence[Port], viewer: str = "") -> tupl
 
 
 def _routes(resolved: Resolved, port: Port, viewer: str) -> bytes:
-    """The encoded routes of a port: to its own endpoints, or as its traffic policy says."""
+    """The encoded routes of a port: to its own endpoints, or as the routes in force say."""
     found, target = request_routes(resolved, port, viewer), resolved.answering
     if found is not None:
         return b"".join(
@@ -88,20 +88,20 @@ def _routes(resolved: Resolved, port: Port, viewer: str) -> bytes:
 
 
 class _Port(NamedTuple):
-    """A port, and whether it serves a host without a port."""
+    """A port, and whether it serves requests whose host has no port."""
 
     port: Port
     default: bool
 
 
 class _Collected:
-    """Encoded virtual hosts for clients in the namespace of a service, and for those in others."""
+    """Collects encoded virtual hosts: for clients in the service's namespace, and for those in others."""
 
     def __init__(self) -> None:
         self.encoded: tuple[list[bytes], list[bytes]] = [], []
 
     def add(self, name: str, hosts: Iterable[HostName], port: _Port, routes: bytes) -> None:
-        """A virtual host for those of these hosts that clients understand."""
+        """Add a virtual host. Clients get only those of these hosts that they understand."""
         domains = [(host.everywhere, domain) for host in hosts for domain in _domains(host.text, port)]
         checked(VirtualHost(name=name, domains=[domain for _, domain in domains]))
         head = wire.text(_NAME, name)
@@ -112,7 +112,10 @@ class _Collected:
 
 
 def _add_pods(collected: _Collected, names: Names, ports: Sequence[Port]) -> None:
-    """Endpoints by their host names (DNS-based service discovery, 2.4.1), and no other for one unknown."""
+    """Add virtual hosts for endpoints by host name (DNS-based service discovery, 2.4.1).
+
+    Names of unknown endpoints get an error instead of another endpoint.
+    """
     named, full = [*names.of_endpoints()], names.spec.hostname
     unknown = [host.below("*") for host in names.of_service()]
     for index, port in enumerate(ports):
@@ -124,17 +127,17 @@ def _add_pods(collected: _Collected, names: Names, ports: Sequence[Port]) -> Non
 
 
 def encoded_host(host: VirtualHost) -> bytes:
-    """A virtual host as it is joined into a route configuration. Raises rules.RuleViolation."""
+    """Encode a virtual host as a field of the route configuration. Raises rules.RuleViolation."""
     return wire.delimited(_VIRTUAL_HOSTS, checked(host))
 
 
 def egress_routes(encoded: Iterable[bytes], unknown_host_status: int) -> bytes:
-    """The encoded route configuration of the egress listener. What no service owns is answered, and why."""
+    """The encoded route configuration of the egress listener. Unknown hosts get an answer that says why."""
     return b"".join([_HEADER, *encoded, _unknown_host(unknown_host_status)])
 
 
 def vip_routes(resolved: Resolved, port: Port, vip: str, viewer: str = "") -> RouteConfiguration:
-    """The routes of the HTTP listener of a virtual IP: whatever the Host, this service was called."""
+    """The routes of the HTTP listener of a virtual IP. Requests with any Host go to this service."""
     message = RouteConfiguration(name=listener_name(vip, port))
     host = message.virtual_hosts.add(name=resolved.spec.hostname, domains=["*"])
     own = to_cluster(cluster_name(resolved.spec, port))
@@ -149,7 +152,7 @@ def _domains(host: str, port: _Port) -> tuple[str, ...]:
 
 
 def _refusal(status: int, text: str) -> Route:
-    """An explicit answer that says why."""
+    """A direct answer that says why."""
     route = Route()
     route.match.prefix = "/"
     route.direct_response.status = status
