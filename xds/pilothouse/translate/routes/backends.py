@@ -26,7 +26,7 @@ class Shares(NamedTuple):
 
 
 class Mirrored(NamedTuple):
-    """The clusters that get copies, and of how many in a million requests.
+    """The clusters that get copies of requests, with parts per million.
 
     Mirrors without a cluster get none.
     """
