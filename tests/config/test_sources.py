@@ -13,6 +13,7 @@ from pilothouse.admin.settings import AdminSettings
 from pilothouse.cli.serve import options
 from pilothouse.config import settings as config
 from pilothouse.config.settings import ConfigError, Settings, load, offered
+from pilothouse.feeds.settings import FeedSettings
 from pilothouse.server.settings import XdsSettings
 from pilothouse.sources import SourceSettings
 from pilothouse.sources.files.settings import FilesSettings
@@ -98,7 +99,13 @@ def test_its_flags_are_those_of_serve() -> None:
 
 def test_no_two_sections_have_a_setting_of_the_same_name() -> None:
     """It would be one flag, and each of them would take it for its own."""
-    sections: list[type[Section]] = [XdsSettings, AdminSettings, SharedSettings, *config.SOURCES]
+    sections: list[type[Section]] = [
+        XdsSettings,
+        AdminSettings,
+        SharedSettings,
+        FeedSettings,
+        *config.SOURCES,
+    ]
     names = [name for section in sections for name in section.model_fields]
     assert sorted(names) == sorted(set(names))
     assert {*Settings.__bases__} <= {*sections}

@@ -5,7 +5,7 @@ A setting has the same name in all three: `--tls-cert`, `PILOTHOUSE_TLS_CERT`, `
 Other variables are no mistake, because Kubernetes itself sets `PILOTHOUSE_PORT` if there is a Service of that
 name.
 
-Sources and servers bring their own sections.
+Sources, feeds and servers bring their own sections.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, TypeAlias, TypeVar
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from pilothouse.admin.settings import AdminSettings
+from pilothouse.feeds.settings import FeedSettings
 from pilothouse.server.settings import XdsSettings
 from pilothouse.sources import SourceSettings
 from pilothouse.sources.files.settings import FilesSettings
 from pilothouse.sources.kubernetes.settings import KubernetesSettings
 from pilothouse.sources.settings import Namespace, Namespaces, SharedSettings
-from pilothouse.structures.paths import present
 from pilothouse.structures.sections import Conflict, Flag, Section, flags
 from pilothouse.structures.written import named
 
@@ -41,24 +41,8 @@ class ConfigError(Exception):
         super().__init__(" ".join(f"{place}: {mistake}".split()))
 
 
-def _secrets(path: Path) -> Path:
-    # Not at the top: most commands read no such file.
-    from pilothouse.feeds.secrets import read
-
-    read(present(path))
-    return path
-
-
-def _runtime(path: Path) -> Path:
-    # Not at the top, either.
-    from pilothouse.feeds.runtime import read
-
-    read(present(path))
-    return path
-
-
 # Fields come in the order of the bases, the last base first. The flags have the same order.
-class Settings(SharedSettings, AdminSettings, XdsSettings):
+class Settings(FeedSettings, SharedSettings, AdminSettings, XdsSettings):
     """The settings of `serve`. `sources` are the sections of the sources that are asked for.
 
     `default_namespace` is the namespace of sidecars that state none.
@@ -66,8 +50,6 @@ class Settings(SharedSettings, AdminSettings, XdsSettings):
     `external_names`: ExternalNames may lead to hosts outside of the mesh, not only to known services.
     `unknown_host_status` answers requests for unknown host names.
     `flap_damping`: an endpoint whose readiness keeps changing has to wait before it is called again.
-    `runtime` is a file of Envoy runtime values for all sidecars.
-    `secrets` is a file that names certificates and CAs, and who may have them.
     """
 
     sources: tuple[SourceSettings, ...] = ()
@@ -86,14 +68,6 @@ class Settings(SharedSettings, AdminSettings, XdsSettings):
     flap_damping: Annotated[
         bool, Flag("Delay re-adding flapping endpoints until they have been ready for 30 s.")
     ] = False
-    runtime: Annotated[
-        Annotated[Path, AfterValidator(_runtime)] | None,
-        Flag("YAML or JSON file of Envoy runtime values for all sidecars.", "FILE"),
-    ] = None
-    secrets: Annotated[
-        Annotated[Path, AfterValidator(_secrets)] | None,
-        Flag("YAML file of certificates and CAs for sidecars, and who may have them.", "FILE"),
-    ] = None
     log_format: Annotated[
         Literal["auto", "human", "json"],
         Flag("Log format. auto: human on a terminal, else json.", "auto|human|json"),
