@@ -304,12 +304,8 @@ UNREADABLE = [
     ("manifests: m\ndefault_namespace: 12\n", "p.yaml:2: default_namespace: must be a text, not 12"),
     ("manifests: m\nworkers: {}\n", "p.yaml:2: workers: must be a whole number, not a mapping"),
     ("manifests: [m, q]\n", "p.yaml:1: manifests: q: No such file or directory"),
-    ("\n\nmanifests: []\n", "serve: needs a source: --manifests or --kubernetes, "),
-    (
-        "",
-        "serve: needs a source: --manifests or --kubernetes, as a flag, a PILOTHOUSE_* variable"
-        " or a key of --config",
-    ),
+    ("\n\nmanifests: []\n", "serve: needs a source: --manifests or --kubernetes"),
+    ("", "serve: needs a source: --manifests or --kubernetes"),
     (b"\xff\xfe\x01", "p.yaml: not YAML: "),
     (b"xds: \x07", "p.yaml: not YAML: "),
 ]
