@@ -64,7 +64,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         # Watches stay open: there is one a kind and namespace.
-        connector = aiohttp.TCPConnector(limit=0, limit_per_host=0)
+        self._connector = connector = aiohttp.TCPConnector(limit=0, limit_per_host=0)
         agent = {"User-Agent": f"pilothouse/{__version__}", "Accept-Encoding": "identity"}
         self._session = aiohttp.ClientSession(connector=connector, headers=agent, read_bufsize=_BUFFER)
         return self
@@ -73,6 +73,7 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         assert self._session
+        await self._connector.close(abort_ssl=True)
         await self._session.close()
 
     async def list(
@@ -167,7 +168,10 @@ class Client:
             ) as response:
                 if response.status != 200:
                     raise await self._refusal(response)
-                yield response
+                try:
+                    yield response
+                finally:
+                    _abandon(response)
         except (Refused, Unreachable, NoCredentials):
             raise
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -191,6 +195,12 @@ class Client:
         said = status(data)
         wait_s = float(said.details.retry_after_s) if said.details else 0.0
         return Refused(self._access.server, said, said.code or 500, wait_s)
+
+
+def _abandon(response: aiohttp.ClientResponse) -> None:
+    """Of an answer that is not read to its end nobody waits for the server's farewell."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,329 @@
+"""The source of a cluster beside a real API server and real controllers, which fail in all ways."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from pilothouse.kubernetes.served import ServedCluster
+from pilothouse.model.services import Endpoint, Locality, ServiceName, State
+from pilothouse.registry.merged import Registry
+from pilothouse.sources.kubernetes.kubeconfig import kubeconfig
+from pilothouse.sources.kubernetes.reflector import Pace
+from pilothouse.sources.kubernetes.source import KubernetesSource
+
+from ..sources.conftest import RecordingSink
+from .cluster import Cluster, Wanted
+from .conftest import Clusters
+from .gateway_api import Crds
+from .namespace import Namespace
+
+_PACE = Pace(retry_s=(0.1, 1.0), ask_s=0.5, grace_s=20.0)
+_RULES = [
+    {"apiGroups": [""], "resources": ["services", "namespaces", "nodes", "pods"], "verbs": ["list", "watch"]},
+    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+]
+
+
+class Served:
+    """What a source reports of one namespace."""
+
+    def __init__(self, source: KubernetesSource, sink: RecordingSink, namespace: str) -> None:
+        self.source, self.sink, self.namespace = source, sink, namespace
+
+    def states(self, name: str) -> dict[str, State]:
+        """The endpoints of a service by address."""
+        return {each.address: each.state for each in self.endpoints(name)}
+
+    def endpoints(self, name: str) -> tuple[Endpoint, ...]:
+        service = self.sink.services.get(ServiceName(self.namespace, name))
+        return service.endpoints if service else ()
+
+    def knows(self, name: str) -> bool:
+        return ServiceName(self.namespace, name) in self.sink.services
+
+    @property
+    def stale(self) -> str:
+        return self.sink.staleness[-1] if self.sink.staleness else ""
+
+
+@asynccontextmanager
+async def following(
+    file: Path, namespace: Namespace, served: ServedCluster | None = None
+) -> AsyncIterator[Served]:
+    """A source that has reported, and runs meanwhile."""
+    served = served or ServedCluster(included=frozenset({namespace.name}))
+    source, sink = KubernetesSource(kubeconfig(file), served, pace=_PACE), RecordingSink()
+    task = asyncio.create_task(source.run(sink))
+    try:
+        deadline = time.monotonic() + 60
+        while not sink.reports:
+            assert not task.done(), task.result()
+            assert time.monotonic() < deadline, "there is no report"
+            await asyncio.sleep(0.01)
+        yield Served(source, sink, namespace.name)
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_what_real_controllers_make_of_pods_is_followed(
+    cluster: Cluster, namespace: Namespace, eventually
+) -> None:
+    namespace.service("cart")
+    namespace.pod("cart-1", "cart", "n1", "10.7.0.1")
+    async with following(cluster.kubeconfig, namespace) as served:
+        await eventually(lambda: served.states("cart") == {"10.7.0.1": State.READY})
+        (endpoint,) = served.endpoints("cart")
+        assert endpoint.locality == Locality("eu", "a")
+        assert endpoint.node == "n1"
+        namespace.pod("cart-2", "cart", "n2", "10.7.0.2")
+        await eventually(lambda: served.states("cart").keys() == {"10.7.0.1", "10.7.0.2"})
+        namespace.report("cart-1", ready=False)
+        await eventually(lambda: served.states("cart")["10.7.0.1"] is State.NOT_READY)
+        namespace.end_pod("cart-2")
+        await eventually(lambda: served.states("cart")["10.7.0.2"] is State.TERMINATING_SERVING)
+        namespace.remove_pod("cart-2")
+        await eventually(lambda: served.states("cart").keys() == {"10.7.0.1"})
+        annotated = {"metadata": {"annotations": {"pilothouse.dev/weight": "0"}}}
+        namespace.api.patch("Pod", "cart-1", annotated, namespace.name)
+        await eventually(lambda: served.endpoints("cart")[0].weight == 0)
+        assert served.sink.causes[-1].place.startswith(f"Pod {namespace}/cart-1@")
+        namespace.api.delete("Service", "cart", namespace.name)
+        await eventually(lambda: not served.knows("cart"))
+        assert served.sink.causes[-1].place.startswith(f"Service {namespace}/cart@")
+
+
+@pytest.mark.timeout(300)
+async def test_a_server_that_is_killed_hangs_or_forgets_takes_nothing_away(
+    clusters: Clusters, eventually
+) -> None:
+    cluster = clusters.start()
+    namespace = clusters.namespace(cluster)
+    namespace.service("cart", selector=None)
+    put(namespace, "cart", "10.7.0.1")
+    async with following(cluster.kubeconfig, namespace, ServedCluster()) as served:
+        assert served.states("cart") == {"10.7.0.1": State.READY}
+        cluster.api_server.kill()
+        await eventually(lambda: "cannot be reached" in served.stale)
+        assert served.states("cart") == {"10.7.0.1": State.READY}
+        await asyncio.to_thread(cluster.start_api_server)
+        put(namespace, "cart", "10.7.0.2")
+        await eventually(lambda: served.states("cart") == {"10.7.0.2": State.READY}, within=60)
+        await eventually(lambda: not served.stale, within=60)
+        cluster.api_server.freeze()
+        await eventually(lambda: "does not answer" in served.stale, within=60)
+        assert served.states("cart") == {"10.7.0.2": State.READY}
+        cluster.api_server.thaw()
+        await eventually(lambda: not served.stale, within=60)
+        for number in range(20):  # so that what is watched is older than what is compacted
+            namespace.api.create(namespace.object("ConfigMap", f"c-{number}"))
+        await asyncio.to_thread(cluster.forget_history)
+        put(namespace, "cart", "10.7.0.3")
+        await eventually(lambda: served.states("cart") == {"10.7.0.3": State.READY}, within=60)
+        await eventually(lambda: not served.stale, within=60)
+        assert all(report[0] != "remove" for report in served.sink.reports)
+
+
+async def test_permissions_that_are_taken_back_leave_what_is_known(
+    cluster: Cluster, namespace: Namespace, eventually
+) -> None:
+    token = cluster.account(namespace.name, "plane", _RULES)
+    file = cluster.write_kubeconfig(f"{namespace}-plane", {"token": token})
+    namespace.service("cart", selector=None)
+    put(namespace, "cart", "10.7.0.1")
+    async with following(file, namespace, ServedCluster()) as served:
+        assert served.states("cart") == {"10.7.0.1": State.READY}
+        cluster.revoke(f"{namespace}-plane")
+        served.source.reread()
+        await eventually(lambda: "403" in served.stale and "endpointslices" in served.stale, within=60)
+        assert served.states("cart") == {"10.7.0.1": State.READY}
+        put(namespace, "cart", "10.7.0.2")
+        cluster.grant(f"{namespace}-plane", namespace.name, "plane")
+        await eventually(lambda: served.states("cart") == {"10.7.0.2": State.READY}, within=60)
+        await eventually(lambda: not served.stale, within=60)
+
+
+async def test_a_namespace_needs_a_role_in_it_and_no_more(
+    cluster: Cluster, namespace: Namespace, eventually
+) -> None:
+    rules = [
+        {**rule, "resources": [each for each in rule["resources"] if each not in ("nodes", "namespaces")]}
+        for rule in _RULES
+    ]
+    cluster.account(namespace.name, "plane")
+    named = {
+        "apiGroups": [""],
+        "resources": ["namespaces"],
+        "resourceNames": [namespace.name],
+        "verbs": ["list", "watch"],
+    }
+    role = namespace.object("Role", "plane", "rbac.authorization.k8s.io/v1", rules=rules)
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "plane"}
+    subjects = [{"kind": "ServiceAccount", "name": "plane", "namespace": namespace.name}]
+    binding = namespace.object(
+        "RoleBinding", "plane", "rbac.authorization.k8s.io/v1", roleRef=reference, subjects=subjects
+    )
+    namespace.api.create(role)
+    namespace.api.create(binding)
+    namespace.api.patch("ClusterRole", f"{namespace}-plane", {"rules": [named]})
+    file = cluster.write_kubeconfig(f"{namespace}-role", {"token": cluster.token(namespace.name, "plane")})
+    namespace.service("cart", selector=None)
+    put(namespace, "cart", "10.7.0.1")
+    async with following(file, namespace) as served:
+        assert served.states("cart") == {"10.7.0.1": State.READY}
+        await eventually(lambda: [fault.place for fault in served.source.faults] == ["nodes"])
+        assert served.sink.places == ()
+        assert not served.stale
+
+
+async def test_a_namespace_that_is_deleted_takes_its_services_with_it(
+    cluster: Cluster, namespace: Namespace, eventually
+) -> None:
+    namespace.service("cart")
+    namespace.service("till")
+    async with following(cluster.kubeconfig, namespace) as served:
+        await eventually(lambda: served.knows("cart") and served.knows("till"))
+        namespace.api.delete("Namespace", namespace.name)
+        await eventually(lambda: not served.sink.services, within=60)
+        assert {report[0] for report in served.sink.reports[1:]} <= {"put", "remove"}
+
+
+@pytest.mark.timeout(300)
+async def test_definitions_may_come_late_and_go_again(
+    cluster: Cluster, namespace: Namespace, gateway_api: Crds, eventually
+) -> None:
+    namespace.service("cart", selector=None)
+    async with following(cluster.kubeconfig, namespace) as served:
+        gateway_api.install()
+        await eventually(gateway_api.served, within=60)
+        to_cart = {"group": "", "kind": "Service", "name": "cart", "port": 80}
+        spec = {"parentRefs": [to_cart], "rules": [{"backendRefs": [{"name": "cart", "port": 80}]}]}
+        route = namespace.object("HTTPRoute", "r", "gateway.networking.k8s.io/v1", spec=spec)
+        await eventually(lambda: accepted(namespace, route), within=60)
+        cart = ServiceName(namespace.name, "cart")
+        await eventually(lambda: served.sink.services[cart].spec.routes, within=60)
+        gateway_api.remove()
+        await eventually(lambda: not served.sink.services[cart].spec.routes, within=60)
+        await eventually(gateway_api.gone, within=60)
+        await eventually(lambda: not served.stale, within=60)
+
+
+@pytest.mark.timeout(300)
+async def test_when_every_node_is_silent_at_once_its_pods_are_called_on(
+    clusters: Clusters, eventually
+) -> None:
+    cluster = clusters.start(Wanted(node_grace_s=5))
+    nodes, namespace = clusters.nodes(cluster), clusters.namespace(cluster)
+    namespace.service("cart")
+    for number in range(12):
+        namespace.pod(f"cart-{number}", "cart", f"n{number % 3 + 1}", f"10.7.0.{number + 1}")
+    registry, name = Registry(["kubernetes"]), ServiceName(namespace.name, "cart")
+    source = KubernetesSource(kubeconfig(cluster.kubeconfig), pace=_PACE)
+    task = asyncio.create_task(source.run(registry.shard("kubernetes")))
+
+    def ready() -> int:
+        service = registry.services.get(name)
+        return sum(each.state is State.READY for each in service.endpoints) if service else 0
+
+    await eventually(lambda: ready() == 12, within=60)
+    nodes.silence("n1", "n2", "n3")
+    dark = frozenset[str]()
+    await eventually(lambda: not any(namespace.conditions("cart").values()), within=90)
+    await eventually(lambda: registry.held("kubernetes"))
+    assert ready() == 12, dark
+    nodes.revive("n1", "n2", "n3")
+    for number in range(12):
+        namespace.report(f"cart-{number}")
+    await eventually(lambda: registry.held("kubernetes") is None, within=90)
+    assert ready() == 12
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def plugin(folder: Path, token: str) -> dict[str, object]:
+    """A user who is known by what a program says."""
+    status = {
+        "kind": "ExecCredential",
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "status": {"token": token},
+    }
+    program = folder / "login"
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(status)}\nEND\n")
+    program.chmod(0o700)
+    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}}
+
+
+Users = dict[str, Callable[[Cluster, str, Path], dict[str, object]]]
+USERS: Users = {
+    "client certificate": lambda cluster, token, folder: dict(
+        cluster.client_certificate("admin", "system:masters")
+    ),
+    "token": lambda cluster, token, folder: {"token": token},
+    "file of a token": lambda cluster, token, folder: {"tokenFile": written(folder / "token", token)},
+    "plugin": lambda cluster, token, folder: plugin(folder, token),
+}
+
+
+@pytest.mark.parametrize("user", USERS)
+async def test_a_user_is_known_as_kubectl_has_it(
+    cluster: Cluster, namespace: Namespace, tmp_path: Path, user: str
+) -> None:
+    token = cluster.account(namespace.name, "plane", _RULES)
+    file = cluster.write_kubeconfig(f"{namespace}-user", USERS[user](cluster, token, tmp_path))
+    async with following(file, namespace) as served:
+        assert not served.stale
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tls-server-name": "wrong.test"}, "its certificate is not accepted: Hostname mismatch"),
+        ({"certificate-authority": ""}, "its certificate is not accepted: "),
+        ({"server": "https://127.0.0.1:1"}, "cannot be reached"),
+    ],
+)
+async def test_a_server_that_is_not_the_one_is_told_in_a_line(
+    cluster: Cluster, namespace: Namespace, change: dict[str, str], message: str
+) -> None:
+    file = cluster.write_kubeconfig(f"{namespace}-wrong", {"token": "x"}, **change)
+    with pytest.raises(OSError, match=message) as raised:
+        await asyncio.wait_for(KubernetesSource(kubeconfig(file)).run(RecordingSink()), 30)
+    assert "\n" not in str(raised.value)
+
+
+def put(namespace: Namespace, service: str, *addresses: str) -> None:
+    """Have one slice of a Service without a selector."""
+    namespace.api.apply(
+        namespace.object(
+            "EndpointSlice",
+            f"{service}-1",
+            "discovery.k8s.io/v1",
+            labels={"kubernetes.io/service-name": service},
+            addressType="IPv4",
+            ports=[{"name": "http", "port": 8080}],
+            endpoints=[{"addresses": [address]} for address in addresses],
+        )
+    )
+
+
+def accepted(namespace: Namespace, route: dict[str, object]) -> bool:
+    """Whether the API server takes it: it is served a moment after its definition is."""
+    try:
+        namespace.api.apply(route)
+    except Exception:  # noqa: BLE001  (whatever it says until then)
+        return False
+    return True
+
+
+def written(file: Path, text: str) -> str:
+    file.write_text(text)
+    return str(file)
