@@ -121,6 +121,19 @@ async def test_what_somebody_states_is_believed_and_so_is_everything_without_a_h
     assert ready(registry) == 0
 
 
+async def test_what_was_restored_and_what_was_listed_again_count_once(town: list[Service]) -> None:
+    registry = Registry(["cluster"])
+    shard = registry.shard("cluster")
+    shard.restore(town)
+    shard.replace(town)
+    shard.replace(town[:9])
+    for service in town[:4]:
+        shard.put(dark(service), observed=True)
+    assert registry.held("cluster") is None
+    shard.put(dark(town[4]), observed=True)
+    assert registry.held("cluster") is not None
+
+
 async def test_a_few_endpoints_are_never_a_mass(make_service: Make) -> None:
     registry, shard = begun([make_service("shop/a", *(f"10.0.0.{n}" for n in range(1, 10)))])
     shard.put(dark(registry.services[ServiceName("shop", "a")]), observed=True)

@@ -54,6 +54,7 @@ class Guard:
         self._hold_s = hold_s
         self._since = float("-inf")
         self._baseline: dict[ServiceName, Service] = {}  # the largest report in force within the window
+        self._callable = 0  # endpoints of it, of which there may be too many to count often
 
     def judge(
         self, before: Report, after: Report, now: float, suspect: bool = False, hold: Hold | None = None
@@ -63,9 +64,10 @@ class Guard:
 
         If the report is `suspect`, whatever it lacks is held, however little it is.
         """
-        if now - self._since >= WINDOW_S or _size(before) >= _size(self._baseline):
+        largest = len(self._baseline) + self._callable
+        if now - self._since >= WINDOW_S or len(before) + _callable(before) >= largest:
             self.believed(before, now)
-        if not self._hold_s or not (suspect or _is_massive(self._baseline, after)):
+        if not self._hold_s or not (suspect or self._is_massive(after)):
             return Verdict(after)
         kept, names, endpoints = _kept(before, after)
         if not names:
@@ -82,11 +84,27 @@ class Guard:
 
     def believed(self, report: Report, now: float) -> None:
         """This report is in force. Losses are counted from it."""
-        self._since, self._baseline = now, dict(report)
+        self._since, self._baseline, self._callable = now, dict(report), _callable(report)
 
     def removed(self, name: ServiceName) -> None:
         """A service was removed explicitly. That is no loss."""
-        self._baseline.pop(name, None)
+        self._callable -= callable_endpoints(self._baseline.pop(name, None))
+
+    def _is_massive(self, after: Report) -> bool:
+        """Whether half of the services, or half of the callable endpoints, are gone."""
+        before = self._baseline
+        lost_services = sum(name not in after for name in before)
+        if len(before) >= _LEAST and 2 * lost_services >= len(before):
+            return True
+        if self._callable < _LEAST:
+            return False
+        # Most services are the same object as before; skip their endpoints.
+        lost = sum(
+            max(0, callable_endpoints(service) - callable_endpoints(after.get(name)))
+            for name, service in before.items()
+            if after.get(name) is not service
+        )
+        return 2 * lost >= self._callable
 
 
 def reduced(hold: Hold, names: Collection[ServiceName], in_force: Report, reported: Report) -> Hold:
@@ -98,25 +116,8 @@ def reduced(hold: Hold, names: Collection[ServiceName], in_force: Report, report
     return replace(hold, names=frozenset(names), endpoints=endpoints)
 
 
-def _is_massive(before: Report, after: Report) -> bool:
-    """Whether half of the services, or half of the callable endpoints, are gone."""
-    lost_services = sum(name not in after for name in before)
-    if len(before) >= _LEAST and 2 * lost_services >= len(before):
-        return True
-    had = sum(callable_endpoints(service) for service in before.values())
-    if had < _LEAST:
-        return False
-    # Most services are the same object as before; skip their endpoints.
-    lost = sum(
-        max(0, callable_endpoints(service) - callable_endpoints(after.get(name)))
-        for name, service in before.items()
-        if after.get(name) is not service
-    )
-    return 2 * lost >= had
-
-
-def _size(report: Report) -> int:
-    return len(report) + sum(map(callable_endpoints, report.values()))
+def _callable(report: Report) -> int:
+    return sum(map(callable_endpoints, report.values()))
 
 
 def callable_endpoints(service: Service | None) -> int:

@@ -135,15 +135,14 @@ class Registry:
     def restore(self, source: str, services: Iterable[Service]) -> None:
         shard = self._shards[source]
         if not shard.synced:
-            shard.reported = {service.name: service for service in services}
+            self._note(shard, services)
             self._enforce(shard, shard.reported, _KEPT)
 
     def replace(
         self, source: str, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED
     ) -> None:
         shard, complete = self._shards[source], self.complete
-        shard.reported = {service.name: service for service in services}
-        shard.callable = sum(map(callable_endpoints, shard.reported.values()))
+        self._note(shard, services)
         held = self.held(source)
         suspect = suspect or held is not None
         verdict = shard.guard.judge(shard.in_force, shard.reported, time.monotonic(), suspect, held)
@@ -211,6 +210,11 @@ class Registry:
         self._shards[source].unknown = NOTHING if self._accept_missing else unknown
         self.changed.touch()
 
+    def _note(self, shard: _Shard, services: Iterable[Service]) -> None:
+        """This is what the source says now."""
+        before, shard.reported = shard.reported, {service.name: service for service in services}
+        shard.callable += _gained(before, shard.reported)
+
     def _tell_if_completed(self, before: bool) -> None:
         if self.complete != before:
             self.changed.touch()
@@ -270,6 +274,14 @@ class Registry:
         if again is not None:
             loop.call_at(again, self._merge, [name], source, _CALM)
         return found
+
+
+def _gained(before: Mapping[ServiceName, Service], after: Mapping[ServiceName, Service]) -> int:
+    """By how many the endpoints that can be called have become more. Most services are the same object."""
+    lost = sum(callable_endpoints(each) for name, each in before.items() if after.get(name) is not each)
+    return (
+        sum(callable_endpoints(each) for name, each in after.items() if before.get(name) is not each) - lost
+    )
 
 
 def _undone(shard: _Shard) -> dict[ServiceName, Service]:
