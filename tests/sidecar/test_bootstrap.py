@@ -29,6 +29,7 @@ SIDECARS = st.builds(
     control_plane=st.builds(HostPort, HOSTS, st.integers(1, 65535)),
     sotw=st.booleans(),
     admin_port=st.integers(0, 65535),
+    ready=st.none() | st.builds(HostPort, st.sampled_from(["0.0.0.0", "::"]), st.integers(1, 65535)),
     tls=st.none() | st.builds(Tls, TEXTS, san=SANS) | st.builds(Tls, TEXTS, TEXTS, TEXTS, SANS),
 )
 FREE_PORT = Sidecar(Node("web-0", NOWHERE, {}), "web", HostPort("xds", 1), admin_port=0)

@@ -15,13 +15,18 @@ from envoy_data_plane.envoy.config.bootstrap import v3 as envoy
 from envoy_data_plane.envoy.config.cluster import v3 as cluster
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.endpoint import v3 as endpoint
+from envoy_data_plane.envoy.config.listener import v3 as listener
+from envoy_data_plane.envoy.config.route import v3 as route
+from envoy_data_plane.envoy.extensions.filters.http.health_check import v3 as health_check
+from envoy_data_plane.envoy.extensions.filters.http.router import v3 as router
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm
 from envoy_data_plane.envoy.extensions.transport_sockets.tls import v3 as tls
 from envoy_data_plane.envoy.extensions.upstreams.http import v3 as http
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google import protobuf
 
 from pilothouse.model.services import NOWHERE
-from pilothouse.sidecar.bootstrap import CONTROL_PLANE, Sidecar, Tls
+from pilothouse.sidecar.bootstrap import CONTROL_PLANE, READY, Sidecar, Tls
 from pilothouse.structures.hostport import HostPort
 
 _MOST_INSTRUCTIONS = 1_000
@@ -35,7 +40,9 @@ def bootstrap(sidecar: Sidecar) -> str:
         dynamic_resources=envoy.BootstrapDynamicResources(
             ads_config=_ads(sidecar.sotw), cds_config=_from_ads(), lds_config=_from_ads()
         ),
-        static_resources=envoy.BootstrapStaticResources(clusters=[_control_plane(sidecar)]),
+        static_resources=envoy.BootstrapStaticResources(
+            listeners=[_ready(sidecar.ready)] if sidecar.ready else [], clusters=[_control_plane(sidecar)]
+        ),
         layered_runtime=_runtime(),
     )
     return json.dumps(message.to_dict(casing=betterproto2.Casing.SNAKE), indent=2) + "\n"
@@ -48,6 +55,25 @@ def _runtime() -> envoy.LayeredRuntime:
             envoy.RuntimeLayer(name="pilothouse", static_layer=larger),
             envoy.RuntimeLayer(name="admin", admin_layer=envoy.RuntimeLayerAdminLayer()),
         ]
+    )
+
+
+def _ready(place: HostPort) -> listener.Listener:
+    path = route.HeaderMatcher(name=":path", string_match=matcher.StringMatcher(exact="/ready"))
+    check = health_check.HealthCheck(pass_through_mode=False, headers=[path])
+    manager = hcm.HttpConnectionManager(
+        stat_prefix=READY,
+        route_config=route.RouteConfiguration(name=READY),
+        http_filters=[
+            hcm.HttpFilter(name="envoy.filters.http.health_check", typed_config=protobuf.Any.pack(check)),
+            hcm.HttpFilter(name="envoy.filters.http.router", typed_config=protobuf.Any.pack(router.Router())),
+        ],
+    )
+    found = listener.Filter(
+        name="envoy.filters.network.http_connection_manager", typed_config=protobuf.Any.pack(manager)
+    )
+    return listener.Listener(
+        name=READY, address=_address(place), filter_chains=[listener.FilterChain(filters=[found])]
     )
 
 

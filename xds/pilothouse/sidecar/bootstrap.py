@@ -26,7 +26,11 @@ _MOST_INSTRUCTIONS = 1_000
 CONTROL_PLANE = "xds"
 """What the cluster of the control plane is called; no cluster of a service can be, see translate."""
 
+READY = "ready"
+"""What the listener for probes is called; none of the control plane's can be."""
+
 _EXTENSIONS = "envoy.extensions."
+_NETWORK = "filters.network"
 RUNTIME_LAYER = "pilothouse"
 """What the control plane calls its layer, see translate/runtime."""
 
@@ -52,7 +56,8 @@ class Sidecar:
     """What differs between sidecars: the node, and where the control plane is.
 
     `cluster` is Envoy's service cluster. Envoy requires one, although nothing here depends on it. With
-    `runtime`, the sidecar gets runtime values from the control plane.
+    `runtime`, the sidecar gets runtime values from the control plane. At `ready`, it answers GET /ready with
+    200 once it has a complete configuration.
     """
 
     node: Node
@@ -62,13 +67,17 @@ class Sidecar:
     admin_port: int = 19000
     tls: Tls | None = None
     runtime: bool = False
+    ready: HostPort | None = None
 
 
 def bootstrap(sidecar: Sidecar) -> str:
     """The bootstrap as JSON with a newline at its end. The same sidecar always gives the same bytes."""
     message = {
         "node": _node(sidecar),
-        "static_resources": {"clusters": [_control_plane(sidecar)]},
+        "static_resources": {
+            **({"listeners": [_ready(sidecar.ready)]} if sidecar.ready else {}),
+            "clusters": [_control_plane(sidecar)],
+        },
         "dynamic_resources": {
             "lds_config": _from_ads(),
             "cds_config": _from_ads(),
@@ -98,6 +107,31 @@ def _runtime(asked: bool) -> Message:
             *([{"name": "rtds", "rtds_layer": layer}] if asked else []),
             {"name": "admin", "admin_layer": {}},
         ]
+    }
+
+
+def _ready(place: HostPort) -> Message:
+    """Where a kubelet asks whether Envoy is ready: Envoy opens no listener before it has its configuration.
+
+    The admin interface cannot be asked: it is for this machine only.
+    """
+    header = {"name": ":path", "string_match": {"exact": "/ready"}}
+    check = {"pass_through_mode": False, "headers": [header]}
+    filters = [
+        {
+            "name": "envoy.filters.http.health_check",
+            "typed_config": _any("filters.http.health_check.v3.HealthCheck", check),
+        },
+        {"name": "envoy.filters.http.router", "typed_config": _any("filters.http.router.v3.Router", {})},
+    ]
+    manager = {"stat_prefix": READY, "route_config": {"name": READY}, "http_filters": filters}
+    manager = _any(f"{_NETWORK}.http_connection_manager.v3.HttpConnectionManager", manager)
+    return {
+        "name": READY,
+        "address": _address(place),
+        "filter_chains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+        ],
     }
 
 
