@@ -18,6 +18,8 @@ RUN pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir dist . \
 FROM base
 COPY --from=build /opt/pilothouse /opt/pilothouse
 ENV PATH=/opt/pilothouse/bin:$PATH
+# For `pilothouse capture` in the init container of a Pod.
+RUN apt-get update && apt-get install --yes --no-install-recommends nftables && rm -rf /var/lib/apt/lists/*
 # The last good manifests are kept in /var/lib/pilothouse: mount a volume there, and they outlive the container.
 ENV XDG_STATE_HOME=/var/lib
 RUN install -d -m 0700 -o 65532 -g 65532 /var/lib/pilothouse

@@ -38,7 +38,7 @@ def test_it_runs_as_a_module_and_is_called_by_its_name() -> None:
 
 COMPLETED = [
     ("se", "serve"),
-    ("", "serve health demo bootstrap capture validate version completion --version -h --help"),
+    ("", "serve health demo bootstrap capture inject validate version completion --version -h --help"),
     ("serve --log-l", "--log-level"),
     ("serve --log-level ", "debug info warning error"),
     ("serve --manifests ma", "manifests"),

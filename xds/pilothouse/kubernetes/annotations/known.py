@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pilothouse.kubernetes.annotations import overrides, placements, policies, subsets, tls
+from pilothouse.kubernetes.annotations import overrides, placements, policies, sidecars, subsets, tls
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.objects import namespaces
 from pilothouse.kubernetes.schema import guess
@@ -35,6 +35,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     # On a TCPRoute or TLSRoute it is a mistake that fails the route, so it is reported elsewhere.
     subsets.SUBSET: ("HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"),
     tls.ORIGINATE_TLS: ("Service",),
+    **dict.fromkeys(sidecars.ALL, ("Pod",)),
 }
 
 

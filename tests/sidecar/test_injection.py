@@ -1,0 +1,164 @@
+"""What a pod gets beside its application, and which pods get nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pilothouse.kubernetes.annotations.sidecars import INJECT
+from pilothouse.kubernetes.fields import FieldError, Fields
+from pilothouse.sidecar.injection import (
+    ENVOY,
+    RULES,
+    Injected,
+    Skipped,
+    Template,
+    inject,
+    inject_into,
+)
+from pilothouse.structures.hostport import HostPort
+
+XDS = HostPort("pilothouse.pilothouse.svc", 18000)
+TEMPLATE = Template("envoy:1", "pilothouse:1", XDS)
+FOLDER = Path(__file__).with_name("injected")
+
+
+def pod(annotations: dict[str, Any] | None = None, **spec: Any) -> Fields:
+    return Fields(
+        {
+            "kind": "Pod",
+            "metadata": {"name": "web", "annotations": annotations},
+            "spec": {"containers": [{"name": "web", "image": "web:1"}], **spec},
+        }
+    )
+
+
+def injected(*args: Any, template: Template = TEMPLATE, **spec: Any) -> dict[str, Any]:
+    found = inject(pod(*args, **spec), "shop", template)
+    assert isinstance(found, Injected)
+    return found.pod["spec"]
+
+
+def skipped(given: Fields) -> Skipped:
+    found = inject(given, "shop", TEMPLATE)
+    assert isinstance(found, Skipped)
+    return found
+
+
+def container(spec: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = (each for each in spec["initContainers"] if each["name"] == name)
+    return found
+
+
+def bootstrap(spec: dict[str, Any]) -> dict[str, Any]:
+    """What Envoy is started with, when Kubernetes has filled in what it knows of the pod."""
+    args = container(spec, ENVOY)["args"]
+    text = args[args.index("--config-yaml") + 1]
+    for variable in container(spec, ENVOY)["env"]:
+        text = text.replace(f"$({variable['name']})", variable["name"].lower())
+    assert "$(" not in text
+    return json.loads(text)
+
+
+def test_a_deployment_is_as_it_was_with_two_init_containers_more() -> None:
+    given = yaml.safe_load((FOLDER / "deployment.yaml").read_text())
+    expected = yaml.safe_load((FOLDER / "deployment.injected.yaml").read_text())
+    before = json.dumps(given)
+    found = inject_into(given, TEMPLATE)
+    assert found == Injected(expected)
+    assert json.dumps(given) == before
+
+
+def test_the_rules_come_first_then_envoy_then_the_pods_own_init_containers() -> None:
+    spec = injected(initContainers=[{"name": "migrate"}])
+    assert [each["name"] for each in spec["initContainers"]] == [RULES, ENVOY, "migrate"]
+    assert container(spec, ENVOY)["restartPolicy"] == "Always"
+    assert spec["containers"] == [{"name": "web", "image": "web:1"}]
+
+
+def test_envoy_says_to_the_control_plane_which_pod_it_is_of() -> None:
+    found = bootstrap(injected())
+    assert found["node"]["id"] == "pod_name.shop"
+    assert found["node"]["locality"] == {"region": "region", "zone": "zone"}
+    assert found["node"]["metadata"]["pilothouse"] == {
+        "namespace": "shop",
+        "node": "node_name",
+        "capture": "redirect",
+        "egress": "127.0.0.1:15001",
+    }
+
+
+def test_a_certificate_authority_is_mounted_and_the_control_plane_has_to_be_of_it() -> None:
+    spec = injected(template=Template("envoy:1", "pilothouse:1", XDS, ca="mesh-ca"))
+    assert spec["volumes"] == [{"name": "pilothouse-ca", "configMap": {"name": "mesh-ca"}}]
+    (mount,) = container(spec, ENVOY)["volumeMounts"]
+    (cluster,) = bootstrap(spec)["static_resources"]["clusters"]
+    trusted = cluster["transport_socket"]["typed_config"]["common_tls_context"]["validation_context"]
+    assert trusted["trusted_ca"] == {"filename": f"{mount['mountPath']}/ca.crt"}
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (pod({INJECT: "false"}), "pilothouse.dev/inject: false"),
+        (pod({INJECT: False}), "pilothouse.dev/inject: false"),
+        (pod(initContainers=[{"name": ENVOY}]), "has a sidecar already"),
+    ],
+)
+def test_who_opted_out_or_has_one_gets_none(given: Fields, why: str) -> None:
+    found = skipped(given)
+    assert why in found.why
+    assert not found.warning
+
+
+def test_a_pod_on_the_network_of_its_node_gets_none_and_a_warning_that_names_its_dns() -> None:
+    found = skipped(pod(hostNetwork=True))
+    assert found.warning
+    assert "ClusterFirstWithHostNet" in found.why
+    assert (
+        "ClusterFirstWithHostNet"
+        not in skipped(pod(hostNetwork=True, dnsPolicy="ClusterFirstWithHostNet")).why
+    )
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "mistake"),
+    [
+        ("inject", "yes", "'yes' is neither true nor false"),
+        ("dependencies", "payments", "item [0]: 'payments' is not namespace/name"),
+        ("exclude-outbound-ports", "80,http", "'http'"),
+        ("exclude-outbound-ranges", "10.0.0.0/99", "'10.0.0.0/99' is not a network"),
+        ("termination-drain-duration", "1500ms", "whole number of seconds"),
+        ("termination-drain-duration", "2h", "up to 1h"),
+    ],
+)
+def test_a_mistake_is_named_with_its_annotation(annotation: str, value: str, mistake: str) -> None:
+    with pytest.raises(FieldError) as raised:
+        inject(pod({f"pilothouse.dev/{annotation}": value}), "shop", TEMPLATE)
+    assert mistake in str(raised.value)
+    assert raised.value.field == f"metadata.annotations[pilothouse.dev/{annotation}]"
+
+
+def test_a_mistake_in_a_template_is_named_with_its_place_in_the_manifest() -> None:
+    job = {"spec": {"template": {"metadata": {"annotations": {INJECT: "maybe"}}}}}
+    with pytest.raises(FieldError) as raised:
+        inject_into({"kind": "CronJob", "spec": {"jobTemplate": job}}, TEMPLATE)
+    assert raised.value.field.startswith("spec.jobTemplate.spec.template.metadata.annotations")
+
+
+def test_who_runs_as_envoys_user_is_warned_that_it_is_not_captured() -> None:
+    security = {"runAsUser": 1337}
+    found = inject(pod(containers=[{"name": "web", "securityContext": security}]), "shop", TEMPLATE)
+    assert isinstance(found, Injected)
+    assert found.warnings == (
+        "the container web runs as user 1337, as Envoy does, so its calls are not captured",
+    )
+
+
+@pytest.mark.parametrize("kind", ["Service", "ConfigMap", "Namespace"])
+def test_what_makes_no_pods_is_left_alone(kind: str) -> None:
+    assert inject_into({"kind": kind, "spec": {}}, TEMPLATE) == Skipped("")

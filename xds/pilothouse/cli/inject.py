@@ -1,0 +1,129 @@
+"""The command `inject`, which prints manifests with sidecars in them, as the webhook would make them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from pilothouse import __version__
+from pilothouse.cli.output import Form, Output, answer, one_line
+from pilothouse.config.settings import ConfigError
+from pilothouse.kubernetes.fields import FieldError
+from pilothouse.kubernetes.text.loading import TextError, load
+from pilothouse.sidecar.injection import Skipped, Template, Values, inject_into
+from pilothouse.structures.hostport import HostPort
+
+_STDIN = "-"
+
+File = Annotated[
+    str, typer.Option("--file", "-f", metavar="FILE", help="File of manifests; - is standard input.")
+]
+Namespace = Annotated[
+    str, typer.Option("--namespace", "-n", metavar="NS", help="Namespace of manifests that state none.")
+]
+ControlPlane = Annotated[str, typer.Option(metavar="HOST:PORT", help="Address of the control plane.")]
+Ca = Annotated[
+    str,
+    typer.Option(
+        "--tls-ca-config-map",
+        metavar="NAME",
+        help="Use TLS; the ConfigMap in each pod's namespace whose ca.crt is the CA of the control plane.",
+    ),
+]
+EnvoyImage = Annotated[str, typer.Option(metavar="IMAGE", help="Image of Envoy.")]
+ToolsImage = Annotated[str, typer.Option(metavar="IMAGE", help="Image of Pilothouse, for the capture rules.")]
+
+
+def inject(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
+    *,
+    file: File,
+    namespace: Namespace = "default",
+    control_plane: ControlPlane = "pilothouse.pilothouse.svc:18000",
+    tls_ca_config_map: Ca = "",
+    envoy_image: EnvoyImage = "envoyproxy/envoy:v1.40.0",
+    tools_image: ToolsImage = f"pilothouse:{__version__}",
+    output: Form = Output.TEXT,
+) -> None:
+    """Print manifests with a sidecar in each pod; what makes no pods is printed as it is.
+
+    It says on standard error which pods get no sidecar, and why.
+    """
+    template = Template(envoy_image, tools_image, _host_port(control_plane), tls_ca_config_map)
+    found = [_injected(each, template, namespace) for each in _manifests(file)]
+    if output is Output.JSON:
+        answer(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}, indent=2))
+    else:
+        answer(yaml.dump_all(found, Dumper=_Dumper, sort_keys=False, width=sys.maxsize).rstrip("\n"))
+
+
+def _host_port(text: str) -> HostPort:
+    try:
+        return HostPort.parse(text)
+    except ValueError as error:
+        raise ConfigError("--control-plane", str(error)) from None
+
+
+def _manifests(file: str) -> Iterator[Values]:
+    """The objects in a file, those of a List one by one. Raises ConfigError."""
+    try:
+        documents = load(sys.stdin.read() if file == _STDIN else Path(file).read_text(encoding="utf-8"))
+    except TextError as error:
+        raise ConfigError(f"{file}:{error.line + 1}", error.message) from None
+    except UnicodeDecodeError:
+        raise ConfigError(file, "is not UTF-8 text") from None
+    except OSError as error:
+        raise ConfigError(file, error.strerror or str(error)) from None
+    for document in documents:
+        yield from _objects(document, file)
+
+
+def _objects(document: Any, file: str) -> Iterator[Values]:
+    if not isinstance(document, dict):
+        raise ConfigError(file, "holds something that is not a mapping of fields")
+    items = document.get("items")
+    if document.get("kind") == "List" and isinstance(items, list):
+        for item in items:
+            yield from _objects(item, file)
+    else:
+        yield document
+
+
+def _injected(document: Values, template: Template, namespace: str) -> Values:
+    who = one_line(_name(document))
+    try:
+        found = inject_into(document, template, namespace)
+    except FieldError as error:
+        raise ConfigError(who, str(error)) from None
+    if isinstance(found, Skipped):
+        if found.why:
+            typer.echo(f"{who}: no sidecar: it {found.why}", err=True)
+        return document
+    for warning in found.warnings:
+        typer.echo(f"{who}: {warning}", err=True)
+    return found.pod
+
+
+def _name(document: Values) -> str:
+    metadata = document.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return f"{document.get('kind')} {name or '(without a name)'}"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as they are, which a bootstrap in quotes would not be."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
