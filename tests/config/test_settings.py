@@ -293,6 +293,7 @@ UNREADABLE = [
     ("manifests: !!python/name:os.system\n", "p.yaml:1: not YAML: could not determine a constructor"),
     ("- m\n", "p.yaml:1: is not a mapping of settings"),
     ("manifests: m\n!!bool maybe: 1\n", "p.yaml:2: is neither a text nor a number nor a date"),
+    ('manifests: ["\\ud800x"]\n', "p.yaml:1: manifests: is not valid Unicode"),
     ("manifests: m\n!!timestamp x: 1\n", "p.yaml:2: is neither a text nor a number nor a date"),
     ("manifests: m\n!!float '': 1\n", "p.yaml:2: is neither a text nor a number nor a date"),
     ("manifests: m\nhold: 2026-02-31\n", "p.yaml:2: hold: is neither a text nor a number nor a date"),
@@ -334,3 +335,7 @@ def test_a_variable_that_no_parser_takes_is_refused_in_our_words(
 def test_a_file_that_is_not_there_is_named_by_who_named_it(here: Path) -> None:
     assert refusal({"config": "no.yaml"}) == "--config: no.yaml: No such file or directory"
     assert refusal({}, {"PILOTHOUSE_CONFIG": "m"}) == "PILOTHOUSE_CONFIG: m: Is a directory"
+
+
+def test_a_mistake_quotes_no_more_than_a_person_reads(here) -> None:
+    assert len(refusal({"manifests": ["m"], "service_cidr": "x" * 100_000})) < 2100

@@ -11,6 +11,7 @@ Sources, feeds and servers bring their own sections.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, TypeAlias, TypeVar
@@ -34,10 +35,18 @@ SOURCES: tuple[type[SourceSettings], ...] = (FilesSettings, KubernetesSettings)
 PREFIX = "PILOTHOUSE_"
 
 
+# YAML can spell half a character, which no file name or terminal can carry.
+_HALF = re.compile("[\ud800-\udfff]")
+#: In characters, of a mistake, which may quote whatever was given.
+_LONGEST_MISTAKE = 2000
+
+
 class ConfigError(Exception):
     """A mistake in the configuration. The text is one line that names the place and the mistake."""
 
     def __init__(self, place: str, mistake: str) -> None:
+        if len(mistake) > _LONGEST_MISTAKE:
+            mistake = f"{mistake[:_LONGEST_MISTAKE]}..."
         super().__init__(" ".join(f"{place}: {mistake}".split()))
 
 
@@ -256,10 +265,21 @@ def _entries(settings: _Settings, file: Path, loader: yaml.SafeLoader) -> Iterat
 
 def _constructed(loader: yaml.SafeLoader, node: yaml.Node, place: str) -> object:
     try:
-        return loader.construct_object(node, deep=True)
+        found: object = loader.construct_object(node, deep=True)
     except (ValueError, LookupError, AttributeError):
         # PyYAML raises this for a date such as 2026-02-31, a number of 5000 digits, or `!!bool maybe`.
         raise ConfigError(place, "is neither a text nor a number nor a date") from None
+    if any(_HALF.search(text) for text in _texts(found)):
+        raise ConfigError(place, "is not valid Unicode")
+    return found
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
 
 
 def _anchored(value: object, folder: Path) -> object:
