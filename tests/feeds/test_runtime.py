@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.config.settings import ConfigError, load
-from pilothouse.feeds import Feed, Mistake
+from pilothouse.feeds.feed import Feed, Mistake
 from pilothouse.feeds.runtime import read
 from pilothouse.translate.runtime import LAYER, runtime
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.config.settings import ConfigError, load
-from pilothouse.feeds import Feed, Mistake
+from pilothouse.feeds.feed import Feed, Mistake
 from pilothouse.feeds.secrets import read
 
 from ..authority import Authority

@@ -23,7 +23,7 @@ from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.config.settings import ConfigError, Settings
 from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import ResourceType
-from pilothouse.feeds import Mistake
+from pilothouse.feeds.feed import Mistake
 from pilothouse.feeds.pem import Files, Unusable
 from pilothouse.feeds.runtime import read as layer
 from pilothouse.feeds.secrets import Secret

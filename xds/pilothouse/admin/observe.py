@@ -20,7 +20,7 @@ from pilothouse.admin.status import (
     SubscriptionStatus,
 )
 from pilothouse.encoding.types import ResourceType
-from pilothouse.feeds import Mistake, State
+from pilothouse.feeds.feed import Mistake, State
 from pilothouse.model.reasons import Reason
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry

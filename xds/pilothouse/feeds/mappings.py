@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from pilothouse.feeds import Mistake, content
+from pilothouse.feeds.feed import Mistake, content
 from pilothouse.structures.written import is_content
 
 

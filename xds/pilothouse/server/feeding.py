@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-from pilothouse.feeds import Feed, State
+from pilothouse.feeds.feed import Feed, State
 from pilothouse.feeds.looking import Looking
 from pilothouse.serving.changes import Noticed
 from pilothouse.serving.shelf import Shelf

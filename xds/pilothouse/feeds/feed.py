@@ -1,4 +1,4 @@
-"""What is served beside services: values from files that are read again when they change.
+"""A feed: values from a file that is read again when it changes.
 
 At the start, a file that cannot be used is a mistake. Later it is a fault, and the last good value stays in
 force.
