@@ -199,16 +199,26 @@ async def test_a_token_that_has_expired_is_read_again_from_its_file(
         await eventually(lambda: sink.staleness[-1] == "")
 
 
-async def test_a_server_is_left_alone_for_as_long_as_it_asks_to_be(api, source, running, eventually):
-    async with running(source(pace=replace(HURRIED, retry_s=(0.01, 1.0), ask_s=30.0))) as sink:
+@pytest.mark.parametrize(("asked_s", "waits_s"), [(3, 3.0), (3000, 5.0)])
+async def test_a_server_is_left_alone_for_as_long_as_it_asks_to_be_within_bounds(
+    api, source, running, eventually, monkeypatch, asked_s, waits_s
+):
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def recorded(seconds):
+        waits.append(seconds)
+        await sleep(min(seconds, 0.01))
+
+    async with running(source(pace=replace(HURRIED, retry_s=(0.001, 5.0)))) as sink:
         await eventually(lambda: api.watches == 5 and sink.reports)
-        api.broken, api.retry_after_s = 429, 1
+        monkeypatch.setattr(asyncio, "sleep", recorded)
+        api.broken, api.retry_after_s = 429, asked_s
         api.cut()
+        await eventually(lambda: waits_s in waits)
         await eventually(lambda: any("429" in each for each in sink.staleness))
-        before = len(api.requests)
         api.broken = 0
         await eventually(lambda: sink.staleness[-1] == "")
-        assert len(api.requests) == before + 5
 
 
 async def test_without_services_there_is_nothing_to_report(api, source):
