@@ -44,10 +44,8 @@ kubernetes-build: $(INSTALLED) ## what kubernetes-test needs: an API server and 
 kubernetes-test: $(INSTALLED) ## only the tests against a real API server, in a network namespace where that is allowed
 	$(BIN)/python -m tests.real.netns $(BIN)/pytest -m kubernetes $(ARGS)
 
-conformance: REPORT ?= docs/conformance/standard-report.yaml
 conformance: $(INSTALLED) ## the Gateway API's suite for meshes through real Envoys, and its report (ARGS="--run-test MeshPorts")
-	mkdir -p $(dir $(REPORT))
-	$(BIN)/python -m tests.real.conformance --report $(REPORT) $(ARGS)
+	$(BIN)/python -m tests.real.conformance --reports docs/conformance $(ARGS)
 
 packaging-test: $(INSTALLED) ## build the distributions and import them beside other packages (minutes)
 	$(BIN)/pytest -m packaging $(ARGS)

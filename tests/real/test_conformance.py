@@ -1,4 +1,4 @@
-"""The stand-ins of the conformance run: what the suite executes in a pod, and what answers it."""
+"""The conformance run: what the suite executes in a pod, what answers it, and one test of the suite."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from ..redirect.namespaces import ROOT, lacking
 from .conformance import client
 from .conformance.echo import Echo
+from .programs import PARTS
 
 _ADDRESS = "10.244.254.1"
 
@@ -63,3 +65,15 @@ def test_grpc_is_printed_as_the_suite_reads_it(pod: None, tmp_path: Path) -> Non
         "[1 body] Hostname=echo-v1-x",
     ]
     assert "[1] StatusCode=200" in lines
+
+
+@pytest.mark.timeout(300)
+def test_the_suite_passes_through_redirection(pod_network: None) -> None:
+    if why := lacking():
+        pytest.skip(why)
+    if absent := [part.product for part in PARTS if part.find() is None]:
+        pytest.skip(f"no {absent[0]}: run make kubernetes-build")
+    # Its route is for one virtual IP, and the Host header says another name.
+    command = [sys.executable, "-m", "tests.real.conformance", "--run-test", "MeshFrontendHostname"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "PASS MeshFrontendHostname\n"), done.stderr + done.stdout

@@ -1,10 +1,11 @@
 """The official conformance suite of the Gateway API, its mesh profiles, through Pilothouse and real Envoys.
 
-    python -m tests.real.conformance [--run-test MeshTrafficSplit] [--report FILE]
+    python -m tests.real.conformance [--run-test MeshTrafficSplit] [--reports FOLDER]
 
 What stands in for a cluster: the real API server and controllers; kwok as kubelet, which runs what the suite
-executes in a pod on this machine; an echo server at the address of each pod; a network namespace with a
-sidecar for the callers of each namespace. What is tested is real: Pilothouse, its source, and Envoy.
+executes in a pod on this machine; an echo server at the address of each pod; a hosts file as DNS; a network
+namespace for the callers of each namespace. What is tested is real: Pilothouse, its source, the rules of
+`pilothouse capture`, and Envoy.
 """
 
 from __future__ import annotations
@@ -17,25 +18,30 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...redirect.namespaces import lacking
 from .. import netns
-from .run import Run
+from .run import REPORT, Run
 
 
 def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.real.conformance", description=__doc__)
     parser.add_argument("--run-test", help="only this test of the suite; no report")
-    parser.add_argument("--report", type=Path, help="where the suite writes its report")
+    parser.add_argument("--reports", type=Path, help="folder of the report that the suite writes")
     parser.add_argument("--logs", type=Path, help="folder that keeps all logs")
     said = parser.parse_args(words)
+    if why := lacking():
+        raise SystemExit(f"the conformance suite needs network namespaces: {why}")
     if not netns.inside():
-        os.execvp(*_again(words))
+        command = netns.entered([sys.executable, "-m", "tests.real.conformance", *words])
+        os.execvp(command[0], command)
     # What was started is ended, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     flags = []
     if said.run_test:
         flags.append(f"--run-test={said.run_test}")
-    elif said.report:
-        flags.append(f"--report-output={said.report.resolve()}")
+    elif said.reports:
+        said.reports.mkdir(parents=True, exist_ok=True)
+        flags.append(f"--report-output={said.reports.resolve() / REPORT}")
     with tempfile.TemporaryDirectory() as folder:
         run = Run(said.logs or Path(folder))
         status = run.suite(flags)
@@ -46,16 +52,6 @@ def main(words: Sequence[str]) -> int:
         if status:
             print(run.log.read_text()[-20_000:])
     return status
-
-
-def _again(words: Sequence[str]) -> tuple[str, list[str]]:
-    """This program in a network of its own. It cannot do without."""
-    command = netns.entered([sys.executable, "-m", "tests.real.conformance", *words])
-    if command[0] == sys.executable:
-        raise SystemExit(
-            "the conformance suite needs a network namespace of its own, which is not allowed here"
-        )
-    return command[0], command
 
 
 if __name__ == "__main__":
