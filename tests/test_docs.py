@@ -92,6 +92,22 @@ def test_the_site_and_the_front_page_lead_to_every_page() -> None:
     assert {f"docs/{page}" for page in in_site - {"index.md"}} <= from_readme
 
 
+def test_the_page_about_conformance_says_what_the_report_of_the_suite_says() -> None:
+    folder = DOCS / "conformance"
+    (report,) = folder.glob("*.yaml")
+    written = yaml.safe_load(report.read_text())
+    version = written["implementation"]["version"]
+    assert report.name == f"{written['gatewayAPIChannel']}-{version}-{written['mode']}-report.yaml"
+    rows = []
+    for profile in written["profiles"]:
+        results = [profile[level]["statistics"] for level in ("core", "extended") if level in profile]
+        passed = [each["Passed"] for each in results] + [0] * (2 - len(results))
+        wrong = [sum(each[how] for each in results) for how in ("Failed", "Skipped")]
+        rows.append(f"| `{profile['name']}` | {' | '.join(map(str, passed + wrong))} |")
+    page = (folder / "README.md").read_text()
+    assert sorted(rows) == sorted(re.findall(r"^\| `MESH-.*\|$", page, re.MULTILINE))
+
+
 def _links(page: Path) -> Iterator[tuple[str, str]]:
     """File and anchor of each link within the project."""
     for link in re.findall(r"\]\(([^)\s]+)\)", _FENCE.sub("", page.read_text())):
