@@ -1,0 +1,1 @@
+"""What is served beside services: runtime values and secrets, from files."""
