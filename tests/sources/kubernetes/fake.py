@@ -38,14 +38,15 @@ class _Refusal(Exception):
 class FakeApi:
     """`put` and `delete` are what others do with the API; the other verbs are faults."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None, streams_lists: bool = True) -> None:
-        self.streams_lists = streams_lists
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.streams_lists = True
         self.token = ""  # that is asked for, if it is one
         self.forbidden: set[str] = set()  # kinds
         self.broken: int = 0  # the status of every answer
         self.retry_after_s = 0
         self.expires_pages = self.fails_pages = False
         self.ignores_streaming = False
+        self.nonsense = False  # is what it answers
         self.installed: set[str] = set()  # kinds of the Gateway API
         self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
@@ -198,6 +199,8 @@ class FakeApi:
         self.headers.append(dict(request.headers))
         try:
             self._check(request)
+            if self.nonsense:
+                return web.Response(text="<html>welcome</html>")
             if request.path.startswith(f"/apis/{GROUP}") and request.path.count("/") <= 3:
                 return web.json_response(self._kinds(request.path))
             kind, namespace = self._scope(request.path)

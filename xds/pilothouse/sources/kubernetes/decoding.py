@@ -7,7 +7,7 @@ as all the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -321,8 +321,3 @@ def _port(port: _Port) -> tuple[str, int | None]:
 
 def _names(hints: list[_Named] | None) -> tuple[str, ...]:
     return tuple(sorted({hint.name for hint in hints})) if hints else ()
-
-
-def readable(decoder: Decoder, items: Iterable[Raw]) -> Iterator[Found]:
-    """Each of many objects."""
-    return map(decoder.found, items)
