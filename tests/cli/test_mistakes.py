@@ -82,7 +82,10 @@ MISTAKES = [
         "--egress: '10.0.0.1:15001' is not at 127.0.0.1, where the kernel redirects to",
     ),
     (("capture",), "Missing argument 'install|remove'. Choose from: install, remove"),
-    (("capture", "install"), "--uid: is needed: what Envoy begins would be led back to it"),
+    (
+        ("capture", "install"),
+        "--uid: is needed: without it, the connections of Envoy itself would be redirected",
+    ),
     ((*INSTALL, "--exclude-port", "http"), "--exclude-port: 'http' is no port between 1 and 65535"),
     ((*INSTALL, "--exclude-port", "9-8"), "--exclude-port: '9-8' ends before it begins"),
     ((*INSTALL, "--exclude-range", "10.0.0.1/8"), "--exclude-range: 10.0.0.1/8 has host bits set"),

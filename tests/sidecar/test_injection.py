@@ -162,3 +162,22 @@ def test_who_runs_as_envoys_user_is_warned_that_it_is_not_captured() -> None:
 @pytest.mark.parametrize("kind", ["Service", "ConfigMap", "Namespace"])
 def test_what_makes_no_pods_is_left_alone(kind: str) -> None:
     assert inject_into({"kind": kind, "spec": {}}, TEMPLATE) == Skipped("")
+
+
+def test_a_port_of_the_sidecar_and_a_mistyped_annotation_are_warned_of() -> None:
+    given = pod(
+        {"pilothouse.dev/injct": "false"}, containers=[{"name": "web", "ports": [{"containerPort": 15021}]}]
+    )
+    found = inject(given, "shop", TEMPLATE)
+    assert isinstance(found, Injected)
+    typo, port = found.warnings
+    assert "pilothouse.dev/inject" in typo
+    assert port == "the container web has the port 15021, where the sidecar listens"
+
+
+def test_an_unknown_kind_that_makes_pods_is_skipped_with_a_warning() -> None:
+    rollout = {"kind": "Rollout", "spec": {"template": {"spec": {"containers": [{"name": "web"}]}}}}
+    found = inject_into(rollout, TEMPLATE)
+    assert isinstance(found, Skipped)
+    assert found.warning
+    assert "Deployment" in found.why

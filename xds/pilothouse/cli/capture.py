@@ -45,7 +45,9 @@ class _Step(NamedTuple):
     text: str
 
 
-What = Annotated[Action, typer.Argument(metavar="install|remove", help="Also if they are there already.")]
+What = Annotated[
+    Action, typer.Argument(metavar="install|remove", help="install replaces rules that are there.")
+]
 Uid = Annotated[
     int | None, typer.Option(metavar="N", min=0, max=2**32 - 2, help="User of Envoy, who is let alone.")
 ]
@@ -65,9 +67,7 @@ ExcludedRanges = Annotated[
 Chosen = Annotated[
     Tool | None, typer.Option("--tool", help="What to do it with.  [default: nft, else iptables]")
 ]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print what the tool is told where nothing is there yet.")
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the rules, and change nothing.")]
 
 
 def capture(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
@@ -88,7 +88,9 @@ def capture(  # noqa: PLR0913  (a flag each: typer reads them from the signature
     redirect = None
     if action is Action.INSTALL:
         if uid is None:
-            raise ConfigError("--uid", "is needed: what Envoy begins would be led back to it")
+            raise ConfigError(
+                "--uid", "is needed: without it, the connections of Envoy itself would be redirected"
+            )
         redirect = Redirect(
             port=egress_port,
             uid=uid,

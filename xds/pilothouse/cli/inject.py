@@ -21,8 +21,9 @@ from pilothouse.structures.hostport import HostPort
 
 _STDIN = "-"
 
-File = Annotated[
-    str, typer.Option("--file", "-f", metavar="FILE", help="File of manifests; - is standard input.")
+Files = Annotated[
+    list[str],
+    typer.Option("--file", "-f", metavar="FILE", help="File of manifests; - is standard input. Repeatable."),
 ]
 Namespace = Annotated[
     str, typer.Option("--namespace", "-n", metavar="NS", help="Namespace of manifests that state none.")
@@ -42,7 +43,7 @@ ToolsImage = Annotated[str, typer.Option(metavar="IMAGE", help="Image of Pilotho
 
 def inject(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     *,
-    file: File,
+    file: Files,
     namespace: Namespace = "default",
     control_plane: ControlPlane = "pilothouse.pilothouse.svc:18000",
     tls_ca_config_map: Ca = "",
@@ -55,7 +56,12 @@ def inject(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     It says on standard error which pods get no sidecar, and why.
     """
     template = Template(envoy_image, tools_image, _host_port(control_plane), tls_ca_config_map)
-    found = [_injected(each, template, namespace) for each in _manifests(file)]
+    if not tls_ca_config_map:
+        typer.echo(
+            "sidecars will connect without TLS: give --tls-ca-config-map if the control plane uses it",
+            err=True,
+        )
+    found = [_injected(each, place, template, namespace) for place in file for each in _manifests(place)]
     if output is Output.JSON:
         answer(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}, indent=2))
     else:
@@ -74,18 +80,18 @@ def _manifests(file: str) -> Iterator[Values]:
     try:
         documents = load(sys.stdin.read() if file == _STDIN else Path(file).read_text(encoding="utf-8"))
     except TextError as error:
-        raise ConfigError(f"{file}:{error.line + 1}", error.message) from None
+        raise ConfigError(f"{_shown(file)}:{error.line + 1}", error.message) from None
     except UnicodeDecodeError:
-        raise ConfigError(file, "is not UTF-8 text") from None
+        raise ConfigError(_shown(file), "is not UTF-8 text") from None
     except OSError as error:
-        raise ConfigError(file, error.strerror or str(error)) from None
+        raise ConfigError(_shown(file), error.strerror or str(error)) from None
     for document in documents:
         yield from _objects(document, file)
 
 
 def _objects(document: Any, file: str) -> Iterator[Values]:
     if not isinstance(document, dict):
-        raise ConfigError(file, "holds something that is not a mapping of fields")
+        raise ConfigError(_shown(file), "holds something that is not a mapping of fields")
     items = document.get("items")
     if document.get("kind") == "List" and isinstance(items, list):
         for item in items:
@@ -94,8 +100,8 @@ def _objects(document: Any, file: str) -> Iterator[Values]:
         yield document
 
 
-def _injected(document: Values, template: Template, namespace: str) -> Values:
-    who = one_line(_name(document))
+def _injected(document: Values, file: str, template: Template, namespace: str) -> Values:
+    who = one_line(f"{_shown(file)}: {_name(document)}")
     try:
         found = inject_into(document, template, namespace)
     except FieldError as error:
@@ -107,6 +113,10 @@ def _injected(document: Values, template: Template, namespace: str) -> Values:
     for warning in found.warnings:
         typer.echo(f"{who}: {warning}", err=True)
     return found.pod
+
+
+def _shown(file: str) -> str:
+    return "standard input" if file == _STDIN else file
 
 
 def _name(document: Values) -> str:

@@ -12,6 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from pilothouse.kubernetes.annotations.known import strangers
 from pilothouse.kubernetes.annotations.sidecars import (
     DEPENDENCIES,
     DRAIN,
@@ -35,6 +36,7 @@ _T = TypeVar("_T")
 ENVOY, RULES = "pilothouse-sidecar", "pilothouse-capture"
 #: The user of Envoy. What runs as this user is not captured.
 UID = 1337
+_ADMIN_PORT = 19000
 _CA_FOLDER, _CA_VOLUME = "/etc/pilothouse/ca", "pilothouse-ca"
 _LONGEST_DRAIN_S = 3600
 _HOST_NETWORK = "is on the network of its node, whose other connections would be captured with its own"
@@ -145,7 +147,8 @@ def inject(pod: Fields, namespace: str, template: Template) -> Injected | Skippe
     if template.ca:
         volume = {"name": _CA_VOLUME, "configMap": {"name": template.ca}}
         inside["volumes"] = [*(inside.get("volumes") or []), volume]
-    return Injected({**pod.values, "spec": inside}, tuple(_doubts(spec)))
+    doubts = [*map(str, strangers("Pod", pod)), *_doubts(spec, template)]
+    return Injected({**pod.values, "spec": inside}, tuple(doubts))
 
 
 def _skipped(wanted: bool, spec: Fields) -> Skipped | None:
@@ -173,7 +176,7 @@ def _sidecar(namespace: str, wishes: _Wishes, template: Template) -> Sidecar:
         raise _mistake(wishes.metadata, DEPENDENCIES, f"item {place}: {mistake}") from None
     tls = Tls(f"{_CA_FOLDER}/ca.crt") if template.ca else None
     ready = HostPort("0.0.0.0", template.ready_port)
-    return Sidecar(node, namespace, template.control_plane, tls=tls, ready=ready)
+    return Sidecar(node, namespace, template.control_plane, admin_port=_ADMIN_PORT, tls=tls, ready=ready)
 
 
 def _rules(wishes: _Wishes, template: Template) -> Values:
@@ -227,8 +230,14 @@ def _confined(user: int) -> Values:
     }
 
 
-def _doubts(spec: Fields) -> Iterator[str]:
+def _doubts(spec: Fields, template: Template) -> Iterator[str]:
     """What makes a sidecar of less use than its owner may think."""
+    taken = {template.egress_port, template.ready_port, _ADMIN_PORT}
+    for each in spec.each("containers"):
+        for port in each.each("ports"):
+            number = port.integer("containerPort")
+            if number in taken:
+                yield f"the container {each.text('name')} has the port {number}, where the sidecar listens"
     for each in (spec, *spec.each("containers")):
         if each.at("securityContext").integer("runAsUser") == UID:
             who = f"container {each.text('name')}" if "name" in each else "pod"
@@ -246,6 +255,9 @@ _TEMPLATES: Mapping[str, Sequence[str]] = {
 }
 
 
+_UNKNOWN_KIND = Skipped(f"is of another kind than {', '.join(sorted(_TEMPLATES))}", warning=True)
+
+
 def inject_into(document: Values, template: Template, namespace: str = "default") -> Injected | Skipped:
     """The same of a manifest that makes pods; `namespace` is that of one that states none.
 
@@ -254,7 +266,7 @@ def inject_into(document: Values, template: Template, namespace: str = "default"
     whole = Fields(document)
     steps = _TEMPLATES.get(str(document.get("kind")))
     if steps is None:
-        return NOT_A_WORKLOAD
+        return _UNKNOWN_KIND if _makes_pods(document) else NOT_A_WORKLOAD
     pod = whole
     for step in steps:
         pod = pod.at(step)
@@ -262,6 +274,14 @@ def inject_into(document: Values, template: Template, namespace: str = "default"
     if isinstance(found, Skipped):
         return found
     return Injected(_with(document, steps, found.pod), found.warnings)
+
+
+def _makes_pods(document: Values) -> bool:
+    """Whether an object of some other kind has what looks like a template of pods."""
+    found: object = document
+    for step in ("spec", "template", "spec", "containers"):
+        found = found.get(step) if isinstance(found, dict) else None
+    return found is not None
 
 
 def _with(document: Values, steps: Sequence[str], pod: Values) -> Values:

@@ -1,0 +1,62 @@
+"""`pilothouse inject` prints manifests with sidecars, and says on standard error what is doubtful."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+WEB = "kind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: web, image: web}]}\n"
+SERVICE = "kind: Service\nmetadata: {name: web}\n"
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Path:
+    file = tmp_path / "web.yaml"
+    file.write_text(WEB)
+    return file
+
+
+def test_every_file_is_printed_and_what_makes_no_pods_is_as_it_was(pilothouse, web: Path) -> None:
+    (web.parent / "service.yaml").write_text(SERVICE)
+    outcome = pilothouse("inject", "-f", web, "-f", web.parent / "service.yaml", "--tls-ca-config-map", "ca")
+    assert (outcome.status, outcome.err) == (0, "")
+    pod, service = yaml.safe_load_all(outcome.out)
+    assert len(pod["spec"]["initContainers"]) == 2
+    assert service == yaml.safe_load(SERVICE)
+
+
+def test_it_says_that_sidecars_connect_without_tls(pilothouse, web: Path) -> None:
+    assert "without TLS" in pilothouse("inject", "-f", web).err
+
+
+def test_standard_input_and_json(pilothouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(WEB))
+    found = json.loads(pilothouse("inject", "-f", "-", "-o", "json").out)
+    assert [each["kind"] for each in found["items"]] == ["Pod"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("a: [", "web.yaml:1: "),
+        ("[]", "web.yaml: holds something that is not a mapping of fields"),
+        (
+            WEB.replace("web}", "web, annotations: {pilothouse.dev/inject: maybe}}", 1),
+            "web.yaml: Pod web: metadata.",
+        ),
+        (
+            WEB.replace("[{name: web, image: web}]", "nope"),
+            "web.yaml: Pod web: spec.containers: is the string",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_file(pilothouse, web: Path, text: str, mistake: str) -> None:
+    web.write_text(text)
+    outcome = pilothouse("inject", "-f", web, "--tls-ca-config-map", "ca")
+    assert (outcome.status, outcome.out) == (2, "")
+    (line,) = outcome.err.splitlines()
+    assert mistake in line
