@@ -19,6 +19,7 @@ from pilothouse.sources.kubernetes.reflector import Pace
 from pilothouse.sources.kubernetes.source import KubernetesSource
 
 from ..sources.conftest import RecordingSink
+from .api import Refused
 from .cluster import Cluster, Wanted
 from .conftest import Clusters
 from .gateway_api import Crds
@@ -319,7 +320,7 @@ def accepted(namespace: Namespace, route: dict[str, object]) -> bool:
     """Whether the API server takes it: it is served a moment after its definition is."""
     try:
         namespace.api.apply(route)
-    except Exception:  # noqa: BLE001  (whatever it says until then)
+    except Refused:
         return False
     return True
 

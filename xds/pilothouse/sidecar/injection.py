@@ -36,7 +36,6 @@ _T = TypeVar("_T")
 ENVOY, RULES = "pilothouse-sidecar", "pilothouse-capture"
 #: The user of Envoy. What runs as this user is not captured.
 UID = 1337
-_ADMIN_PORT = 19000
 _CA_FOLDER, _CA_VOLUME = "/etc/pilothouse/ca", "pilothouse-ca"
 _LONGEST_DRAIN_S = 3600
 _HOST_NETWORK = "is on the network of its node, whose other connections would be captured with its own"
@@ -147,7 +146,7 @@ def inject(pod: Fields, namespace: str, template: Template) -> Injected | Skippe
     if template.ca:
         volume = {"name": _CA_VOLUME, "configMap": {"name": template.ca}}
         inside["volumes"] = [*(inside.get("volumes") or []), volume]
-    doubts = [*map(str, strangers("Pod", pod)), *_doubts(spec, template)]
+    doubts = [*map(str, strangers("Pod", pod)), *_doubts(spec, template, sidecar)]
     return Injected({**pod.values, "spec": inside}, tuple(doubts))
 
 
@@ -176,7 +175,7 @@ def _sidecar(namespace: str, wishes: _Wishes, template: Template) -> Sidecar:
         raise _mistake(wishes.metadata, DEPENDENCIES, f"item {place}: {mistake}") from None
     tls = Tls(f"{_CA_FOLDER}/ca.crt") if template.ca else None
     ready = HostPort("0.0.0.0", template.ready_port)
-    return Sidecar(node, namespace, template.control_plane, admin_port=_ADMIN_PORT, tls=tls, ready=ready)
+    return Sidecar(node, namespace, template.control_plane, tls=tls, ready=ready)
 
 
 def _rules(wishes: _Wishes, template: Template) -> Values:
@@ -230,9 +229,9 @@ def _confined(user: int) -> Values:
     }
 
 
-def _doubts(spec: Fields, template: Template) -> Iterator[str]:
+def _doubts(spec: Fields, template: Template, sidecar: Sidecar) -> Iterator[str]:
     """What makes a sidecar of less use than its owner may think."""
-    taken = {template.egress_port, template.ready_port, _ADMIN_PORT}
+    taken = {template.egress_port, template.ready_port, sidecar.admin_port}
     for each in spec.each("containers"):
         for port in each.each("ports"):
             number = port.integer("containerPort")
