@@ -22,6 +22,8 @@ hypothesis.settings.load_profile("whenever")
 # What starts processes, opens sockets or waits for the disk: folders, and modules of other folders.
 _SLOW = (
     "admin/test_serve.py",
+    "apiserver/test_client.py",
+    "apiserver/test_credentials.py",
     "cli/test_hanging.py",
     "cli/test_health.py",
     "cli/test_serve.py",
@@ -39,9 +41,7 @@ _SLOW = (
     "real",
     "redirect",
     "server",
-    "sources/kubernetes/test_client.py",
     "sources/kubernetes/test_faults.py",
-    "sources/kubernetes/test_credentials.py",
     "sources/kubernetes/test_kept.py",
     "sources/kubernetes/test_source.py",
     "sources/test_contract.py",

@@ -1,4 +1,4 @@
-"""The fake API server of tests/sources/kubernetes answers as a real one does, as far as the source asks."""
+"""The fake API server of tests/apiserver answers as a real one does, as far as the source asks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Protocol
 
 import pytest
 
-from pilothouse.sources.kubernetes import client as module
-from pilothouse.sources.kubernetes.client import Client, Refused
-from pilothouse.sources.kubernetes.credentials import Credentials
-from pilothouse.sources.kubernetes.decoding import Decoder, Event, bookmark
-from pilothouse.sources.kubernetes.kubeconfig import Access, kubeconfig
+from pilothouse.apiserver import client as module
+from pilothouse.apiserver.answers import Event, bookmark
+from pilothouse.apiserver.client import Client, Refused
+from pilothouse.apiserver.credentials import Credentials
+from pilothouse.apiserver.kubeconfig import Access, kubeconfig
+from pilothouse.sources.kubernetes.decoding import Decoder
 from pilothouse.sources.kubernetes.resources import BUILT_IN, GATEWAY, NODES, Resource
 
+from ..apiserver.fake import FakeApi
 from ..sources.kubernetes.backend import PORTS
-from ..sources.kubernetes.fake import FakeApi
 from .cluster import NOBODY, Cluster
 from .namespace import Namespace
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.apiserver.kubeconfig import kubeconfig
 from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.model.services import Endpoint, Locality, ServiceName, State
 from pilothouse.registry.merged import Registry
-from pilothouse.sources.kubernetes.kubeconfig import kubeconfig
 from pilothouse.sources.kubernetes.reflector import Pace
 from pilothouse.sources.kubernetes.source import KubernetesSource
 

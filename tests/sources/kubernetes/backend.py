@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pilothouse.apiserver.kubeconfig import Access
 from pilothouse.sources import Source
-from pilothouse.sources.kubernetes.kubeconfig import Access
 from pilothouse.sources.kubernetes.reflector import Pace
 from pilothouse.sources.kubernetes.source import KubernetesSource
 
-from .fake import FakeApi
+from ...apiserver.fake import FakeApi
 
 #: For tests that wait for what takes long.
 HURRIED = Pace(quiet_s=30.0, retry_s=(0.01, 0.05), begin_s=0.5, ask_s=0.05, grace_s=2.0)

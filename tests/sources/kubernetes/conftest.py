@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from pilothouse.apiserver.kubeconfig import Access
 from pilothouse.kubernetes.served import WHOLE, ServedCluster
-from pilothouse.sources.kubernetes.kubeconfig import Access
 from pilothouse.sources.kubernetes.reflector import Pace
 from pilothouse.sources.kubernetes.source import KubernetesSource
 
+from ...apiserver.fake import FakeApi
 from .backend import HURRIED
-from .fake import FakeApi
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from pilothouse.apiserver.answers import Unreadable, bookmark, event, page, status
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.objects.types import Key, Pod
 from pilothouse.kubernetes.parse import Parsed, parse
 from pilothouse.model.routing import RouteKind
-from pilothouse.sources.kubernetes.decoding import Decoder, Unreadable, bookmark, event, page, status
+from pilothouse.sources.kubernetes.decoding import Decoder
 from pilothouse.sources.kubernetes.resources import BUILT_IN, PODS, Resource, installed
 
 SLICES = next(resource for resource in BUILT_IN if resource.kind == "EndpointSlice")

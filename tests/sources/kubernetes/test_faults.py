@@ -162,7 +162,7 @@ async def test_a_server_that_is_gone_leaves_all_as_it_was_and_is_found_again(
 
 
 async def test_a_server_that_hangs_is_found_out_by_asking_it(api, source, running, eventually, monkeypatch):
-    monkeypatch.setattr("pilothouse.sources.kubernetes.client._ASK_S", 0.2)
+    monkeypatch.setattr("pilothouse.apiserver.client._ASK_S", 0.2)
     declare(api, "payments", "10.1.0.1")
     async with running(source()) as sink:
         await eventually(lambda: api.watches == 5 and sink.reports)

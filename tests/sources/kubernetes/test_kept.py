@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
+from pilothouse.apiserver.kubeconfig import Access
 from pilothouse.model.services import ServiceName
 from pilothouse.sources import Common, Misconfigured
 from pilothouse.sources.kubernetes.factory import kubernetes
 from pilothouse.sources.kubernetes.kept import Kept
-from pilothouse.sources.kubernetes.kubeconfig import Access
 from pilothouse.sources.kubernetes.settings import KubernetesSettings
 from pilothouse.sources.kubernetes.source import KubernetesSource
 from pilothouse.structures.state import StateFolder

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
+from pilothouse.apiserver.answers import Unreadable, document
 from pilothouse.kubernetes.annotations.known import PREFIX
 from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.objects.slices import IMPORTED, MANAGED_BY, MIRRORING, SERVICE, state
@@ -28,48 +29,6 @@ class Found(NamedTuple):
     key: Key
     version: str
     parsed: Parsed
-
-
-class Unreadable(ValueError):
-    """An answer that is not what the API promises; the text says why."""
-
-
-class _ListMeta(Struct, gc=False):
-    resource_version: str = msgspec.field(name="resourceVersion", default="")
-    further: str = msgspec.field(name="continue", default="")
-
-
-class _Page(Struct):
-    metadata: _ListMeta
-    items: list[Raw] | None = None
-
-
-class Page(NamedTuple):
-    """A part of a list. `further` is the token to go on with; the last part has none."""
-
-    items: list[Raw]
-    version: str
-    further: str
-
-
-class Event(Struct):
-    """One line of a watch."""
-
-    type: str
-    object: Raw
-
-
-class _Details(Struct, gc=False):
-    retry_after_s: int = msgspec.field(name="retryAfterSeconds", default=0)
-
-
-class Status(Struct):
-    """How the API server tells that it refuses something, as an answer or as an event."""
-
-    code: int = 0
-    reason: str = ""
-    message: str = ""
-    details: _Details | None = None
 
 
 class _Meta(Struct, gc=False):
@@ -131,54 +90,8 @@ class _Slice(Struct, gc=False):
     ports: list[_Port] | None = None
 
 
-_READ_PAGE = msgspec.json.Decoder(_Page)
-_READ_EVENT = msgspec.json.Decoder(Event)
-_READ_STATUS = msgspec.json.Decoder(Status)
 _READ_HEAD = msgspec.json.Decoder(_Head)
 _READ_SLICE = msgspec.json.Decoder(_Slice)
-_READ_DOCUMENT = msgspec.json.Decoder(dict[str, Any])
-
-
-def page(data: bytes) -> Page:
-    """Read an answer to a list. Raises Unreadable."""
-    try:
-        found = _READ_PAGE.decode(data)
-    except (msgspec.MsgspecError, UnicodeError) as error:
-        raise Unreadable(f"the list cannot be read: {error}") from None
-    return Page(found.items or [], found.metadata.resource_version, found.metadata.further)
-
-
-def event(line: bytes) -> Event:
-    """Read a line of a watch. Raises Unreadable."""
-    try:
-        return _READ_EVENT.decode(line)
-    except (msgspec.MsgspecError, UnicodeError) as error:
-        raise Unreadable(f"an event cannot be read: {error}") from None
-
-
-def status(data: bytes | Raw) -> Status:
-    """What an answer says that refuses something; nothing, if it is not the API server's."""
-    try:
-        return _READ_STATUS.decode(data)
-    except (msgspec.MsgspecError, UnicodeError):
-        return Status()
-
-
-class Bookmark(NamedTuple):
-    """Up to which resourceVersion a watch has told everything; of the first ones, whether that is all."""
-
-    version: str
-    ends_beginning: bool
-
-
-def bookmark(data: Raw) -> Bookmark:
-    """Read the object of a BOOKMARK. Raises Unreadable."""
-    # It has no name; of its metadata nothing else is set.
-    said = _document(data).get("metadata")
-    meta = said if isinstance(said, dict) else {}
-    annotations = meta.get("annotations") or {}
-    ends = annotations.get("k8s.io/initial-events-end") == "true"
-    return Bookmark(str(meta.get("resourceVersion") or ""), ends)
 
 
 class Decoder:
@@ -214,9 +127,9 @@ class Decoder:
 
     def _slow(self, data: Raw) -> Found:
         key, version = self.key(data)
-        document = _document(data)
-        document["kind"], document["apiVersion"] = self._resource.kind, self._resource.version
-        return Found(key, version, parse(Fields(document), key.namespace, accepted=True))
+        found = document(data)
+        found["kind"], found["apiVersion"] = self._resource.kind, self._resource.version
+        return Found(key, version, parse(Fields(found), key.namespace, accepted=True))
 
     def _pod(self, meta: _Meta) -> Found | None:
         if _is_special(meta):
@@ -294,13 +207,6 @@ _COLONS = {"IPv4": False, "IPv6": True}
 _NONE: tuple[str, ...] = ()
 _MOST_SHARED = 50_000
 _TRANSPORTS = (None, "TCP", "UDP", "SCTP")
-
-
-def _document(data: Raw) -> dict[str, Any]:
-    try:
-        return _READ_DOCUMENT.decode(data)
-    except (msgspec.MsgspecError, UnicodeError) as error:
-        raise Unreadable(f"an object cannot be read: {error}") from None
 
 
 def _is_special(meta: _Meta) -> bool:

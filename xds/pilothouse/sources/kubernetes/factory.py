@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from hashlib import sha256
 
+from pilothouse.apiserver.kubeconfig import Malformed, in_cluster, kubeconfig
 from pilothouse.sources import Common, Misconfigured, Source
 from pilothouse.sources.kubernetes.kept import Kept
-from pilothouse.sources.kubernetes.kubeconfig import Malformed, in_cluster, kubeconfig
 from pilothouse.sources.kubernetes.settings import KubernetesSettings
 from pilothouse.sources.kubernetes.source import KubernetesSource
 from pilothouse.structures.state import StateFolder

@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 
+from pilothouse.apiserver.client import Client
 from pilothouse.kubernetes.served import ServedCluster
-from pilothouse.sources.kubernetes.client import Client
 from pilothouse.sources.kubernetes.decoding import Decoder
 from pilothouse.sources.kubernetes.reflector import Failing, Pace, Reflector
 from pilothouse.sources.kubernetes.resources import (

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from msgspec import Raw
 
+from pilothouse.apiserver.answers import Event, Unreadable, bookmark
+from pilothouse.apiserver.client import Client, Parameters, Refused, Unreachable
 from pilothouse.kubernetes.objects.types import Key
-from pilothouse.sources.kubernetes.client import Client, Parameters, Refused, Unreachable
-from pilothouse.sources.kubernetes.decoding import Decoder, Event, Found, Unreadable, bookmark
+from pilothouse.sources.kubernetes.decoding import Decoder, Found
 from pilothouse.sources.kubernetes.resources import Resource, Scope
 from pilothouse.sources.kubernetes.statements import Deleted, Listed, Put, Statement
 from pilothouse.structures.turns import Turn

@@ -10,15 +10,15 @@ from itertools import groupby
 
 import structlog
 
+from pilothouse.apiserver.client import Client
+from pilothouse.apiserver.credentials import Credentials
+from pilothouse.apiserver.kubeconfig import Access
 from pilothouse.kubernetes.served import WHOLE, ServedCluster
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.sources import NOTHING, UNSTATED, Cause, Fault, Sink, Standing, Unknown
-from pilothouse.sources.kubernetes.client import Client
-from pilothouse.sources.kubernetes.credentials import Credentials
 from pilothouse.sources.kubernetes.following import Following
 from pilothouse.sources.kubernetes.kept import Kept
-from pilothouse.sources.kubernetes.kubeconfig import Access
 from pilothouse.sources.kubernetes.last_good import LastGood
 from pilothouse.sources.kubernetes.reflector import UNHURRIED, Failing, Pace
 from pilothouse.sources.kubernetes.statements import Listed, Statement

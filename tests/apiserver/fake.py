@@ -1,7 +1,7 @@
-"""A small API server: lists in pages, watches, bookmarks, discovery, and every way in which one can fail.
+"""A small API server: lists in pages, watches, discovery, writes, and every way in which one can fail.
 
 It runs on a thread of its own, so that it can hang without the test. What it does is held against a real API
-server by test_api_server.py.
+server by tests/real/test_fake.py.
 """
 
 from __future__ import annotations
@@ -50,6 +50,10 @@ class FakeApi:
         self.installed: set[str] = set()  # kinds of the Gateway API
         self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
+        #: What others than `put` have written, and may be read: objects by their paths.
+        self.written: dict[str, Object] = {}
+        #: The method and the path of each write that was taken.
+        self.writes: list[tuple[str, str]] = []
         self._tls = tls
         self._objects: dict[str, dict[tuple[str, str], Object]] = {kind: {} for kind in KINDS}
         self._version, self._oldest = 100, 0
@@ -148,7 +152,7 @@ class FakeApi:
 
     async def _start(self) -> None:
         application = web.Application()
-        application.router.add_get("/{path:.*}", self._answer)
+        application.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(application, shutdown_timeout=0.01, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "localhost", self.port, ssl_context=self._tls, reuse_address=True)
@@ -203,6 +207,10 @@ class FakeApi:
                 return web.Response(text="<html>welcome</html>")
             if request.path.startswith(f"/apis/{GROUP}") and request.path.count("/") <= 3:
                 return web.json_response(self._kinds(request.path))
+            if request.method != "GET":
+                return await self._write(request)
+            if request.path in self.written:
+                return web.json_response(self.written[request.path])
             kind, namespace = self._scope(request.path)
             if kind in self.forbidden:
                 plural = KINDS[kind].plural
@@ -213,6 +221,30 @@ class FakeApi:
             return web.json_response(self._list(request, kind, namespace))
         except _Refusal as refusal:
             return web.json_response(refusal.body, status=refusal.code, headers=refusal.headers)
+
+    async def _write(self, request: web.Request) -> web.Response:
+        body, path = await request.json(), request.path
+        if request.method == "POST":
+            path = f"{path}/{body['metadata']['name']}"
+        before = self.written.get(path)
+        if request.method == "POST" and before is not None:
+            raise _Refusal(409, "AlreadyExists", f"{path} already exists")
+        if request.method == "PUT":
+            self._check_version(path, before, body)
+        if request.method == "PATCH":
+            body = _applied(before or {}, body)
+        self._version += 1
+        body["metadata"] = {**body.get("metadata", {}), "resourceVersion": str(self._version)}
+        self.written[path] = body
+        self.writes.append((request.method, path))
+        return web.json_response(body, status=201 if before is None else 200)
+
+    def _check_version(self, path: str, before: Object | None, body: Object) -> None:
+        if before is None:
+            raise _Refusal(404, "NotFound", f"{path} not found")
+        version = body.get("metadata", {}).get("resourceVersion")
+        if version not in (None, before["metadata"]["resourceVersion"]):
+            raise _Refusal(409, "Conflict", "the object has been modified")
 
     def _check(self, request: web.Request) -> None:
         if self.broken:
@@ -326,6 +358,16 @@ class _Watch:
         with suppress(ConnectionError):
             while line := await self._lines.get():
                 await response.write(line)
+
+
+def _applied(before: Object, said: Object) -> Object:
+    """Fields of objects are joined; of lists the new one counts."""
+    joined = dict(before)
+    for field, value in said.items():
+        known = joined.get(field)
+        both = isinstance(known, dict) and isinstance(value, dict)
+        joined[field] = _applied(known, value) if both else value  # type: ignore[arg-type]
+    return joined
 
 
 def _shown(found: Object, request: web.Request) -> Object:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from pilothouse.sources.kubernetes.kubeconfig import Access, Pem, Plugin
+from pilothouse.apiserver.kubeconfig import Access, Pem, Plugin
 from pilothouse.structures.paths import content
 from pilothouse.structures.threads import on_a_thread
 

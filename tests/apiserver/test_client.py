@@ -7,12 +7,12 @@ import ssl
 import pytest
 import trustme
 
-from pilothouse.sources.kubernetes.client import Client, Refused, Unreachable
-from pilothouse.sources.kubernetes.credentials import Credentials
-from pilothouse.sources.kubernetes.decoding import Unreadable
-from pilothouse.sources.kubernetes.kubeconfig import Access
+from pilothouse.apiserver.answers import Unreadable
+from pilothouse.apiserver.client import Client, Refused, Unreachable
+from pilothouse.apiserver.credentials import Credentials
+from pilothouse.apiserver.kubeconfig import Access
 
-from .backend import service
+from ..sources.kubernetes.backend import service
 from .fake import FakeApi
 
 SERVICES = "/api/v1/services"
@@ -84,3 +84,24 @@ async def test_what_is_no_api_server_is_told_so(api):
             await anext(client.list(SERVICES, {}))
         with pytest.raises(Unreachable, match="is not answered as an API server does"):
             await client.kinds("gateway.networking.k8s.io")
+
+
+async def test_an_object_is_created_read_replaced_and_applied(api):
+    leases = "/apis/coordination.k8s.io/v1/namespaces/shop/leases"
+    access = Access(api.url)
+    async with Client(access, Credentials(access), quiet_s=5.0) as client:
+        with pytest.raises(Refused) as raised:
+            await client.get(f"{leases}/one")
+        assert raised.value.status == 404
+        made = await client.create(leases, {"metadata": {"name": "one"}, "spec": {"a": 1}})
+        with pytest.raises(Refused) as raised:
+            await client.create(leases, {"metadata": {"name": "one"}})
+        assert raised.value.status == 409
+        await client.replace(f"{leases}/one", {**made, "spec": {"a": 2}})
+        with pytest.raises(Refused) as raised:
+            await client.replace(f"{leases}/one", {**made, "spec": {"a": 3}})
+        assert raised.value.status == 409
+        await client.apply(f"{leases}/one", {"spec": {"b": 4}}, "me")
+        assert (await client.get(f"{leases}/one"))["spec"] == {"a": 2, "b": 4}
+    assert [method for method, _ in api.writes] == ["POST", "PUT", "PATCH"]
+    assert "fieldManager=me" in api.requests[-2]

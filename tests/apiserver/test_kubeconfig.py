@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pilothouse.sources.kubernetes.kubeconfig import Access, Malformed, Plugin, in_cluster, kubeconfig
+from pilothouse.apiserver.kubeconfig import Access, Malformed, Plugin, in_cluster, kubeconfig
 
 
 @pytest.fixture

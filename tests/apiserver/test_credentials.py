@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trustme
 
-from pilothouse.sources.kubernetes.credentials import Credentials, NoCredentials
-from pilothouse.sources.kubernetes.kubeconfig import Access, Plugin
+from pilothouse.apiserver.credentials import Credentials, NoCredentials
+from pilothouse.apiserver.kubeconfig import Access, Plugin
 
 SERVER = "http://h"
 

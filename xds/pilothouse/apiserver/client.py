@@ -1,12 +1,12 @@
-"""A thin client of the API server: lists in pages, watches, and which kinds there are. It retries nothing."""
+"""A thin client of the API server: lists in pages, watches, writes, and which kinds there are. No retries."""
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Any, Self
+from types import MappingProxyType, TracebackType
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -14,9 +14,9 @@ import aiohttp
 import msgspec
 
 from pilothouse import __version__
-from pilothouse.sources.kubernetes.credentials import Credentials, NoCredentials
-from pilothouse.sources.kubernetes.decoding import Event, Page, Status, Unreadable, event, page, status
-from pilothouse.sources.kubernetes.kubeconfig import Access
+from pilothouse.apiserver.answers import Event, Page, Status, Unreadable, document, event, page, status
+from pilothouse.apiserver.credentials import Credentials, NoCredentials
+from pilothouse.apiserver.kubeconfig import Access
 
 _PAGE = 500
 _CONNECT_S = 10.0
@@ -27,10 +27,20 @@ _BUFFER = 1 << 18
 _LONGEST_LINE = 64 << 20
 _LONGEST_MESSAGE = 400
 
+_GOOD = (200, 201)
 _LIST = "application/json"
 _METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 
 Parameters = Mapping[str, str]
+
+
+class _Request(NamedTuple):
+    path: str
+    parameters: Parameters
+    headers: Mapping[str, str]
+    read_s: float  # how long to wait for a part of the answer
+    method: str = "GET"
+    data: bytes | None = None
 
 
 class Unreachable(OSError):
@@ -98,8 +108,38 @@ class Client:
         """The events of a watch, until the server ends it."""
         headers = {"Accept": _METADATA.format("") if metadata else _LIST}
         asked = {**parameters, "watch": "1", "allowWatchBookmarks": "true"}
-        async with self._answer(path, asked, headers, self._quiet_s) as response:
+        async with self._answer(_Request(path, asked, headers, self._quiet_s)) as response:
             yield self._events(response.content)
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """One object. Raises Refused, whose status is 404 if it is not there."""
+        return document(await self._read(path, {}, {"Accept": _LIST}, _ANSWER_S))
+
+    async def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Add an object to the list at a path. Raises Refused, whose status is 409 if it is there."""
+        return await self._write("POST", path, body, _LIST)
+
+    async def replace(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Write all of an object. Raises Refused, whose status is 409 if somebody was first."""
+        return await self._write("PUT", path, body, _LIST)
+
+    async def apply(self, path: str, body: Mapping[str, Any], manager: str) -> dict[str, Any]:
+        """Own the fields that the body has, and no others, as `manager` (server-side apply)."""
+        parameters = {"fieldManager": manager, "force": "true"}
+        return await self._write("PATCH", path, body, "application/apply-patch+yaml", parameters)
+
+    async def _write(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any],
+        content_type: str,
+        parameters: Parameters = MappingProxyType({}),
+    ) -> dict[str, Any]:
+        headers = {"Accept": _LIST, "Content-Type": content_type}
+        asked = _Request(path, parameters, headers, _ANSWER_S, method, msgspec.json.encode(body))
+        async with self._answer(asked) as response:
+            return document(await response.read())
 
     async def kinds(self, group: str) -> Mapping[str, Sequence[str]]:
         """Which kinds of an API group there are, by version; nothing if the group is not there."""
@@ -122,7 +162,7 @@ class Client:
             ) from None
 
     async def _read(self, path: str, parameters: Parameters, headers: Mapping[str, str], s: float) -> bytes:
-        async with self._answer(path, parameters, headers, s) as response:
+        async with self._answer(_Request(path, parameters, headers, s)) as response:
             return await response.read()
 
     async def _events(self, content: aiohttp.StreamReader) -> AsyncIterator[Event]:
@@ -148,25 +188,25 @@ class Client:
         return Unreachable(f"{self._access.server}: {_reason(error)}")
 
     @asynccontextmanager
-    async def _answer(
-        self, path: str, parameters: Parameters, headers: Mapping[str, str], read_s: float
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _answer(self, asked: _Request) -> AsyncIterator[aiohttp.ClientResponse]:
         """A good answer. A failure while it is read is told as one of the server, too."""
         assert self._session
         shown = await self._credentials.shown()
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=read_s)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=asked.read_s)
         try:
-            async with self._session.get(
-                self._access.server + path,
-                params=dict(parameters),
-                headers=[*shown.headers, *headers.items()],
+            async with self._session.request(
+                asked.method,
+                self._access.server + asked.path,
+                data=asked.data,
+                params=dict(asked.parameters),
+                headers=[*shown.headers, *asked.headers.items()],
                 ssl=shown.tls or True,
                 server_hostname=self._access.server_name or None,
                 proxy=self._proxy or None,
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                if response.status != 200:
+                if response.status not in _GOOD:
                     raise await self._refusal(response)
                 try:
                     yield response
