@@ -119,6 +119,16 @@ def test_to_install_again_changes_nothing_and_to_remove_leaves_nothing(pod, capt
     assert pod.hears("tcp", "10.2.0.1", 9999) == "beyond"
 
 
+def test_what_the_other_tool_has_installed_is_taken_out(pod, capture, tool) -> None:
+    other = next(each for each in TOOLS if each != tool)
+    pod.must(PILOTHOUSE, "capture", "install", "--uid", "1", "--egress-port", "7000", "--tool", other)
+    assert pod.hears("tcp", "10.2.0.1", 9999) == "loopback"
+    capture(*INSTALL)
+    assert pod.hears("tcp", "10.2.0.1", 9999) == "caught"
+    capture("remove")
+    assert pod.hears("tcp", "10.2.0.1", 9999) == "beyond"
+
+
 def test_rules_of_others_stay(pod, capture) -> None:
     pod.must("iptables", "-t", "nat", "-A", "OUTPUT", "-p", "tcp", "--dport", "1", "-j", "ACCEPT")
     before = rules(pod)

@@ -9,6 +9,7 @@ import ipaddress
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from enum import Enum
 from typing import Annotated, NamedTuple, TypeVar, get_args
 
@@ -105,10 +106,25 @@ def capture(  # noqa: PLR0913  (a flag each: typer reads them from the signature
         return
     if not tools:
         raise ConfigError("capture", "there is neither nft nor iptables; install one of them")
-    # Whichever put them in.
-    for each in tools if redirect is None else tools[:1]:
-        for step in _steps(each, redirect, lambda program: _run(_Step((program,), ""))):
-            _run(step)
+    if redirect is not None:
+        _install(tools[0], redirect)
+        return
+    for each in tools:  # whichever put them in
+        _make(each, None)
+
+
+def _install(tool: Tool, redirect: Redirect) -> None:
+    _make(tool, redirect)
+    # What the other tool has put in would count beside it. One that cannot be used here has put in nothing.
+    for other in set(_installed()) - {tool}:
+        with suppress(ConfigError):
+            _make(other, None)
+
+
+def _make(tool: Tool, redirect: Redirect | None) -> None:
+    """Let just these rules of ours be there, or none, of those that the tool knows. Raises ConfigError."""
+    for step in _steps(tool, redirect, lambda program: _run(_Step((program,), ""))):
+        _run(step)
 
 
 def _installed() -> list[Tool]:
