@@ -57,7 +57,7 @@ class FakeApi:
         self._tls = tls
         self._objects: dict[str, dict[tuple[str, str], Object]] = {kind: {} for kind in KINDS}
         self._version, self._oldest = 100, 0
-        self._history: list[tuple[int, str, str, Object]] = []
+        self._history: list[tuple[int, str, Object | None, Object | None]] = []
         self._watches: set[_Watch] = set()  # that are told what happens
         self._open: set[_Watch] = set()
         self._thawed = threading.Event()
@@ -176,7 +176,7 @@ class FakeApi:
             meta["namespace"] = namespace
         found = {"kind": kind, "apiVersion": resource.version, "metadata": meta, **fields}
         known = self._objects[kind]
-        self._happen("MODIFIED" if (namespace, name) in known else "ADDED", kind, found)
+        self._happen(kind, known.get((namespace, name)), found)
         known[namespace, name] = found
         return str(self._version)
 
@@ -184,12 +184,12 @@ class FakeApi:
         self._version += 1
         found = self._objects[kind].pop((namespace if KINDS[kind].namespaced else "", name))
         meta = {**found["metadata"], "resourceVersion": str(self._version)}
-        self._happen("DELETED", kind, {**found, "metadata": meta})
+        self._happen(kind, {**found, "metadata": meta}, None)
 
-    def _happen(self, type: str, kind: str, found: Object) -> None:
-        self._history.append((self._version, type, kind, found))
+    def _happen(self, kind: str, before: Object | None, after: Object | None) -> None:
+        self._history.append((self._version, kind, before, after))
         for watch in self._watches:
-            watch.tell(type, kind, found)
+            watch.tell(kind, before, after)
 
     def _compact(self) -> None:
         self._version += 1
@@ -270,13 +270,13 @@ class FakeApi:
 
     def _found(self, kind: str, namespace: str, request: web.Request) -> list[Object]:
         _, _, name = request.query.get("fieldSelector", "").partition("=")
-        label, _, value = request.query.get("labelSelector", "").partition("=")
+        selector = request.query.get("labelSelector", "")
         return [
             found
             for key, found in sorted(self._objects[kind].items())
             if (not namespace or key[0] == namespace)
             and (not name or key[1] == name)
-            and (not label or found["metadata"].get("labels", {}).get(label) == value)
+            and _selects(selector, found)
         ]
 
     def _list(self, request: web.Request, kind: str, namespace: str) -> Object:
@@ -306,7 +306,7 @@ class FakeApi:
         self._open.add(watch)
         if begins or not request.query.get("resourceVersion"):
             for found in self._found(kind, namespace, request):
-                watch.tell("ADDED", kind, found)
+                watch.tell(kind, None, found)
             if begins:
                 watch.bookmark(self._version, {"k8s.io/initial-events-end": "true"})
         elif int(request.query["resourceVersion"]) < self._oldest:
@@ -315,9 +315,9 @@ class FakeApi:
             )
             watch.end()
         else:
-            for version, type, of, found in self._history:
+            for version, of, before, after in self._history:
                 if version > int(request.query["resourceVersion"]):
-                    watch.tell(type, of, found)
+                    watch.tell(of, before, after)
         try:
             await watch.write(response)
         finally:
@@ -329,12 +329,26 @@ class FakeApi:
 class _Watch:
     def __init__(self, kind: str, namespace: str, request: web.Request) -> None:
         self._kind, self._namespace, self._request = kind, namespace, request
+        self._selector = request.query.get("labelSelector", "")
         self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
 
-    def tell(self, type: str, kind: str, found: Object) -> None:
-        meta = found["metadata"]
-        if kind == self._kind and self._namespace in ("", meta.get("namespace")):
-            self._say(type, _shown(found, self._request))
+    def tell(self, kind: str, before: Object | None, after: Object | None) -> None:
+        """An object that is not selected any more is gone, as this watch sees it."""
+        known = before if before and _selects(self._selector, before) else None
+        shown = after if after and _selects(self._selector, after) else None
+        found = shown or known
+        if (
+            found is None
+            or kind != self._kind
+            or self._namespace not in ("", found["metadata"].get("namespace"))
+        ):
+            return
+        if shown is None and after is not None:  # as it was, at the version of the change
+            version = after["metadata"]["resourceVersion"]
+            found = {**found, "metadata": {**found["metadata"], "resourceVersion": version}}
+        self._say(
+            "DELETED" if shown is None else "MODIFIED" if known else "ADDED", _shown(found, self._request)
+        )
 
     def bookmark(self, version: int, annotations: Object | None = None) -> None:
         meta = {"resourceVersion": str(version), "creationTimestamp": None, "annotations": annotations}
@@ -358,6 +372,15 @@ class _Watch:
         with suppress(ConnectionError):
             while line := await self._lines.get():
                 await response.write(line)
+
+
+def _selects(selector: str, found: Object) -> bool:
+    """Of the syntax of selectors it knows `key=value` and `key in (one, other)`."""
+    if not selector:
+        return True
+    key, _, values = selector.partition(" in ") if " in " in selector else selector.partition("=")
+    value = found["metadata"].get("labels", {}).get(key)
+    return value in [each.strip() for each in values.strip("()").split(",")]
 
 
 def _applied(before: Object, said: Object) -> Object:

@@ -124,7 +124,7 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert flags.accept_missing
     assert files(flags).allow_empty
     assert flags.sources[1] == KubernetesSettings(
-        kubeconfig=Path("kube.yaml"), context="test", service_selector="team=shop"
+        kubeconfig=Path("kube.yaml"), context="test", service_selector=("team=shop",)
     )
     assert flags.allow_loopback_endpoints
     assert flags.unknown_host_status == 404
@@ -164,6 +164,17 @@ def test_a_path_has_the_namespace_of_what_states_none(here: Path) -> None:
     assert files(load({}, {"PILOTHOUSE_MANIFESTS": "m=shop:a=b"})).manifests == found
     anchored = (Root(here / "m", "shop"), Root(here / "a=b"))
     assert files(load({"config": str(here / "p.yaml")}, {})).manifests == anchored
+
+
+def test_several_selectors_are_given_as_several_paths_are(here: Path) -> None:
+    wanted = ("team=shop", "team in (office, lab)")
+    flags = load({"kubernetes": True, "service_selector": list(wanted)}, {})
+    variables = load({}, {"PILOTHOUSE_KUBERNETES": "true", "PILOTHOUSE_SERVICE_SELECTOR": ":".join(wanted)})
+    keys = load(written(f"kubernetes: true\nservice-selector: {list(wanted)}\n"), {})
+    assert flags == variables == keys
+    (section,) = flags.sources
+    assert isinstance(section, KubernetesSettings)
+    assert section.service_selector == wanted
 
 
 @pytest.mark.parametrize(
@@ -230,6 +241,12 @@ WRONG = [
         "'x' is not a network such as 10.96.0.0/16: 'x' does not appear to be an IPv4 or IPv6 network",
     ),
     ("wildcard_namespaces", "a,B", "'B' is not a namespace"),
+    (
+        "service_selector",
+        "team in (shop",
+        "'team in (shop' is not a label selector such as 'team in (shop, office)': at character 14: "
+        'there has to be ")", but the selector ends',
+    ),
     ("max_connection_age_s", "0", "must be more than 0, not 0"),
     ("max_connection_age_s", "2000001", "must be 2000000 or less, not 2000001"),
     ("max_connection_age_s", "nan", "must be a finite number, not nan"),

@@ -31,7 +31,7 @@ class Server(Protocol):
     namespace: str
 
     def access(self, token: str = "") -> Access: ...
-    def put(self, name: str, affinity: str = "None") -> None: ...
+    def put(self, name: str, affinity: str = "None", **labels: str) -> None: ...
     def delete(self, name: str) -> None: ...
 
 
@@ -47,8 +47,9 @@ class Fake:
             self.api.token, self.api.forbidden = token, {"Service"}
         return Access(self.api.url, token=token)
 
-    def put(self, name: str, affinity: str = "None") -> None:
-        self.api.put("Service", name, spec={"ports": PORTS, "sessionAffinity": affinity})
+    def put(self, name: str, affinity: str = "None", **labels: str) -> None:
+        spec = {"ports": PORTS, "sessionAffinity": affinity}
+        self.api.put("Service", name, spec=spec, metadata={"labels": labels})
 
     def delete(self, name: str) -> None:
         self.api.delete("Service", name)
@@ -63,9 +64,9 @@ class Real:
         own = self._access
         return Access(own.server, own.authority, token=token or own.token)
 
-    def put(self, name: str, affinity: str = "None") -> None:
+    def put(self, name: str, affinity: str = "None", **labels: str) -> None:
         spec = {"ports": [{"name": "http", "port": 80}], "sessionAffinity": affinity}
-        self._namespace.api.apply(self._namespace.object("Service", name, spec=spec))
+        self._namespace.api.apply(self._namespace.object("Service", name, labels=labels, spec=spec))
 
     def delete(self, name: str) -> None:
         self._namespace.api.delete("Service", name, self.namespace)
@@ -125,6 +126,23 @@ async def follows_a_list(server: Server, monkeypatch: pytest.MonkeyPatch) -> Non
     versions = [int(Decoder(SERVICES).key(event.object)[1]) for event in found]
     assert versions == sorted(set(versions))
     assert versions[0] > int(version)
+
+
+async def tells_a_watch_with_a_selector_what_it_selects(server: Server) -> None:
+    path = SERVICES.path(server.namespace)
+    server.put("a", team="shop")
+    server.put("b", team="office")
+    asked = {**BEGINNING, "labelSelector": "team in (shop, lab)"}
+    async with asking(server.access()) as client, client.watch(path, asked) as events:
+        first, _ = await some(events, 2)
+        assert Decoder(SERVICES).key(first.object)[0].name == "a"
+        server.put("b", team="lab")
+        server.put("b", "ClientIP", team="lab")
+        server.put("b", team="office")
+        found = await some(events, 3)
+    assert [event.type for event in found] == ["ADDED", "MODIFIED", "DELETED"]
+    versions = [int(Decoder(SERVICES).key(event.object)[1]) for event in found]
+    assert versions == sorted(set(versions))
 
 
 async def streams_a_list(server: Server) -> None:
@@ -193,6 +211,7 @@ async def lists_what_is_in_no_namespace(server: Server) -> None:
 
 CONTRACT = [
     streams_a_list,
+    tells_a_watch_with_a_selector_what_it_selects,
     tells_metadata_alone,
     tells_one_object,
     refuses,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -56,11 +56,12 @@ class Served:
 
 @asynccontextmanager
 async def following(
-    file: Path, namespace: Namespace, served: ServedCluster | None = None
+    file: Path, namespace: Namespace, served: ServedCluster | None = None, selectors: Sequence[str] = ()
 ) -> AsyncIterator[Served]:
     """A source that has reported, and runs meanwhile."""
     served = served or ServedCluster(included=frozenset({namespace.name}))
-    source, sink = KubernetesSource(kubeconfig(file), served, pace=_PACE), RecordingSink()
+    source = KubernetesSource(kubeconfig(file), served, selectors=selectors, pace=_PACE)
+    sink = RecordingSink()
     task = asyncio.create_task(source.run(sink))
     try:
         deadline = time.monotonic() + 60
@@ -100,6 +101,31 @@ async def test_what_real_controllers_make_of_pods_is_followed(
         namespace.api.delete("Service", "cart", namespace.name)
         await eventually(lambda: not served.knows("cart"))
         assert served.sink.causes[-1].place.startswith(f"Service {namespace}/cart@")
+
+
+async def test_what_any_of_several_selectors_selects_is_served(
+    cluster: Cluster, namespace: Namespace, eventually
+) -> None:
+    def label(service: str, **labels: str | None) -> None:
+        namespace.api.patch("Service", service, {"metadata": {"labels": labels}}, namespace.name)
+
+    for name in ("cart", "desk", "other"):
+        namespace.service(name)
+    label("cart", team="shop")
+    label("desk", team="office", floor="1")
+    namespace.pod("desk-1", "desk", "n1", "10.7.0.1")
+    selectors = ("team=shop", "team in (office, lab)", "floor")
+    async with following(cluster.kubeconfig, namespace, selectors=selectors) as served:
+        await eventually(lambda: served.states("desk") == {"10.7.0.1": State.READY})
+        assert served.knows("cart")
+        assert not served.knows("other")
+        label("desk", team=None)
+        label("other", team="lab")
+        await eventually(lambda: served.knows("other"))
+        assert served.states("desk") == {"10.7.0.1": State.READY}
+        label("desk", floor=None)
+        await eventually(lambda: not served.knows("desk"))
+        assert served.knows("cart")
 
 
 @pytest.mark.timeout(300)

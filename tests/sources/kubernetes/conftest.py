@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -28,8 +28,8 @@ def source(api: FakeApi) -> Callable[..., KubernetesSource]:
     """A source of the fake: `source(included={"shop"}, pace=...)`."""
 
     def make(
-        served: ServedCluster = WHOLE, pace: Pace = HURRIED, selector: str = "", **access: Any
+        served: ServedCluster = WHOLE, pace: Pace = HURRIED, selectors: Sequence[str] = (), **access: Any
     ) -> KubernetesSource:
-        return KubernetesSource(Access(api.url, **access), served, selector=selector, pace=pace)
+        return KubernetesSource(Access(api.url, **access), served, selectors=selectors, pace=pace)
 
     return make

@@ -129,7 +129,7 @@ async def test_only_services_with_some_labels_are_asked_for_if_an_operator_says_
     api.put(
         "EndpointSlice", "payments-1", **{**slice_of("payments", "10.1.0.1"), "metadata": {"labels": labels}}
     )
-    async with running(source(selector="team=shop")) as sink:
+    async with running(source(selectors=("team=shop",))) as sink:
         await eventually(lambda: sink.reports)
         assert names(sink) == ["payments"]
         assert sink.addresses("payments") == ["10.1.0.1"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
@@ -70,10 +71,16 @@ def _listed(value: object) -> object:
     return tuple(item.strip() for part in parts for item in part.split(",") if item.strip())
 
 
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str | Path) else value
+
+
 def _host_port(value: object) -> HostPort:
     return value if isinstance(value, HostPort) else HostPort.parse(named(value))
 
 
 #: The type of a tuple that operators may write as a text with commas.
 LISTED = BeforeValidator(_listed)
+#: The type of a tuple of which operators may write the only item.
+ONE_OR_MANY = BeforeValidator(_one_or_many)
 Address: TypeAlias = Annotated[HostPort, PlainValidator(_host_port)]

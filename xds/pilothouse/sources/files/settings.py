@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, TypeAlias
 
-from pydantic import BeforeValidator, PlainValidator
+from pydantic import PlainValidator
 
 from pilothouse.kubernetes.roots import Root
 from pilothouse.sources import Common, Source, SourceSettings
 from pilothouse.structures.paths import present
-from pilothouse.structures.sections import Flag
+from pilothouse.structures.sections import ONE_OR_MANY, Flag
 from pilothouse.structures.written import named
 
 
@@ -21,13 +21,7 @@ def _root(value: object) -> Root:
     return root._replace(path=present(root.path))
 
 
-def _one_or_many(value: object) -> object:
-    return (value,) if isinstance(value, str | Path) else value
-
-
-Manifests: TypeAlias = Annotated[
-    tuple[Annotated[Root, PlainValidator(_root)], ...], BeforeValidator(_one_or_many)
-]
+Manifests: TypeAlias = Annotated[tuple[Annotated[Root, PlainValidator(_root)], ...], ONE_OR_MANY]
 
 
 class FilesSettings(SourceSettings):

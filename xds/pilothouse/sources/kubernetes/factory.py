@@ -24,7 +24,7 @@ def kubernetes(settings: KubernetesSettings, common: Common) -> Source:
     return KubernetesSource(
         access,
         common.served,
-        selector=settings.service_selector or "",
+        selectors=settings.service_selector,
         kept=kept,
         accept_missing=common.accept_missing,
     )

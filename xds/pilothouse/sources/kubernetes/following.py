@@ -9,18 +9,18 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from pilothouse.apiserver.client import Client
 from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.sources.kubernetes.decoding import Decoder
+from pilothouse.sources.kubernetes.overlap import Overlap
 from pilothouse.sources.kubernetes.reflector import Failing, Pace, Reflector
 from pilothouse.sources.kubernetes.resources import (
     BUILT_IN,
     GATEWAY,
-    NAMESPACES,
     NODES,
     PODS,
     Resource,
     Scope,
     installed,
 )
-from pilothouse.sources.kubernetes.statements import Inbox, Listed
+from pilothouse.sources.kubernetes.statements import Inbox, Listed, Statement
 
 # What says where endpoints are, and their weights: without it services are known all the same.
 _DISPENSABLE = (NODES.kind, PODS.kind)
@@ -37,13 +37,14 @@ class Following:
         client: Client,
         tasks: asyncio.TaskGroup,
         served: ServedCluster,
-        selector: str,
+        selectors: Sequence[str],
         pace: Pace,
     ) -> None:
         self.inbox = Inbox()
         self._client, self._tasks, self._pace = client, tasks, pace
         self._namespaces = sorted(namespace for namespace in served.included if served.serves(namespace))
-        self._selector = selector
+        self._selectors = selectors
+        self._overlaps: dict[tuple[str, str], Overlap] = {}  # by kind and namespace
         self._labels = frozenset[str]()
         self._followed: dict[Scope, Reflector] = {}
         self._running: dict[Scope, asyncio.Task[None]] = {}
@@ -124,8 +125,13 @@ class Following:
 
     def _begin(self, resource: Resource) -> None:
         namespaces: Sequence[str] = self._namespaces or ("",)
+        # The controller gives slices the labels of their Service.
+        selectors: Sequence[str] = (resource.essential and self._selectors) or ("",)
         for namespace in namespaces if resource != NODES else ("",):
-            self._start(resource, Scope(resource.kind, namespace))
+            if len(selectors) > 1:
+                self._overlaps[resource.kind, namespace] = Overlap(selectors)
+            for selector in selectors:
+                self._start(resource, Scope(resource.kind, namespace, selector))
 
     def _start(self, resource: Resource, scope: Scope) -> None:
         if scope in self._running:
@@ -136,22 +142,20 @@ class Following:
             resource,
             scope,
             Decoder(resource, self._labels),
-            self.inbox.put,
+            self._tell,
             self.inbox.wake,
             self._pace,
-            self._selected(resource, scope),
         )
         if before is not None:
             reflector.listed, reflector.failing = before.listed, before.failing
         self._followed[scope] = reflector
         self._running[scope] = self._tasks.create_task(reflector.follow())
 
-    def _selected(self, resource: Resource, scope: Scope) -> Mapping[str, str]:
-        """The parameters that say which objects are asked for."""
-        if resource == NAMESPACES and scope.namespace:
-            return {"fieldSelector": f"metadata.name={scope.namespace}"}
-        # The controller gives slices the labels of their Service.
-        return {"labelSelector": self._selector} if resource.essential and self._selector else {}
+    async def _tell(self, statement: Statement) -> None:
+        overlap = self._overlaps.get((statement.scope.kind, statement.scope.namespace))
+        joined = overlap.joined(statement) if overlap else statement
+        if joined:
+            await self.inbox.put(joined)
 
     async def _end(self, scope: Scope) -> None:
         """A kind is not there any more, and so none of its objects is."""

@@ -126,7 +126,7 @@ class LastGood:
             key for scope, keys in self._in_force.items() if scope.kind == listed.scope.kind for key in keys
         }
         gone = {key for key in known if _is_in(key, listed.scope)} | told
-        gone -= found
+        gone = set() if listed.beside is None else gone - found - listed.beside
         self.implied_losses.update(map(_home, gone))
         lost = yield from self._let_go(sorted(gone))
         put = yield from self._put(listed.found)

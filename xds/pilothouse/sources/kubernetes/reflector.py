@@ -13,10 +13,10 @@ from typing import NamedTuple
 from msgspec import Raw
 
 from pilothouse.apiserver.answers import Event, Unreadable, bookmark
-from pilothouse.apiserver.client import Client, Parameters, Refused, Unreachable
+from pilothouse.apiserver.client import Client, Refused, Unreachable
 from pilothouse.kubernetes.objects.types import Key
 from pilothouse.sources.kubernetes.decoding import Decoder, Found
-from pilothouse.sources.kubernetes.resources import Resource, Scope
+from pilothouse.sources.kubernetes.resources import NAMESPACES, Resource, Scope
 from pilothouse.sources.kubernetes.statements import Deleted, Listed, Put, Statement
 from pilothouse.structures.turns import Turn
 
@@ -64,7 +64,6 @@ class Reflector:
     """Of one resource, in one namespace or in all. `follow` ends by being cancelled.
 
     `tell` is given each statement; `moved` is called when `listed` or `failing` are others than before.
-    `selected` are parameters that say which objects of the scope are asked for, if not all.
     """
 
     def __init__(  # noqa: PLR0913  (whom to ask for what, and whom to tell)
@@ -76,7 +75,6 @@ class Reflector:
         tell: Callable[[Statement], Awaitable[None]],
         moved: Callable[[], None],
         pace: Pace,
-        selected: Parameters,
     ) -> None:
         self.resource, self.scope = resource, scope
         self.listed = False
@@ -84,13 +82,14 @@ class Reflector:
         self._client, self._decoder, self._pace = client, decoder, pace
         self._tell, self._moved = tell, moved
         self._path = resource.path(scope.namespace if resource.namespaced else "")
-        self._asked = dict(selected)
+        self._asked = _selected(resource, scope)
         self._version = ""  # up to which all was told; empty until there was a list
         self._turn = Turn()
 
     def __str__(self) -> str:
         where = f" in {self.scope.namespace}" if self.scope.namespace else ""
-        return f"{self.resource}{where}"
+        which = f" with {self.scope.selector}" if self.scope.selector else ""
+        return f"{self.resource}{where}{which}"
 
     async def follow(self) -> None:
         """Tell of everything that there is, and of all changes."""
@@ -239,6 +238,13 @@ class Reflector:
                 await self._tell(Put(self.scope, found, heard))
             self._version = version or self._version
             await self._turn.over()
+
+
+def _selected(resource: Resource, scope: Scope) -> dict[str, str]:
+    """The parameters that say which objects are asked for, if not all of the path."""
+    if resource == NAMESPACES and scope.namespace:
+        return {"fieldSelector": f"metadata.name={scope.namespace}"}
+    return {"labelSelector": scope.selector} if scope.selector else {}
 
 
 def _time_out() -> dict[str, str]:

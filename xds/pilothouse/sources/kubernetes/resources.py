@@ -14,10 +14,13 @@ GATEWAY = GROUP
 
 
 class Scope(NamedTuple):
-    """All objects of a kind, or those of one namespace: what one list holds."""
+    """All objects of a kind, or those of one namespace, or those that a label selector selects: what one list
+    holds.
+    """
 
     kind: str
     namespace: str = ""
+    selector: str = ""
 
 
 @dataclass(frozen=True, slots=True)

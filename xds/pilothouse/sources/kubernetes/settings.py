@@ -7,15 +7,17 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, model_validator
 
+from pilothouse.kubernetes.selectors import selector
 from pilothouse.sources import Common, Source, SourceSettings
 from pilothouse.structures.paths import present
-from pilothouse.structures.sections import Conflict, Flag
+from pilothouse.structures.sections import ONE_OR_MANY, Conflict, Flag
 
 
 class KubernetesSettings(SourceSettings):
     """The cluster that this runs in, with `kubernetes`, or one that a context of `kubeconfig` names.
 
-    With a `service_selector` only Services and EndpointSlices that it selects are asked for.
+    With a `service_selector` only Services and EndpointSlices that it selects are asked for; with several,
+    those that any of them selects.
     """
 
     asked_by: ClassVar = "kubernetes"
@@ -32,11 +34,15 @@ class KubernetesSettings(SourceSettings):
     ] = None
 
     service_selector: Annotated[
-        str | None,
+        tuple[Annotated[str, AfterValidator(selector)], ...],
+        ONE_OR_MANY,
         Flag(
-            "Serve only Services of a cluster with these labels, such as 'team in (shop, office)'.", "LABELS"
+            "Serve only Services of a cluster with these labels, such as 'team in (shop, office)'. "
+            "Repeatable, for those that any selects.",
+            "LABELS",
+            repeatable=True,
         ),
-    ] = None
+    ] = ()
 
     @model_validator(mode="after")
     def _one_cluster(self) -> Self:

@@ -28,8 +28,8 @@ _log = structlog.get_logger(__name__)
 
 
 class KubernetesSource:
-    """The services of one cluster. `access` says where its API server is, and who asks; `selector` is a label
-    selector of its Services.
+    """The services of one cluster. `access` says where its API server is, and who asks; `selectors` are label
+    selectors of its Services: those that any of them selects are served; without one, all are.
 
     An API server that does not answer at the start raises OSError. Later each resource is followed by itself:
     one that cannot be read keeps its last state, the source is stale, and the others go on.
@@ -42,13 +42,13 @@ class KubernetesSource:
         access: Access,
         served: ServedCluster = WHOLE,
         *,
-        selector: str = "",
+        selectors: Sequence[str] = (),
         kept: Kept | None = None,
         accept_missing: bool = False,
         pace: Pace = UNHURRIED,
     ) -> None:
         self._access, self._served, self._pace = access, served, pace
-        self._selector = selector
+        self._selectors = selectors
         self._kept, self._recovered = kept, kept is None or accept_missing
         self._last_good = LastGood(served)
         self._reported: dict[ServiceName, Service] = {}
@@ -81,7 +81,7 @@ class KubernetesSource:
                 Client(self._access, credentials, self._pace.quiet_s) as client,
                 asyncio.TaskGroup() as tasks,
             ):
-                self._following = Following(client, tasks, self._served, self._selector, self._pace)
+                self._following = Following(client, tasks, self._served, self._selectors, self._pace)
                 await self._follow(self._following, sink)
         except* OSError as group:
             failure = _first(group)

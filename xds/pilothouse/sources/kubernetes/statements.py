@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
@@ -15,11 +15,16 @@ _MOST = 2000
 
 
 class Listed(NamedTuple):
-    """All that there is in a scope. `place` is a text for people."""
+    """All that there is in a scope. `place` is a text for people.
+
+    `beside` is what lists with other selectors show. None if not all of these are
+    known: then nothing is gone.
+    """
 
     scope: Scope
     found: Sequence[Found]
     place: str
+    beside: Set[Key] | None = frozenset()
 
 
 class Put(NamedTuple):
