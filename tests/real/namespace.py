@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from .api import Api, Object
@@ -69,7 +70,11 @@ class Namespace:
 
     def report(self, pod: str, *addresses: str, ready: bool = True) -> None:
         """Say of a pod what its kubelet would. Without addresses, it keeps those that it has."""
-        conditions = [{"type": each, "status": str(ready)} for each in ("ContainersReady", "Ready")]
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        conditions = [
+            {"type": each, "status": str(ready), "lastTransitionTime": now}
+            for each in ("ContainersReady", "Ready")
+        ]
         status: Object = {"phase": "Running", "conditions": conditions}
         if addresses:
             status |= {"podIP": addresses[0], "podIPs": [{"ip": each} for each in addresses]}

@@ -51,6 +51,10 @@ class Caller:
         wait_until(lambda: self._live(envoy, log), f"the sidecar of {self.namespace} is live")
         self._pod.must(PILOTHOUSE, "capture", "install", "--uid", str(UID))
 
+    def run(self, *words: str, log: Path) -> subprocess.Popen[bytes]:
+        """A plain process in the pod, which ends with it at the latest."""
+        return self._pod.start(*words, log=log)
+
     def stop(self) -> None:
         self._cleanup.close()
 
