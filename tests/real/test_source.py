@@ -20,7 +20,7 @@ from pilothouse.sources.kubernetes.source import KubernetesSource
 
 from ..sources.conftest import RecordingSink
 from .api import Refused
-from .cluster import Cluster, Wanted
+from .cluster import ADMIN, NOBODY, Cluster, Wanted
 from .conftest import Clusters
 from .gateway_api import Crds
 from .namespace import Namespace
@@ -289,6 +289,7 @@ def plugin(folder: Path, token: str) -> dict[str, object]:
     return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}}
 
 
+LogIn = Callable[[Cluster, Path, str], dict[str, str]]
 Users = dict[str, Callable[[Cluster, str, Path], dict[str, object]]]
 USERS: Users = {
     "client certificate": lambda cluster, token, folder: dict(
@@ -308,6 +309,35 @@ async def test_a_user_is_known_as_kubectl_has_it(
     file = cluster.write_kubeconfig(f"{namespace}-user", USERS[user](cluster, token, tmp_path))
     async with following(file, namespace) as served:
         assert not served.stale
+
+
+def log_in_by_token(cluster: Cluster, folder: Path, user: str) -> dict[str, str]:
+    return {"tokenFile": written(folder / "token", {"admin": ADMIN, "nobody": NOBODY}[user])}
+
+
+def log_in_by_certificate(cluster: Cluster, folder: Path, user: str) -> dict[str, str]:
+    groups = ("system:masters",) if user == "admin" else ()
+    cert, key = cluster.authority.issue(user=user, groups=groups).write(folder, "client")
+    return {"client-certificate": cert, "client-key": key}
+
+
+@pytest.mark.parametrize("log_in", [log_in_by_token, log_in_by_certificate])
+async def test_files_of_credentials_are_read_again_when_they_are_replaced(
+    cluster: Cluster, namespace: Namespace, tmp_path: Path, eventually, log_in: LogIn
+) -> None:
+    namespace.service("cart", selector=None)
+    put(namespace, "cart", "10.7.0.1")
+    user = log_in(cluster, tmp_path, "admin")
+    async with following(cluster.write_kubeconfig(f"{namespace}-rotated", user), namespace) as served:
+        assert served.states("cart") == {"10.7.0.1": State.READY}
+        log_in(cluster, tmp_path, "nobody")
+        served.source.reread()
+        await eventually(lambda: "403" in served.stale, within=60)
+        put(namespace, "cart", "10.7.0.2")
+        assert served.states("cart") == {"10.7.0.1": State.READY}
+        log_in(cluster, tmp_path, "admin")
+        await eventually(lambda: served.states("cart") == {"10.7.0.2": State.READY}, within=60)
+        await eventually(lambda: not served.stale, within=60)
 
 
 @pytest.mark.parametrize(
