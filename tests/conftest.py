@@ -50,6 +50,8 @@ _SLOW = (
     "sources/test_lookout.py",
     "sources/test_watch.py",
     "test_architecture.py",
+    "webhook/test_keeping.py",
+    "webhook/test_serving.py",
     "wire",
 )
 

@@ -42,6 +42,7 @@ class FakeApi:
         self.streams_lists = True
         self.token = ""  # that is asked for, if it is one
         self.forbidden: set[str] = set()  # kinds
+        self.denied: set[tuple[str, str]] = set()  # methods and paths
         self.broken: int = 0  # the status of every answer
         self.retry_after_s = 0
         self.expires_pages = self.fails_pages = False
@@ -249,6 +250,8 @@ class FakeApi:
     def _check(self, request: web.Request) -> None:
         if self.broken:
             raise _Refusal(self.broken, "Broken", "the storage is broken", self.retry_after_s)
+        if (request.method, request.path) in self.denied:
+            raise _Refusal(403, "Forbidden", f'User "x" cannot {request.method} {request.path}')
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             raise _Refusal(401, "Unauthorized", "Unauthorized")
 
@@ -384,12 +387,17 @@ def _selects(selector: str, found: Object) -> bool:
 
 
 def _applied(before: Object, said: Object) -> Object:
-    """Fields of objects are joined; of lists the new one counts."""
+    """Fields of objects are joined, and webhooks of the same name; of other lists the new one counts."""
     joined = dict(before)
     for field, value in said.items():
         known = joined.get(field)
-        both = isinstance(known, dict) and isinstance(value, dict)
-        joined[field] = _applied(known, value) if both else value  # type: ignore[arg-type]
+        if field == "webhooks":
+            named = {each["name"]: each for each in known or ()}
+            named |= {each["name"]: _applied(named.get(each["name"], {}), each) for each in value}
+            joined[field] = [*named.values()]
+        else:
+            both = isinstance(known, dict) and isinstance(value, dict)
+            joined[field] = _applied(known, value) if both else value  # type: ignore[arg-type]
     return joined
 
 
