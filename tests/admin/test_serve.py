@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from pilothouse.admin import serve
 from pilothouse.admin.http import admin
-from pilothouse.admin.serve import serving
+from pilothouse.admin.serve import Terms, serving
 
 LOOPBACK = "127.0.0.1"
 
@@ -194,11 +194,17 @@ async def closed(reader: asyncio.StreamReader) -> bool:
             return True
 
 
-@pytest.mark.parametrize("said", [b"", b"GET /readyz HTTP/1.1\r\nhost: x\r\nx-half: "])
-async def test_who_says_nothing_or_half_a_request_is_left_in_time(busy, monkeypatch, said) -> None:
+async def test_who_says_half_a_request_is_left_in_time(busy, monkeypatch) -> None:
     monkeypatch.setattr(serve, "REQUEST_S", 0.05)
-    async with serving(admin(lambda: busy), LOOPBACK, 0) as port:
-        reader, writer = await dialled(port, said)
+    async with serving(admin(lambda: busy), LOOPBACK, 0, Terms("the admin", 64, idle_s=600)) as port:
+        reader, writer = await dialled(port, b"GET /readyz HTTP/1.1\r\nhost: x\r\nx-half: ")
+        assert await closed(reader)
+        writer.close()
+
+
+async def test_who_says_nothing_is_left_when_he_has_rested_long_enough(busy) -> None:
+    async with serving(admin(lambda: busy), LOOPBACK, 0, Terms("the admin", 64, idle_s=0)) as port:
+        reader, writer = await dialled(port)
         assert await closed(reader)
         writer.close()
 
@@ -219,16 +225,15 @@ async def test_a_request_that_takes_long_to_answer_is_not_left(monkeypatch, even
     async with serving(held.app, LOOPBACK, 0) as port, client_of(port) as client:
         answer = asyncio.create_task(client.get("/"))
         await held.asked.wait()
-        silent, writer = await dialled(port)  # goes after the same time
-        assert await closed(silent)
+        half, writer = await dialled(port, b"GET / HTTP/1.1\r\n")  # goes after the same time
+        assert await closed(half)
         held.go.set()
         assert (await answer).text == "done"
         writer.close()
 
 
-async def test_half_requests_take_few_descriptors_and_keep_nobody_out(busy, monkeypatch) -> None:
-    monkeypatch.setattr(serve, "CONNECTIONS", 8)
-    async with serving(admin(lambda: busy), LOOPBACK, 0) as port:
+async def test_half_requests_take_few_descriptors_and_keep_nobody_out(busy) -> None:
+    async with serving(admin(lambda: busy), LOOPBACK, 0, Terms("the admin", 8)) as port:
         slow = [await dialled(port, b"GET / HTTP/1.1\r\nhost: x\r\nx-half: ") for _ in range(100)]
         async with client_of(port) as client:
             assert (await client.get("/healthz")).status_code == 200
@@ -238,10 +243,9 @@ async def test_half_requests_take_few_descriptors_and_keep_nobody_out(busy, monk
             writer.close()
 
 
-async def test_of_too_many_connections_one_that_is_answered_stays(monkeypatch) -> None:
-    monkeypatch.setattr(serve, "CONNECTIONS", 2)
+async def test_of_too_many_connections_one_that_is_answered_stays() -> None:
     held = Held()
-    async with serving(held.app, LOOPBACK, 0) as port, client_of(port) as client:
+    async with serving(held.app, LOOPBACK, 0, Terms("the admin", 2)) as port, client_of(port) as client:
         answer = asyncio.create_task(client.get("/"))
         await held.asked.wait()
         silent = [await dialled(port) for _ in range(5)]

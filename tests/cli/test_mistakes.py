@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 BOOTSTRAP = ("bootstrap", "--node", "web-0", "--namespace", "shop")
+WEBHOOK = ("webhook", "--tls-ca-config-map", "ca")
 INSTALL = ("capture", "install", "--uid", "1337", "--dry-run")
 
 MISTAKES = [
@@ -18,6 +19,22 @@ MISTAKES = [
     ),
     (("serve", "--manifests", "/nowhere"), "--manifests: /nowhere: No such file or directory"),
     (("serve", "--kubeconfig", "/nowhere"), "--kubeconfig: /nowhere: No such file or directory"),
+    (
+        (*WEBHOOK, "--kubeconfig", "/nowhere"),
+        "--kubeconfig: /nowhere: No such file or directory",
+    ),
+    (
+        (*WEBHOOK, "--context", "shop"),
+        "--context: is of no use without --kubeconfig",
+    ),
+    (
+        (*WEBHOOK, "--listen", "443"),
+        "--listen: '443' is not HOST:PORT, such as 127.0.0.1:18000 or [::1]:18000",
+    ),
+    (
+        WEBHOOK,
+        "webhook: this is no pod: KUBERNETES_SERVICE_HOST and _PORT are not set; say --kubeconfig FILE",
+    ),
     (("serve", "--context", "shop"), "--context: is of no use without --kubeconfig"),
     (("serve", "--config", "/nowhere"), "--config: /nowhere: No such file or directory"),
     (("validate", "/nowhere"), "Invalid value for 'PATH...': path '/nowhere' does not exist."),

@@ -38,6 +38,20 @@ def _setting(parameter: typer.core.TyperOption) -> tuple[str, ...]:
     return flag, key, _DEFAULT.sub("", parameter.help), default[1] if default else ""
 
 
+def webhook() -> str:
+    """A table of the flags of `webhook`, in the order of its help."""
+    command = typer.main.get_command(app)
+    rows = [_flag(each) for each in command.commands["webhook"].params if each.name != "help"]  # type: ignore[attr-defined]
+    return _table(("flag", "meaning", "default"), rows)
+
+
+def _flag(parameter: typer.core.TyperOption) -> tuple[str, ...]:
+    assert parameter.help
+    default = _DEFAULT.search(parameter.help)
+    said = default[1] if default else f"`{parameter.default}`" if parameter.default else ""
+    return f"`{' / '.join(parameter.opts)} {parameter.metavar}`", _DEFAULT.sub("", parameter.help), said
+
+
 def metrics() -> str:
     """A table of our own metrics, sorted by name."""
     families = StatusCollector(lambda: Status("", 0)).collect()
@@ -71,7 +85,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 #: What makes the part of each page.
-MAKERS: dict[str, Callable[[], str]] = {"settings.md": settings, "metrics.md": metrics}
+MAKERS: dict[str, Callable[[], str]] = {"settings.md": settings, "webhook.md": webhook, "metrics.md": metrics}
 
 
 def anew(page: str) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import os
-import resource
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -46,6 +44,7 @@ from pilothouse.serving.changes import Noticed
 from pilothouse.serving.feeding import Fed, Granted
 from pilothouse.sources import Misconfigured, Source
 from pilothouse.structures.dirty import DirtySet
+from pilothouse.structures.memory import give_back
 from pilothouse.structures.turns import in_turns
 from pilothouse.translate.runtime import runtime
 from pilothouse.translate.secrets import certificate, validation
@@ -54,8 +53,6 @@ log = structlog.get_logger(__name__)
 
 #: How long the port stays closed while a source has not reported, in seconds.
 SYNC_S = 30.0
-_TRIM_S = 10.0  # how often to look whether memory has grown by so many bytes
-_TRIMMED = 16 << 20
 
 
 async def run(
@@ -99,7 +96,7 @@ async def run(
                 following = (
                     publish(registry, catalogue, discovery, uncounted, telling(registry, catalogue)),
                     count(uncounted, census),
-                    _give_back_memory(),
+                    give_back(),
                 )
                 running += map(tasks.create_task, following)
                 async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
@@ -190,30 +187,6 @@ def _heed_signals(stopping: asyncio.Event, rereads: Sequence[Callable[[], None]]
 def _reread(sources: Sequence[Source]) -> None:
     for source in sources:
         source.reread()
-
-
-async def _give_back_memory() -> None:
-    """Regularly give memory back to the system that the C library keeps although it is free.
-
-    After a flood of clients, glibc would keep hundreds of megabytes. Memory that is needed again soon is not
-    given back, because that would cost time.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    settled = _resident()
-    while trim is not None:
-        await asyncio.sleep(_TRIM_S)
-        if _resident() > settled + _TRIMMED:
-            await asyncio.to_thread(trim, 0)
-        else:
-            settled = min(settled, _resident())
-
-
-def _resident() -> int:
-    """The memory of this process in bytes. 0 if the system does not tell."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    except OSError:
-        return 0
 
 
 def _settle_memory() -> None:

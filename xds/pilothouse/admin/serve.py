@@ -1,11 +1,18 @@
-"""Runs an ASGI application on the running event loop. The process keeps control of signals and logging."""
+"""Runs an ASGI application on the running event loop. The process keeps control of signals and logging.
+
+Clients may be slow, silent or many: connections have a limit, and a time for each request.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -15,20 +22,34 @@ DRAIN_S = 2
 """How long a request that is being answered may take at the end; a stuck reader must not hold up the exit."""
 
 REQUEST_S = 5.0
-"""How long a client may take for a request, from the connection or from its first byte."""
+"""How long a client may take for a request, from its first byte; and for a handshake."""
 
-CONNECTIONS = 64
-"""How many there may be, each with a file descriptor: the others are for sidecars."""
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a port is served. `name` is what users call it; `idle_s` is how long a connection may be silent
+    before a request. Each of the `connections` takes a file descriptor.
+    """
+
+    name: str
+    connections: int
+    idle_s: int = 5
+    tls: ssl.SSLContext | None = None
+
+
+#: The other file descriptors are for sidecars.
+ADMIN = Terms("the admin", connections=64)
 
 
 @asynccontextmanager
-async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
+async def serving(app: Starlette, host: str, port: int, terms: Terms = ADMIN) -> AsyncIterator[int]:
     """Answer HTTP while the block runs, and yield the port. Port 0 asks for a free one.
 
     Raises OSError if it cannot listen on the address. Its `strerror` is one line for users.
     """
-    with await _listen(host, port) as listener:
+    with await _listen(host, port, terms.name) as listener:
         server = _Guest(
+            terms,
             uvicorn.Config(
                 app,
                 http=_Connection,
@@ -38,10 +59,11 @@ async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                timeout_keep_alive=terms.idle_s,
                 timeout_graceful_shutdown=DRAIN_S,
-            )
+            ),
         )
-        running = asyncio.create_task(server.serve(sockets=[listener]), name="admin")
+        running = asyncio.create_task(server.serve(sockets=[listener]), name=terms.name)
         try:
             await server.opened.wait()
             yield listener.getsockname()[1]
@@ -53,14 +75,35 @@ async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
 class _Guest(uvicorn.Server):
     """A server that reports when it is open, and leaves SIGINT and SIGTERM to the owner of the loop."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, terms: Terms, config: uvicorn.Config) -> None:
         super().__init__(config)
+        self._terms = terms
         self.opened = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does, but a handshake has a time too, and a connection knows how many there may be."""
+        connection = partial(
+            _Connection,
+            self._terms,
+            config=self.config,
+            server_state=self.server_state,
+            app_state={},
+        )
+        tls = self._terms.tls
+        timeout_s = None if tls is None else REQUEST_S
         # Older versions of uvicorn never close what they opened if they must exit before they have started.
         try:
-            await super().startup(sockets)
+            self.servers = [
+                await asyncio.get_running_loop().create_server(
+                    connection,
+                    sock=each,
+                    ssl=tls,
+                    ssl_handshake_timeout=timeout_s,
+                    backlog=self.config.backlog,
+                )
+                for each in sockets or ()
+            ]
+            self.started = True
         finally:
             self.opened.set()
 
@@ -77,23 +120,29 @@ class _Connection(H11Protocol):
     """
 
     _timer: asyncio.TimerHandle | None = None
+    _is_half = False
     _opened = 0.0
+
+    def __init__(self, terms: Terms, **uvicorns: Any) -> None:
+        super().__init__(**uvicorns)
+        self._terms = terms
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._opened = self.loop.time()
-        self._timer = self.loop.call_later(REQUEST_S, transport.abort)
-        if len(self.connections) > CONNECTIONS:
+        self._limit(self._terms.idle_s)
+        if len(self.connections) > self._terms.connections:
             idle = (each for each in self.connections if isinstance(each, _Connection) and not each.answering)
             min(idle, key=lambda each: each._opened, default=self).transport.abort()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         begun = bool(self.conn.trailing_data[0]) and not self.answering
-        if begun and self._timer is None:
-            self._timer = self.loop.call_later(REQUEST_S, self.transport.abort)
-        elif not begun:
+        if not begun:
             self._relax()
+        elif not self._is_half:
+            self._limit(REQUEST_S)
+            self._is_half = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._relax()
@@ -104,13 +153,18 @@ class _Connection(H11Protocol):
         """Whether a request is being answered."""
         return self.cycle is not None and not self.cycle.response_complete
 
+    def _limit(self, seconds: float) -> None:
+        self._relax()
+        self._timer = self.loop.call_later(seconds, self.transport.abort)
+
     def _relax(self) -> None:
+        self._is_half = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
-async def _listen(host: str, port: int) -> socket.socket:
+async def _listen(host: str, port: int, name: str) -> socket.socket:
     """Listen on the address. uvicorn itself would answer a taken port with a log record and SystemExit."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
@@ -122,7 +176,7 @@ async def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         # create_server repeats the address in its own words. The plain reason reads better.
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        raise OSError(error.errno, f"the admin cannot listen on {place}: {_reason(error)}") from error
+        raise OSError(error.errno, f"{name} cannot listen on {place}: {_reason(error)}") from error
 
 
 def _reason(error: OSError) -> str:

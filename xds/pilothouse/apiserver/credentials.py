@@ -125,21 +125,25 @@ def _context(access: Access, authority: bytes, certificate: bytes, key: bytes) -
     if access.insecure:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if certificate or key:
-        _load(context, certificate, key, _of(access.certificate, "client-certificate"))
+        place = _of(access.certificate, "client-certificate")
+        try:
+            load_chain(context, certificate, key)
+        except OSError:
+            raise NoCredentials(f"{place}: is no certificate with its key in PEM") from None
     return context
 
 
-def _load(context: ssl.SSLContext, certificate: bytes, key: bytes, place: str) -> None:
-    """The library reads files only, so there are some for a moment, which nobody else can read."""
+def load_chain(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Have a context show a certificate, given in PEM. Raises OSError if they are none, or do not fit.
+
+    The library reads files only, so there are some for a moment, which nobody else can read.
+    """
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder, "tls.crt"), Path(folder, "tls.key")
         for file, data in zip(files, (certificate, key), strict=True):
             file.touch(mode=0o600)
             file.write_bytes(data)
-        try:
-            context.load_cert_chain(*files, password=lambda: "")
-        except (ssl.SSLError, OSError):
-            raise NoCredentials(f"{place}: is no certificate with its key in PEM") from None
+        context.load_cert_chain(*files, password=lambda: "")
 
 
 def _of(pem: Pem | None, field: str) -> str:

@@ -8,7 +8,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from pilothouse import __version__
-from pilothouse.cli import capture, completion, demo, health, inject, serve, sidecar, validate, version
+from pilothouse.cli import (
+    capture,
+    completion,
+    demo,
+    health,
+    inject,
+    serve,
+    sidecar,
+    validate,
+    version,
+    webhook,
+)
 from pilothouse.config.settings import ConfigError
 
 app = typer.Typer(
@@ -23,6 +34,7 @@ app.command()(demo.demo)
 app.command()(sidecar.bootstrap)
 app.command()(capture.capture)
 app.command()(inject.inject)
+app.command()(webhook.webhook)
 app.command()(validate.validate)
 app.command()(version.version)
 app.command()(completion.completion)

@@ -19,6 +19,8 @@ from pilothouse.kubernetes.text.loading import TextError, load
 from pilothouse.sidecar.injection import Skipped, Template, Values, inject_into
 from pilothouse.structures.hostport import HostPort
 
+CONTROL_PLANE = "pilothouse.pilothouse.svc:18000"
+ENVOY_IMAGE, TOOLS_IMAGE = "envoyproxy/envoy:v1.40.0", f"pilothouse:{__version__}"
 _STDIN = "-"
 
 Files = Annotated[
@@ -45,22 +47,17 @@ def inject(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     *,
     file: Files,
     namespace: Namespace = "default",
-    control_plane: ControlPlane = "pilothouse.pilothouse.svc:18000",
+    control_plane: ControlPlane = CONTROL_PLANE,
     tls_ca_config_map: Ca = "",
-    envoy_image: EnvoyImage = "envoyproxy/envoy:v1.40.0",
-    tools_image: ToolsImage = f"pilothouse:{__version__}",
+    envoy_image: EnvoyImage = ENVOY_IMAGE,
+    tools_image: ToolsImage = TOOLS_IMAGE,
     output: Form = Output.TEXT,
 ) -> None:
     """Print manifests with a sidecar in each pod; what makes no pods is printed as it is.
 
     It says on standard error which pods get no sidecar, and why.
     """
-    template = Template(envoy_image, tools_image, _host_port(control_plane), tls_ca_config_map)
-    if not tls_ca_config_map:
-        typer.echo(
-            "sidecars will connect without TLS: give --tls-ca-config-map if the control plane uses it",
-            err=True,
-        )
+    template = template_of(control_plane, tls_ca_config_map, envoy_image, tools_image)
     found = [_injected(each, place, template, namespace) for place in file for each in _manifests(place)]
     if output is Output.JSON:
         answer(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}, indent=2))
@@ -68,11 +65,23 @@ def inject(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
         answer(yaml.dump_all(found, Dumper=_Dumper, sort_keys=False, width=sys.maxsize).rstrip("\n"))
 
 
-def _host_port(text: str) -> HostPort:
+def template_of(control_plane: str, ca: str, envoy_image: str, tools_image: str) -> Template:
+    """What all sidecars have in common, as the flags say. Raises ConfigError."""
+    template = Template(envoy_image, tools_image, host_port(control_plane, "--control-plane"), ca)
+    if not ca:
+        typer.echo(
+            "sidecars will connect without TLS: give --tls-ca-config-map if the control plane uses it",
+            err=True,
+        )
+    return template
+
+
+def host_port(text: str, flag: str) -> HostPort:
+    """An address that a flag names. Raises ConfigError."""
     try:
         return HostPort.parse(text)
     except ValueError as error:
-        raise ConfigError("--control-plane", str(error)) from None
+        raise ConfigError(flag, str(error)) from None
 
 
 def _manifests(file: str) -> Iterator[Values]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 import sys
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Annotated
 
 import typer
 
+from pilothouse.cli.loop import to_its_end
 from pilothouse.cli.signals import until_the_loop_heeds_them
 from pilothouse.cli.workers import MISCONFIGURED, Heart, reserved, run
 from pilothouse.config.settings import ConfigError, Offered, Settings, flag_of, load, offered
@@ -96,9 +96,9 @@ def _serve(settings: Settings, worker: int | None = None, heart: Heart | None = 
 
     _log(settings, worker)
     if heart:
-        _run(heart.beating(app.run(settings, opened=heart.serves)))
+        to_its_end(heart.beating(app.run(settings, opened=heart.serves)), "serve")
     else:
-        _run(app.run(settings, opened=partial(_tell_how_to_reach, settings)))
+        to_its_end(app.run(settings, opened=partial(_tell_how_to_reach, settings)), "serve")
 
 
 def _log(settings: Settings, worker: int | None = None) -> None:
@@ -119,25 +119,3 @@ def _tell_how_to_reach(settings: Settings, xds: int, admin: int) -> None:
     # With 0 each of several workers has found a port of its own, and says which.
     asked = {"status": f"http://{HostPort(here(settings.admin.host), admin)}/readyz"} if admin else {}
     structlog.get_logger(__name__).info("ready for sidecars", **asked, bootstrap=command)
-
-
-def _run(main: Coroutine[None, None, None]) -> None:
-    """To its end. An OSError, alone or out of a task group, is an address that cannot be listened on."""
-    refused: BaseExceptionGroup[OSError] | None = None
-    try:
-        _on_the_fastest_loop(main)
-    except* OSError as group:
-        refused = group
-    if refused:
-        error = refused.exceptions[0]
-        raise ConfigError("serve", getattr(error, "strerror", None) or str(error))
-
-
-def _on_the_fastest_loop(main: Coroutine[None, None, None]) -> None:
-    """uvloop takes a sixth off the cost of a push; it does not exist for Windows."""
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(main)
-    else:
-        uvloop.run(main)
