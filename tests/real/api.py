@@ -78,6 +78,8 @@ class Api:
             timeout=30,
             trust_env=False,
         )
+        #: What the last answer to `call` warned of.
+        self.warnings: list[str] = []
 
     def close(self) -> None:
         self._client.close()
@@ -86,6 +88,7 @@ class Api:
         """The answer to a request whose body is an object of this media type."""
         content = None if body is None else json.dumps(body)
         answer = self._client.request(method, path, content=content, headers={"Content-Type": kind})
+        self.warnings = answer.headers.get_list("warning")
         _raise_refusal(answer)
         return dict(answer.json())
 

@@ -136,7 +136,7 @@ def gateway_api(cluster: Cluster) -> Crds:
     return Crds(cluster.api, _program(CRDS) / "gateway-api/standard")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pod_network() -> None:
     """For tests that serve at the addresses of pods."""
     if not netns.inside():
