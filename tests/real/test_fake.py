@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -209,6 +209,49 @@ async def lists_what_is_in_no_namespace(server: Server) -> None:
     assert int(version) > 0
 
 
+async def takes_the_first_write_and_tells_the_others(server: Server) -> None:
+    path = f"/api/v1/namespaces/{server.namespace}/secrets"
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "data": {"a": "eA=="}}
+    async with asking(server.access()) as client:
+        made = await client.create(path, secret)
+        with pytest.raises(Refused) as raised:
+            await client.create(path, secret)
+        assert raised.value.status == 409
+        changed = await client.replace(f"{path}/keys", {**made, "data": {"a": "eQ=="}})
+        with pytest.raises(Refused) as raised:
+            await client.replace(f"{path}/keys", {**made, "data": {"a": "eg=="}})
+        assert raised.value.status == 409
+        found = await client.get(f"{path}/keys")
+    assert found["data"] == {"a": "eQ=="}
+    assert found["metadata"]["resourceVersion"] == changed["metadata"]["resourceVersion"]
+
+
+async def joins_webhooks_by_their_names(server: Server) -> None:
+    path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+    head: dict[str, Any] = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+    }
+    head |= {"metadata": {"name": server.namespace}}
+    # Without rules nobody is asked.
+    webhooks = [
+        {
+            "name": f"{name}.webhook.test",
+            "clientConfig": {"url": "https://nobody.test/"},
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+        }
+        for name in ("a", "b")
+    ]
+    said = [{"name": each["name"], "clientConfig": {"caBundle": "eA=="}} for each in webhooks[:1]]
+    async with asking(server.access()) as client:
+        await client.create(path, {**head, "webhooks": webhooks})
+        found = await client.apply(f"{path}/{server.namespace}", {**head, "webhooks": said}, "test")
+    configs = {each["name"]: each["clientConfig"] for each in found["webhooks"]}
+    assert configs["a.webhook.test"] == {"url": "https://nobody.test/", "caBundle": "eA=="}
+    assert configs["b.webhook.test"] == {"url": "https://nobody.test/"}
+
+
 CONTRACT = [
     streams_a_list,
     tells_a_watch_with_a_selector_what_it_selects,
@@ -217,6 +260,8 @@ CONTRACT = [
     refuses,
     knows_no_kinds_of_a_group_that_is_not_there,
     lists_what_is_in_no_namespace,
+    takes_the_first_write_and_tells_the_others,
+    joins_webhooks_by_their_names,
 ]
 IDS = [each.__name__.replace("_", " ") for each in CONTRACT]
 

@@ -178,7 +178,7 @@ async def test_bodies_together_take_no_more_room_than_there_is(webhook: Running,
     assert await webhook.answers(), "the room is free again"
 
 
-async def test_who_speaks_no_tls_or_nothing_at_all_is_let_go(webhook: Running, monkeypatch) -> None:
+async def test_who_speaks_no_tls_or_nothing_at_all_is_let_go(webhook: Running) -> None:
     async def dialled(first: bytes) -> bytes:
         reader, writer = await asyncio.open_connection(LOOPBACK, webhook.port)
         writer.write(first)
