@@ -24,6 +24,7 @@ _SLOW = (
     "admin/test_serve.py",
     "apiserver/test_client.py",
     "apiserver/test_credentials.py",
+    "apiserver/test_lease.py",
     "cli/test_hanging.py",
     "cli/test_health.py",
     "cli/test_serve.py",

@@ -212,6 +212,19 @@ def test_a_pod_has_its_account_in_files_and_its_server_in_the_environment(tmp_pa
     )
 
 
+def test_the_namespace_is_that_of_the_pod_or_of_the_context(config, tmp_path):
+    (tmp_path / "token").touch()
+    (tmp_path / "ca.crt").touch()
+    environment = {"KUBERNETES_SERVICE_HOST": "h", "KUBERNETES_SERVICE_PORT": "443"}
+    assert in_cluster(environment, tmp_path).namespace == "default"
+    (tmp_path / "namespace").write_text("mesh\n")
+    assert in_cluster(environment, tmp_path).namespace == "mesh"
+    assert in_cluster({**environment, "POD_NAMESPACE": "other"}, tmp_path).namespace == "other"
+    context = {"cluster": "a", "user": "a", "namespace": "shop"}
+    assert kubeconfig(config(contexts=[{"name": "a", "context": context}])).namespace == "shop"
+    assert kubeconfig(config()).namespace == "default"
+
+
 def test_outside_of_a_pod_it_is_said_what_is_missing(tmp_path):
     with pytest.raises(Malformed, match=r"KUBERNETES_SERVICE_HOST and _PORT are not set; .* --kubeconfig"):
         in_cluster({})

@@ -18,6 +18,7 @@ from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.structures.paths import content
 
 _LARGEST = 4 << 20
+_NAMESPACE = "default"
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 #: PEM as it stands in the kubeconfig, or the file that holds it.
@@ -51,6 +52,7 @@ class Access:
     `server` is a URL without a slash at its end. `authority` are the certificates to trust, if not those that
     the system trusts; `server_name` is the name in its certificate, if not that of the URL.
     `token_file` is read again and again, as is `plugin` asked. `headers` say on whose behalf we ask.
+    `namespace` is where what belongs to this program is: that of its pod, or of the context.
     """
 
     server: str
@@ -65,6 +67,7 @@ class Access:
     basic: tuple[str, str] | None = None
     plugin: Plugin | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    namespace: str = _NAMESPACE
 
 
 def in_cluster(environment: Mapping[str, str], account: Path = _ACCOUNT) -> Access:
@@ -79,7 +82,15 @@ def in_cluster(environment: Mapping[str, str], account: Path = _ACCOUNT) -> Acce
         if not file.exists():
             raise Malformed(f"{file} is not there: the pod needs a service account whose token is mounted")
     bracketed = f"[{host}]" if ":" in host else host
-    return Access(f"https://{bracketed}:{port}", authority, token_file=token)
+    namespace = environment.get("POD_NAMESPACE") or _namespace(account / "namespace")
+    return Access(f"https://{bracketed}:{port}", authority, token_file=token, namespace=namespace)
+
+
+def _namespace(file: Path) -> str:
+    try:
+        return content(file, _LARGEST).decode().strip() or _NAMESPACE
+    except (OSError, UnicodeError):
+        return _NAMESPACE
 
 
 def kubeconfig(file: Path, context: str | None = None) -> Access:
@@ -130,6 +141,7 @@ class _Reading:
             (user.text("username"), user.text("password")) if user.text("username") else None,
             self._plugin(user.at("exec"), cluster, server) if "exec" in user else None,
             tuple(_on_behalf(user)),
+            chosen.text("namespace") or _NAMESPACE,
         )
 
     def _named(self, list_: str, name: str, where: Fields | None) -> Fields:
