@@ -67,6 +67,7 @@ class Fleet:
             context,
             lambda node, _: World(self.catalogue, audience(node, OPEN, "")),
             tally,
+            self.discovery.rejections,
         )
 
     async def begin(self) -> None:

@@ -25,6 +25,8 @@ MOST = 1000
 PATIENCE_S = 60.0
 #: A revision keeps at most this many names of services.
 NAMED = 100
+#: A delivery of more services is not said to be about each of them.
+BLAMED = 20
 
 #: In seconds. When a thousand clients are told, the last one is told after about 0.05 s.
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -119,7 +121,7 @@ class Revisions:
         revisions, self._untold = self._untold, []
         if not revisions:
             return None
-        delivery = Delivery(partial(self._ended, revisions))
+        delivery = Delivery(partial(self._ended, revisions), _about(revisions))
         self._open[delivery] = self._clock(), revisions
         if len(self._open) > self._most:
             self._give_up(next(iter(self._open)))
@@ -167,3 +169,10 @@ class Revisions:
                 seen = self.propagation[revision.source] = Histogram(BOUNDS)
             seen.observe(max(0.0, delivery.confirmed_at - revision.since))
             self.rejected[revision.source] += bool(delivery.refused)
+
+
+def _about(revisions: Sequence[Revision]) -> tuple[ServiceName, ...]:
+    """The services of a delivery, if they are few: of many, nobody can tell which one a client rejects."""
+    if sum(revision.touched for revision in revisions) > BLAMED:
+        return ()
+    return tuple({name: None for revision in revisions for name in revision.names})

@@ -22,6 +22,7 @@ from pilothouse.protocol.stream import Codec, Stream
 from pilothouse.server.methods import SERVICES
 from pilothouse.server.namesakes import Namesakes
 from pilothouse.server.peer import is_local, presented
+from pilothouse.server.rejections import Rejections
 from pilothouse.server.session import BadRequest, Context, Session
 from pilothouse.server.tally import Tally
 from pilothouse.serving.catalogue import Catalogue
@@ -63,6 +64,7 @@ class Discovery:
         self._conversations: dict[Session, asyncio.Task[None] | None] = {}
         self._namesakes = Namesakes()
         self.tally = Tally()
+        self.rejections = Rejections()
         self.draining = False
 
     @property
@@ -121,7 +123,7 @@ class Discovery:
 
     def _method(self, codec: Codec[Any], about: ResourceType | None) -> grpc.RpcMethodHandler[Any, Any]:
         async def converse(_: object, context: Context) -> None:
-            session = Session(Stream(codec), about, context, self._world_of, self.tally)
+            session = Session(Stream(codec), about, context, self._world_of, self.tally, self.rejections)
             # gRPC logs errors of this task without the peer.
             structlog.contextvars.bind_contextvars(peer=session.peer)
             self._conversations[session] = asyncio.current_task()
@@ -131,7 +133,7 @@ class Discovery:
             finally:
                 del self._conversations[session]
                 self._namesakes.part(session)
-                session.stream.end()
+                session.end()
                 self.tally.streams_closed += 1
                 self.tally.unknown_names += session.unknown_names
 

@@ -19,9 +19,10 @@ from pilothouse.protocol.interest import Names
 from pilothouse.protocol.limits import Excess, cut
 from pilothouse.protocol.stream import Stream
 from pilothouse.server.node import plain
+from pilothouse.server.rejections import Rejections
 from pilothouse.server.tally import Tally
 from pilothouse.serving.world import World
-from pilothouse.structures.delivery import Delivery
+from pilothouse.structures.delivery import Deliveries, Delivery
 
 log = structlog.get_logger(__name__)
 
@@ -51,13 +52,14 @@ class BadRequest(ValueError):
 class Session:
     """The stream of one client. `type` is the type of the discovery service, and None on ADS."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (whom it is for, and who counts)
         self,
         stream: Stream[Any],
         type: ResourceType | None,
         context: Context,
         world_of: Callable[[Node, Context], World],
         tally: Tally,
+        rejections: Rejections,
     ) -> None:
         self.stream = stream
         self.world: World | None = None
@@ -71,7 +73,7 @@ class Session:
         self._type = type
         self._context = context
         self._world_of = world_of
-        self._tally = tally
+        self._tally, self._rejections = tally, rejections
         self._writer: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._finishing = False
@@ -155,11 +157,12 @@ class Session:
             return
         if request.HasField("error_detail"):
             self._rejected(type, cut(request.error_detail.message, _STATUS_TEXT))
+        carried = self._unanswered(type)
         try:
             self.stream.receive(type, request, time.monotonic())
         except Excess as excess:
             raise BadRequest(str(excess)) from None
-        self._note_answer(type)
+        self._note_answer(type, carried)
 
     def changed(self, changes: Changes, delivery: Delivery | None = None) -> None:
         """Send those of these changes that the client wants. Its answer confirms the delivery."""
@@ -170,6 +173,12 @@ class Session:
         """Send what was withheld, as far as enough is known now."""
         if self.stream.release():
             self.pump()
+
+    def end(self) -> None:
+        """The stream is closed: nobody waits for the client, and it rejects nothing any more."""
+        self.stream.end()
+        for type in self._rejecting:
+            self._rejections.end(self, type)
 
     def pump(self) -> None:
         """Start a writer, unless one is running or there is nothing to send."""
@@ -218,15 +227,23 @@ class Session:
         self._tally.rejected(type)
         log.warning("rejected by client", node=self.node_id, type=type.label, reason=reason)
 
-    def _note_answer(self, type: ResourceType) -> None:
-        """Remember a rejection, and log when the client has accepted a later response."""
+    def _unanswered(self, type: ResourceType) -> Deliveries:
+        """The changes in the response that the client is about to answer."""
+        subscription = self.stream.subscriptions.get(type)
+        return subscription.exchange.pushed if subscription else ()
+
+    def _note_answer(self, type: ResourceType, carried: Deliveries = ()) -> None:
+        """Remember a rejection of these changes, and log when the client has accepted a later response."""
         subscription = self.stream.subscriptions.get(type)
         if subscription is None:
             return
         if subscription.exchange.error:
             self._rejecting.add(type)
+            about = (name for delivery in carried for name in delivery.about)
+            self._rejections.begin(self, type, subscription.exchange.error, about)
         elif type in self._rejecting:
             self._rejecting.remove(type)
+            self._rejections.end(self, type)
             log.info("accepted by client after a rejection", node=self.node_id, type=type.label)
 
     def _next(self, world: World) -> bytes | None:

@@ -20,10 +20,12 @@ class Delivery:
     before. Each push to each stream calls `told` and `confirmed`, so both are a few additions.
     """
 
-    __slots__ = ("_ended", "alone", "confirmed_at", "live", "refused", "unconfirmed")
+    __slots__ = ("_ended", "about", "alone", "confirmed_at", "live", "refused", "unconfirmed")
 
-    def __init__(self, ended: Callable[[Delivery], None]) -> None:
+    def __init__(self, ended: Callable[[Delivery], None], about: tuple[object, ...] = ()) -> None:
         self._ended = ended
+        #: What it is about, if that is little enough to say.
+        self.about = about
         self.unconfirmed = 1
         #: When the last confirmation came. None without any: recipients may have left, or needed nothing.
         self.confirmed_at: float | None = None
