@@ -43,7 +43,7 @@ def route(document: Fields, warn: Warn) -> RouteObject | Omission:
         raise document.error("spec", "is required")
     spec = document.at("spec")
     refs = list(spec.each("parentRefs"))
-    parents = tuple(parent for ref in refs if (parent := _parent(ref, meta.namespace, warn)))
+    parents = tuple(found for ref in refs if (found := parent(ref, meta.namespace, warn)))
     key = Key(kind.value, meta.namespace, meta.name)
     rules = tuple(
         _RULES[kind](item, meta.namespace, _session_name(key, index), warn)
@@ -96,7 +96,8 @@ def _session_name(key: Key, rule: int) -> str:
     return f"session-{sha256(f'{key}/{rule}'.encode()).hexdigest()[:8]}"
 
 
-def _parent(ref: Fields, namespace: str, warn: Warn) -> Parent | None:
+def parent(ref: Fields, namespace: str, warn: Warn) -> Parent | None:
+    """Read a parentRef. None if it names no Service."""
     if ref.text("kind", "Gateway") != "Service":
         return None
     group = ref.text("group", GROUP)

@@ -19,16 +19,19 @@ from pilothouse.kubernetes.fields import Fields
 from pilothouse.kubernetes.objects.slices import IMPORTED, MANAGED_BY, MIRRORING, SERVICE, state
 from pilothouse.kubernetes.objects.types import EndpointSlice, Entry, Key, Pod
 from pilothouse.kubernetes.parse import Parsed, parse
+from pilothouse.model.routing import RouteKind
 from pilothouse.model.services import State
 from pilothouse.sources.kubernetes.resources import Resource
+from pilothouse.sources.kubernetes.shown import Shown, shown
 
 
 class Found(NamedTuple):
-    """An object as it is at a resourceVersion, and what could be read of it."""
+    """An object as it is at a resourceVersion, and what could be read of it; of a route all that is shown."""
 
     key: Key
     version: str
     parsed: Parsed
+    shown: Shown | None = None
 
 
 class _Meta(Struct, gc=False):
@@ -129,7 +132,9 @@ class Decoder:
         key, version = self.key(data)
         found = document(data)
         found["kind"], found["apiVersion"] = self._resource.kind, self._resource.version
-        return Found(key, version, parse(Fields(found), key.namespace, accepted=True))
+        parsed = parse(Fields(found), key.namespace, accepted=True)
+        is_route = self._resource.kind in _ROUTES
+        return Found(key, version, parsed, shown(self._resource, found, key, parsed) if is_route else None)
 
     def _pod(self, meta: _Meta) -> Found | None:
         if _is_special(meta):
@@ -207,6 +212,7 @@ _COLONS = {"IPv4": False, "IPv6": True}
 _NONE: tuple[str, ...] = ()
 _MOST_SHARED = 50_000
 _TRANSPORTS = (None, "TCP", "UDP", "SCTP")
+_ROUTES = frozenset(kind.value for kind in RouteKind)
 
 
 def _is_special(meta: _Meta) -> bool:

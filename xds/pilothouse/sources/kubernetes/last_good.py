@@ -20,6 +20,7 @@ from pilothouse.model.services import ServiceName
 from pilothouse.sources import Cause, Fault, Standing
 from pilothouse.sources.kubernetes.decoding import Found
 from pilothouse.sources.kubernetes.resources import Scope
+from pilothouse.sources.kubernetes.shown import ShownRoutes
 from pilothouse.sources.kubernetes.statements import Listed, Put, Statement
 from pilothouse.structures.turns import Steps
 
@@ -43,8 +44,8 @@ class _Remarks:
 class LastGood:
     """The last good version of every object, by scope."""
 
-    def __init__(self, served: ServedCluster = WHOLE) -> None:
-        self._served = served
+    def __init__(self, served: ServedCluster = WHOLE, shown: ShownRoutes | None = None) -> None:
+        self._served, self._shown = served, shown
         self._cluster = Cluster(served)
         # Each is of one namespace, whatever the scope of a list is.
         self._in_force: defaultdict[Scope, set[Key]] = defaultdict(set)
@@ -144,6 +145,8 @@ class LastGood:
                 gone.append(one.key)
                 self._in_force[_home(one.key)].discard(one.key)
             self._note(one, served)
+            if self._shown is not None and one.shown is not None:
+                self._shown.put(one.key, one.shown if served else None)
             yield
         return (yield from self._apply(put, gone))
 
@@ -151,6 +154,8 @@ class LastGood:
         for key in keys:
             self._in_force[_home(key)].discard(key)
             self._remark(key, None)
+            if self._shown is not None:
+                self._shown.put(key, None)
             yield
         return (yield from self._apply([], keys))
 

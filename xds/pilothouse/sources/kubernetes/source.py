@@ -21,6 +21,7 @@ from pilothouse.sources.kubernetes.following import Following
 from pilothouse.sources.kubernetes.kept import Kept
 from pilothouse.sources.kubernetes.last_good import LastGood
 from pilothouse.sources.kubernetes.reflector import UNHURRIED, Failing, Pace
+from pilothouse.sources.kubernetes.shown import ShownRoutes
 from pilothouse.sources.kubernetes.statements import Listed, Statement
 from pilothouse.structures.turns import Steps, in_turns
 
@@ -29,7 +30,8 @@ _log = structlog.get_logger(__name__)
 
 class KubernetesSource:
     """The services of one cluster. `access` says where its API server is, and who asks; `selectors` are label
-    selectors of its Services: those that any of them selects are served; without one, all are.
+    selectors of its Services: those that any of them selects are served; without one, all are. `shown` is
+    kept up to date for whoever writes the status of routes.
 
     An API server that does not answer at the start raises OSError. Later each resource is followed by itself:
     one that cannot be read keeps its last state, the source is stale, and the others go on.
@@ -46,11 +48,13 @@ class KubernetesSource:
         kept: Kept | None = None,
         accept_missing: bool = False,
         pace: Pace = UNHURRIED,
+        shown: ShownRoutes | None = None,
     ) -> None:
-        self._access, self._served, self._pace = access, served, pace
+        self.access, self.shown = access, shown
+        self._served, self._pace = served, pace
         self._selectors = selectors
         self._kept, self._recovered = kept, kept is None or accept_missing
-        self._last_good = LastGood(served)
+        self._last_good = LastGood(served, shown)
         self._reported: dict[ServiceName, Service] = {}
         self._unknown: Unknown | None = None  # until the first report
         self._following: Following | None = None
@@ -61,7 +65,8 @@ class KubernetesSource:
     def faults(self) -> Sequence[Fault]:
         dispensable = self._following.dispensable if self._following else ()
         kept = self._kept.faults if self._kept else ()
-        return (*self._last_good.faults, *map(_unread, dispensable), *kept)
+        unwritten = self.shown.faults if self.shown else ()
+        return (*self._last_good.faults, *map(_unread, dispensable), *kept, *unwritten)
 
     @property
     def left_out(self) -> Mapping[Reason, int]:
@@ -76,9 +81,9 @@ class KubernetesSource:
             await self._recover(sink)
         failure: OSError | None = None
         try:
-            credentials = Credentials(self._access)
+            credentials = Credentials(self.access)
             async with (
-                Client(self._access, credentials, self._pace.quiet_s) as client,
+                Client(self.access, credentials, self._pace.quiet_s) as client,
                 asyncio.TaskGroup() as tasks,
             ):
                 self._following = Following(client, tasks, self._served, self._selectors, self._pace)
@@ -111,6 +116,7 @@ class KubernetesSource:
             following.keep(self._kept.keep(self._last_good.objects))
         while True:
             await self._take(await following.inbox.take(), sink)
+            self._tell_shown()
             following.follow_labels(self._last_good.subset_labels)
             self._report_unknown(following, sink)
             self._tell_stale(following, sink)
@@ -131,9 +137,14 @@ class KubernetesSource:
         if self._unknown is None:
             self._unknown = self._now_unknown(following)
             sink.unknown(self._unknown)
-        sink.replace(self._reported.values(), cause=Cause(self._access.server))
+        sink.replace(self._reported.values(), cause=Cause(self.access.server))
+        self._tell_shown()
         self._stale = ""
         self._tell_stale(following, sink)
+
+    def _tell_shown(self) -> None:
+        if self.shown is not None:
+            self.shown.tell()
 
     def _report_unknown(self, following: Following, sink: Sink) -> None:
         if self._unknown and self._unknown.places:
