@@ -46,6 +46,7 @@ _SLOW = (
     "sources/kubernetes/test_kept.py",
     "sources/kubernetes/test_source.py",
     "sources/test_contract.py",
+    "status/test_writer.py",
     "sources/test_disk.py",
     "sources/test_files.py",
     "sources/test_lookout.py",

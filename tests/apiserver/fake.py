@@ -7,11 +7,10 @@ server by tests/real/test_fake.py.
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -19,8 +18,9 @@ from aiohttp import web
 from pilothouse.kubernetes.gateway.backends import GROUP
 from pilothouse.sources.kubernetes.resources import BUILT_IN, Resource
 
+from .watches import Object, Watch, selects, shown_to
+
 T = TypeVar("T")
-Object = dict[str, Any]
 
 GATEWAY = {
     kind: Resource(kind, f"{kind.lower()}s", f"{GROUP}/v1")
@@ -42,7 +42,7 @@ class FakeApi:
         self.streams_lists = True
         self.token = ""  # that is asked for, if it is one
         self.forbidden: set[str] = set()  # kinds
-        self.denied: set[tuple[str, str]] = set()  # methods and paths
+        self.denied: set[tuple[str, str]] = set()  # methods, and what the paths end with
         self.broken: int = 0  # the status of every answer
         self.retry_after_s = 0
         self.expires_pages = self.fails_pages = False
@@ -59,8 +59,8 @@ class FakeApi:
         self._objects: dict[str, dict[tuple[str, str], Object]] = {kind: {} for kind in KINDS}
         self._version, self._oldest = 100, 0
         self._history: list[tuple[int, str, Object | None, Object | None]] = []
-        self._watches: set[_Watch] = set()  # that are told what happens
-        self._open: set[_Watch] = set()
+        self._watches: set[Watch] = set()  # that are told what happens
+        self._open: set[Watch] = set()
         self._thawed = threading.Event()
         self._thawed.set()
         self._loop = asyncio.new_event_loop()
@@ -82,6 +82,10 @@ class FakeApi:
 
     def delete(self, kind: str, name: str, namespace: str = "shop") -> None:
         self._do(lambda: self._delete(kind, name, namespace))
+
+    def shown(self, kind: str, name: str, namespace: str = "shop") -> Object:
+        """An object as it is now."""
+        return self._do(lambda: self._objects[kind][namespace, name])
 
     def bookmark(self) -> None:
         """Tell all watches up to where they know everything."""
@@ -145,7 +149,7 @@ class FakeApi:
 
         return self._await(run())
 
-    def _each(self, act: Callable[[_Watch], None]) -> None:
+    def _each(self, act: Callable[[Watch], None]) -> None:
         self._do(lambda: [*map(act, self._watches)])
 
     def _await(self, work: Any) -> Any:
@@ -172,7 +176,7 @@ class FakeApi:
         resource = KINDS[kind]
         namespace = namespace if resource.namespaced else ""
         self._version += 1
-        meta = {"name": name, "resourceVersion": str(self._version), **fields.pop("metadata", {})}
+        meta = {"name": name, **fields.pop("metadata", {}), "resourceVersion": str(self._version)}
         if namespace:
             meta["namespace"] = namespace
         found = {"kind": kind, "apiVersion": resource.version, "metadata": meta, **fields}
@@ -225,6 +229,8 @@ class FakeApi:
 
     async def _write(self, request: web.Request) -> web.Response:
         body, path = await request.json(), request.path
+        if path.endswith("/status"):
+            return self._apply_status(path, body)
         if request.method == "POST":
             path = f"{path}/{body['metadata']['name']}"
         before = self.written.get(path)
@@ -240,6 +246,19 @@ class FakeApi:
         self.writes.append((request.method, path))
         return web.json_response(body, status=201 if before is None else 200)
 
+    def _apply_status(self, path: str, body: Object) -> web.Response:
+        """As a server-side apply of the status: with a resourceVersion, it has to be the present one."""
+        kind, (namespace, name) = body["kind"], path.split("/")[-4:-1:2]
+        known = self._objects.get(kind, {}).get((namespace, name))
+        if known is None or (kind in GATEWAY and kind not in self.installed):
+            raise _Refusal(404, "NotFound", f"{path} not found")
+        if body["metadata"].get("resourceVersion") not in (None, "", known["metadata"]["resourceVersion"]):
+            raise _Refusal(409, "Conflict", "the object has been modified")
+        self.writes.append(("PATCH", path))
+        if known.get("status") != body["status"]:
+            self._put(kind, name, namespace, {**known, "status": body["status"]})
+        return web.json_response(self._objects[kind][namespace, name])
+
     def _check_version(self, path: str, before: Object | None, body: Object) -> None:
         if before is None:
             raise _Refusal(404, "NotFound", f"{path} not found")
@@ -250,7 +269,7 @@ class FakeApi:
     def _check(self, request: web.Request) -> None:
         if self.broken:
             raise _Refusal(self.broken, "Broken", "the storage is broken", self.retry_after_s)
-        if (request.method, request.path) in self.denied:
+        if any(request.method == method and request.path.endswith(end) for method, end in self.denied):
             raise _Refusal(403, "Forbidden", f'User "x" cannot {request.method} {request.path}')
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             raise _Refusal(401, "Unauthorized", "Unauthorized")
@@ -279,11 +298,11 @@ class FakeApi:
             for key, found in sorted(self._objects[kind].items())
             if (not namespace or key[0] == namespace)
             and (not name or key[1] == name)
-            and _selects(selector, found)
+            and selects(selector, found)
         ]
 
     def _list(self, request: web.Request, kind: str, namespace: str) -> Object:
-        found = [_shown(one, request) for one in self._found(kind, namespace, request)]
+        found = [shown_to(one, request) for one in self._found(kind, namespace, request)]
         for one in found:  # in a list, its kind is not repeated
             one.pop("kind")
             one.pop("apiVersion")
@@ -302,7 +321,7 @@ class FakeApi:
         begins = request.query.get("sendInitialEvents") == "true" and not self.ignores_streaming
         if begins and not self.streams_lists:
             raise _Refusal(422, "Invalid", "sendInitialEvents is forbidden for watch")
-        watch = _Watch(kind, namespace, request)
+        watch = Watch(kind, namespace, request)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         self._watches.add(watch)
@@ -329,63 +348,6 @@ class FakeApi:
         return response
 
 
-class _Watch:
-    def __init__(self, kind: str, namespace: str, request: web.Request) -> None:
-        self._kind, self._namespace, self._request = kind, namespace, request
-        self._selector = request.query.get("labelSelector", "")
-        self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
-
-    def tell(self, kind: str, before: Object | None, after: Object | None) -> None:
-        """An object that is not selected any more is gone, as this watch sees it."""
-        known = before if before and _selects(self._selector, before) else None
-        shown = after if after and _selects(self._selector, after) else None
-        found = shown or known
-        if (
-            found is None
-            or kind != self._kind
-            or self._namespace not in ("", found["metadata"].get("namespace"))
-        ):
-            return
-        if shown is None and after is not None:  # as it was, at the version of the change
-            version = after["metadata"]["resourceVersion"]
-            found = {**found, "metadata": {**found["metadata"], "resourceVersion": version}}
-        self._say(
-            "DELETED" if shown is None else "MODIFIED" if known else "ADDED", _shown(found, self._request)
-        )
-
-    def bookmark(self, version: int, annotations: Object | None = None) -> None:
-        meta = {"resourceVersion": str(version), "creationTimestamp": None, "annotations": annotations}
-        self._say("BOOKMARK", {"kind": self._kind, "apiVersion": "v1", "metadata": meta})
-
-    def error(self, status: Object) -> None:
-        self._say("ERROR", status)
-
-    def end(self) -> None:
-        self._lines.put_nowait(None)
-
-    def cut(self) -> None:
-        if self._request.transport:
-            self._request.transport.abort()
-        self.end()
-
-    def _say(self, type: str, found: Object) -> None:
-        self._lines.put_nowait(json.dumps({"type": type, "object": found}).encode() + b"\n")
-
-    async def write(self, response: web.StreamResponse) -> None:
-        with suppress(ConnectionError):
-            while line := await self._lines.get():
-                await response.write(line)
-
-
-def _selects(selector: str, found: Object) -> bool:
-    """Of the syntax of selectors it knows `key=value` and `key in (one, other)`."""
-    if not selector:
-        return True
-    key, _, values = selector.partition(" in ") if " in " in selector else selector.partition("=")
-    value = found["metadata"].get("labels", {}).get(key)
-    return value in [each.strip() for each in values.strip("()").split(",")]
-
-
 def _applied(before: Object, said: Object) -> Object:
     """Fields of objects are joined, and webhooks of the same name; of other lists the new one counts."""
     joined = dict(before)
@@ -399,10 +361,3 @@ def _applied(before: Object, said: Object) -> Object:
             both = isinstance(known, dict) and isinstance(value, dict)
             joined[field] = _applied(known, value) if both else value  # type: ignore[arg-type]
     return joined
-
-
-def _shown(found: Object, request: web.Request) -> Object:
-    if "PartialObjectMetadata" not in request.headers.get("Accept", ""):
-        return dict(found)
-    meta = found["metadata"]
-    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}

@@ -73,6 +73,7 @@ EVERYTHING = {
     "kubeconfig": "kube.yaml",
     "context": "test",
     "service_selector": "team=shop",
+    "write_status": "true",
     "xds": "[::1]:1",
     "admin": "0.0.0.0:0",
     "tls_cert": "tls.crt",
@@ -124,7 +125,7 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert flags.accept_missing
     assert files(flags).allow_empty
     assert flags.sources[1] == KubernetesSettings(
-        kubeconfig=Path("kube.yaml"), context="test", service_selector=("team=shop",)
+        kubeconfig=Path("kube.yaml"), context="test", service_selector=("team=shop",), write_status=True
     )
     assert flags.allow_loopback_endpoints
     assert flags.unknown_host_status == 404
@@ -139,6 +140,8 @@ def test_settings_that_do_not_go_together_are_all_named_where_they_were_given(he
     assert both == "--state and --no-state: exclude each other"
     said = written("manifests: m\nadmin: 127.0.0.1:65534\n")
     assert refusal({"context": "c"}) == "--context: is of no use without --kubeconfig"
+    alone = refusal({"manifests": ["m"], "write_status": True})
+    assert alone == "--write-status: is of no use without --kubernetes or --kubeconfig"
     two = refusal({"kubernetes": True}, {"PILOTHOUSE_KUBECONFIG": "m"})
     assert two == "--kubernetes and PILOTHOUSE_KUBECONFIG: exclude each other"
     mistake = "there are not 3 ports from 127.0.0.1:65534 upwards, one for each"

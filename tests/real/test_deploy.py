@@ -55,6 +55,26 @@ def test_everything_that_is_installed_is_taken(cluster: Cluster, namespaces: Non
     }
 
 
+def test_the_component_that_lets_it_write_status_is_taken(cluster: Cluster, namespaces: None) -> None:
+    (component,) = documents("write-status/kustomization.yaml")
+    files = [f"write-status/{each}" for each in component["resources"]]
+    assert {tried(cluster, each)["kind"] for each in documents(*files)} == {
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "Role",
+        "RoleBinding",
+    }
+    (patch,) = component["patches"]
+    (deployment,) = (each for each in documents("deployment.yaml") if each["kind"] == "Deployment")
+    assert patch["target"] == {"kind": deployment["kind"], "name": deployment["metadata"]["name"]}
+    (operation,) = yaml.safe_load(patch["patch"])
+    assert (operation["op"], operation["path"]) == ("add", "/spec/template/spec/containers/0/args/-")
+    arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    arguments.append(operation["value"])
+    taken = tried(cluster, deployment)["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert taken[-1] == "--write-status"
+
+
 def test_a_workload_with_a_sidecar_is_taken(cluster: Cluster, namespaces: None) -> None:
     (web,) = (each for each in documents("example/workload.yaml") if each["kind"] == "Deployment")
     injected = inject_into(web, TEMPLATE)

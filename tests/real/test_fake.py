@@ -22,6 +22,7 @@ from .cluster import NOBODY, Cluster
 from .namespace import Namespace
 
 SERVICES = BUILT_IN[0]
+STAMP = "2026-01-01T00:00:00Z"
 BEGINNING = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 
 
@@ -252,7 +253,28 @@ async def joins_webhooks_by_their_names(server: Server) -> None:
     assert configs["b.webhook.test"] == {"url": "https://nobody.test/"}
 
 
+async def applies_a_status_at_the_version_that_was_shown(server: Server) -> None:
+    server.put("a")
+    path = f"{SERVICES.path(server.namespace)}/a/status"
+
+    def body(version: str) -> dict[str, Any]:
+        meta = {"name": "a", "namespace": server.namespace, "resourceVersion": version}
+        told = {"type": "x", "status": "True", "reason": "Y", "message": "", "lastTransitionTime": STAMP}
+        return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "status": {"conditions": [told]}}
+
+    async with asking(server.access()) as client:
+        (_, shown) = await listed(client, SERVICES.path(server.namespace))
+        first = await client.apply(path, body(""), "test")
+        version = first["metadata"]["resourceVersion"]
+        with pytest.raises(Refused) as raised:
+            await client.apply(path, body(shown), "test")
+        assert raised.value.status == 409
+        again = await client.apply(path, body(version), "test")
+        assert again["metadata"]["resourceVersion"] == version  # nothing has changed
+
+
 CONTRACT = [
+    applies_a_status_at_the_version_that_was_shown,
     streams_a_list,
     tells_a_watch_with_a_selector_what_it_selects,
     tells_metadata_alone,

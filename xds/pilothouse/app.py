@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -43,11 +43,15 @@ from pilothouse.serving.census import Census
 from pilothouse.serving.changes import Noticed
 from pilothouse.serving.feeding import Fed, Granted
 from pilothouse.sources import Misconfigured, Source
+from pilothouse.sources.kubernetes.settings import KubernetesSettings
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.memory import give_back
 from pilothouse.structures.turns import in_turns
 from pilothouse.translate.runtime import runtime
 from pilothouse.translate.secrets import certificate, validation
+
+if TYPE_CHECKING:
+    from pilothouse.status.writer import Writer
 
 log = structlog.get_logger(__name__)
 
@@ -93,11 +97,13 @@ async def run(
                 _log_loaded(sources, registry, time.time() - started_s)
                 catalogue.knowledge.begin()
                 _settle_memory()
-                following = (
-                    publish(registry, catalogue, discovery, uncounted, telling(registry, catalogue)),
-                    count(uncounted, census),
-                    give_back(),
-                )
+                tell = [telling(registry, catalogue)]
+                following = [count(uncounted, census), give_back()]
+                writer = _status_writer(settings, sources, registry, catalogue, discovery)
+                if writer is not None:
+                    tell.append(writer.stir)
+                    following.append(writer.run())
+                following.append(publish(registry, catalogue, discovery, uncounted, tell))
                 running += map(tasks.create_task, following)
                 async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
                     log.info(
@@ -209,6 +215,28 @@ def _made(settings: Settings) -> list[Source]:
         return [section.source(common) for section in settings.sources]
     except Misconfigured as mistake:
         raise ConfigError(mistake.setting, mistake.mistake) from None
+
+
+def _status_writer(
+    settings: Settings,
+    sources: Sequence[Source],
+    registry: Registry,
+    catalogue: Catalogue,
+    discovery: Discovery,
+) -> Writer | None:
+    """Who writes the status of a cluster's routes, if that is asked for."""
+    if not any(isinstance(each, KubernetesSettings) and each.write_status for each in settings.sources):
+        return None
+    from pilothouse.sources.kubernetes.source import KubernetesSource
+    from pilothouse.status.board import Board
+    from pilothouse.status.writer import Writer
+
+    source = next(each for each in sources if isinstance(each, KubernetesSource))
+    assert source.shown is not None, "it keeps what its settings ask for"
+    board = Board(source.shown, registry.services, catalogue, discovery.rejections.of)
+    writer = Writer(source.access, source.shown, board)
+    discovery.rejections.listen = writer.stir
+    return writer
 
 
 def _admission(settings: Settings) -> Admission:

@@ -56,7 +56,7 @@ class Run:
         # Built before anything is started.
         self._program, self._kwok, self._crds = CONFORMANCE.build(), KWOK.build(), CRDS.build()
         self.cluster = Cluster(KUBE.build(), folder, wanted)
-        self._source = source or ("--kubeconfig", str(self.cluster.kubeconfig))
+        self._source = source or ("--kubeconfig", str(self.cluster.kubeconfig), "--write-status")
         self._callers = [Caller(number, name, folder) for number, name in enumerate(_NAMESPACES)]
         self.log = folder / "suite.log"
 

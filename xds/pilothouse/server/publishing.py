@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
 
 import structlog
@@ -36,13 +36,15 @@ async def publish(
     catalogue: Catalogue,
     discovery: Discovery,
     uncounted: DirtySet[ServiceName],
-    tell: Callable[[Collection[ServiceName]], None] = lambda names: None,
+    tell: Sequence[Callable[[Collection[ServiceName]], None]] = (),
 ) -> None:
-    """Carry changes from the registry to the streams for ever, and log them after they are sent."""
+    """Carry changes from the registry to the streams for ever, and `tell` of them after they are sent."""
     held: dict[str, Hold] = {}
     while True:
         _log_holds(registry, held)
-        tell(await publish_next(registry, catalogue, discovery, uncounted))
+        names = await publish_next(registry, catalogue, discovery, uncounted)
+        for each in tell:
+            each(names)
 
 
 async def publish_next(

@@ -12,20 +12,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from pilothouse.encoding.resources import Resource, Selection
 from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import ANYBODY, Address, Audience, Capture, Dialect, EndpointFacet
-from pilothouse.mesh.claims import Claims
+from pilothouse.mesh.claims import Claims, Resolved
 from pilothouse.mesh.names import endpoint_owners, owners
 from pilothouse.mesh.visibility import Scope, Visibility
 from pilothouse.model.reasons import Omission, Reason
-from pilothouse.model.services import Family, Service, ServiceName
+from pilothouse.model.services import Family, Service, ServiceName, ServiceSpec
 from pilothouse.serving.assignments import Assignments
 from pilothouse.serving.capturing import Capturing, ListenerFacet, behind_egress
 from pilothouse.serving.changes import Change, change, concerns
-from pilothouse.serving.directory import Directory
+from pilothouse.serving.directory import Counts, Directory
 from pilothouse.serving.knowledge import Knowledge
 from pilothouse.structures.cache import Cache, interned
 from pilothouse.structures.turns import Steps, at_once
@@ -59,14 +59,6 @@ class Quarantined:
 
     reason: str
     since_s: float
-
-
-class Counts(NamedTuple):
-    """Numbers of resources. `listeners` does not count the egress listener."""
-
-    clusters: int
-    assignments: int
-    listeners: int
 
 
 class Catalogue:
@@ -104,8 +96,11 @@ class Catalogue:
 
     def counts(self) -> Counts:
         """The numbers of resources for a client that may see all. The cost does not depend on the numbers."""
-        directory = self._directory
-        return Counts(len(directory.clusters), directory.assignments, directory.listeners)
+        return self._directory.counts
+
+    def resolve(self, spec: ServiceSpec) -> Resolved:
+        """What a spec would be given beside the services in force."""
+        return self._claims.resolve(spec)
 
     def apply(self, names: Iterable[ServiceName], services: Mapping[ServiceName, Service]) -> list[Change]:
         """Apply the present state of these services. The cost is proportional to what changed."""

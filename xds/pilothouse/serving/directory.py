@@ -10,12 +10,21 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Iterator, Set
 from copy import copy
+from typing import NamedTuple
 
 from pilothouse.mesh.names import owners
 from pilothouse.mesh.visibility import Referrer, Scope, Visibility, includes, told_apart
 from pilothouse.model.services import ServiceName
 from pilothouse.structures.index import Index
 from pilothouse.translate import Translated
+
+
+class Counts(NamedTuple):
+    """Numbers of resources. `listeners` does not count the egress listener."""
+
+    clusters: int
+    assignments: int
+    listeners: int
 
 
 class Directory:
@@ -63,6 +72,11 @@ class Directory:
     def holder(self, cluster: str) -> Translated | None:
         """The service that has this cluster, whether or not anybody sees it."""
         return self._owners.get(cluster)
+
+    @property
+    def counts(self) -> Counts:
+        """The numbers of resources for a client that may see all."""
+        return Counts(len(self.clusters), self.assignments, self.listeners)
 
     @property
     def clusters(self) -> Set[str]:

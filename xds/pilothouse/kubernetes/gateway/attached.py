@@ -62,7 +62,7 @@ class Routes:
             for parent in route.parents:
                 if (parent.namespace, parent.name) != name:
                     continue
-                number = _number(parent, ports)
+                number = port_number(parent, ports)
                 if number is None:
                     what = f"port {parent.section or parent.port} of {name}"
                     left_out.append(Omission(Reason.NO_SUCH_PARENT, str(key), what))
@@ -90,7 +90,7 @@ def _services(route: RouteObject) -> set[ServiceName]:
     return {ServiceName(parent.namespace, parent.name) for parent in route.parents}
 
 
-def _number(parent: Parent, ports: Iterable[Port]) -> int | None:
+def port_number(parent: Parent, ports: Iterable[Port]) -> int | None:
     """The number of the port that a parentRef names; 0 for all ports; None if there is no such port."""
     if not parent.port and not parent.section:
         return 0

@@ -9,6 +9,7 @@ from pilothouse.apiserver.kubeconfig import Malformed, in_cluster, kubeconfig
 from pilothouse.sources import Common, Misconfigured, Source
 from pilothouse.sources.kubernetes.kept import Kept
 from pilothouse.sources.kubernetes.settings import KubernetesSettings
+from pilothouse.sources.kubernetes.shown import ShownRoutes
 from pilothouse.sources.kubernetes.source import KubernetesSource
 from pilothouse.structures.state import StateFolder
 
@@ -27,6 +28,7 @@ def kubernetes(settings: KubernetesSettings, common: Common) -> Source:
         selectors=settings.service_selector,
         kept=kept,
         accept_missing=common.accept_missing,
+        shown=ShownRoutes() if settings.write_status else None,
     )
 
 

@@ -44,12 +44,19 @@ class KubernetesSettings(SourceSettings):
         ),
     ] = ()
 
+    write_status: Annotated[
+        bool,
+        Flag("Write the status of routes to the API server, and Events. One of several replicas writes."),
+    ] = False
+
     @model_validator(mode="after")
     def _one_cluster(self) -> Self:
         if self.kubernetes and self.kubeconfig is not None:
             raise Conflict("exclude each other", "kubernetes", "kubeconfig")
         if self.context is not None and self.kubeconfig is None:
             raise Conflict("is of no use without --kubeconfig", "context")
+        if self.write_status and not self.asked:
+            raise Conflict("is of no use without --kubernetes or --kubeconfig", "write_status")
         return self
 
     @property

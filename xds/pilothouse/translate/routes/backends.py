@@ -65,7 +65,8 @@ class Clusters:
             if port.number == backend.port:
                 return cluster_name(spec, port)
         why = f"the Service has no TCP port {backend.port}"
-        return Omission(Reason.NO_SUCH_BACKEND, str(backend), why)
+        other = any(port.number == backend.port for port in spec.ports)
+        return Omission(Reason.UNSUPPORTED_TRANSPORT if other else Reason.NO_SUCH_BACKEND, str(backend), why)
 
     def shares(self, route: Route, rule: Rule) -> Shares:
         """The clusters that get the requests of a rule, by weight."""
@@ -96,7 +97,7 @@ class Clusters:
                 continue
             if fault.reason is Reason.UNSUPPORTED_RULE:
                 yield fault.why
-            elif fault.reason is Reason.NO_SUCH_BACKEND and self._may_be_named(route, backend):
+            elif fault.reason is not Reason.NOT_EXPORTED and self._may_be_named(route, backend):
                 there = ServiceName(backend.namespace, backend.name) in self._specs
                 yield f"{backend}: {fault.why}" if there else str(backend)
 

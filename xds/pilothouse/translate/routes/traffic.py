@@ -70,6 +70,11 @@ class Ranked(NamedTuple):
     route: Route
 
     @property
+    def rule_number(self) -> int:
+        """Which of the rules of its route it is, from 0."""
+        return self.rank[-2]
+
+    @property
     def failure(self) -> int:
         """The status for a request that its rule cannot serve. gRPC reads 503 as UNAVAILABLE."""
         return 503 if self.route.kind is RouteKind.GRPC else 500

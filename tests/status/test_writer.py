@@ -1,0 +1,208 @@
+"""The writer at an API server that refuses, hangs and forgets; with the source that tells it of routes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pilothouse.apiserver.election import Terms
+from pilothouse.apiserver.kubeconfig import Access
+from pilothouse.kubernetes.objects.types import Key
+from pilothouse.model.services import ServiceName
+from pilothouse.registry.merged import Registry
+from pilothouse.registry.supervise import SourceState, supervise
+from pilothouse.serving.catalogue import Catalogue
+from pilothouse.sources.kubernetes.shown import ShownRoutes
+from pilothouse.sources.kubernetes.source import KubernetesSource
+from pilothouse.status import writer as module
+from pilothouse.status.board import Board
+from pilothouse.status.queue import Times
+from pilothouse.status.writer import Pace, Writer
+
+from ..apiserver.fake import FakeApi
+from ..sources.kubernetes.backend import HURRIED, service
+
+PACE = Pace(Times(0.02, 0.02, 0.1, (0.02, 0.1)), Terms(duration=1.0, renewal=0.6, retry=0.05))
+R = Key("HTTPRoute", "shop", "r")
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/default/leases/pilothouse-status"
+
+
+class Replica:
+    """A source, what serves it, and a writer."""
+
+    def __init__(self, api: FakeApi) -> None:
+        access, self.shown = Access(api.url), ShownRoutes()
+        self.source = KubernetesSource(access, pace=HURRIED, shown=self.shown)
+        self.registry, self.catalogue = Registry(["kubernetes"]), Catalogue()
+        self.board = Board(self.shown, self.registry.services, self.catalogue)
+        self.writer = Writer(access, self.shown, self.board, PACE)
+        state = SourceState(self.source)
+        following = supervise(state, self.registry.shard("kubernetes"), lambda state, retry_s: None)
+        running = (following, self.writer.run(), self._publish())
+        self._tasks = [asyncio.create_task(each) for each in running]
+
+    async def _publish(self) -> None:
+        while True:
+            names = await self.registry.changed.take()
+            self.catalogue.apply(names, self.registry.services)
+            self.writer.stir(names)
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def replicas(api: FakeApi, number: int = 1) -> AsyncIterator[list[Replica]]:
+    made = [Replica(api) for _ in range(number)]
+    yield made
+    for one in made:
+        await one.end()
+
+
+@pytest.fixture
+def api() -> Any:
+    made = FakeApi()
+    made.installed = {"HTTPRoute"}
+    made.put("Service", "web", **service())
+    route(made)
+    yield made
+    made.close()
+
+
+def route(api: FakeApi, backend: str = "web", name: str = "r", generation: int = 1) -> None:
+    parents = [{"group": "", "kind": "Service", "name": "web"}]
+    spec = {"parentRefs": parents, "rules": [{"backendRefs": [{"name": backend, "port": 80}]}]}
+    api.put("HTTPRoute", name, spec=spec, metadata={"generation": generation})
+
+
+def reasons(api: FakeApi, name: str = "r") -> list[str]:
+    parents = api.shown("HTTPRoute", name).get("status", {}).get("parents", ())
+    return [each["reason"] for one in parents for each in one["conditions"]]
+
+
+GOOD = ["Accepted", "ResolvedRefs", "Programmed"]
+LOST = ["Accepted", "BackendNotFound", "Programmed"]
+
+
+def status_writes(api: FakeApi) -> int:
+    return sum(path.endswith("/status") for _, path in api.writes)
+
+
+async def test_a_change_is_written_once(api, eventually):
+    async with replicas(api):
+        await eventually(lambda: reasons(api) == GOOD)
+        route(api, "nobody", generation=2)
+        await eventually(lambda: reasons(api) == LOST)
+        api.put("Service", "nobody", **service(clusterIP="10.96.0.2"))
+        await eventually(lambda: reasons(api) == GOOD)
+        assert status_writes(api) == 3
+
+
+async def test_a_conflict_is_tried_again_with_what_is_shown_then(api, eventually):
+    async with replicas(api) as (one,):
+        await eventually(lambda: reasons(api) == GOOD)
+        stale = await eventually(lambda: (shown := one.shown.get(R)) and shown.parents and shown)
+        one.shown.put(R, replace(stale, version="1", generation=0))
+        one.writer._ask([R])
+        await eventually(lambda: one.writer._queue._past[R].failures)
+        route(api, "nobody", generation=2)
+        await eventually(lambda: reasons(api) == LOST)
+        assert not one.source.faults
+
+
+async def test_what_is_forbidden_is_a_fault_that_names_the_permission(api, eventually):
+    api.denied = {("PATCH", "/status")}
+    async with replicas(api) as (one,):
+        (fault,) = await eventually(lambda: one.source.faults)
+        assert (fault.place, fault.warning) == ("httproutes/status", True)
+        assert "cannot PATCH " in fault.message
+        api.denied = set()
+        one.writer._begin()
+        await eventually(lambda: reasons(api) == GOOD)
+        await eventually(lambda: not one.source.faults)
+
+
+async def test_without_the_permission_for_the_lease_nothing_is_written_and_it_is_told(api, eventually):
+    api.denied = {("POST", "/leases")}
+    async with replicas(api) as (one,):
+        (fault,) = await eventually(lambda: one.source.faults)
+        assert fault.place == "leases"
+        assert "cannot POST " in fault.message
+        assert not api.writes
+        api.denied = set()
+        await eventually(lambda: reasons(api) == GOOD)
+
+
+async def test_events_that_cannot_be_written_hold_nothing_up(api, eventually):
+    api.denied = {("POST", "/events")}
+    route(api, "nobody")
+    async with replicas(api) as (one,):
+        await eventually(lambda: reasons(api) == LOST)
+        await eventually(lambda: [fault.place for fault in one.source.faults] == ["events"])
+
+
+async def test_a_definition_that_is_removed_is_forgotten(api, eventually):
+    async with replicas(api) as (one,):
+        await eventually(lambda: reasons(api) == GOOD)
+        api.installed = set()
+        one.board.forget()
+        one.writer._ask(one.shown)
+        await eventually(lambda: not [*one.shown])
+        assert len(one.writer._queue) == 0
+        assert not one.source.faults
+
+
+async def test_an_api_server_that_is_away_is_tried_again(api, eventually):
+    async with replicas(api):
+        await eventually(lambda: reasons(api) == GOOD)
+        api.stop()
+        route(api, "nobody", generation=2)
+        api.start()
+        await eventually(lambda: reasons(api) == LOST)
+
+
+async def test_one_of_two_writes_and_the_other_one_goes_on_when_it_ends(api, eventually):
+    async with replicas(api, 2) as both:
+        first = await eventually(lambda: next((each for each in both if each.writer.leads), None))
+        (second,) = (each for each in both if each is not first)
+        await eventually(lambda: reasons(api) == GOOD)
+        assert not second.writer.leads
+        await first.end()
+        assert api.written[LEASE]["spec"]["holderIdentity"] == ""
+        route(api, "nobody", generation=2)
+        await eventually(lambda: reasons(api) == LOST)
+        assert status_writes(api) == 2
+
+
+async def test_a_quarantine_is_told_although_nothing_has_changed(api, eventually, monkeypatch):
+    monkeypatch.setattr(module, "_QUARANTINE_S", 0.01)
+    async with replicas(api) as (one,):
+        await eventually(lambda: reasons(api) == GOOD)
+        one.catalogue._quarantine(ServiceName("shop", "web"), ValueError("a field is too long"))
+        await eventually(lambda: reasons(api) == [*GOOD[:2], "Quarantined"])
+        del one.catalogue.quarantined[ServiceName("shop", "web")]
+        await eventually(lambda: reasons(api) == GOOD)
+
+
+async def test_an_error_in_the_writer_stops_nothing_else(api, eventually, monkeypatch):
+    monkeypatch.setattr(module, "_REFUSED_S", 0.01)
+    async with replicas(api) as (one,):
+        await eventually(lambda: reasons(api) == GOOD)
+        broken = iter([ValueError("broken")])
+        real = one.board.due
+
+        def due(key: Any, now: str) -> Any:
+            for error in broken:
+                raise error
+            return real(key, now)
+
+        monkeypatch.setattr(one.board, "due", due)
+        route(api, "nobody", generation=2)
+        await eventually(lambda: reasons(api) == LOST)
