@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pilothouse.kubernetes.objects.types import Key
+from pilothouse.model.services import ServiceName
 from pilothouse.status import board as module
 from pilothouse.status.findings import findings
 
@@ -75,3 +76,31 @@ def test_a_parent_without_routes_is_forgotten(town: Town) -> None:
     town.remove(R)
     town.apply(SERVICES.replace("5432", "5433"))
     assert not town.board._known
+
+
+def test_a_service_that_is_in_trouble_is_told_once_and_once_when_it_is_mended(town: Town) -> None:
+    town.apply(SERVICES)
+    blue = ServiceName("shop", "blue")
+
+    def turned() -> list[tuple[ServiceName, str, str]]:
+        return [(name, now.status, now.reason) for name, now, _ in town.board.turned([blue])]
+
+    assert turned() == []
+    town.rejected[blue] = (1, "no")
+    assert turned() == [(blue, "False", "Rejected")]
+    town.rejected[blue] = (2, "no")
+    assert turned() == []
+    del town.rejected[blue]
+    assert turned() == [(blue, "True", "Programmed")]
+    town.catalogue._quarantine(blue, ValueError("too long"))
+    assert turned() == [(blue, "False", "Quarantined")]
+    town.remove(Key("Service", "shop", "blue"))
+    assert turned() == []
+
+
+def test_a_service_of_another_source_is_not_told_of(town: Town) -> None:
+    town.apply(SERVICES)
+    blue = ServiceName("shop", "blue")
+    town.rejected[blue] = (1, "no")
+    town.board._ours = lambda name: False
+    assert [*town.board.turned([blue])] == []

@@ -5,18 +5,16 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.kubernetes.objects.types import Key
-from pilothouse.sources.kubernetes.shown import Shown
 from pilothouse.status.conditions import Condition
 from pilothouse.status.events import Bucket, event
 
 from .town import GROUP, NOW
 
 KEY = Key("HTTPRoute", "shop", "r")
-ROUTE = Shown("HTTPRoute", GROUP, "/path", "7", 1, ())
 
 
 def told(condition: Condition, before: Condition | None = None) -> tuple[str, str] | None:
-    found = event(KEY, ROUTE, condition, before, NOW)
+    found = event(KEY, GROUP, condition, before, NOW)
     return (found["type"], found["reason"]) if found else None
 
 
@@ -45,7 +43,7 @@ def test_a_condition_that_turns_bad_is_a_warning_and_one_that_is_mended_is_norma
 
 
 def test_an_event_is_about_the_route_and_its_note_is_short():
-    found = event(KEY, ROUTE, Condition("Accepted", "False", "X", "é" * 2000), None, NOW)
+    found = event(KEY, GROUP, Condition("Accepted", "False", "X", "é" * 2000), None, NOW)
     assert found is not None
     assert found["regarding"] == {
         "apiVersion": GROUP,

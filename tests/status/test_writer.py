@@ -91,6 +91,12 @@ GOOD = ["Accepted", "ResolvedRefs", "Programmed"]
 LOST = ["Accepted", "BackendNotFound", "Programmed"]
 
 
+def events(api: FakeApi) -> list[tuple[str, str]]:
+    """What they are about, and their types."""
+    found = [each for path, each in [*api.written.items()] if "/events/" in path]
+    return sorted((each["regarding"]["kind"], each["type"]) for each in found)
+
+
 def status_writes(api: FakeApi) -> int:
     return sum(path.endswith("/status") for _, path in api.writes)
 
@@ -175,7 +181,7 @@ async def test_one_of_two_writes_and_the_other_one_goes_on_when_it_ends(api, eve
         await eventually(lambda: reasons(api) == GOOD)
         assert not second.writer.leads
         await first.end()
-        assert api.written[LEASE]["spec"]["holderIdentity"] == ""
+        assert api.written[LEASE]["spec"]["holderIdentity"] != first.writer._election.identity
         route(api, "nobody", generation=2)
         await eventually(lambda: reasons(api) == LOST)
         assert status_writes(api) == 2
@@ -187,8 +193,13 @@ async def test_a_quarantine_is_told_although_nothing_has_changed(api, eventually
         await eventually(lambda: reasons(api) == GOOD)
         one.catalogue._quarantine(ServiceName("shop", "web"), ValueError("a field is too long"))
         await eventually(lambda: reasons(api) == [*GOOD[:2], "Quarantined"])
+        about = [("HTTPRoute", "Warning"), ("Service", "Warning")]
+        await eventually(lambda: events(api) == about)
         del one.catalogue.quarantined[ServiceName("shop", "web")]
         await eventually(lambda: reasons(api) == GOOD)
+        await eventually(
+            lambda: events(api) == sorted([*about, ("HTTPRoute", "Normal"), ("Service", "Normal")])
+        )
 
 
 async def test_an_error_in_the_writer_stops_nothing_else(api, eventually, monkeypatch):

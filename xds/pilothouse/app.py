@@ -233,7 +233,7 @@ def _status_writer(
 
     source = next(each for each in sources if isinstance(each, KubernetesSource))
     assert source.shown is not None, "it keeps what its settings ask for"
-    board = Board(source.shown, registry.services, catalogue, discovery.rejections.of)
+    board = Board(source.shown, registry.services, catalogue, discovery.rejections.of, source.reports)
     writer = Writer(source.access, source.shown, board)
     discovery.rejections.listen = writer.stir
     return writer

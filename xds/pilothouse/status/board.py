@@ -6,7 +6,7 @@ changed costs a comparison of its spec. Only what has decided otherwise is asked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pilothouse.kubernetes.objects.types import Key
@@ -15,7 +15,7 @@ from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.sources.kubernetes.shown import Shown, ShownRoutes
-from pilothouse.status.conditions import Condition, Facts, Rejected, parents
+from pilothouse.status.conditions import Condition, Facts, Rejected, parents, programmed
 from pilothouse.status.findings import findings
 from pilothouse.structures.index import Index
 from pilothouse.structures.turns import Steps
@@ -29,6 +29,7 @@ class _Known(NamedTuple):
 
 
 _NOTHING = _Known(Facts(), None)
+_PROGRAMMED = programmed(Facts())
 
 
 class Due(NamedTuple):
@@ -43,7 +44,9 @@ class Due(NamedTuple):
 
 
 class Board:
-    """`rejected` says how many proxies reject what a service has become, and what one of them says."""
+    """`rejected` says how many proxies reject what a service has become, and what one of them says; `ours`,
+    whether a service is one of the cluster.
+    """
 
     def __init__(
         self,
@@ -51,16 +54,20 @@ class Board:
         services: Mapping[ServiceName, Service],
         catalogue: Catalogue,
         rejected: Callable[[ServiceName], tuple[int, str] | None] = lambda name: None,
+        ours: Callable[[ServiceName], bool] = lambda name: True,
     ) -> None:
         self._shown, self._services, self._catalogue = shown, services, catalogue
-        self._rejected = rejected
+        self._rejected, self._ours = rejected, ours
         self._known: dict[ServiceName, _Known] = {}
         self._parents_of = Index[ServiceName, ServiceName]()  # by a backend of their routes
         self._quarantined: dict[ServiceName, str] = {}
+        self._in_trouble: dict[ServiceName, Condition] = {}  # of which was told
 
     def forget(self) -> None:
         """Look at every parent anew."""
         self._known.clear()
+        self._in_trouble.clear()
+        self._quarantined.clear()
         self._parents_of = Index[ServiceName, ServiceName]()
 
     def quarantine_moved(self) -> set[ServiceName]:
@@ -68,6 +75,18 @@ class Board:
         now = {name: held.reason for name, held in self._catalogue.quarantined.items()}
         before, self._quarantined = self._quarantined, now
         return {name for name, _ in now.items() ^ before.items()}
+
+    def turned(self, names: Iterable[ServiceName]) -> Iterator[tuple[ServiceName, Condition, Condition]]:
+        """The Services that are programmed now, or not any more, each with how it was before."""
+        for name in names:
+            before = self._in_trouble.pop(name, _PROGRAMMED)
+            if name not in self._services or not self._ours(name):
+                continue
+            now = programmed(self._at_proxies(name))
+            if now.status != _PROGRAMMED.status:
+                self._in_trouble[name] = now
+            if now.status != before.status:
+                yield name, now, before
 
     def stirred(self, names: Iterable[ServiceName]) -> Steps[set[Key]]:
         """The routes that have to be looked at, as something of these services has changed."""
@@ -108,18 +127,21 @@ class Board:
             return _NOTHING.facts
         before = self._known.get(name, _NOTHING)
         resolved = self._catalogue.resolve(service.spec)
-        held = self._catalogue.quarantined.get(name)
-        rejected = self._rejected(name)
-        facts = Facts(
-            service.spec,
-            before.facts.findings if resolved == before.resolved else findings(resolved),
-            tuple(_about_routes(service)),
-            held.reason if held else "",
-            self._catalogue.serves(name),
-            Rejected(*rejected) if rejected else None,
+        facts = self._at_proxies(name)._replace(
+            spec=service.spec,
+            findings=before.facts.findings if resolved == before.resolved else findings(resolved),
+            unattached=tuple(_about_routes(service)),
         )
         self._put(name, _Known(facts, resolved))
         return facts
+
+    def _at_proxies(self, name: ServiceName) -> Facts:
+        held, rejected = self._catalogue.quarantined.get(name), self._rejected(name)
+        return Facts(
+            quarantine=held.reason if held else "",
+            served=self._catalogue.serves(name),
+            rejected=Rejected(*rejected) if rejected else None,
+        )
 
     def _put(self, name: ServiceName, known: _Known | None) -> None:
         before = self._known.pop(name, None)

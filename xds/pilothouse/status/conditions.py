@@ -84,7 +84,7 @@ def conditions(key: Key, route: Shown, ref: Ref, facts: Facts) -> tuple[Conditio
         _accepted(finding),
         _resolved(finding),
         *_partially_invalid(finding),
-        *_programmed(finding, facts),
+        *([programmed(facts)] if finding.in_force else ()),
     )
 
 
@@ -133,20 +133,17 @@ def _told(dropped: Mapping[int, str]) -> str:
     return "; ".join(f"{place} ({why})" for place, why in sorted(dropped.items()))
 
 
-def _programmed(finding: Finding, facts: Facts) -> Iterator[Condition]:
-    """What comes of it at the proxies."""
-    if not finding.in_force:
-        return
+def programmed(facts: Facts) -> Condition:
+    """What comes of a Service at the proxies."""
     if facts.quarantine:
         stays = "the last good version stays in force" if facts.served else "nothing of the Service is served"
         why = f"the newest version of the Service breaks a rule of Envoy, so {stays}: {facts.quarantine}"
-        yield Condition(PROGRAMMED, _FALSE, "Quarantined", _cut(why))
-    elif facts.rejected:
+        return Condition(PROGRAMMED, _FALSE, "Quarantined", _cut(why))
+    if facts.rejected:
         count, text = facts.rejected
         proxies = "1 proxy rejects it and goes" if count == 1 else f"{count} proxies reject it and go"
-        yield Condition(PROGRAMMED, _FALSE, "Rejected", _cut(f"{proxies} on as before: {text}"))
-    else:
-        yield Condition(PROGRAMMED, _TRUE, "Programmed")
+        return Condition(PROGRAMMED, _FALSE, "Rejected", _cut(f"{proxies} on as before: {text}"))
+    return Condition(PROGRAMMED, _TRUE, "Programmed")
 
 
 def parents(

@@ -1,7 +1,7 @@
-"""Events about routes: one when a condition turns bad, and one when it is mended.
+"""Events about routes and Services: one when a condition turns bad, and one when it is mended.
 
-Conditions in the API say what was before, so neither a restart nor another replica tells it again. What
-cannot be written is dropped: the conditions have it.
+Conditions of routes in the API say what was before, so neither a restart nor another replica tells it again.
+Of a Service, a replica that begins to write tells again what is bad then. What cannot be written is dropped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from uuid import uuid4
 from pilothouse.apiserver.answers import Unreadable
 from pilothouse.apiserver.client import Client
 from pilothouse.kubernetes.objects.types import Key
-from pilothouse.sources.kubernetes.shown import Shown
 from pilothouse.status.conditions import CONTROLLER, Condition
 
 _LONGEST_NOTE = 1000  # the API server takes 1024 bytes
@@ -27,7 +26,7 @@ _BAD_IF_TRUE = ("PartiallyInvalid",)
 
 
 def event(
-    key: Key, route: Shown, condition: Condition, before: Condition | None, now: str
+    key: Key, api_version: str, condition: Condition, before: Condition | None, now: str
 ) -> Mapping[str, Any] | None:
     """The Event for a condition whose status is another than before. None if it was not bad, and is not."""
     bad, was_bad = _is_bad(condition), before is not None and _is_bad(before)
@@ -45,7 +44,7 @@ def event(
         "action": "Translate",
         "reportingController": CONTROLLER,
         "regarding": {
-            "apiVersion": route.api_version,
+            "apiVersion": api_version,
             "kind": key.kind,
             "namespace": key.namespace,
             "name": key.name,

@@ -96,7 +96,7 @@ class Writer:
             events = Events(client, self._election.identity)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._lease.run(self._begin))
-                tasks.create_task(self._follow_services())
+                tasks.create_task(self._follow_services(events))
                 tasks.create_task(self._follow_routes())
                 tasks.create_task(self._follow_quarantine())
                 tasks.create_task(events.run(lambda: self.leads, self._told("events")))
@@ -113,11 +113,15 @@ class Writer:
         self._queue.ask(keys, time.monotonic())
         self._wake.set()
 
-    async def _follow_services(self) -> None:
+    async def _follow_services(self, events: Events) -> None:
         while True:
             names = await self._services.take()
             if self.leads:
                 self._ask(await in_turns(self._board.stirred(names)))
+                for name, condition, before in self._board.turned(names):
+                    found = event(Key("Service", *name), "v1", condition, before, _now())
+                    if found is not None:
+                        events.put(found)
 
     async def _follow_routes(self) -> None:
         while True:
@@ -171,7 +175,7 @@ class Writer:
             self._told(str(key))("")
             self._queue.wrote(key, time.monotonic())
             for condition, before in due.turned:
-                found = event(key, due.route, condition, before, _now())
+                found = event(key, due.route.api_version, condition, before, _now())
                 if found is not None:
                     events.put(found)
 

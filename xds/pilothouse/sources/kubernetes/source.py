@@ -72,6 +72,10 @@ class KubernetesSource:
     def left_out(self) -> Mapping[Reason, int]:
         return self._last_good.left_out_by_reason
 
+    def reports(self, name: ServiceName) -> bool:
+        """Whether a service is one of this cluster."""
+        return name in self._reported
+
     def reread(self) -> None:
         if self._following:
             self._following.begin_anew()
