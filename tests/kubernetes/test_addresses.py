@@ -7,7 +7,6 @@ from ipaddress import ip_network
 import pytest
 
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.kubernetes.objects.types import Entry
 from pilothouse.kubernetes.served import ServedCluster
 from pilothouse.model.addresses import objection
 from pilothouse.model.reasons import Reason
@@ -90,7 +89,7 @@ def test_loopback_is_for_demos_and_never_for_what_listens_at_the_machines_own_ad
 
 
 def test_of_the_addresses_of_an_entry_only_those_that_cannot_be_called_are_left_out(cluster):
-    cluster.apply([service(), piece(Entry(("10.1.0.1", "0.0.0.0")), at("169.254.1.1"))])
+    cluster.apply([service(), piece(at("10.1.0.1"), at("0.0.0.0"), at("169.254.1.1"))])
     found = cluster.service(PAYMENTS)
     assert [endpoint.address for endpoint in found.endpoints] == ["10.1.0.1"]
     assert {each.what for each in found.left_out} == {"0.0.0.0", "169.254.1.1"}

@@ -12,7 +12,7 @@ from pilothouse.model.services import Endpoint, Locality, Port, ServiceName, Ser
 
 PAYMENTS = ServiceName("shop", "payments")
 HTTP = (("http", 8080),)
-POD = Key("Pod", "shop", "payments-0")
+POD = "shop/payments-0"
 
 
 def service(name="payments", **fields):
@@ -24,7 +24,7 @@ def piece(*entries, name="payments-1", owner="payments", **fields):
 
 
 def at(address, **fields):
-    return Entry((address,), **fields)
+    return Entry(address, **fields)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def weights(cluster):
 def test_a_service_is_its_object_and_its_slices(cluster):
     ports = (Port("http", 80, target=8080),)
     declared = service(ports=ports, vips=("10.0.0.1",), created="2026-01-02T03:04:05Z")
-    entry = Entry(("10.1.0.1",), State.NOT_READY, "n1", "z1", "payments-0", POD, "uid-1")
+    entry = Entry("10.1.0.1", State.NOT_READY, "n1", "z1", "payments-0", POD, "uid-1")
     assert cluster.apply([declared, piece(entry)]) == {PAYMENTS}
     found = cluster.service(PAYMENTS)
     assert found.spec == ServiceSpec(
@@ -111,7 +111,7 @@ def test_a_slice_that_changes_its_owner_leaves_the_former_one(cluster):
 
 
 def test_each_address_of_an_entry_is_an_endpoint(cluster):
-    cluster.apply([service(weight=3), piece(Entry(("10.1.0.1", "10.1.0.2"), workload="uid"))])
+    cluster.apply([service(weight=3), piece(at("10.1.0.1", workload="uid"), at("10.1.0.2", workload="uid"))])
     assert [(found.address, found.weight, found.workload) for found in endpoints(cluster)] == [
         ("10.1.0.1", 3, "uid"),
         ("10.1.0.2", 3, "uid"),
@@ -191,18 +191,17 @@ def test_endpoints_do_not_wait_for_pod_and_node_but_gain_by_them(cluster):
     assert endpoints(cluster)[0].locality == NODE.locality
     assert cluster.apply([Pod("shop", "payments-0", 9)]) == {PAYMENTS}
     assert weights(cluster) == {"10.1.0.1": 9}
-    assert cluster.apply([], [POD, NODE.key]) == {PAYMENTS}
+    assert cluster.apply([], [Key("Pod", "shop", "payments-0"), NODE.key]) == {PAYMENTS}
     assert endpoints(cluster) == (Endpoint("10.1.0.1", HTTP, node="n1"),)
 
 
 def test_pods_that_share_an_address_are_told_apart_by_reference(cluster):
-    other = Key("Pod", "shop", "other-0")
     cluster.apply(
         [
             service(),
             service("other"),
             piece(at("192.168.0.1", pod=POD)),
-            piece(at("192.168.0.1", pod=other), name="other-1", owner="other"),
+            piece(at("192.168.0.1", pod="shop/other-0"), name="other-1", owner="other"),
             Pod("shop", "payments-0", 5),
             Pod("shop", "other-0", 7),
         ]
@@ -225,7 +224,7 @@ def test_a_change_touches_what_hangs_on_it_and_nothing_else(cluster):
     cluster.apply(
         [
             piece(
-                at(f"10.1.0.{i}", node=f"n{i % 10}", pod=Key("Pod", "shop", f"p{i}")),
+                at(f"10.1.0.{i}", node=f"n{i % 10}", pod=f"shop/p{i}"),
                 name=f"s{i}-1",
                 owner=f"s{i}",
             )

@@ -13,10 +13,10 @@ NAMES = st.sampled_from(["a", "b", "c"])
 WEIGHTS = st.sampled_from([None, 0, 5])
 ENTRIES = st.builds(
     Entry,
-    st.lists(st.sampled_from(["10.0.0.1", "10.0.0.2", "127.0.0.1"]), min_size=1, max_size=2).map(tuple),
+    st.sampled_from(["10.0.0.1", "10.0.0.2", "127.0.0.1"]),
     node=st.sampled_from(["", "a", "b"]),
     zone=st.sampled_from(["", "z"]),
-    pod=st.none() | NAMES.map(lambda name: Key("Pod", "shop", name)),
+    pod=st.just("") | NAMES.map(lambda name: f"shop/{name}"),
 )
 SLICES = st.builds(
     EndpointSlice,

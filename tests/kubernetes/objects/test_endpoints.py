@@ -21,7 +21,7 @@ def manifest(body: str = "", metadata: str = "") -> str:
 
 
 def slice_of(*addresses: str, **fields) -> EndpointSlice:
-    entries = tuple(Entry((address,)) for address in addresses)
+    entries = tuple(Entry(address) for address in addresses)
     return EndpointSlice("bakery", "oven-1", "oven", (("http", 8080),), entries, **fields)
 
 

@@ -5,7 +5,7 @@ from textwrap import indent
 import pytest
 
 from pilothouse.kubernetes.objects.slices import state
-from pilothouse.kubernetes.objects.types import EndpointSlice, Entry, Key
+from pilothouse.kubernetes.objects.types import EndpointSlice, Entry
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import State
 
@@ -61,24 +61,16 @@ def test_a_slice_keeps_what_routing_needs(parsed):
             OWNED + "\ncreationTimestamp: 2026-01-02T03:04:05Z",
         )
     )
+    said = NOT_READY, "n1", "z1", "payments-0", "shop/payments-0", "u1", ("z1", "z2"), ("n1",)
     assert found.object == EndpointSlice(
         "shop",
         "payments-1",
         "payments",
         (("http", 8080), ("", None)),
         (
-            Entry(
-                ("10.0.0.1", "10.0.0.2"),
-                NOT_READY,
-                "n1",
-                "z1",
-                "payments-0",
-                Key("Pod", "shop", "payments-0"),
-                "u1",
-                ("z1", "z2"),
-                ("n1",),
-            ),
-            Entry(("10.0.0.3",)),
+            Entry("10.0.0.1", *said),
+            Entry("10.0.0.2", *said),
+            Entry("10.0.0.3"),
         ),
         created="2026-01-02T03:04:05Z",
     )
@@ -98,11 +90,11 @@ def test_a_slice_may_be_empty_if_it_says_so(parsed, endpoints):
 @pytest.mark.parametrize(
     ("reference", "pod", "target"),
     [
-        ("{kind: Pod, name: p, uid: u}", Key("Pod", "shop", "p"), "u"),
-        ("{kind: Pod, name: p, namespace: other}", Key("Pod", "other", "p"), "Pod/other/p"),
-        ("{kind: VM, name: v, namespace: shop}", None, "VM/shop/v"),
-        ("{kind: Pod}", None, ""),
-        ("null", None, ""),
+        ("{kind: Pod, name: p, uid: u}", "shop/p", "u"),
+        ("{kind: Pod, name: p, namespace: other}", "other/p", "Pod/other/p"),
+        ("{kind: VM, name: v, namespace: shop}", "", "VM/shop/v"),
+        ("{kind: Pod}", "", ""),
+        ("null", "", ""),
     ],
 )
 def test_an_endpoint_is_told_apart_by_what_runs_there(parsed, reference, pod, target):
@@ -130,7 +122,7 @@ def test_the_zone_has_an_older_place(parsed, fields, zone):
 def test_a_bad_value_inside_an_endpoint_passes(parsed, port, address):
     body = f"ports: [{{name: http, port: {port}}}]\nendpoints: [{{addresses: ['{address}']}}]"
     found = parsed(manifest(body)).object
-    assert (found.ports, found.entries[0].addresses) == ((("http", port),), (address,))
+    assert (found.ports, found.entries[0].address) == ((("http", port),), address)
 
 
 def test_ports_of_other_transports_are_others_even_if_their_names_are_equal(parsed):
@@ -167,7 +159,7 @@ def test_ports_of_other_transports_are_others_even_if_their_names_are_equal(pars
 def test_an_endpoint_that_cannot_be_read_costs_itself_alone(parsed, endpoint, message):
     body = f"endpoints:\n- {{addresses: [10.0.0.1]}}\n- {endpoint}\n- {{addresses: [10.0.0.2]}}\n"
     found = parsed(manifest(body))
-    assert [entry.addresses for entry in found.object.entries] == [("10.0.0.1",), ("10.0.0.2",)]
+    assert [entry.address for entry in found.object.entries] == ["10.0.0.1", "10.0.0.2"]
     (warning,), (omission,) = found.warnings, found.object.left_out
     assert str(warning).startswith(message)
     assert str(warning).endswith("; this endpoint is left out")

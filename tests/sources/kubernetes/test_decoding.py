@@ -87,6 +87,52 @@ DOCUMENTS = st.fixed_dictionaries(
 )
 
 
+SERVICES = st.fixed_dictionaries(
+    {
+        "metadata": st.fixed_dictionaries(
+            {
+                "name": st.sampled_from(["a", "b-1", "Web", "a.b"]),
+                "namespace": st.just("shop"),
+                "resourceVersion": st.just("7"),
+            },
+            optional={
+                "labels": st.none() | st.just({"app": "a"}) | st.just({"pilothouse.dev/weight": "5"}),
+                "annotations": st.none() | st.just({"pilothouse.dev/weight": "5"}) | st.just({"other": "x"}),
+                "creationTimestamp": st.sampled_from([None, "2026-01-02T03:04:05Z", "x"]),
+                "managedFields": st.just([{"manager": "x"}]),
+            },
+        ),
+        "spec": some(
+            type=st.sampled_from(["ClusterIP", "NodePort", "ExternalName", "X"]),
+            externalName=st.just("a.example"),
+            clusterIP=st.sampled_from(["10.96.0.1", "None", "", "x", "127.0.0.1"]),
+            clusterIPs=st.lists(
+                st.sampled_from(["10.96.0.1", "FD00:0::1", "None", "0.0.0.0", "010.0.0.1"]), max_size=2
+            ),
+            ports=st.lists(
+                some(
+                    name=NAMES | st.sampled_from(["http-a", "-"]),
+                    port=st.sampled_from([80, 3306, 0]),
+                    protocol=st.sampled_from(["TCP", "UDP", "XCP"]),
+                    appProtocol=st.sampled_from(["kubernetes.io/h2c", "https"]),
+                    targetPort=st.sampled_from([8080, "web", "80", 0, True]),
+                    nodePort=st.integers(30000, 30010),
+                ),
+                min_size=1,
+                max_size=2,
+            ),
+            selector=st.sampled_from([{}, {"app": "a"}, {"app": "b"}]),
+            internalTrafficPolicy=st.sampled_from(["Cluster", "Local", "X"]),
+            trafficDistribution=st.sampled_from(["PreferClose", "PreferSameNode"]),
+            ipFamilies=st.lists(st.sampled_from(["IPv4", "IPv6"]), max_size=2),
+            sessionAffinity=st.sampled_from(["None", "ClientIP"]),
+            sessionAffinityConfig=st.just({"clientIP": {"timeoutSeconds": 5}}),
+            surprise=st.integers(),
+        ),
+    }
+)
+
+
 def said(parsed):
     """All of it; errors are compared by their texts."""
     return parsed.object, parsed.ignored, [*map(str, parsed.warnings)], [*map(str, parsed.errors)]
@@ -98,6 +144,19 @@ def test_a_slice_is_read_by_its_types_as_it_is_from_a_manifest(document):
     whole = {"kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1", **document}
     assert said(found.parsed) == said(parse(Fields(whole), "shop", accepted=True))
     assert (found.key, found.version) == (Key("EndpointSlice", "shop", "s-1"), "7")
+
+
+@given(SERVICES, st.lists(SERVICES, max_size=3))
+def test_a_service_is_read_by_those_before_it_as_it_is_from_a_manifest(document, before):
+    decoder, meta = Decoder(BUILT_IN[0]), document["metadata"]
+    # Those before it have the same ports, so that some of them have the same shape.
+    same = [{**each, "spec": {**each["spec"], "ports": document["spec"].get("ports")}} for each in before]
+    renamed = {**document, "metadata": {**meta, "name": "other"}}
+    for each in [*same, renamed, document]:
+        found = decoder.found(Raw(json.dumps(each).encode()))
+        whole = {"kind": "Service", "apiVersion": "v1", **each}
+        assert said(found.parsed) == said(parse(Fields(whole), "shop", accepted=True))
+        assert (found.key, found.version) == (Key("Service", "shop", each["metadata"]["name"]), "7")
 
 
 @given(

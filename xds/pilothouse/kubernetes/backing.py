@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -14,8 +14,8 @@ from pilothouse.model.reasons import Omission, Reason
 Backing: TypeAlias = EndpointSlice | Endpoints
 
 
-def entries(found: Backing) -> Iterator[Entry]:
-    return (entry for each in found.slices for entry in each.entries)
+def entries(found: Backing) -> list[Entry]:
+    return [entry for each in found.slices for entry in each.entries]
 
 
 def callable_in(served: ServedCluster, found: Backing) -> Backing:
@@ -52,26 +52,15 @@ def counted(
 
 
 def _callable(served: ServedCluster, found: EndpointSlice) -> EndpointSlice:
-    if found.fqdn or ordinary(address for entry in found.entries for address in entry.addresses):
+    if found.fqdn or ordinary([entry.address for entry in found.entries]):
         return found
     loopback = served.allow_loopback
-    refused = {
-        address: why
-        for entry in found.entries
-        for address in entry.addresses
-        if (why := objection(address, loopback))
-    }
+    refused = {entry.address: why for entry in found.entries if (why := objection(entry.address, loopback))}
     if not refused:
         return found
-    rest = (_without(refused, entry) for entry in found.entries)
+    rest = tuple(entry for entry in found.entries if entry.address not in refused)
     omissions = tuple(Omission(Reason.INVALID_ADDRESS, address, why) for address, why in refused.items())
-    return replace(
-        found, entries=tuple(entry for entry in rest if entry.addresses), left_out=found.left_out + omissions
-    )
-
-
-def _without(refused: Container[str], entry: Entry) -> Entry:
-    return entry._replace(addresses=tuple(each for each in entry.addresses if each not in refused))
+    return replace(found, entries=rest, left_out=found.left_out + omissions)
 
 
 def _beside_addresses(found: EndpointSlice) -> Omission:

@@ -57,11 +57,11 @@ class Cluster:
         # Services with virtual IPs that no sidecar may listen on. Few Services have any.
         self._refused_vips: dict[ServiceName, tuple[Omission, ...]] = {}
         self._backings_of = Index[ServiceName, Key]()
-        self._backings_naming_pod = Index[Key, Key]()
+        self._backings_naming_pod = Index[str, Key]()
         self._backings_on_node = Index[str, Key]()
-        self._pods_on_node = Index[str, Key]()
+        self._pods_on_node = Index[str, str]()
         # What endpoints ask for, each of them once.
-        self._pods: dict[Key, Pod] = {}
+        self._pods: dict[str, Pod] = {}
         self._localities: dict[str, Locality] = {}
         self._routes = Routes()
         self._stirred: set[ServiceName] = set()
@@ -155,9 +155,9 @@ class Cluster:
             case EndpointSlice() | Endpoints():
                 self._link_entries(key, new)
             case Pod():
-                self._pods[key] = new
+                self._pods[new.place] = new
                 if new.node:
-                    self._pods_on_node.add(new.node, key)
+                    self._pods_on_node.add(new.node, new.place)
             case Node():
                 self._localities[new.name] = new.locality
             case RouteObject() | Grant():
@@ -167,9 +167,9 @@ class Cluster:
 
     def _link_entries(self, key: Key, new: Backing) -> None:
         self._backings_of.add(new.service, key)
-        found = [*entries(new)]
-        self._backings_naming_pod.add_to_each((entry.pod for entry in found if entry.pod), key)
-        self._backings_on_node.add_to_each((entry.node for entry in found if entry.node), key)
+        found = entries(new)
+        self._backings_naming_pod.add_to_each([entry.pod for entry in found if entry.pod], key)
+        self._backings_on_node.add_to_each([entry.node for entry in found if entry.node], key)
 
     def _unlink(self, key: Key, old: Object) -> None:
         match old:
@@ -179,9 +179,9 @@ class Cluster:
             case EndpointSlice() | Endpoints():
                 self._unlink_entries(key, old)
             case Pod():
-                del self._pods[key]
+                del self._pods[old.place]
                 if old.node:
-                    self._pods_on_node.discard(old.node, key)
+                    self._pods_on_node.discard(old.node, old.place)
             case Node():
                 del self._localities[old.name]
             case RouteObject() | Grant():
@@ -220,7 +220,7 @@ class Cluster:
         if isinstance(changed, EndpointSlice | Endpoints):
             yield changed
         elif isinstance(changed, Pod):
-            yield from map(self._backing, self._backings_naming_pod.at(changed.key))
+            yield from map(self._backing, self._backings_naming_pod.at(changed.place))
         else:
             yield from map(self._backing, self._backings_on_node.at(changed.name))
             for pod in self._pods_on_node.at(changed.name):
@@ -271,37 +271,36 @@ class Cluster:
 
     def _endpoints(self, found: EndpointSlice, declared: Service) -> Iterator[Endpoint]:
         """The endpoints of a slice. The most specific weight wins: address, Pod, slice, Service, 1."""
-        weights, dividing = dict(found.weights), declared.policy.subset_labels
+        weights, dividing, ports = dict(found.weights), declared.policy.subset_labels, found.ports
         common = _first(found.weight, declared.weight, 1)
+        pods, localities = self._pods, self._localities
         for entry in found.entries:
-            weight, node, place, labels = common, entry.node, None, _UNLABELLED
-            pod = self._pods.get(entry.pod) if entry.pod else None
+            weight, node, zone, labels = common, entry.node, entry.zone, _UNLABELLED
+            place = None
+            pod = pods.get(entry.pod)
             if pod is not None:
                 weight, node, place = _first(pod.weight, common), node or pod.node, pod.locality
                 labels = tuple(pair for pair in pod.labels if pair[0] in dividing) if dividing else labels
             if place is None:
-                place = self._locality(entry.zone, node)
-            for address in entry.addresses:
-                yield Endpoint(
-                    address,
-                    found.ports,
-                    entry.state,
-                    weights.get(canonical_address(address), weight) if weights else weight,
-                    place,
-                    node,
-                    entry.hostname,
-                    entry.workload,
-                    entry.for_zones,
-                    entry.for_nodes,
-                    labels,
-                )
-
-    def _locality(self, zone: str, on: str) -> Locality:
-        """The zone of the slice. The other parts, and the zone if the slice has none, come from the node."""
-        place = self._localities.get(on, NOWHERE)
-        if not zone or zone == place.zone:
-            return place
-        return Locality(place.region, zone, place.sub_zone)
+                # The zone of the slice. The other parts, and the zone if the slice has none, are the node's.
+                place = localities.get(node, NOWHERE)
+                if zone and zone != place.zone:
+                    place = Locality(place.region, zone, place.sub_zone)
+            if weights:
+                weight = weights.get(canonical_address(entry.address), weight)
+            yield Endpoint(
+                entry.address,
+                ports,
+                entry.state,
+                weight,
+                place,
+                node,
+                entry.hostname,
+                entry.workload,
+                entry.for_zones,
+                entry.for_nodes,
+                labels,
+            )
 
 
 def _first(*weights: int | None) -> int:

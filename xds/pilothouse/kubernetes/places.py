@@ -27,8 +27,8 @@ class Places:
         self._slices: defaultdict[tuple[ServiceName, str], set[Key]] = defaultdict(set)
         for key, (_, one) in declared.items():
             if isinstance(one.object, EndpointSlice | Endpoints):
-                for address in (address for entry in entries(one.object) for address in entry.addresses):
-                    self._slices[one.object.service, canonical_address(address)].add(key)
+                for entry in entries(one.object):
+                    self._slices[one.object.service, canonical_address(entry.address)].add(key)
 
     def of_object(self, omission: Omission) -> Iterator[Whereabouts]:
         """The object that the omission names by kind and name. Nothing if it is not declared."""

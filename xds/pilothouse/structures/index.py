@@ -34,8 +34,12 @@ class Index(Generic[K, V]):
         """As `add` at each of these, in half the time."""
         put = self._found.setdefault
         for each in at:
-            if put(each, value) is not value:
-                self.add(each, value)
+            found = put(each, value)
+            if found is not value:
+                if isinstance(found, set):
+                    found.add(value)
+                else:
+                    self.add(each, value)
 
     def discard(self, at: K, value: V) -> None:
         found = self._found.get(at)

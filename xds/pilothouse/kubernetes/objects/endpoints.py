@@ -61,7 +61,7 @@ def _entry(item: Fields, namespace: str, state: State) -> Entry:
         raise item.error("ip", f'"{address}" is not an IP address')
     pod, workload = workload_of(item.at("targetRef"), namespace)
     return Entry(
-        (address,),
+        address,
         state,
         node=item.text("nodeName"),
         hostname=item.text("hostname").lower(),

@@ -34,7 +34,7 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
         raise document.error("spec", "is required")
     spec = document.at("spec")
     external = _external_name(spec)
-    vips, headless = ((), False) if external else _cluster_ips(spec, warn)
+    vips, headless = ((), False) if external else cluster_ips(spec, warn)
     placed = placement(spec, meta.annotations, warn)
     called = policy(placed.sticky, meta.annotations, warn)
     if called.hash_on == CLIENT and not placed.sticky:
@@ -74,7 +74,7 @@ def _external_name(spec: Fields) -> str:
     return name
 
 
-def _cluster_ips(spec: Fields, warn: overrides.Warn) -> tuple[tuple[str, ...], bool]:
+def cluster_ips(spec: Fields, warn: overrides.Warn) -> tuple[tuple[str, ...], bool]:
     """The virtual IPs, and whether the Service is headless."""
     listed = spec.texts("clusterIPs")
     values = listed or (spec.text("clusterIP"),)

@@ -38,7 +38,11 @@ def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | Om
         _owner(document),
         tuple((port.text("name"), port.integer("port")) for port in document.each("ports") if is_tcp(port)),
         tuple(
-            document.readable("endpoints", lambda item: _entry(item, meta.namespace, family), refused.append)
+            entry
+            for each in document.readable(
+                "endpoints", lambda item: _entries(item, meta.namespace, family), refused.append
+            )
+            for entry in each
         ),
         overrides.weight(meta.annotations, warn, "that of its Service, or 1"),
         overrides.endpoint_weights(meta.annotations, warn),
@@ -92,7 +96,8 @@ def _is_service(owner: Fields) -> bool:
     return owner.text("kind") == "Service" and owner.text("apiVersion", "v1") == "v1"
 
 
-def _entry(item: Fields, namespace: str, family: str) -> Entry:
+def _entries(item: Fields, namespace: str, family: str) -> list[Entry]:
+    """The endpoint at each of its addresses."""
     addresses = item.texts("addresses")
     if not addresses:
         raise item.error("addresses", "is required")
@@ -104,8 +109,7 @@ def _entry(item: Fields, namespace: str, family: str) -> Entry:
     conditions = item.at("conditions")
     pod, workload = workload_of(item.at("targetRef"), namespace)
     hints = item.at("hints")
-    return Entry(
-        addresses,
+    said = (
         state(conditions.flag("ready"), conditions.flag("serving"), conditions.flag("terminating")),
         item.text("nodeName"),
         item.text("zone") or item.at("deprecatedTopology").text(_ZONE),
@@ -115,6 +119,7 @@ def _entry(item: Fields, namespace: str, family: str) -> Entry:
         _names(hints, "forZones"),
         _names(hints, "forNodes"),
     )
+    return [Entry(address, *said) for address in addresses]
 
 
 def _names(hints: Fields, field: str) -> tuple[str, ...]:
@@ -122,9 +127,9 @@ def _names(hints: Fields, field: str) -> tuple[str, ...]:
     return tuple(sorted({hint.required("name") for hint in hints.each(field)}))
 
 
-def workload_of(reference: Fields, namespace: str) -> tuple[Key | None, str]:
+def workload_of(reference: Fields, namespace: str) -> tuple[str, str]:
     """The Pod behind an endpoint, if there is one, and what tells it from others at the same address."""
     kind, name = reference.text("kind"), reference.text("name")
     where = reference.text("namespace") or namespace
-    pod = Key("Pod", where, name) if kind == "Pod" and name else None
+    pod = f"{where}/{name}" if kind == "Pod" and name else ""
     return pod, reference.text("uid") or (f"{kind}/{where}/{name}" if name else "")

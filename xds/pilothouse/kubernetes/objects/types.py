@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from pilothouse.model.policy import PLAIN, Policy
 from pilothouse.model.reasons import Omission
 from pilothouse.model.routing import Labels, RouteKind, Rule
@@ -67,19 +69,20 @@ class Service:
         return ServiceName(self.namespace, self.name)
 
 
-class Entry(NamedTuple):
-    """One item of a slice's `endpoints`: one workload with all its addresses.
+class Entry(Struct, frozen=True, gc=False, array_like=True):
+    """One address of an item of a slice's `endpoints`.
 
-    Addresses are as written. A later step leaves out those that no proxy can call. `pod` is the key of the
-    Pod that the endpoint is, if it is one.
+    Addresses are as written. A later step leaves out those that no proxy can call. `pod` is the namespace and
+    the name of the Pod that the endpoint is, as `Pod.place` has them, if it is one. There are hundreds of
+    thousands of these: a struct takes less memory and time than a tuple, and none of the garbage collector's.
     """
 
-    addresses: tuple[str, ...]
+    address: str
     state: State = State.READY
     node: str = ""
     zone: str = ""
     hostname: str = ""
-    pod: Key | None = None
+    pod: str = ""
     workload: str = ""
     for_zones: tuple[str, ...] = ()
     for_nodes: tuple[str, ...] = ()
@@ -181,6 +184,11 @@ class Pod:
     @property
     def key(self) -> Key:
         return Key("Pod", self.namespace, self.name)
+
+    @property
+    def place(self) -> str:
+        """By which endpoints name it, such as `shop/web-1`."""
+        return f"{self.namespace}/{self.name}"
 
 
 class Parent(NamedTuple):

@@ -1,13 +1,14 @@
 """What the API server says becomes objects. Pure: bytes in, values out.
 
-Most objects are read as those of a manifest are. EndpointSlices and the metadata of Pods come in thousands,
-so these are read by their types, with only the fields that count. One that has anything special in it is read
-as all the others.
+Most objects are read as those of a manifest are. Services, EndpointSlices and the metadata of Pods come in
+thousands, so these are read by their types, with only the fields that count. One that has anything special in
+it is read as all the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,9 +16,11 @@ from msgspec import Raw, Struct
 
 from pilothouse.apiserver.answers import Unreadable, document
 from pilothouse.kubernetes.annotations.known import PREFIX
-from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.fields import FieldError, Fields
+from pilothouse.kubernetes.metadata import is_label
+from pilothouse.kubernetes.objects.services import cluster_ips
 from pilothouse.kubernetes.objects.slices import IMPORTED, MANAGED_BY, MIRRORING, SERVICE, state
-from pilothouse.kubernetes.objects.types import EndpointSlice, Entry, Key, Pod
+from pilothouse.kubernetes.objects.types import EndpointSlice, Entry, Key, Pod, Service
 from pilothouse.kubernetes.parse import Parsed, parse
 from pilothouse.model.routing import RouteKind
 from pilothouse.model.services import State
@@ -93,8 +96,39 @@ class _Slice(Struct, gc=False):
     ports: list[_Port] | None = None
 
 
+class _ServicePort(Struct, frozen=True, gc=False):
+    name: str | None = None
+    port: int | None = None
+    protocol: str | None = None
+    spoken: str | None = msgspec.field(name="appProtocol", default=None)
+    target: int | str | None = msgspec.field(name="targetPort", default=None)
+
+
+class _Spec(Struct, gc=False):
+    type: str | None = None
+    ip: str | None = msgspec.field(name="clusterIP", default=None)
+    ips: list[str] | None = msgspec.field(name="clusterIPs", default=None)
+    ports: tuple[_ServicePort, ...] | None = None
+    selector: dict[str, str] | None = None
+    within: str | None = msgspec.field(name="internalTrafficPolicy", default=None)
+    distribution: str | None = msgspec.field(name="trafficDistribution", default=None)
+    families: tuple[str, ...] | None = msgspec.field(name="ipFamilies", default=None)
+    affinity: str | None = msgspec.field(name="sessionAffinity", default=None)
+
+    def shape(self, headless: bool) -> tuple[object, ...]:
+        """All that Services have in common with others, but for how they are called and found."""
+        said = self.type, self.within, self.distribution, self.families, self.affinity
+        return (*said, self.ports, bool(self.selector), headless)
+
+
+class _Service(Struct, gc=False):
+    metadata: _Meta
+    spec: _Spec
+
+
 _READ_HEAD = msgspec.json.Decoder(_Head)
 _READ_SLICE = msgspec.json.Decoder(_Slice)
+_READ_SERVICE = msgspec.json.Decoder(_Service)
 
 
 class Decoder:
@@ -104,6 +138,8 @@ class Decoder:
         self._resource, self._labels = resource, labels
         # What thousands of endpoints have in common is held once.
         self._same: dict[Any, Any] = {}
+        # One Service of each shape, that was read as those of a manifest are.
+        self._models: dict[tuple[object, ...], Service] = {}
 
     def found(self, data: Raw) -> Found:
         """Read an object. Raises Unreadable for something without a name."""
@@ -122,6 +158,8 @@ class Decoder:
         return Key(self._resource.kind, meta.namespace, meta.name), meta.resource_version
 
     def _quick(self, data: Raw) -> Found | None:
+        if self._resource.kind == "Service":
+            return self._service(data, _READ_SERVICE.decode(data))
         if self._resource.kind == "EndpointSlice":
             return self._slice(_READ_SLICE.decode(data))
         if self._resource.kind == "Pod":
@@ -146,6 +184,34 @@ class Decoder:
         labels = tuple(sorted((name, (meta.labels or {})[name]) for name in wanted))
         pod = Pod(meta.namespace, meta.name, created=meta.created or "", labels=labels)
         return Found(key, meta.resource_version, Parsed(pod))
+
+    def _service(self, data: Raw, read: _Service) -> Found | None:
+        """A Service is what another one of the same shape is, under its own name and addresses."""
+        meta, spec = read.metadata, read.spec
+        if _is_special(meta) or spec.type == "ExternalName" or not _is_named(meta):
+            return None
+        objections: list[FieldError] = []
+        addresses = Fields({"clusterIP": spec.ip, "clusterIPs": spec.ips})
+        try:
+            vips, headless = cluster_ips(addresses, objections.append)
+        except FieldError:
+            return None
+        if objections:
+            return None
+        shape = spec.shape(headless)
+        model = self._models.get(shape)
+        if model is None:
+            return self._modelled(self._slow(data), shape)
+        created = meta.created or ""
+        found = replace(model, namespace=meta.namespace, name=meta.name, vips=vips, created=created)
+        return Found(found.key, meta.resource_version, Parsed(found))
+
+    def _modelled(self, found: Found, shape: tuple[object, ...]) -> Found:
+        if len(self._models) > _MOST_SHAPES:
+            self._models.clear()
+        if isinstance(found.parsed.object, Service) and not found.parsed.warnings:
+            self._models[shape] = found.parsed.object
+        return found
 
     def _slice(self, read: _Slice) -> Found | None:
         meta, labels = read.metadata, read.metadata.labels or {}
@@ -178,21 +244,22 @@ class Decoder:
             addresses, said, target, hints = each.addresses, each.conditions, each.target, each.hints
             if len(addresses) != 1 or (":" in addresses[0]) is not colons or each.topology is not None:
                 return None
-            pod, uid, zones, nodes = None, "", _NONE, _NONE
+            pod, uid, zones, nodes = "", "", _NONE, _NONE
             if target is not None:
-                uid, where = target.uid, target.namespace or namespace
+                uid = target.uid
                 if target.kind != "Pod" or not target.name or not uid:
                     return None
-                pod = Key("Pod", same(where, where), target.name)
+                pod = f"{target.namespace or namespace}/{target.name}"
             if hints is not None:
                 zones, nodes = self._shared(_names(hints.zones)), self._shared(_names(hints.nodes))
+            node, zone, hostname = each.node, each.zone, each.hostname
             found.append(
                 Entry(
-                    (addresses[0],),
+                    addresses[0],
                     state(said.ready, said.serving, said.terminating) if said else State.READY,
-                    same(each.node, each.node) or "",
-                    same(each.zone, each.zone) or "",
-                    each.hostname.lower() if each.hostname else "",
+                    same(node, node) if node else "",
+                    same(zone, zone) if zone else "",
+                    hostname.lower() if hostname else "",
                     pod,
                     uid,
                     zones,
@@ -211,6 +278,7 @@ _SILENT = Parsed()
 _COLONS = {"IPv4": False, "IPv6": True}
 _NONE: tuple[str, ...] = ()
 _MOST_SHARED = 50_000
+_MOST_SHAPES = 5_000
 _TRANSPORTS = (None, "TCP", "UDP", "SCTP")
 _ROUTES = frozenset(kind.value for kind in RouteKind)
 
@@ -221,6 +289,11 @@ def _is_special(meta: _Meta) -> bool:
     if created and not (len(created) == 20 and created[-1] == "Z"):
         return True
     return _is_ours(meta.annotations) or _is_ours(meta.labels)
+
+
+def _is_named(meta: _Meta) -> bool:
+    """Whether a Service can have this name and namespace."""
+    return is_label(meta.name) and is_label(meta.namespace)
 
 
 def _is_ours(names: Iterable[str] | None) -> bool:
