@@ -7,7 +7,7 @@ registries compare, hash and encode equally in every process.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from operator import attrgetter
 from typing import Literal, NamedTuple, TypeAlias
@@ -239,12 +239,18 @@ class Service:
     """What a service is, and where it runs now. The endpoints change often.
 
     `endpoints` is sorted (see `ordered`), so that equal sets are equal values. `left_out` lists what its
-    objects declare and what is left out of this value.
+    objects declare and what is left out of this value. `callable` is how many endpoints can be called.
     """
 
     spec: ServiceSpec
     endpoints: tuple[Endpoint, ...] = ()
     left_out: tuple[Omission, ...] = ()
+    # Counted once, because a report of everything asks each service several times.
+    callable: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        ready = [each for each in self.endpoints if each.state is State.READY and each.weight > 0]
+        object.__setattr__(self, "callable", len(ready))
 
     @property
     def name(self) -> ServiceName:

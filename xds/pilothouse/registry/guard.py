@@ -122,9 +122,7 @@ def _callable(report: Report) -> int:
 
 def callable_endpoints(service: Service | None) -> int:
     """How many can be called."""
-    if service is None:
-        return 0
-    return sum(endpoint.state is State.READY and endpoint.weight > 0 for endpoint in service.endpoints)
+    return 0 if service is None else service.callable
 
 
 def _is_lost(old: Endpoint, new: Endpoint | None) -> bool:
