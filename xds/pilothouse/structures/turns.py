@@ -46,9 +46,10 @@ class Turn:
         self._turn_s = turn_s
         self._ends = 0.0
 
-    async def over(self) -> None:
-        """To be awaited after each step: lets other tasks run when a turn is over."""
-        now = time.monotonic()
-        if now >= self._ends:
-            await asyncio.sleep(0)
-            self._ends = time.monotonic() + self._turn_s
+    async def over(self) -> bool:
+        """To be awaited after each step: lets other tasks run when a turn is over. Returns whether it was."""
+        if time.monotonic() < self._ends:
+            return False
+        await asyncio.sleep(0)
+        self._ends = time.monotonic() + self._turn_s
+        return True

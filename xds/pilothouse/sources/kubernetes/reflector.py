@@ -154,15 +154,15 @@ class Reflector:
             async for page in pages:
                 version = page.version
                 for item in page.items:
-                    await self._keep(found, item)
+                    self._keep(found, item)
+                    await self._turn.over()
         if not version:
             raise Unreadable("the list has no resourceVersion")
         return found, version
 
-    async def _keep(self, found: dict[Key, Found], item: Raw) -> None:
+    def _keep(self, found: dict[Key, Found], item: Raw) -> None:
         one = self._decoder.found(item)
         found[one.key] = one
-        await self._turn.over()
 
     async def _listed(self, found: dict[Key, Found], version: str) -> None:
         await self._tell(Listed(self.scope, tuple(found.values()), f"{self}@{version}"))
@@ -179,7 +179,7 @@ class Reflector:
         }
         try:
             async with self._client.watch(self._path, asked, self.resource.metadata) as events:
-                await self._beginning(events)
+                await self._listed(*await self._beginning(events))
                 await self._until_cut(events)
         except _NoEnd:
             self._client.streams_lists = False
@@ -188,27 +188,32 @@ class Reflector:
                 raise
             self._client.streams_lists = False
 
-    async def _beginning(self, events: AsyncIterator[Event]) -> None:
+    async def _beginning(self, events: AsyncIterator[Event]) -> tuple[dict[Key, Found], str]:
         found: dict[Key, Found] = {}
-        while True:
-            try:
-                async with asyncio.timeout(self._pace.begin_s):
-                    event = await anext(events, None)
-            except TimeoutError:
-                raise _NoEnd from None
-            if event is None:
-                raise Unreachable("the list ended before all of it was there")
-            if event.type == "ERROR":
-                raise self._client.refusal(event.object)
-            if event.type == "BOOKMARK":
-                said = bookmark(event.object)
-                if said.ends_beginning:
-                    await self._listed(found, said.version)
-                    return
-            elif event.type == "DELETED":
-                found.pop(self._decoder.key(event.object)[0], None)
-            else:
-                await self._keep(found, event.object)
+        loop, patience_s = asyncio.get_running_loop(), self._pace.begin_s
+        try:
+            # Set anew in each turn, and not for each of thousands of events.
+            async with asyncio.timeout(patience_s) as silence:
+                async for event in events:
+                    if event.type == "BOOKMARK":
+                        said = bookmark(event.object)
+                        if said.ends_beginning:
+                            return found, said.version
+                    else:
+                        self._begin_with(found, event)
+                    if await self._turn.over():
+                        silence.reschedule(loop.time() + patience_s)
+        except TimeoutError:
+            raise _NoEnd from None
+        raise Unreachable("the list ended before all of it was there")
+
+    def _begin_with(self, found: dict[Key, Found], event: Event) -> None:
+        if event.type == "ERROR":
+            raise self._client.refusal(event.object)
+        if event.type == "DELETED":
+            found.pop(self._decoder.key(event.object)[0], None)
+        else:
+            self._keep(found, event.object)
 
     async def _watch(self) -> None:
         asked = {**self._asked, "resourceVersion": self._version, **_time_out()}

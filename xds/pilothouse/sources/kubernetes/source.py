@@ -127,15 +127,17 @@ class KubernetesSource:
 
     async def _load(self, following: Following) -> None:
         """Until all that is essential was listed, and the rest as well, if that does not take too long."""
-        ends = float("inf")
+        ends, causes = float("inf"), dict[ServiceName, Cause]()
         while following.inbox or not (following.is_settled or time.monotonic() >= ends):
             if following.has_essentials:
                 ends = min(ends, time.monotonic() + self._pace.grace_s)
             else:
                 following.raise_failure()
             remaining = None if ends == float("inf") else max(0.0, ends - time.monotonic())
-            await self._take_in(await following.inbox.take(remaining))
+            causes.update(await self._take_in(await following.inbox.take(remaining)))
             following.follow_labels(self._last_good.subset_labels)
+        # Not before, because each list concerns most services again.
+        await in_turns(self._compared(causes))
 
     def _report_first(self, following: Following, sink: Sink) -> None:
         if self._unknown is None:
@@ -178,14 +180,15 @@ class KubernetesSource:
             _log.info("all of the cluster is followed again")
 
     async def _take_in(self, statements: Sequence[Statement]) -> dict[ServiceName, Cause]:
-        """Returns the services that differ from what was reported, or are gone."""
+        """Returns the services that may differ from what was reported."""
         causes = await in_turns(self._last_good.taking(statements))
         if self._kept:
             self._kept.changed(self._last_good.unsaved, self._last_good.implied_losses)
         self._last_good.saved()
-        return await in_turns(self._compared(causes))
+        return causes
 
     def _compared(self, causes: Mapping[ServiceName, Cause]) -> Steps[dict[ServiceName, Cause]]:
+        """Returns the services that differ from what was reported, or are gone."""
         changed: dict[ServiceName, Cause] = {}
         for name, cause in causes.items():
             service = self._last_good.service(name)
@@ -201,7 +204,7 @@ class KubernetesSource:
     async def _take(self, statements: Sequence[Statement], sink: Sink) -> None:
         """What an event says is stated. What a list lacks nobody has stated: the guard judges."""
         for is_list, said in groupby(statements, lambda each: isinstance(each, Listed)):
-            changed = await self._take_in([*said])
+            changed = await in_turns(self._compared(await self._take_in([*said])))
             if not changed:
                 continue
             if is_list:
