@@ -17,14 +17,18 @@ from pilothouse.apiserver.lease import Lease
 from .fake import FakeApi
 
 PATH = "/apis/coordination.k8s.io/v1/namespaces/here/leases/writer"
-TERMS = Terms(duration=0.6, renewal=0.4, retry=0.02)
+#: For tests in which somebody dies, and for those in which nobody must, however busy the machine is.
+HURRIED, PATIENT = (
+    Terms(duration=0.6, renewal=0.4, retry=0.02),
+    Terms(duration=60.0, renewal=40.0, retry=0.02),
+)
 
 
 class Replica:
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: Client, name: str, terms: Terms) -> None:
         self.elected = 0
         self.failure = ""
-        self.lease = Lease(client, "here", "writer", Election(name, TERMS), self.tell)
+        self.lease = Lease(client, "here", "writer", Election(name, terms), self.tell)
         self.task = asyncio.create_task(self.lease.run(self.begin))
 
     def begin(self) -> None:
@@ -47,15 +51,15 @@ async def client(api: FakeApi) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def replicas(client: Client, *names: str) -> AsyncIterator[list[Replica]]:
-    made = [Replica(client, name) for name in names]
+async def replicas(client: Client, *names: str, terms: Terms = HURRIED) -> AsyncIterator[list[Replica]]:
+    made = [Replica(client, name, terms) for name in names]
     yield made
     for one in made:
         await one.end()
 
 
 async def test_one_of_two_leads_and_the_other_one_follows_when_it_ends(api, client, eventually):
-    async with replicas(client, "a", "b") as (a, b):
+    async with replicas(client, "a", "b", terms=PATIENT) as (a, b):
         await eventually(lambda: a.lease.leads or b.lease.leads)
         first, second = (a, b) if a.lease.leads else (b, a)
         renewed = len(api.writes)
@@ -83,8 +87,8 @@ async def test_a_leader_that_cannot_renew_stops_and_says_why_and_is_elected_agai
         await eventually(lambda: not a.lease.leads)
         assert "500: the storage is broken" in a.failure
         api.broken = 0
-        await eventually(lambda: a.elected == 2)
-        assert a.failure == ""
+        await eventually(lambda: a.elected >= 2)
+        await eventually(lambda: a.failure == "")
 
 
 async def test_an_api_server_that_hangs_ends_the_lead(api, client, eventually):

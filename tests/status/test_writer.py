@@ -27,7 +27,8 @@ from pilothouse.status.writer import Pace, Writer
 from ..apiserver.fake import FakeApi
 from ..sources.kubernetes.backend import HURRIED, service
 
-PACE = Pace(Times(0.02, 0.02, 0.1, (0.02, 0.1)), Terms(duration=1.0, renewal=0.6, retry=0.05))
+# Nobody dies here, so a busy machine is to lose no Lease.
+PACE = Pace(Times(0.02, 0.02, 0.1, (0.02, 0.1)), Terms(duration=60.0, renewal=40.0, retry=0.05))
 R = Key("HTTPRoute", "shop", "r")
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/default/leases/pilothouse-status"
 
