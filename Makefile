@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 # Newer ones need the package zensical-ui, which the index did not have when this was pinned.
 ZENSICAL ?= 0.0.73
 
-.PHONY: help venv demo quick test coverage envoy-test kubernetes-build kubernetes-test conformance packaging-test bench fleet oracle chaos soak fuzz check format lock audit docs clean
+.PHONY: help venv demo quick test coverage envoy-test kubernetes-build kubernetes-test conformance packaging-test bench bench-kubernetes fleet oracle chaos soak fuzz check format lock audit docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s%s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ packaging-test: $(INSTALLED) ## build the distributions and import them beside o
 
 bench: $(INSTALLED) ## beside go-control-plane, on this machine; needs Go (ARGS="--quick", "--help")
 	$(BIN)/python -m benchmarks.run $(ARGS)
+
+bench-kubernetes: $(INSTALLED) ## at a real API server, beside istiod; needs Go (ARGS="--quick", "--scale", "--help")
+	$(BIN)/python -m benchmarks.kubernetes $(ARGS)
 
 fleet: $(INSTALLED) ## N real Envoys, changes and restarts (N=200; ARGS="--rounds 20")
 	$(BIN)/python -m benchmarks.fleet $(N) $(ARGS)

@@ -20,7 +20,7 @@ class Fleet(Protocol):
     def state(self) -> Mapping[str, object]:
         """`pid`, `services`, `endpoints`, and `ready_s`: how long it took until clients could connect."""
 
-    def change(self, service: int, sequence: int) -> None:
+    async def change(self, service: int, sequence: int) -> None:
         """Give one endpoint of a service the address that stands for this change."""
 
 
@@ -29,7 +29,7 @@ async def control(fleet: Fleet) -> int:
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while target := await _request(reader):
-            body = json.dumps(_answer(fleet, target)).encode()
+            body = json.dumps(await _answer(fleet, target)).encode()
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
             await writer.drain()
         writer.close()
@@ -47,11 +47,11 @@ async def _request(reader: asyncio.StreamReader) -> str:
     return line.split()[1].decode() if line else ""
 
 
-def _answer(fleet: Fleet, target: str) -> Mapping[str, object]:
+async def _answer(fleet: Fleet, target: str) -> Mapping[str, object]:
     url = urlsplit(target)
     if url.path != "/change":
         return fleet.state()
     at_ns = time.time_ns()
     said = parse_qs(url.query)
-    fleet.change(int(said["service"][0]), int(said["sequence"][0]))
+    await fleet.change(int(said["service"][0]), int(said["sequence"][0]))
     return {"at_ns": at_ns}

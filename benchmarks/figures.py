@@ -80,7 +80,7 @@ def middle(runs: Iterable[Run], case: Case, server: str, figure: Figure) -> floa
     return median(found) if found else None
 
 
-def ratio(runs: Sequence[Run], case: Case, figure: Figure) -> float | None:
+def ratio(runs: Sequence[Run], case: Case, figure: Figure, peers: Sequence[str] = PEERS) -> float | None:
     """The median over the runs of the better peer's value divided by ours in the same run."""
     ratios = []
     for number in {run.number for run in runs}:
@@ -89,7 +89,7 @@ def ratio(runs: Sequence[Run], case: Case, figure: Figure) -> float | None:
             for run in runs
             if (run.case, run.number) == (case, number) and (value := figure.of(run.measured)) is not None
         }
-        peers = [values[peer] for peer in PEERS if peer in values]
-        if peers and values.get(PRODUCT):
-            ratios.append(min(peers) / values[PRODUCT])
+        theirs = [values[peer] for peer in peers if peer in values]
+        if theirs and values.get(PRODUCT):
+            ratios.append(min(theirs) / values[PRODUCT])
     return median(ratios) if ratios else None

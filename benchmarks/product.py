@@ -88,7 +88,7 @@ class Measured(Fleet):
     def state(self) -> Mapping[str, object]:
         return {"pid": self._pid, "ready_s": self._ready_s, **self._size}
 
-    def change(self, service: int, sequence: int) -> None:
+    async def change(self, service: int, sequence: int) -> None:
         self._source.change(service, sequence)
 
     def ready(self) -> None:

@@ -12,10 +12,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from benchmarks.figures import FIGURES, LAST, TARGETS, Run, middle, ratio
+from benchmarks.figures import FIGURES, LAST, TARGETS, Run
 from benchmarks.machine import machine
 from benchmarks.servers import (
     ALL,
+    PEERS,
     Case,
     Failed,
     allow_many_connections,
@@ -23,8 +24,8 @@ from benchmarks.servers import (
     measure,
     running,
 )
+from benchmarks.tables import Ratio, show
 from rich.console import Console
-from rich.table import Table
 
 _CASES = "100x10x100,1000x10x100,100x10x1000,1000x10x1000,10000x10x100,10x1000x100"
 _QUICK = "100x10x20"
@@ -66,20 +67,13 @@ def _arguments() -> argparse.Namespace:
     sizes = said.cases or (_QUICK if said.quick else _CASES)
     said.runs = said.runs or (1 if said.quick else 3)
     try:
-        said.cases = [_parsed(size, each) for size in sizes.split(",") for each in said.variants.split(",")]
+        said.cases = [
+            Case.parsed(size, each) for size in sizes.split(",") for each in said.variants.split(",")
+        ]
         said.servers = [_server(name.strip()) for name in said.servers.split(",")]
     except ValueError as wrong:
         parser.error(str(wrong))
     return said
-
-
-def _parsed(size: str, variant: str) -> Case:
-    numbers = [int(part) if part.isdigit() else 0 for part in size.strip().split("x")]
-    if len(numbers) != 3 or min(numbers) < 1:
-        raise ValueError(f"--cases: {size!r} is not like 1000x10x100")
-    if variant not in ("sotw", "delta"):
-        raise ValueError(f"--variants: {variant!r} is neither sotw nor delta")
-    return Case(numbers[0], numbers[1], numbers[2], variant)
 
 
 def _server(name: str) -> str:
@@ -107,27 +101,8 @@ def _case(case: Case, said: argparse.Namespace, progress: Console) -> Iterator[R
 
 
 def _print(runs: Sequence[Run], cases: Sequence[Case], servers: Sequence[str]) -> None:
-    shown = [figure for figure in FIGURES if any(figure.of(run.measured) is not None for run in runs)]
-    table = Table("services x endpoints x clients", "server")
-    for figure in shown:
-        table.add_column(figure.title, justify="right")
-    for case in cases:
-        for server in servers:
-            values = [middle(runs, case, server, figure) for figure in shown]
-            table.add_row(str(case) if server == servers[0] else "", server, *map(_number, values))
-        ratios = [ratio(runs, case, figure) for figure in shown]
-        target = f"target {TARGETS[case]:g}" if case in TARGETS else ""
-        table.add_row(target, _RATIO, *map(_number, ratios), style="bold", end_section=True)
-    console = Console(width=None if sys.stdout.isatty() else 240)
-    console.print(table)
-    console.print(", ".join(f"{name} {value}" for name, value in machine().items()), highlight=False)
-    console.print("Medians of", max(run.number for run in runs) + 1 if runs else 0, "turns.")
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    beside = {case: f"target {target:g}" for case, target in TARGETS.items()}
+    show(runs, cases, servers, FIGURES, [Ratio(_RATIO, PEERS, beside)])
 
 
 if __name__ == "__main__":

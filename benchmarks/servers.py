@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parent.parent
-_BUILT = ROOT / "build" / "benchmarks"
+BUILT = ROOT / "build" / "benchmarks"
 _START_S, _STOP_S = 60.0, 10.0
 
 PRODUCT = "pilothouse"
@@ -27,7 +27,7 @@ WORKERS = "pilothouse, 2 workers"
 FLOOR = "floor"
 PEERS = ("go-control-plane snapshot", "go-control-plane linear")
 ALL = (PRODUCT, *PEERS, MANIFESTS, WORKERS, FLOOR)
-LOAD, PEER, _FLOOR = _BUILT / "load", _BUILT / "go-control-plane", _BUILT / "floor"
+LOAD, PEER, _FLOOR = BUILT / "load", BUILT / "go-control-plane", BUILT / "floor"
 _SOURCES = {LOAD: "load", PEER: "peers/go-control-plane", _FLOOR: "floor"}
 
 
@@ -43,6 +43,16 @@ class Case:
     endpoints: int
     clients: int
     variant: str
+
+    @classmethod
+    def parsed(cls, size: str, variant: str) -> Self:
+        """From words like `1000x10x100`. Raises ValueError."""
+        numbers = [int(part) if part.isdigit() else 0 for part in size.strip().split("x")]
+        if len(numbers) != 3 or min(numbers) < 1:
+            raise ValueError(f"--cases: {size!r} is not like 1000x10x100")
+        if variant not in ("sotw", "delta"):
+            raise ValueError(f"--variants: {variant!r} is neither sotw nor delta")
+        return cls(numbers[0], numbers[1], numbers[2], variant)
 
     def __str__(self) -> str:
         return f"{self.services:,} x {self.endpoints:,} x {self.clients:,} {self.variant}"

@@ -80,7 +80,8 @@ func (e *envoy) take(data []byte, now int64) error {
 	ack := request{typeURL: response.typeURL, version: response.version, nonce: response.nonce}
 	switch response.typeURL {
 	case clusterType:
-		if !e.subscribed && response.resources != e.fleet.server.Services {
+		more := response.resources - e.fleet.server.Services
+		if !e.subscribed && (more < 0 || more > e.fleet.options.others) {
 			return fmt.Errorf("%d clusters, not %d", response.resources, e.fleet.server.Services)
 		}
 	case loadType:

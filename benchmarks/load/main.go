@@ -19,6 +19,7 @@ type options struct {
 	variant string // of the protocol: sotw or delta
 	clients int
 	stalled int
+	others  int // clusters that a server has beside those of its services
 	warmup  int
 	rounds  int
 	rate    float64 // changes in a second
@@ -45,6 +46,7 @@ func main() {
 	flag.StringVar(&o.variant, "variant", "delta", "sotw or delta")
 	flag.IntVar(&o.clients, "clients", 100, "how many Envoys, each with its own connection")
 	flag.IntVar(&o.stalled, "stalled", 0, "how many more stop reading as soon as they have subscribed")
+	flag.IntVar(&o.others, "others", 0, "how many more clusters there may be than services")
 	flag.IntVar(&o.warmup, "warmup", 2, "changes before those that are measured")
 	flag.IntVar(&o.rounds, "rounds", 10, "changes that are measured, each when the one before has arrived everywhere")
 	flag.Float64Var(&o.rate, "rate", 0, "changes in a second, at random, whether or not those before have arrived")

@@ -73,15 +73,19 @@ type churn struct {
 	// Of the first and the second half of the changes: whether the server falls behind.
 	P99FirstMS  float64 `json:"p99_first_half_ms"`
 	P99SecondMS float64 `json:"p99_second_half_ms"`
-	CPU         float64 `json:"server_cpu_pct"` // of one core
-	MB          float64 `json:"received_mb"`
-	MemoryMB    float64 `json:"memory_mb"`
+	// From when the control port was asked: the same, unless whoever makes the changes falls behind.
+	AskedMedianMS float64 `json:"asked_median_ms"`
+	AskedP99MS    float64 `json:"asked_p99_ms"`
+	CPU           float64 `json:"server_cpu_pct"` // of one core
+	MB            float64 `json:"received_mb"`
+	MemoryMB      float64 `json:"memory_mb"`
 }
 
-// due is a change and the Unix time in ns at which it was to be made.
+// due is a change, and the Unix times in ns at which it was to be made and at which the server began to.
 type due struct {
 	sequence int
 	atNS     int64
+	askedNS  int64
 }
 
 func (f *fleet) churn(result *churn) error {
@@ -98,7 +102,9 @@ func (f *fleet) churn(result *churn) error {
 		}
 	}
 	half := len(made) / 2
-	first, second := f.delaysOf(made[:half]), f.delaysOf(made[half:])
+	first, second := f.delaysOf(made[:half], (*due).at), f.delaysOf(made[half:], (*due).at)
+	asked := f.delaysOf(made, (*due).asked)
+	result.AskedMedianMS, result.AskedP99MS = quantile(asked, .5), quantile(asked, .99)
 	all := append(append([]float64(nil), first...), second...)
 	result.Made, result.MedianMS = len(made), quantile(all, .5)
 	result.P99MS, result.MaxMS = quantile(all, .99), quantile(all, 1)
@@ -108,18 +114,21 @@ func (f *fleet) churn(result *churn) error {
 	return nil
 }
 
-func (f *fleet) delaysOf(made []due) []float64 {
+func (d *due) at() int64    { return d.atNS }
+func (d *due) asked() int64 { return d.askedNS }
+
+func (f *fleet) delaysOf(made []*due, since func(*due) int64) []float64 {
 	var delays []float64
 	for _, change := range made {
-		delays = append(delays, f.changes.delays(change.sequence, change.atNS)...)
+		delays = append(delays, f.changes.delays(change.sequence, since(change))...)
 	}
 	return delays
 }
 
 // offer makes changes at the rate that was asked for, up to 8 at the same time, and stops after twice the period.
-func (f *fleet) offer(begun time.Time) ([]due, error) {
+func (f *fleet) offer(begun time.Time) ([]*due, error) {
 	const abreast = 8
-	var made []due
+	var made []*due
 	var pending sync.WaitGroup
 	failed := make(chan error, abreast)
 	busy := newBusy(abreast)
@@ -128,10 +137,12 @@ func (f *fleet) offer(begun time.Time) ([]due, error) {
 		time.Sleep(time.Until(begun.Add(at)))
 		service := busy.enter(func() int { return f.random.Intn(f.server.Services) })
 		sequence := f.changes.begin(service)
-		made = append(made, due{sequence, begun.Add(at).UnixNano()})
+		one := &due{sequence: sequence, atNS: begun.Add(at).UnixNano()}
+		made = append(made, one)
 		pending.Go(func() {
 			defer busy.leave(service)
-			if _, err := f.server.change(service, sequence); err != nil {
+			var err error
+			if one.askedNS, err = f.server.change(service, sequence); err != nil {
 				select {
 				case failed <- err:
 				default: // one is enough

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,20 +19,24 @@ _PROGRAM = Path(sys.executable).with_name("pilothouse")
 class Plane:
     """`source` are the flags that say where services come from. It listens for sidecars on every address."""
 
-    def __init__(self, folder: Path, source: Sequence[str]) -> None:
-        self.xds, self._admin = free_port(), free_port()
-        listen = ["--xds", f"0.0.0.0:{self.xds}", "--admin", f"127.0.0.1:{self._admin}"]
+    def __init__(self, folder: Path, source: Sequence[str], within_s: float = 60.0) -> None:
+        self.xds, self.admin, self._within_s = free_port(), free_port(), within_s
+        listen = ["--xds", f"0.0.0.0:{self.xds}", "--admin", f"127.0.0.1:{self.admin}"]
         flags = [*source, *listen, "--state", str(folder / "state"), "--log-format", "json"]
         self.process = Process("pilothouse", [_PROGRAM, "serve", *flags], folder)
 
     def start(self) -> None:
         """Start it, and wait until it serves."""
         self.process.start()
-        wait_until(self._serving, "pilothouse serves")
+        wait_until(self._serving, "pilothouse serves", self._within_s)
+
+    def reread(self) -> None:
+        """Have it read everything again."""
+        os.kill(self.process.pid, signal.SIGHUP)
 
     def readiness(self) -> tuple[int, dict[str, object]]:
         """The status of /readyz, and what it says."""
-        answer = httpx.get(f"http://127.0.0.1:{self._admin}/readyz", trust_env=False, timeout=10)
+        answer = httpx.get(f"http://127.0.0.1:{self.admin}/readyz", trust_env=False, timeout=10)
         return answer.status_code, answer.json()
 
     def _serving(self) -> bool:

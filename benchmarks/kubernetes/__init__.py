@@ -1,0 +1,1 @@
+"""Pilothouse beside istiod, both following the same real API server."""
