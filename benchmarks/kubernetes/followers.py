@@ -50,7 +50,8 @@ class Istiod:
         }
         flags = [f"--{name}=127.0.0.1:{port}" for name, port in ports.items()]
         flags += ["--secureGRPCAddr=", "--httpsAddr=", "--ctrlz_port=0", "--registries=Kubernetes"]
-        flags += [f"--kubeconfig={cluster.kubeconfig}"]
+        # A herd may keep a small machine busy for longer than istiod waits for a sign of life.
+        flags += [f"--kubeconfig={cluster.kubeconfig}", "--keepaliveTimeout=600s"]
         environment = {
             "POD_NAMESPACE": "istio-system",
             "POD_NAME": "istiod",
@@ -127,24 +128,19 @@ def relist_ms(plane: Plane) -> float:
     asking = threading.Thread(target=probe)
     asking.start()
     plane.reread()
-    _settled(plane.process.pid)
+    _settle(plane.process.pid)
     over.set()
     asking.join()
     return 1e3 * longest
 
 
-def _settled(pid: int) -> None:
-    """Return when a process has listed: after it has been busy, it is idle but for what probes cost."""
-    busy, quiet = False, 0
-    deadline = time.monotonic() + _START_S
+def _settle(pid: int) -> None:
+    """Return when a process has had little to do for 2 s, not counting what probes cost it."""
+    quiet, deadline = 0, time.monotonic() + _START_S
     while quiet < 4 and time.monotonic() < deadline:
         before = _cpu_s(pid)
         time.sleep(0.5)
-        used = (_cpu_s(pid) - before) / 0.5
-        busy = busy or used > 0.5
-        quiet = quiet + 1 if used < 0.5 else 0
-        if not busy and quiet >= 4:
-            break
+        quiet = quiet + 1 if _cpu_s(pid) - before < 0.25 else 0
 
 
 def _cpu_s(pid: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,6 +43,8 @@ class Plane:
     def _serving(self) -> bool:
         self.process.require()
         try:
-            return self.readiness()[0] == httpx.codes.OK
-        except httpx.TransportError:
+            # It says that it is ready as soon as it has read everything, and opens its port a moment later.
+            with socket.create_connection(("127.0.0.1", self.xds), timeout=10):
+                return self.readiness()[0] == httpx.codes.OK
+        except (OSError, httpx.TransportError):
             return False
