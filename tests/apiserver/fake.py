@@ -15,18 +15,23 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from pilothouse.kubernetes.gateway.backends import GROUP
-from pilothouse.sources.kubernetes.resources import BUILT_IN, Resource
+from pilothouse.kubernetes.gateway.backends import GROUP, MULTICLUSTER
+from pilothouse.sources.kubernetes.resources import BUILT_IN, INSTALLED, installed
 
 from .watches import Object, Watch, selects, shown_to
 
 T = TypeVar("T")
 
-GATEWAY = {
-    kind: Resource(kind, f"{kind.lower()}s", f"{GROUP}/v1")
-    for kind in ("HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "ReferenceGrant")
+#: What may be installed, by API group.
+GROUPS = {
+    group: [*installed(group, {version: [*kinds]})]
+    for group, version, kinds in (
+        (GROUP, "v1", INSTALLED[GROUP]),
+        (MULTICLUSTER, "v1beta1", INSTALLED[MULTICLUSTER]),
+    )
 }
-KINDS = {resource.kind: resource for resource in BUILT_IN} | GATEWAY
+OPTIONAL = {resource.kind: resource for resources in GROUPS.values() for resource in resources}
+KINDS = {resource.kind: resource for resource in BUILT_IN} | OPTIONAL
 
 
 class _Refusal(Exception):
@@ -48,7 +53,7 @@ class FakeApi:
         self.expires_pages = self.fails_pages = False
         self.ignores_streaming = False
         self.nonsense = False  # is what it answers
-        self.installed: set[str] = set()  # kinds of the Gateway API
+        self.installed: set[str] = set()  # kinds of `GROUPS`
         self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
         #: What others than `put` have written, and may be read: objects by their paths.
@@ -210,8 +215,9 @@ class FakeApi:
             self._check(request)
             if self.nonsense:
                 return web.Response(text="<html>welcome</html>")
-            if request.path.startswith(f"/apis/{GROUP}") and request.path.count("/") <= 3:
-                return web.json_response(self._kinds(request.path))
+            group = request.path.removeprefix("/apis/").split("/")[0]
+            if group in GROUPS and request.path.count("/") <= 3:
+                return web.json_response(self._kinds(group, request.path))
             if request.method != "GET":
                 return await self._write(request)
             if request.path in self.written:
@@ -250,7 +256,7 @@ class FakeApi:
         """As a server-side apply of the status: with a resourceVersion, it has to be the present one."""
         kind, (namespace, name) = body["kind"], path.split("/")[-4:-1:2]
         known = self._objects.get(kind, {}).get((namespace, name))
-        if known is None or (kind in GATEWAY and kind not in self.installed):
+        if known is None or (kind in OPTIONAL and kind not in self.installed):
             raise _Refusal(404, "NotFound", f"{path} not found")
         if body["metadata"].get("resourceVersion") not in (None, "", known["metadata"]["resourceVersion"]):
             raise _Refusal(409, "Conflict", "the object has been modified")
@@ -274,18 +280,21 @@ class FakeApi:
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             raise _Refusal(401, "Unauthorized", "Unauthorized")
 
-    def _kinds(self, path: str) -> Object:
-        if not self.installed:
+    def _kinds(self, group: str, path: str) -> Object:
+        there = [each for each in GROUPS[group] if each.kind in self.installed]
+        if not there:
             raise _Refusal(404, "NotFound", "the server could not find the requested resource")
-        if path == f"/apis/{GROUP}":
-            return {"kind": "APIGroup", "versions": [{"version": "v1", "groupVersion": f"{GROUP}/v1"}]}
-        return {"kind": "APIResourceList", "resources": [{"kind": kind} for kind in sorted(self.installed)]}
+        if path == f"/apis/{group}":
+            version = there[0].version
+            known = {"version": version.rpartition("/")[2], "groupVersion": version}
+            return {"kind": "APIGroup", "versions": [known]}
+        return {"kind": "APIResourceList", "resources": [{"kind": each.kind} for each in there]}
 
     def _scope(self, path: str) -> tuple[str, str]:
         for kind, resource in KINDS.items():
             namespace = path.split("/namespaces/")[1].split("/")[0] if "/namespaces/" in path else ""
             if path == resource.path(namespace):
-                if kind in GATEWAY and kind not in self.installed:
+                if kind in OPTIONAL and kind not in self.installed:
                     break
                 return kind, namespace
         raise _Refusal(404, "NotFound", "the server could not find the requested resource")

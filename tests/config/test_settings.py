@@ -237,6 +237,8 @@ WRONG = [
     ("log_format", "xml", "must be 'auto', 'human' or 'json', not xml"),
     ("log_level", "loud", "must be 'debug', 'info', 'warning' or 'error', not loud"),
     ("cluster_domain", "Mesh", "'Mesh' is not a DNS name in lower case, such as cluster.local"),
+    ("cluster_domain", "clusterset.local", "'clusterset.local' is a domain of cluster sets"),
+    ("extra_suffixes", ".svc.clusterset.local", "'.svc.clusterset.local' is a domain of cluster sets"),
     ("default_namespace", "a.b", "'a.b' is not a namespace"),
     (
         "service_cidr",

@@ -61,7 +61,7 @@ def test_headless_and_external_services_keep_what_they_are(cluster):
     cluster.apply([service("a", headless=True), service("b", external_name="x.example")])
     assert cluster.service(ServiceName("shop", "a")).spec.headless
     assert cluster.service(ServiceName("shop", "b")).spec.external_name == "x.example"
-    assert set(cluster.names) == {("shop", "a"), ("shop", "b")}
+    assert set(cluster.names) == {ServiceName("shop", "a"), ServiceName("shop", "b")}
 
 
 @pytest.mark.parametrize("domain", ["Example.ORG", "example.org."])
@@ -105,7 +105,7 @@ def test_slices_of_a_service_are_united_until_the_last_goes(cluster):
 def test_a_slice_that_changes_its_owner_leaves_the_former_one(cluster):
     cluster.apply([service(), service("other"), piece(at("10.1.0.1"))])
     moved = piece(at("10.1.0.1"), owner="other")
-    assert cluster.apply([moved]) == {PAYMENTS, ("shop", "other")}
+    assert cluster.apply([moved]) == {PAYMENTS, ServiceName("shop", "other")}
     assert endpoints(cluster) == ()
     assert len(endpoints(cluster, ServiceName("shop", "other"))) == 1
 
@@ -232,10 +232,14 @@ def test_a_change_touches_what_hangs_on_it_and_nothing_else(cluster):
         ]
     )
     changed = piece(at("10.2.0.1"), name="s7-1", owner="s7")
-    assert cluster.apply([changed]) == {("shop", "s7")}
-    assert cluster.apply([Pod("shop", "p8", 5)]) == {("shop", "s8")}
-    assert cluster.apply([Node("n9", Locality("r"))]) == {("shop", f"s{i}") for i in range(9, 50, 10)}
-    assert cluster.apply([Node("n7", Locality("r"))]) == {("shop", f"s{i}") for i in range(17, 50, 10)}
+    assert cluster.apply([changed]) == {ServiceName("shop", "s7")}
+    assert cluster.apply([Pod("shop", "p8", 5)]) == {ServiceName("shop", "s8")}
+    assert cluster.apply([Node("n9", Locality("r"))]) == {
+        ServiceName("shop", f"s{i}") for i in range(9, 50, 10)
+    }
+    assert cluster.apply([Node("n7", Locality("r"))]) == {
+        ServiceName("shop", f"s{i}") for i in range(17, 50, 10)
+    }
     assert cluster.apply([Pod("shop", "p7", 5)]) == frozenset()
 
 

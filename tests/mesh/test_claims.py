@@ -68,12 +68,12 @@ def test_an_alias_of_itself_leads_nowhere() -> None:
 def test_of_equally_old_services_the_first_by_name_and_then_namespace_has_a_virtual_ip() -> None:
     claims = Claims()
     specs = [
-        ServiceSpec(ServiceName(*name), vips=("10.96.0.1",))
-        for name in (("a", "carts"), ("c", "bills"), ("b", "bills"))
+        ServiceSpec(name, vips=("10.96.0.1",))
+        for name in map(ServiceName, "acb", ("carts", "bills", "bills"))
     ]
     for each in specs:
         claims.stake(each)
-    assert [each.name for each in specs if claims.resolve(each).spec.vips] == [("b", "bills")]
+    assert [each.name for each in specs if claims.resolve(each).spec.vips] == [ServiceName("b", "bills")]
 
 
 def test_an_alias_that_is_concerned_by_its_name_as_well_passes_on_what_changes() -> None:
@@ -86,7 +86,7 @@ def test_an_alias_that_is_concerned_by_its_name_as_well_passes_on_what_changes()
     claims = Claims()
     for each in (named("x", "a", "a.web"), named("x", "b", "a.x")):
         claims.stake(each)
-    assert claims.stake(named("web", "a")) == {("x", "a"), ("x", "b")}
+    assert claims.stake(named("web", "a")) == {ServiceName("x", "a"), ServiceName("x", "b")}
 
 
 def test_a_backend_that_becomes_an_alias_of_the_service_that_leads_to_it_is_none() -> None:

@@ -5,15 +5,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.mesh.names import HostName, Names, contested, endpoint_owners, in_cluster, owners
+from pilothouse.model.addresses import CLUSTER_SET
 from pilothouse.model.services import ServiceName, ServiceSpec
 
 FULL = "payments.shop.svc.cluster.local"
 LABELS = st.sampled_from(["a", "b", "svc", "local", "web"])
+NAMES = st.builds(ServiceName, LABELS, LABELS, st.booleans())
 SUFFIXES = st.sampled_from([(), (".web",), (".a.b", ".b"), (".svc",), (".a.web", ".web")])
 
 
 def named(name: str, namespace: str = "shop", suffixes: tuple[str, ...] = (), domain: str = "cluster.local"):
     return ServiceSpec(ServiceName(namespace, name), suffixes=suffixes, cluster_domain=domain)
+
+
+def spec_of(name: ServiceName, suffixes: tuple[str, ...]) -> ServiceSpec:
+    """As a cluster of the domain `local` would have it."""
+    if name.imported:
+        return ServiceSpec(name, cluster_domain=CLUSTER_SET)
+    return ServiceSpec(name, suffixes=suffixes, cluster_domain="local")
 
 
 def texts(hosts: list[HostName]) -> list[str]:
@@ -86,21 +95,25 @@ def test_a_name_of_the_service_itself_is_none_of_its_endpoint() -> None:
 @pytest.mark.parametrize(
     ("host", "found"),
     [
-        ("payments.shop.svc.cluster.local.", [("shop", "payments"), ("data", "payments")]),
-        ("payments.mesh", [("mesh", "payments"), ("data", "payments")]),
-        ("payments.data", [("data", "payments")]),
-        ("payments", [("", "payments"), ("data", "payments")]),
+        (
+            "payments.shop.svc.cluster.local.",
+            [ServiceName("shop", "payments"), ServiceName("data", "payments")],
+        ),
+        ("payments.mesh", [ServiceName("mesh", "payments"), ServiceName("data", "payments")]),
+        ("payments.data", [ServiceName("data", "payments")]),
+        ("payments", [ServiceName("", "payments"), ServiceName("data", "payments")]),
+        ("payments.shop.svc.clusterset.local.", [ServiceName("shop", "payments", imported=True)]),
     ],
 )
 def test_a_name_with_a_namespace_in_it_comes_before_one_without(host: str, found: list[object]) -> None:
     assert [*owners(host, "data")] == found
 
 
-@given(st.builds(ServiceName, LABELS, LABELS), SUFFIXES, LABELS, LABELS)
+@given(NAMES, SUFFIXES, LABELS, LABELS)
 def test_who_has_a_name_is_found_by_it(
     name: ServiceName, suffixes: tuple[str, ...], label: str, client: str
 ) -> None:
-    spec, own = named(name.name, name.namespace, suffixes, "local"), client == name.namespace
+    spec, own = spec_of(name, suffixes), client == name.namespace
     names = Names(spec, endpoints=(label,))
     for host in names.of_service(own):
         assert name in owners(host.text, client)
@@ -113,13 +126,13 @@ def test_who_has_a_name_is_found_by_it(
         assert names.has(host.text, own) is (own or host.everywhere)
 
 
-@given(st.builds(ServiceName, LABELS, LABELS), st.builds(ServiceName, LABELS, LABELS), SUFFIXES)
+@given(NAMES, NAMES, SUFFIXES)
 def test_of_two_services_that_would_have_one_name_one_is_contested(
     one: ServiceName, other: ServiceName, suffixes: tuple[str, ...]
 ) -> None:
     if one == other:
         return
-    specs = [named(name.name, name.namespace, suffixes, "local") for name in (one, other)]
+    specs = [spec_of(name, suffixes) for name in (one, other)]
     tables = [
         Names(spec, frozenset(host for host, owner in contested(spec) if owner in (one, other)))
         for spec in specs
@@ -129,11 +142,15 @@ def test_of_two_services_that_would_have_one_name_one_is_contested(
         assert not set(seen[0]) & set(seen[1])
 
 
-@pytest.mark.parametrize("host", ["a.shop.svc", "kube-dns.cluster.local", FULL])
+@pytest.mark.parametrize(
+    "host", ["a.shop.svc", "kube-dns.cluster.local", FULL, "a.shop.svc.clusterset.local"]
+)
 def test_what_ends_as_names_of_the_cluster_do_is_one_of_them(host: str) -> None:
     assert in_cluster(host, "cluster.local")
 
 
-@pytest.mark.parametrize("host", ["api.example.com", "svc.example", "cluster.local.example"])
+@pytest.mark.parametrize(
+    "host", ["api.example.com", "svc.example", "cluster.local.example", "a.aclusterset.local"]
+)
 def test_what_ends_otherwise_is_none(host: str) -> None:
     assert not in_cluster(host, "cluster.local")

@@ -137,6 +137,12 @@ def gateway_api(cluster: Cluster) -> Crds:
 
 
 @pytest.fixture(scope="session")
+def mcs_api(cluster: Cluster) -> Crds:
+    """The definitions of the MCS API, not installed."""
+    return Crds(cluster.api, _program(CRDS) / "mcs-api")
+
+
+@pytest.fixture(scope="session")
 def pod_network() -> None:
     """For tests that serve at the addresses of pods."""
     if not netns.inside():

@@ -14,7 +14,7 @@ from pilothouse.apiserver.client import Client, Refused
 from pilothouse.apiserver.credentials import Credentials
 from pilothouse.apiserver.kubeconfig import Access, kubeconfig
 from pilothouse.sources.kubernetes.decoding import Decoder
-from pilothouse.sources.kubernetes.resources import BUILT_IN, GATEWAY, NODES, Resource
+from pilothouse.sources.kubernetes.resources import BUILT_IN, INSTALLED, NODES, Resource
 
 from ..apiserver.fake import FakeApi
 from ..sources.kubernetes.backend import PORTS
@@ -310,5 +310,5 @@ async def test_the_fake_goes_on_from_the_version_of_a_list(
     await follows_a_list(fake, monkeypatch)
 
 
-def test_the_group_of_routes_is_that_of_the_gateway_api() -> None:
-    assert GATEWAY == "gateway.networking.k8s.io"
+def test_the_groups_of_what_may_be_installed_are_those_of_its_definitions() -> None:
+    assert [*INSTALLED] == ["gateway.networking.k8s.io", "multicluster.x-k8s.io"]

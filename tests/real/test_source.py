@@ -128,6 +128,33 @@ async def test_what_any_of_several_selectors_selects_is_served(
         assert served.knows("cart")
 
 
+async def test_imports_of_definitions_installed_late_are_served_until_these_are_removed(
+    cluster: Cluster, namespace: Namespace, mcs_api: Crds, eventually
+) -> None:
+    namespace.service("cart", selector=None)
+    put(namespace, "cart", "10.7.0.1")
+    imported = ServiceName(str(namespace), "cart", imported=True)
+    async with following(cluster.kubeconfig, namespace) as served:
+        mcs_api.install()
+        await eventually(mcs_api.served, within=60)
+        spec = {"type": "ClusterSetIP", "ips": ["10.112.0.7"], "ports": [{"name": "http", "port": 80}]}
+        version = "multicluster.x-k8s.io/v1beta1"
+        namespace.api.apply(namespace.object("ServiceImport", "cart", version, spec=spec))
+        namespace.api.apply(namespace.object("ServiceExport", "cart", version))
+        put(namespace, "cart", "10.9.0.1", name="east", label="multicluster.kubernetes.io/service-name")
+        await eventually(lambda: imported in served.sink.services, within=60)
+        await eventually(lambda: served.sink.services[imported].endpoints)
+        found = served.sink.services[imported]
+        assert found.spec.vips == ("10.112.0.7",)
+        assert [each.address for each in found.endpoints] == ["10.9.0.1"]
+        assert served.states("cart") == {"10.7.0.1": State.READY}
+        mcs_api.remove()
+        await eventually(lambda: imported not in served.sink.services, within=60)
+        assert served.states("cart") == {"10.7.0.1": State.READY}
+        assert not served.stale
+    await eventually(mcs_api.gone, within=60)
+
+
 @pytest.mark.timeout(300)
 async def test_a_server_that_is_killed_hangs_or_forgets_takes_nothing_away(
     clusters: Clusters, eventually
@@ -357,14 +384,20 @@ async def test_a_server_that_is_not_the_one_is_told_in_a_line(
     assert "\n" not in str(raised.value)
 
 
-def put(namespace: Namespace, service: str, *addresses: str) -> None:
-    """Have one slice of a Service without a selector."""
+def put(
+    namespace: Namespace,
+    service: str,
+    *addresses: str,
+    name: str = "",
+    label: str = "kubernetes.io/service-name",
+) -> None:
+    """Have one slice of a Service without a selector, or of what the label says."""
     namespace.api.apply(
         namespace.object(
             "EndpointSlice",
-            f"{service}-1",
+            name or f"{service}-1",
             "discovery.k8s.io/v1",
-            labels={"kubernetes.io/service-name": service},
+            labels={label: service},
             addressType="IPv4",
             ports=[{"name": "http", "port": 8080}],
             endpoints=[{"addresses": [address]} for address in addresses],

@@ -23,9 +23,14 @@ def read(*items: object) -> Dependencies:
     return dependencies(items, lambda place, mistake: Refused(f"{place}: {mistake}"))
 
 
+def named(text: str) -> ServiceName:
+    namespace, _, name = text.partition("/")
+    return ServiceName(namespace, name)
+
+
 def wanted(found: Dependencies) -> set[str]:
     names = ("shop/payments", "shop/carts", "data/ledger", "data/legacy-1", "data/legacy")
-    return {name for name in names if found.want(ServiceName(*name.split("/")))}
+    return {name for name in names if found.want(named(name))}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pilothouse.mesh.audience import EGRESS, Capture
 from pilothouse.mesh.dependencies import Dependencies, Domain
 from pilothouse.mesh.visibility import Scope
+from pilothouse.model.addresses import CLUSTER_SET
 from pilothouse.model.services import Port, Protocol, Service, ServiceName, ServiceSpec
 from pilothouse.serving.catalogue import Catalogue
 
@@ -24,18 +25,19 @@ HOSTS = ("a", "a.b", "a.b.svc", "a.b.svc.local", "a.svc.local", "b.a.b.svc")
 
 @st.composite
 def services(draw: Any) -> list[Service]:
-    names = draw(st.lists(st.builds(ServiceName, *[st.sampled_from(WORDS)] * 2), unique=True, max_size=5))
+    words = st.sampled_from(WORDS)
+    names = draw(st.lists(st.builds(ServiceName, words, words, st.booleans()), unique=True, max_size=5))
     suffixes = draw(st.sampled_from(SUFFIXES))
     found = []
     for name in names:
-        pods = draw(st.sets(st.sampled_from(WORDS), max_size=2))
+        pods = () if name.imported else draw(st.sets(words, max_size=2))
         spec = ServiceSpec(
             name,
             PORTS,
             headless=True,
             hostnames=tuple(sorted(pods)),
-            suffixes=suffixes,
-            cluster_domain="local",
+            suffixes=() if name.imported else suffixes,
+            cluster_domain=CLUSTER_SET if name.imported else "local",
         )
         found.append(Service(spec))
     return found

@@ -83,10 +83,14 @@ def test_a_suffix_that_is_a_namespace_leaves_that_its_own_names(town: Any) -> No
 def towns(draw: st.DrawFn) -> list[Service]:
     """Services and suffixes whose names meet as often as they can."""
     suffixes = draw(st.lists(st.sampled_from(ENDINGS), max_size=3, unique=True))
-    names = st.builds(ServiceName, st.sampled_from(LABELS), st.sampled_from(LABELS))
+    names = st.builds(ServiceName, st.sampled_from(LABELS), st.sampled_from(LABELS), st.just(False))
     pods = st.lists(st.sampled_from(LABELS), unique=True, max_size=2)
     return [
-        Service(replace(service(*name, *draw(pods)).spec, ports=PORTS, suffixes=tuple(suffixes)))
+        Service(
+            replace(
+                service(name.namespace, name.name, *draw(pods)).spec, ports=PORTS, suffixes=tuple(suffixes)
+            )
+        )
         for name in draw(st.lists(names, unique=True, max_size=6))
     ]
 

@@ -20,7 +20,7 @@ async def test_the_first_report_is_everything(backend, running, synced):
     backend.declare("b")
     async with running(backend.source()) as sink:
         await synced(sink)
-        assert sink.reports == [("replace", [("shop", "a"), ("shop", "b")])]
+        assert sink.reports == [("replace", [ServiceName("shop", "a"), ServiceName("shop", "b")])]
         assert sink.addresses("a") == ["10.0.0.1", "10.0.0.2"]
         assert sink.addresses("b") == []
 
@@ -47,7 +47,7 @@ async def test_a_new_service_is_put(backend, running, synced, eventually):
         await synced(sink)
         backend.declare("a", "10.0.0.1")
         assert await eventually(lambda: sink.addresses("a"))
-        assert set(sink.reports[1:]) == {("put", ("shop", "a"))}
+        assert set(sink.reports[1:]) == {("put", ServiceName("shop", "a"))}
 
 
 async def test_a_changed_service_is_put_alone(backend, running, synced, eventually):
@@ -57,7 +57,7 @@ async def test_a_changed_service_is_put_alone(backend, running, synced, eventual
         await synced(sink)
         backend.declare("a", "10.0.0.2", "10.0.0.3")
         await eventually(lambda: sink.addresses("a") == ["10.0.0.2", "10.0.0.3"])
-        assert set(sink.reports[1:]) == {("put", ("shop", "a"))}
+        assert set(sink.reports[1:]) == {("put", ServiceName("shop", "a"))}
 
 
 async def test_a_service_that_is_scaled_to_zero_stays_a_service(backend, running, synced, eventually):
@@ -68,7 +68,7 @@ async def test_a_service_that_is_scaled_to_zero_stays_a_service(backend, running
         await eventually(lambda: sink.addresses("a") == [])
         backend.declare("a", "10.0.0.1")
         await eventually(lambda: sink.addresses("a") == ["10.0.0.1"])
-        assert set(sink.reports[1:]) == {("put", ("shop", "a"))}
+        assert set(sink.reports[1:]) == {("put", ServiceName("shop", "a"))}
 
 
 async def test_a_service_that_is_gone_is_removed_alone(backend, running, synced, eventually):
@@ -78,7 +78,7 @@ async def test_a_service_that_is_gone_is_removed_alone(backend, running, synced,
         await synced(sink)
         backend.withdraw("a")
         await eventually(lambda: sink.addresses("a") is None)
-        assert sink.reports[1:] == [("remove", ("shop", "a"))]
+        assert sink.reports[1:] == [("remove", ServiceName("shop", "a"))]
         assert sink.addresses("b") == ["10.0.1.1"]
 
 
@@ -107,7 +107,7 @@ async def test_a_source_that_runs_again_reports_everything_again(backend, runnin
     backend.declare("b", "10.0.1.1")
     async with running(source) as sink:
         await synced(sink)
-        assert sink.reports == [("replace", [("shop", "a"), ("shop", "b")])]
+        assert sink.reports == [("replace", [ServiceName("shop", "a"), ServiceName("shop", "b")])]
 
 
 async def test_a_source_that_has_not_run_has_no_faults_and_leaves_nothing_out(backend):
@@ -137,4 +137,4 @@ async def test_reading_everything_anew_reports_only_what_differs(backend, runnin
         source.reread()
         backend.declare("b", "10.0.1.1")
         await eventually(lambda: sink.addresses("b"))
-        assert ("put", ("shop", "a")) not in sink.reports
+        assert ("put", ServiceName("shop", "a")) not in sink.reports

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pilothouse.model.services import ServiceName
+
 
 async def test_what_means_the_same_is_not_reported(documents, running, synced, eventually):
     documents.declare("a", "10.0.0.1")
@@ -11,7 +13,7 @@ async def test_what_means_the_same_is_not_reported(documents, running, synced, e
         # A report of the one would come before that of the other.
         documents.declare("b", "10.0.1.1")
         await eventually(lambda: sink.addresses("b"))
-        assert ("put", ("shop", "a")) not in sink.reports
+        assert ("put", ServiceName("shop", "a")) not in sink.reports
 
 
 async def test_an_error_is_named_and_takes_nothing_away(documents, running, synced, eventually):
@@ -27,7 +29,7 @@ async def test_an_error_is_named_and_takes_nothing_away(documents, running, sync
         documents.declare("b", "10.0.1.2")
         await eventually(lambda: sink.addresses("b") == ["10.0.1.2"])
         assert sink.addresses("a") == ["10.0.0.1"]
-        assert set(sink.reports[1:]) == {("put", ("shop", "b"))}
+        assert set(sink.reports[1:]) == {("put", ServiceName("shop", "b"))}
 
 
 async def test_when_an_error_is_mended_changes_flow_again(documents, running, synced, eventually):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.kubernetes.served import ServedCluster
+from pilothouse.model.services import ServiceName
 from pilothouse.sources import Standing
 from pilothouse.sources.files import source as files
 from pilothouse.sources.files import watch
@@ -73,7 +74,7 @@ async def test_a_saved_change_arrives_whatever_the_way_of_saving(
         beside.write_text(manifest("a", "10.0.0.3"))
         os.replace(beside, path)
         await eventually(lambda: sink.addresses("a") == ["10.0.0.3"])
-        assert ("remove", ("shop", "a")) not in sink.reports
+        assert ("remove", ServiceName("shop", "a")) not in sink.reports
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "apiVersion: v1\nkind: Serv", "\x00\x01", "a: ["])
@@ -118,7 +119,7 @@ async def test_a_document_that_is_taken_out_is_removed(running, eventually, sour
         await eventually(lambda: sink.reports)
         path.write_text(manifest("b", "10.0.1.1"))
         await eventually(lambda: sink.addresses("a") is None)
-        assert sink.reports[1:] == [("remove", ("shop", "a"))]
+        assert sink.reports[1:] == [("remove", ServiceName("shop", "a"))]
 
 
 async def test_a_renamed_file_is_no_change(running, eventually, source, write):
@@ -130,7 +131,7 @@ async def test_a_renamed_file_is_no_change(running, eventually, source, write):
         await eventually(lambda: sink.addresses("b"))
         path.unlink()
         await eventually(lambda: sink.addresses("a") is None)
-        assert sink.reports[1:] == [("put", ("shop", "b")), ("remove", ("shop", "a"))]
+        assert sink.reports[1:] == [("put", ServiceName("shop", "b")), ("remove", ServiceName("shop", "a"))]
 
 
 async def test_two_files_that_declare_the_same_are_named_and_the_other_takes_over(
@@ -145,7 +146,7 @@ async def test_two_files_that_declare_the_same_are_named_and_the_other_takes_ove
         winner.unlink()
         await eventually(lambda: sink.addresses("a") == ["10.0.0.2"])
         assert list(source.faults) == []
-        assert ("remove", ("shop", "a")) not in sink.reports
+        assert ("remove", ServiceName("shop", "a")) not in sink.reports
 
 
 async def test_a_mounted_config_map_is_followed_when_it_is_swapped(
@@ -167,7 +168,7 @@ async def test_a_mounted_config_map_is_followed_when_it_is_swapped(
         shutil.rmtree(folder / "..2026_01_01")
         await eventually(lambda: sink.addresses("a") == ["10.0.0.2"])
         assert list(source.faults) == []
-        assert ("remove", ("shop", "a")) not in sink.reports
+        assert ("remove", ServiceName("shop", "a")) not in sink.reports
 
 
 async def test_a_folder_that_comes_later_is_watched_too(running, eventually, source, folder, manifest):
@@ -198,7 +199,7 @@ async def test_a_single_file_is_followed_when_it_is_replaced_and_kept_when_it_is
         assert str(fault) == f"{path}: cannot be read: no such file or directory"
         path.write_text(manifest("a", "10.0.0.3"))
         await eventually(lambda: sink.addresses("a") == ["10.0.0.3"])
-        assert ("remove", ("shop", "a")) not in sink.reports
+        assert ("remove", ServiceName("shop", "a")) not in sink.reports
 
 
 async def test_a_folder_that_disappears_takes_nothing_away_and_is_watched_when_it_is_back(
@@ -217,7 +218,7 @@ async def test_a_folder_that_disappears_takes_nothing_away_and_is_watched_when_i
         await eventually(lambda: sink.addresses("b") == ["10.0.1.2"])
         write("b", "10.0.1.3")
         await eventually(lambda: sink.addresses("b") == ["10.0.1.3"])
-        assert set(sink.reports[1:]) == {("put", ("shop", "b"))}
+        assert set(sink.reports[1:]) == {("put", ServiceName("shop", "b"))}
 
 
 async def test_a_path_that_does_not_exist_is_a_failure_that_names_it(tmp_path):
@@ -240,7 +241,7 @@ async def test_the_first_report_waits_for_a_file_that_is_still_being_written(
         assert sink.reports == []
         half.write_text(manifest("b", "10.0.1.1"))
         await eventually(lambda: sink.reports)
-        assert sink.reports == [("replace", [("shop", "a"), ("shop", "b")])]
+        assert sink.reports == [("replace", [ServiceName("shop", "a"), ServiceName("shop", "b")])]
         assert list(source.faults) == []
 
 
@@ -249,7 +250,7 @@ async def test_the_first_report_does_not_wait_for_ever(running, eventually, sour
     write("b").write_text("kind: Service")
     async with running(source) as sink:
         await eventually(lambda: sink.reports)
-        assert sink.reports == [("replace", [("shop", "a")])]
+        assert sink.reports == [("replace", [ServiceName("shop", "a")])]
         assert [fault.message for fault in source.faults] == ["is required"]
         write("b", "10.0.1.1")
         await eventually(lambda: sink.addresses("b") == ["10.0.1.1"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from pilothouse.model.services import ServiceName
 from pilothouse.sources.files.kept import Kept
 from pilothouse.sources.files.source import Absence, FilesSource
 from pilothouse.structures.state import StateFolder
@@ -56,8 +57,8 @@ async def test_a_broken_file_is_as_it_was_for_the_next_process(told, running, ev
     async with running(start()) as sink:
         await eventually(lambda: len(sink.reports) == 2)
         assert sink.reports == [
-            ("restore", [("shop", "a"), ("shop", "b")]),
-            ("replace", [("shop", "a"), ("shop", "b")]),
+            ("restore", [ServiceName("shop", "a"), ServiceName("shop", "b")]),
+            ("replace", [ServiceName("shop", "a"), ServiceName("shop", "b")]),
         ]
         assert sink.places == ()
 
@@ -83,7 +84,7 @@ async def test_a_file_that_was_removed_meanwhile_was_removed(told, running, even
     await told()
     (folder / "b.yaml").unlink()
     async with running(start()) as sink:
-        await eventually(lambda: sink.services.keys() == {("shop", "a")})
+        await eventually(lambda: sink.services.keys() == {ServiceName("shop", "a")})
         assert not sink.suspect
         await eventually(lambda: kept(state) == {"a.yaml"})
 
@@ -100,10 +101,10 @@ async def test_a_folder_that_is_empty_is_not_reported_at_the_start(
         assert str(source.faults[0]).endswith(
             "holds no manifest; add one, or set --allow-empty if that is intended"
         )
-        assert sink.reports == [("restore", [("shop", "a"), ("shop", "b")])]
+        assert sink.reports == [("restore", [ServiceName("shop", "a"), ServiceName("shop", "b")])]
         assert kept(state) == {"a.yaml", "b.yaml"}
         (folder / "c.yaml").write_text(manifest("c"))
-        await eventually(lambda: sink.reports[-1] == ("replace", [("shop", "c")]))
+        await eventually(lambda: sink.reports[-1] == ("replace", [ServiceName("shop", "c")]))
         assert sink.suspect
         await eventually(lambda: kept(state) == {"c.yaml"})
 
@@ -116,7 +117,7 @@ async def test_a_start_on_an_empty_folder_says_in_the_log_what_it_waits_for(
         async with running(source) as sink:
             assert await eventually(lambda: source.faults)
             (folder / "c.yaml").write_text(manifest("c"))
-            await eventually(lambda: sink.reports == [("replace", [("shop", "c")])])
+            await eventually(lambda: sink.reports == [("replace", [ServiceName("shop", "c")])])
     said = [(line["event"], line["file"]) for line in logs if line.get("message", "").startswith("holds no")]
     assert said == [("fault in a manifest", str(folder)), ("fault in a manifest is mended", str(folder))]
 
@@ -130,7 +131,7 @@ async def test_what_is_missing_is_absent_if_that_is_accepted(told, running, even
     await told()
     (folder / "b.yaml").write_text("a: [")
     async with running(start(accept_missing=True)) as sink:
-        await eventually(lambda: sink.reports == [("replace", [("shop", "a")])])
+        await eventually(lambda: sink.reports == [("replace", [ServiceName("shop", "a")])])
         await eventually(lambda: kept(state) == {"a.yaml"})
 
 

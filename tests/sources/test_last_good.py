@@ -221,7 +221,7 @@ def bad(manifest, name):
 
 
 def addresses(last_good, name):
-    return [endpoint.address for endpoint in last_good.service(("shop", name)).endpoints]
+    return [endpoint.address for endpoint in last_good.service(ServiceName("shop", name)).endpoints]
 
 
 def test_a_document_that_cannot_be_read_costs_itself(last_good, found, manifest):
@@ -230,7 +230,7 @@ def test_a_document_that_cannot_be_read_costs_itself(last_good, found, manifest)
     for when in (10, 10 + LATER):
         last_good.take_in(found(f=text), when)
     assert addresses(last_good, "a") == ["10.0.0.2"]
-    assert names(last_good) == [A, B, ("shop", "c")]  # one of the broken documents may be `c`
+    assert names(last_good) == [A, B, ServiceName("shop", "c")]  # one of the broken documents may be `c`
     assert {fault.standing for fault in last_good.faults} == {Standing.LAST_GOOD}
     assert last_good.complete
 

@@ -67,6 +67,28 @@ def message(town: Town, type: str, kind: str = "HTTPRoute", name: str = "r") -> 
     return next(each["message"] for each in entry["conditions"] if each["type"] == type)
 
 
+IMPORT = """
+apiVersion: multicluster.x-k8s.io/v1beta1
+kind: ServiceImport
+metadata: {name: web}
+spec: {type: ClusterSetIP, ports: [{name: http, port: 80}]}
+"""
+
+
+def test_a_route_of_an_import_is_told_what_came_of_it_there(town: Town) -> None:
+    """The Service of the same name is another parent."""
+    of_import = 'group: "multicluster.x-k8s.io", kind: ServiceImport, name: web'
+    text = route("[{backendRefs: [{name: blue, port: 80}]}]").replace(
+        'group: "", kind: Service, name: web', of_import
+    )
+    town.apply(SERVICES)
+    town.apply(text)
+    assert told(town) == [("Accepted", "False", "NoMatchingParent")]
+    assert message(town, "Accepted") == "there is no ServiceImport shop/web"
+    town.apply(IMPORT)
+    assert told(town) == GOOD
+
+
 BAD_MATCH = "matches: [{path: {type: RegularExpression, value: '(a'}}]"
 
 

@@ -7,7 +7,7 @@ import pytest
 from pilothouse.kubernetes.objects.slices import state
 from pilothouse.kubernetes.objects.types import EndpointSlice, Entry
 from pilothouse.model.reasons import Reason
-from pilothouse.model.services import State
+from pilothouse.model.services import ServiceName, State
 
 READY, NOT_READY = State.READY, State.NOT_READY
 SERVING, TERMINATING = State.TERMINATING_SERVING, State.TERMINATING
@@ -74,7 +74,7 @@ def test_a_slice_keeps_what_routing_needs(parsed):
         ),
         created="2026-01-02T03:04:05Z",
     )
-    assert found.object.service == ("shop", "payments")
+    assert found.object.service == ServiceName("shop", "payments")
 
 
 @pytest.mark.parametrize("ports", ["ports: null\n", "ports: []\n", ""])
@@ -178,21 +178,16 @@ def test_the_label_comes_before_the_reference(parsed):
     assert parsed(manifest("endpoints: []", metadata)).object.owner == "payments"
 
 
-@pytest.mark.parametrize(
-    ("metadata", "family", "reason"),
-    [
-        ("labels: {}", "IPv4", Reason.NO_OWNER),
-        (
-            "labels: {multicluster.kubernetes.io/service-name: x, kubernetes.io/service-name: x}",
-            "IPv4",
-            Reason.IMPORTED,
-        ),
-    ],
-)
-def test_some_slices_play_no_part(parsed, metadata, family, reason):
-    found = parsed(manifest("endpoints: [{addresses: [a.example]}]", metadata, family))
+def test_a_slice_that_is_of_no_service_plays_no_part(parsed):
+    found = parsed(manifest("endpoints: [{addresses: [a.example]}]", "labels: {}"))
     assert found.object is None
-    assert found.ignored.reason is reason
+    assert found.ignored.reason is Reason.NO_OWNER
+
+
+def test_a_slice_of_an_import_is_none_of_the_service_that_it_names_too(parsed):
+    metadata = "labels: {multicluster.kubernetes.io/service-name: x, kubernetes.io/service-name: y}"
+    found = parsed(manifest("endpoints: []", metadata)).object
+    assert found.service == ServiceName("shop", "x", imported=True)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from msgspec import Raw
 
 from pilothouse.apiserver.answers import Unreadable, bookmark, event, page, status
 from pilothouse.kubernetes.fields import Fields
+from pilothouse.kubernetes.gateway.backends import GROUP, MULTICLUSTER
 from pilothouse.kubernetes.objects.types import Key, Pod
 from pilothouse.kubernetes.parse import Parsed, parse
 from pilothouse.model.routing import RouteKind
@@ -220,7 +221,7 @@ def test_of_several_versions_of_a_kind_the_best_known_one_is_read():
         "v1beta1": ["HTTPRoute", "ReferenceGrant"],
         "v1alpha2": ["TCPRoute", "XRoute"],
     }
-    found = [*installed(served)]
+    found = [*installed(GROUP, served)]
     assert found == [
         Resource("HTTPRoute", "httproutes", "gateway.networking.k8s.io/v1"),
         Resource("TCPRoute", "tcproutes", "gateway.networking.k8s.io/v1alpha2"),
@@ -232,7 +233,15 @@ def test_of_several_versions_of_a_kind_the_best_known_one_is_read():
 
 def test_every_kind_of_route_is_read():
     kinds = {kind.value for kind in RouteKind} | {"ReferenceGrant"}
-    assert {each.kind for each in installed({"v1": [*kinds]})} == kinds
+    assert {each.kind for each in installed(GROUP, {"v1": [*kinds]})} == kinds
+
+
+def test_of_the_mcs_api_imports_are_read():
+    served = {each: ["ServiceExport", "ServiceImport"] for each in ("v1alpha1", "v1beta1")}
+    found = Resource("ServiceImport", "serviceimports", "multicluster.x-k8s.io/v1beta1")
+    assert [*installed(MULTICLUSTER, served)] == [found]
+    older = Resource("ServiceImport", "serviceimports", "multicluster.x-k8s.io/v1alpha1")
+    assert [*installed(MULTICLUSTER, {"v1alpha1": served["v1alpha1"]})] == [older]
 
 
 def test_a_pod_that_says_nothing_is_nothing():

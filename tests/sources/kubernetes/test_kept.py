@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from pilothouse.apiserver.kubeconfig import Access
+from pilothouse.kubernetes.gateway.backends import MULTICLUSTER
 from pilothouse.model.services import ServiceName
 from pilothouse.sources import Common, Misconfigured
 from pilothouse.sources.kubernetes.factory import kubernetes
@@ -16,7 +17,7 @@ from pilothouse.sources.kubernetes.source import KubernetesSource
 from pilothouse.structures.state import StateFolder
 
 from ..conftest import RecordingSink
-from .backend import HURRIED, service, slice_of
+from .backend import HURRIED, PORTS, service, slice_of
 
 ROUTE = {
     "spec": {
@@ -69,6 +70,20 @@ async def test_without_an_api_server_what_was_in_force_is_so_again(
     assert [report[0] for report in sink.reports] == ["restore"]
     assert sink.services == before
     assert sink.services[ServiceName("shop", "payments")].spec.routes
+
+
+async def test_an_import_and_what_leads_to_it_are_kept_as_well(api, keeping, running, eventually, tmp_path):
+    imported = {"group": MULTICLUSTER, "kind": "ServiceImport", "name": "ledger", "port": 80}
+    fill(api)
+    api.installed |= {"ServiceImport"}
+    api.put("ServiceImport", "ledger", spec={"type": "ClusterSetIP", "ips": ["10.112.0.7"], "ports": PORTS})
+    api.put("HTTPRoute", "r", spec=ROUTE["spec"] | {"rules": [{"backendRefs": [imported]}]})
+    async with running(keeping()) as sink:
+        await eventually(lambda: sink.reports and files(tmp_path) == 4)
+        before = dict(sink.services)
+    assert before[ServiceName("shop", "ledger", imported=True)].spec.vips == ("10.112.0.7",)
+    api.stop()
+    assert (await restored(keeping())).services == before
 
 
 async def test_what_is_gone_meanwhile_is_gone_with_the_first_list(

@@ -104,6 +104,27 @@ async def test_kinds_that_are_installed_later_are_followed_and_are_gone_when_the
         await eventually(lambda: not sink.services[PAYMENTS].spec.routes)
 
 
+async def test_imports_come_and_go_with_their_definition(api, source, running, eventually):
+    declare(api, "payments", "10.1.0.1")
+    imported = ServiceName("shop", "payments", imported=True)
+    async with running(source()) as sink:
+        await eventually(lambda: sink.reports)
+        label = {"labels": {"multicluster.kubernetes.io/service-name": "payments"}}
+        api.put("EndpointSlice", "east", **slice_of("payments", "10.9.0.1") | {"metadata": label})
+        spec = {"type": "ClusterSetIP", "ips": ["10.112.0.7"], "ports": [{"name": "http", "port": 80}]}
+        api.put("ServiceImport", "payments", spec=spec)
+        api.installed = {"ServiceImport"}
+        await eventually(lambda: imported in sink.services)
+        assert [each.address for each in sink.services[imported].endpoints] == ["10.9.0.1"]
+        assert sink.addresses("payments") == ["10.1.0.1"]
+        api.installed = {"ServiceImport", "HTTPRoute"}
+        api.put("ServiceImport", "payments", spec=spec | {"ips": ["10.112.0.8"]})
+        await eventually(lambda: sink.services[imported].spec.vips == ("10.112.0.8",))
+        api.installed = {"HTTPRoute"}
+        await eventually(lambda: imported not in sink.services)
+        assert sink.addresses("payments") == ["10.1.0.1"]
+
+
 async def test_of_some_namespaces_each_is_asked_for_by_itself(api, source, running, eventually):
     declare(api, "payments", "10.1.0.1")
     declare(api, "other", "10.1.0.2", namespace="elsewhere")

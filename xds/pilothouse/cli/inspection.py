@@ -134,7 +134,7 @@ def _omissions(places: Iterable[tuple[Key, str, Place]], omission: Omission) -> 
 def _is_warned_of(key: Key, omission: Omission) -> bool:
     """Whether a warning at that line already names the same thing: a virtual IP that can never be one."""
     bad = omission.reason is Reason.INVALID_ADDRESS and never_virtual(omission.what)
-    return bool(bad) and key.kind == "Service"
+    return bool(bad) and key.kind in ("Service", "ServiceImport")
 
 
 def _omission(file: str, place: Place, subject: str, omission: Omission) -> Finding:

@@ -20,11 +20,12 @@ from pilothouse.kubernetes.objects.types import (
     Pod,
     RouteObject,
     Service,
+    declaring,
 )
 from pilothouse.kubernetes.served import WHOLE, ServedCluster
 from pilothouse.kubernetes.unattached import Unattached, services_named
 from pilothouse.model import services
-from pilothouse.model.addresses import canonical_address
+from pilothouse.model.addresses import CLUSTER_SET, canonical_address
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.routing import Labels
 from pilothouse.model.services import (
@@ -103,7 +104,7 @@ class Cluster:
 
     def service(self, name: ServiceName) -> services.Service | None:
         """The service that the objects make up now. None if there is no Service object."""
-        declared = self._objects.get(Key("Service", *name))
+        declared = self._objects.get(declaring(name))
         if not isinstance(declared, Service):
             return None
         spec = self._specs[name]
@@ -118,7 +119,7 @@ class Cluster:
             spec = replace(spec, routes=routes)
         found = (endpoint for each in slices for endpoint in self._endpoints(each, declared))
         endpoints = services.ordered(found)
-        if spec.headless:
+        if spec.headless and not name.imported:
             # Host names change only when a StatefulSet is scaled. That is rare enough for the spec.
             names = sorted({endpoint.hostname for endpoint in endpoints if is_label(endpoint.hostname)})
             spec = replace(spec, hostnames=tuple(names)) if names else spec
@@ -233,7 +234,7 @@ class Cluster:
 
     def _specify_again(self, found: Namespace) -> None:
         for name in self._in_namespace(found):
-            declared = self._objects[Key("Service", *name)]
+            declared = self._objects[declaring(name)]
             assert isinstance(declared, Service)
             self._specs[name] = self._spec(declared)
 
@@ -255,8 +256,8 @@ class Cluster:
             external_name=declared.external_name,
             created=declared.created,
             exported_to=exported_to,
-            suffixes=self._served.suffixes,
-            cluster_domain=self._domain,
+            suffixes=() if declared.imported else self._served.suffixes,
+            cluster_domain=CLUSTER_SET if declared.imported else self._domain,
             placement=declared.placement,
             policy=declared.policy,
         )

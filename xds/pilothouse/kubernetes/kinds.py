@@ -26,6 +26,7 @@ _OTHERS: Mapping[str, tuple[str, ...]] = {
         "Status",
     ),
     "discovery.k8s.io": (),
+    "multicluster.x-k8s.io": ("ServiceExport",),
     "gateway.networking.k8s.io": (
         "BackendLBPolicy",
         "BackendTLSPolicy",

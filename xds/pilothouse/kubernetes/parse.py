@@ -14,12 +14,12 @@ from pilothouse.kubernetes.annotations import overrides
 from pilothouse.kubernetes.annotations.known import strangers
 from pilothouse.kubernetes.fields import FieldError, Fields, Path
 from pilothouse.kubernetes.gateway import grant, route
-from pilothouse.kubernetes.gateway.backends import GROUP
+from pilothouse.kubernetes.gateway.backends import GROUP, MULTICLUSTER
 from pilothouse.kubernetes.kinds import mistake
 from pilothouse.kubernetes.mistakes import read_all
 from pilothouse.kubernetes.objects import namespaces
 from pilothouse.kubernetes.objects.endpoints import endpoints
-from pilothouse.kubernetes.objects.services import service
+from pilothouse.kubernetes.objects.services import service, service_import
 from pilothouse.kubernetes.objects.slices import endpoint_slice
 from pilothouse.kubernetes.objects.types import Node, Object, Pod
 from pilothouse.kubernetes.schema import SHAPES, departures
@@ -39,6 +39,8 @@ GATEWAY_KINDS: Mapping[str, tuple[str, ...]] = {
     "TLSRoute": ("v1", "v1alpha3", "v1alpha2"),
     "ReferenceGrant": ("v1", "v1beta1"),
 }
+#: The same of the MCS API. Of its ServiceExports nothing is read: whoever exports a service acts on them.
+MULTICLUSTER_KINDS: Mapping[str, tuple[str, ...]] = {"ServiceImport": ("v1beta1", "v1alpha1")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,11 @@ _READERS: dict[tuple[str, str], Callable[[Fields, overrides.Warn], Object | Omis
     **{
         (f"{GROUP}/{version}", kind): grant if kind == "ReferenceGrant" else route
         for kind, versions in GATEWAY_KINDS.items()
+        for version in versions
+    },
+    **{
+        (f"{MULTICLUSTER}/{version}", kind): service_import
+        for kind, versions in MULTICLUSTER_KINDS.items()
         for version in versions
     },
 }

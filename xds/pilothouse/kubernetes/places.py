@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from pilothouse.kubernetes.backing import entries
 from pilothouse.kubernetes.documents import Declared, Place
-from pilothouse.kubernetes.objects.types import Endpoints, EndpointSlice, Key
+from pilothouse.kubernetes.objects.types import Endpoints, EndpointSlice, Key, declaring
 from pilothouse.model.addresses import canonical_address
 from pilothouse.model.reasons import Omission
 from pilothouse.model.routing import Route, Rule
@@ -44,7 +44,7 @@ class Places:
             *self._slices_with(service.name, omission.what),
         }
         found = sorted(key for key in keys if key is not None and key in self._declared)
-        for key in found or [Key("Service", *service.name)]:
+        for key in found or [declaring(service.name)]:
             yield self._at(key)
 
     def _at(self, key: Key) -> Whereabouts:

@@ -1,7 +1,7 @@
 """The fields of the kinds that are read. Any other field is a mistake of the author.
 
-The fields come from the published types of Kubernetes 1.37 and of the Gateway API 1.6, experimental channel.
-Newer fields are warned of as unknown, which does no harm: unknown fields are ignored anyway.
+The fields come from the published types of Kubernetes 1.37, of the Gateway API 1.6 (experimental channel) and
+of the MCS API 0.5. Newer fields are warned of as unknown, which does no harm: unknown fields are ignored.
 """
 
 from __future__ import annotations
@@ -116,6 +116,14 @@ _SERVICE = _object(
         sessionAffinityConfig=_of(clientIP=_of("timeoutSeconds")),
     ),
 )
+_IMPORT = _object(
+    "status",
+    spec=_of(
+        "ips type sessionAffinity ipFamilies internalTrafficPolicy trafficDistribution",
+        ports=_of("name protocol appProtocol port"),
+        sessionAffinityConfig=_of(clientIP=_of("timeoutSeconds")),
+    ),
+)
 _SLICE = _object(
     "addressType",
     endpoints=_of(
@@ -202,6 +210,7 @@ _GRANT = _object("status", spec=_of(**{"from": _of("group kind namespace"), "to"
 #: By kind. All versions of a kind that are read have the same fields.
 SHAPES: Mapping[str, Shape] = {
     "Service": _SERVICE,
+    "ServiceImport": _IMPORT,
     "EndpointSlice": _SLICE,
     "Endpoints": _ENDPOINTS,
     "Namespace": _NAMESPACE,

@@ -25,9 +25,10 @@ class Unattached:
         """Record what waits for a Service now. If the Service exists, nothing does."""
         if not backings and not routes and name not in self._waiting:
             return  # most Services
-        why = f"there is no Service {name}"
+        why = f"there is no {name.full}"
+        of_slices = Reason.IMPORTED if name.imported else Reason.NO_OWNER
         waiting = (
-            *(Omission(Reason.NO_OWNER, str(key), why) for key in sorted(backings)),
+            *(Omission(of_slices, str(key), why) for key in sorted(backings)),
             *(Omission(Reason.NO_SUCH_PARENT, str(key), why) for key in sorted(routes)),
         )
         self.by_reason.subtract(omission.reason for omission in self._waiting.pop(name, ()))
@@ -42,4 +43,4 @@ def services_named(found: Object | None) -> Iterator[ServiceName]:
         yield found.service
     elif isinstance(found, RouteObject):
         for parent in found.parents:
-            yield ServiceName(parent.namespace, parent.name)
+            yield parent.service

@@ -191,8 +191,9 @@ class Claims:
         return touched - {spec.name}
 
 
-def _age(spec: ServiceSpec) -> tuple[bool, str, str, str]:
-    return not spec.created, spec.created, spec.name.name, spec.name.namespace
+def _age(spec: ServiceSpec) -> tuple[bool, str, bool, str, str]:
+    # What a cluster set's address is made of may be a Service of the cluster that has it as well.
+    return not spec.created, spec.created, not spec.name.imported, spec.name.name, spec.name.namespace
 
 
 def leads_to(spec: ServiceSpec) -> list[ServiceName]:

@@ -72,6 +72,9 @@ class Dependencies:
         return self._preferences.get(name)
 
     def want(self, name: ServiceName) -> bool:
+        """Whether a service is a dependency. That of a cluster set is if that of the cluster is."""
+        if name.imported:
+            name = ServiceName(name.namespace, name.name)
         if name in self.named:
             return True
         if self.services is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from pilothouse.model.addresses import CLUSTER_SET, in_cluster_set
 from pilothouse.model.services import ServiceName, ServiceSpec
 
 _NAMESPACES = 1 << 12  # namespaces of services, which are few; those that clients state are unbounded
@@ -58,6 +59,13 @@ def _forms(namespace: str, cluster_domain: str, suffixes: tuple[str, ...]) -> Ma
         if text not in found or form.namespace:
             found[text] = form
     return found
+
+
+@lru_cache(_NAMESPACES)
+def _imported_forms(namespace: str) -> Mapping[str, Form]:
+    """As `_forms`, for the services of a cluster set. They have no short names."""
+    zone = f".svc.{CLUSTER_SET}"
+    return {form.text: form for form in (Form(namespace, zone), Form(namespace, f"{zone}."))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,8 @@ class Names:
 
     @property
     def _forms(self) -> Mapping[str, Form]:
+        if self.spec.name.imported:
+            return _imported_forms(self.spec.name.namespace)
         return _forms(self.spec.name.namespace, self.spec.cluster_domain, self.spec.suffixes)
 
     def _all(self) -> list[HostName]:
@@ -128,6 +138,9 @@ def owners(host: str, namespace: str) -> Iterator[ServiceName]:
     A name with a namespace in it takes precedence over one without.
     """
     name, _, rest = host.partition(".")
+    if in_cluster_set(host.removesuffix(".")):
+        yield ServiceName(rest.partition(".")[0], name, imported=True)
+        return
     for each in dict.fromkeys((rest.partition(".")[0], namespace)):
         yield ServiceName(each, name)
 
@@ -140,9 +153,10 @@ def endpoint_owners(host: str, namespace: str) -> Iterator[ServiceName]:
 def in_cluster(host: str, cluster_domain: str) -> bool:
     """Whether a host is a name of the cluster, whether or not a service has it.
 
-    `.svc` belongs to the cluster, too, because of the search path of its resolvers.
+    `.svc` belongs to the cluster, too, because of the search path of its resolvers. So do the names of its
+    cluster set.
     """
-    return host.endswith((".svc", f".{cluster_domain}"))
+    return host.endswith((".svc", f".{cluster_domain}")) or in_cluster_set(host)
 
 
 def contested(spec: ServiceSpec) -> Iterator[tuple[str, ServiceName]]:

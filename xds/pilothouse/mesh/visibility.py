@@ -141,7 +141,7 @@ def passed_on(spec: ServiceSpec) -> dict[ServiceName, Namespaces]:
     for route in spec.routes:
         clients = None if route.namespace == spec.name.namespace else frozenset({route.namespace})
         for backend in route.backends:
-            name = ServiceName(backend.namespace, backend.name)
+            name = ServiceName.behind(backend)
             passed = clients if passes(spec, route, backend) else _NOBODY
             found[name] = union(found.get(name, _NOBODY), passed)
     return found

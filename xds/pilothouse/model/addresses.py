@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+#: The DNS domain of the services of a cluster set (KEP-1645).
+CLUSTER_SET = "clusterset.local"
+
 # A fast path: nearly all addresses are ordinary, and parsing takes three times as long as this match.
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _DOTTED = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
@@ -115,3 +118,8 @@ def looks_like_address(host: str) -> bool:
     """Whether a resolver treats the text as an IP address. Besides 127.0.0.1, that is 127.1 or 0x7f000001."""
     last = host.rpartition(".")[2]
     return last.isdigit() or last.startswith("0x")
+
+
+def in_cluster_set(host: str) -> bool:
+    """Whether a DNS name in lower case is one of a cluster set, whether or not a service has it."""
+    return host == CLUSTER_SET or host.endswith(f".{CLUSTER_SET}")

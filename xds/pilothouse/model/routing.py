@@ -81,7 +81,7 @@ AS_IT_IS = HeaderChange()
 
 
 class Backend(NamedTuple):
-    """A port of a service, and its share of the requests.
+    """A port of a service, and its share of the requests. `imported`: the service is that of a cluster set.
 
     `granted`: a ReferenceGrant allows the route to lead there. If `unsupported` is set, the share fails, and
     the text says why.
@@ -95,9 +95,11 @@ class Backend(NamedTuple):
     request: HeaderChange = AS_IT_IS
     response: HeaderChange = AS_IT_IS
     unsupported: str = ""
+    imported: bool = False
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}:{self.port}"
+        kind = "ServiceImport " if self.imported else ""
+        return f"{kind}{self.namespace}/{self.name}:{self.port}"
 
 
 class PathChange(NamedTuple):

@@ -14,20 +14,40 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from pilothouse.model.policy import PLAIN, Policy
 from pilothouse.model.reasons import Omission
-from pilothouse.model.routing import Labels, Route
+from pilothouse.model.routing import Backend, Labels, Route
 
 #: The largest weight of an endpoint. Envoy adds up the weights of a locality in 32 bits.
 MAX_WEIGHT = 65_535
 
 
 class ServiceName(NamedTuple):
-    """The namespace and name of a service. `str()` gives `namespace/name`."""
+    """The namespace and name of a service. `str()` gives `namespace/name`.
+
+    An `imported` service is that of a cluster set (KEP-1645). It is not the cluster's own service of the same
+    namespace and name.
+    """
 
     namespace: str
     name: str
+    imported: bool = False
+
+    @classmethod
+    def behind(cls, backend: Backend) -> ServiceName:
+        """The service that a backend of a route is a port of."""
+        return cls(backend.namespace, backend.name, backend.imported)
+
+    @property
+    def kind(self) -> str:
+        """The kind of the object that declares it."""
+        return "ServiceImport" if self.imported else "Service"
+
+    @property
+    def full(self) -> str:
+        """With its kind: `Service namespace/name`."""
+        return f"{self.kind} {self.namespace}/{self.name}"
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
+        return self.full if self.imported else f"{self.namespace}/{self.name}"
 
 
 #: Namespaces of clients. None means all of them.

@@ -145,7 +145,7 @@ class Directory:
         """The services that a sidecar depends on by name and that do not exist (yet)."""
         said = scope.dependencies
         named = (name for name in said.services or said.named if name.name != "*")
-        return sorted(name for name in named if name not in self._services)
+        return sorted(name for name in named if not self._called(name))
 
     def _exported(self, scope: Scope, names: Iterable[ServiceName]) -> Iterator[Translated]:
         for name in names:
@@ -183,9 +183,13 @@ class Directory:
     def _named(self, dependencies: Iterable[ServiceName]) -> set[ServiceName]:
         return {name for wanted in dependencies for name in self._matching(wanted)}
 
+    def _called(self, wanted: ServiceName) -> list[ServiceName]:
+        """The service of the cluster and that of its cluster set, as far as they exist."""
+        return [name for name in (wanted, wanted._replace(imported=True)) if name in self._services]
+
     def _matching(self, wanted: ServiceName) -> Iterable[ServiceName]:
         if wanted.name != "*":
-            return (wanted,) if wanted in self._services else ()
+            return self._called(wanted)
         first = bisect_left(self._order, ServiceName(wanted.namespace, ""))
         last = bisect_left(self._order, ServiceName(wanted.namespace + "\0", ""))
         return self._order[first:last]

@@ -10,6 +10,7 @@ from typing import Annotated, Self, TypeAlias
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from pilothouse.kubernetes.served import Network, ServedCluster, network
+from pilothouse.model.addresses import in_cluster_set
 from pilothouse.sources import HOLD_S, Common
 from pilothouse.structures.sections import LISTED, Conflict, Flag, Section
 from pilothouse.structures.written import named
@@ -25,12 +26,16 @@ def _network(value: object) -> Network:
 def _domain(name: str) -> str:
     if not _DOMAIN.fullmatch(name):
         raise ValueError(f"{name!r} is not a DNS name in lower case, such as cluster.local")
+    if in_cluster_set(name):
+        raise ValueError(f"{name!r} is a domain of cluster sets")
     return name
 
 
 def _suffix(text: str) -> str:
     if not (text.startswith(".") and _DOMAIN.fullmatch(text[1:])):
         raise ValueError(f"{text!r} is not a dot and a DNS name in lower case, such as .mesh")
+    if in_cluster_set(text[1:]):
+        raise ValueError(f"{text!r} is a domain of cluster sets")
     return text
 
 

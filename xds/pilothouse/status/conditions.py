@@ -71,11 +71,11 @@ def conditions(key: Key, route: Shown, ref: Ref, facts: Facts) -> tuple[Conditio
         return (Condition("Accepted", _FALSE, "UnsupportedValue", _cut(why)),)
     spec = facts.spec
     if spec is None:
-        why = f"there is no Service {ref.service}"
+        why = f"there is no {ref.service.full}"
         return (Condition("Accepted", _FALSE, "NoMatchingParent", why),)
     number = port_number(ref.parent, spec.ports)
     if number is None:
-        why = f"the Service {ref.service} has no port {ref.parent.section or ref.parent.port}"
+        why = f"the {ref.service.full} has no port {ref.parent.section or ref.parent.port}"
         return (Condition("Accepted", _FALSE, "NoMatchingParent", why),)
     finding = facts.findings.get(Attached(RouteKind(key.kind), key.namespace, key.name, number))
     if finding is None:

@@ -25,7 +25,8 @@ from pilothouse.apiserver.election import Election
 from pilothouse.apiserver.election import Terms as ElectionTerms
 from pilothouse.apiserver.kubeconfig import Access
 from pilothouse.apiserver.lease import Lease
-from pilothouse.kubernetes.objects.types import Key
+from pilothouse.kubernetes.gateway.backends import MULTICLUSTER
+from pilothouse.kubernetes.objects.types import Key, declaring
 from pilothouse.model.services import ServiceName
 from pilothouse.sources import Fault, Standing
 from pilothouse.sources.kubernetes.shown import ShownRoutes
@@ -119,7 +120,8 @@ class Writer:
             if self.leads:
                 self._ask(await in_turns(self._board.stirred(names)))
                 for name, condition, before in self._board.turned(names):
-                    found = event(Key("Service", *name), "v1", condition, before, _now())
+                    version = f"{MULTICLUSTER}/v1beta1" if name.imported else "v1"
+                    found = event(declaring(name), version, condition, before, _now())
                     if found is not None:
                         events.put(found)
 

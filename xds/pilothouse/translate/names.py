@@ -27,7 +27,8 @@ def outbound(host: str, number: int) -> str:
 
 def stat_name(spec: ServiceSpec, port: Port) -> str:
     """The name under which Envoy counts statistics, for example `payments.shop.8080`."""
-    return f"{spec.name.name}.{spec.name.namespace}.{port.number}"
+    of = f"{spec.name.namespace}.clusterset" if spec.name.imported else spec.name.namespace
+    return f"{spec.name.name}.{of}.{port.number}"
 
 
 def listener_name(vip: str, port: Port) -> str:

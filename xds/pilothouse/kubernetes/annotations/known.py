@@ -13,28 +13,29 @@ from pilothouse.kubernetes.schema import guess
 PREFIX = "pilothouse.dev/"
 _LABEL = "is a label; Pilothouse reads it as an annotation only"
 
+_SERVICES = ("Service", "ServiceImport")
 _KINDS: Mapping[str, tuple[str, ...]] = {
-    overrides.WEIGHT: ("Pod", "EndpointSlice", "Endpoints", "Service"),
+    overrides.WEIGHT: ("Pod", "EndpointSlice", "Endpoints", *_SERVICES),
     overrides.ENDPOINT_WEIGHTS: ("EndpointSlice", "Endpoints"),
     overrides.LOCALITY: ("Pod",),
-    overrides.EXPORT_TO: ("Service", "Namespace"),
+    overrides.EXPORT_TO: (*_SERVICES, "Namespace"),
     namespaces.DEFAULT_PROTOCOL: ("Namespace",),
-    placements.FAILOVER: ("Service",),
-    placements.DISTRIBUTE: ("Service",),
-    placements.HINTS: ("Service",),
-    placements.OVERPROVISIONING: ("Service",),
-    policies.LOAD_BALANCING: ("Service",),
-    policies.HASH_ON: ("Service",),
-    policies.CIRCUIT_BREAKING: ("Service",),
-    policies.OUTLIER_DETECTION: ("Service",),
-    policies.HEALTH_CHECK: ("Service",),
-    policies.SLOW_START: ("Service",),
-    policies.TCP_KEEPALIVE: ("Service",),
-    policies.CONNECT_TIMEOUT: ("Service",),
-    subsets.SUBSET_LABELS: ("Service",),
+    placements.FAILOVER: _SERVICES,
+    placements.DISTRIBUTE: _SERVICES,
+    placements.HINTS: _SERVICES,
+    placements.OVERPROVISIONING: _SERVICES,
+    policies.LOAD_BALANCING: _SERVICES,
+    policies.HASH_ON: _SERVICES,
+    policies.CIRCUIT_BREAKING: _SERVICES,
+    policies.OUTLIER_DETECTION: _SERVICES,
+    policies.HEALTH_CHECK: _SERVICES,
+    policies.SLOW_START: _SERVICES,
+    policies.TCP_KEEPALIVE: _SERVICES,
+    policies.CONNECT_TIMEOUT: _SERVICES,
+    subsets.SUBSET_LABELS: _SERVICES,
     # On a TCPRoute or TLSRoute it is a mistake that fails the route, so it is reported elsewhere.
     subsets.SUBSET: ("HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"),
-    tls.ORIGINATE_TLS: ("Service",),
+    tls.ORIGINATE_TLS: _SERVICES,
     **dict.fromkeys(sidecars.ALL, ("Pod",)),
 }
 

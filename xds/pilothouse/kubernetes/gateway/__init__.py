@@ -10,7 +10,7 @@ from pilothouse.kubernetes import metadata
 from pilothouse.kubernetes.annotations.overrides import Warn
 from pilothouse.kubernetes.annotations.subsets import SUBSET, subset
 from pilothouse.kubernetes.fields import FieldError, Fields, annotation_error
-from pilothouse.kubernetes.gateway.backends import GROUP, backends
+from pilothouse.kubernetes.gateway.backends import GROUP, backends, is_import
 from pilothouse.kubernetes.gateway.grpc_routes import grpc_rule
 from pilothouse.kubernetes.gateway.http_routes import http_rule
 from pilothouse.kubernetes.gateway.limits import Attempt
@@ -69,12 +69,15 @@ def grant(document: Fields, warn: object) -> Grant:
         for item in spec.each("from")
         if item.text("group") == GROUP
     )
-    targets = tuple(
-        item.text("name")
-        for item in spec.each("to")
-        if not item.text("group") and item.required("kind") == "Service"
-    )
-    return Grant(meta.namespace, meta.name, sources, targets, meta.created)
+    targets: list[str] = []
+    imports: list[str] = []
+    for item in spec.each("to"):
+        kind, group = item.required("kind"), item.text("group")
+        if not group and kind == "Service":
+            targets.append(item.text("name"))
+        elif is_import(kind, group):
+            imports.append(item.text("name"))
+    return Grant(meta.namespace, meta.name, sources, tuple(targets), meta.created, tuple(imports))
 
 
 def _in_subset(
@@ -97,14 +100,16 @@ def _session_name(key: Key, rule: int) -> str:
 
 
 def parent(ref: Fields, namespace: str, warn: Warn) -> Parent | None:
-    """Read a parentRef. None if it names no Service."""
-    if ref.text("kind", "Gateway") != "Service":
+    """Read a parentRef. None if it names no Service and no ServiceImport."""
+    kind, group = ref.text("kind", "Gateway"), ref.text("group", GROUP)
+    imported = is_import(kind, group)
+    if kind != "Service" and not imported:
         return None
-    group = ref.text("group", GROUP)
-    if group not in ("", "core"):
+    if group not in ("", "core") and not imported:
         what = f'is "{group}"' + (" if it is not stated" if "group" not in ref else "")
         message = f'{what}, which has no Service; state group: ""'
         warn(FieldError((*ref.path, "group"), message))
         return None
     port = ref.integer("port") or 0
-    return Parent(ref.text("namespace") or namespace, ref.required("name"), port, ref.text("sectionName"))
+    where, section = ref.text("namespace") or namespace, ref.text("sectionName")
+    return Parent(where, ref.required("name"), port, section, imported)

@@ -60,7 +60,7 @@ class Routes:
                 left_out.append(Omission(Reason.CONSUMER_ROUTE, str(key)))
                 continue
             for parent in route.parents:
-                if (parent.namespace, parent.name) != name:
+                if parent.service != name:
                     continue
                 number = port_number(parent, ports)
                 if number is None:
@@ -83,11 +83,11 @@ class Routes:
 
     def _permits(self, source: GrantedFrom, backend: Backend) -> bool:
         grants = (grant for grant in self._grants.values() if grant.namespace == backend.namespace)
-        return any(grant.permits(source, backend.name) for grant in grants)
+        return any(grant.permits(source, ServiceName.behind(backend)) for grant in grants)
 
 
 def _services(route: RouteObject) -> set[ServiceName]:
-    return {ServiceName(parent.namespace, parent.name) for parent in route.parents}
+    return {parent.service for parent in route.parents}
 
 
 def port_number(parent: Parent, ports: Iterable[Port]) -> int | None:

@@ -8,6 +8,8 @@ from pilothouse.kubernetes.gateway.limits import Attempt, header_name, header_va
 from pilothouse.model.routing import AS_IT_IS, Backend, HeaderChange
 
 GROUP = "gateway.networking.k8s.io"
+#: The group of the MCS API.
+MULTICLUSTER = "multicluster.x-k8s.io"
 MAX_WEIGHT = 1_000_000
 _MOST_TOGETHER = 2**32 - 1
 
@@ -32,7 +34,13 @@ def backend(ref: Fields, namespace: str, warn: Warn) -> Backend:
         raise ref.error("weight", f"{weight} is not in 0..{MAX_WEIGHT}")
     request, response = attempt((AS_IT_IS, AS_IT_IS), _changes, ref)
     share = 1 if weight is None else weight
-    return Backend(where, name, port, share, False, request, response, attempt.why)
+    imported = is_import(ref.text("kind"), ref.text("group"))
+    return Backend(where, name, port, share, False, request, response, attempt.why, imported)
+
+
+def is_import(kind: str, group: str) -> bool:
+    """Whether a reference is to a ServiceImport (GEP-1748)."""
+    return (kind, group) == ("ServiceImport", MULTICLUSTER)
 
 
 def header_change(item: Fields) -> HeaderChange:
@@ -43,10 +51,10 @@ def header_change(item: Fields) -> HeaderChange:
 
 def _port(ref: Fields) -> int:
     kind, group, port = ref.text("kind", "Service"), ref.text("group"), ref.integer("port")
-    if kind != "Service" or group not in ("", "core"):
+    if not is_import(kind, group) and (kind != "Service" or group not in ("", "core")):
         raise unsupported(ref, "kind", f"a backend cannot be a {kind}{group and f' of {group}'}")
     if port is None:
-        raise ref.error("port", "is required for a Service")
+        raise ref.error("port", f"is required for a {kind}")
     if not 1 <= port <= 65_535:
         raise ref.error("port", f"{port} is not in 1..65535")
     return port

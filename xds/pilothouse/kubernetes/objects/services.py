@@ -1,8 +1,9 @@
-"""Reads a `v1 Service`."""
+"""Reads a `v1 Service`, and a ServiceImport of the MCS API, which says the same about a cluster set."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pilothouse.kubernetes import metadata
@@ -19,6 +20,8 @@ from pilothouse.model.addresses import canonical_address, is_address
 from pilothouse.model.policy import CLIENT
 from pilothouse.model.services import Port, Protocol, UpstreamTls
 
+_HEADLESS = "Headless"
+_IMPORT_TYPES = ("ClusterSetIP", _HEADLESS)
 _TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
 # The API server demands lower case. Here any case will do, as in the comparison of the words in these names.
 _PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII | re.IGNORECASE)
@@ -26,21 +29,53 @@ _PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII | re.IGN
 
 def service(document: Fields, warn: overrides.Warn) -> Service:
     """Read a Service. Raises FieldError if the API server would refuse it."""
+    meta, spec = _begin(document)
+    external = _external_name(spec)
+    vips, headless = ((), False) if external else cluster_ips(spec, warn)
+    if not (external or headless or any(spec.each("ports"))):
+        raise spec.error("ports", "is required, except for a headless Service")
+    return _service(meta, spec, warn, vips=vips, headless=headless, external_name=external)
+
+
+def service_import(document: Fields, warn: overrides.Warn) -> Service:
+    """Read a ServiceImport. Raises FieldError if the API server would refuse it."""
+    meta, spec = _begin(document)
+    for field in ("type", "ports"):
+        if field not in spec:
+            raise spec.error(field, "is required")
+    kind = spec.text("type")
+    if kind not in _IMPORT_TYPES:
+        raise spec.error("type", f'"{kind}" is not one of {", ".join(_IMPORT_TYPES)}')
+    headless = kind == _HEADLESS
+    vips = () if headless else _listed_ips(spec, "ips", warn)
+    return replace(_service(meta, spec, warn, vips=vips, headless=headless), imported=True)
+
+
+def _begin(document: Fields) -> tuple[metadata.Meta, Fields]:
     meta = metadata.namespaced(document)
     if not metadata.is_label(meta.name):
         message = f'"{meta.name}" is not a DNS label (no dots, at most 63 characters)'
         raise document.at("metadata").error("name", message)
     if "spec" not in document:
         raise document.error("spec", "is required")
-    spec = document.at("spec")
-    external = _external_name(spec)
-    vips, headless = ((), False) if external else cluster_ips(spec, warn)
+    return meta, document.at("spec")
+
+
+def _service(  # noqa: PLR0913  (what the two kinds say in different words)
+    meta: metadata.Meta,
+    spec: Fields,
+    warn: overrides.Warn,
+    *,
+    vips: tuple[str, ...],
+    headless: bool,
+    external_name: str = "",
+) -> Service:
     placed = placement(spec, meta.annotations, warn)
     called = policy(placed.sticky, meta.annotations, warn)
     if called.hash_on == CLIENT and not placed.sticky:
         placed = replace(placed, sticky=True)
     tls = upstream_tls(meta.annotations, warn)
-    ports = _ports(spec, not (external or headless), tls)
+    ports = _ports(spec, tls)
     if tls is not None and all(port.tls is None for port in ports):
         warn(annotation_error(ORIGINATE_TLS, "has no effect, because no port speaks TLS"))
     return Service(
@@ -49,7 +84,7 @@ def service(document: Fields, warn: overrides.Warn) -> Service:
         ports,
         vips,
         headless,
-        external,
+        external_name,
         overrides.weight(meta.annotations, warn, "1"),
         meta.created,
         overrides.exported_to(meta.annotations, meta.namespace, warn),
@@ -77,12 +112,23 @@ def _external_name(spec: Fields) -> str:
 def cluster_ips(spec: Fields, warn: overrides.Warn) -> tuple[tuple[str, ...], bool]:
     """The virtual IPs, and whether the Service is headless."""
     listed = spec.texts("clusterIPs")
-    values = listed or (spec.text("clusterIP"),)
-    if "None" in values:
+    if "None" in (listed or (spec.text("clusterIP"),)):
         return (), True
+    if listed:
+        return _listed_ips(spec, "clusterIPs", warn), False
+    return _virtual_ips({(*spec.path, "clusterIP"): spec.text("clusterIP")}, warn), False
+
+
+def _listed_ips(spec: Fields, field: str, warn: overrides.Warn) -> tuple[str, ...]:
+    return _virtual_ips(
+        {(*spec.path, field, index): each for index, each in enumerate(spec.texts(field))}, warn
+    )
+
+
+def _virtual_ips(stated: Mapping[Path, str], warn: overrides.Warn) -> tuple[str, ...]:
+    """Those of the addresses, by the field that states each, that can be virtual IPs."""
     vips: dict[str, None] = {}
-    for index, value in enumerate(values):
-        path: Path = (*spec.path, "clusterIPs", index) if listed else (*spec.path, "clusterIP")
+    for path, value in stated.items():
         vip = canonical_address(value)
         why = never_virtual(vip)
         if why:
@@ -90,13 +136,11 @@ def cluster_ips(spec: Fields, warn: overrides.Warn) -> tuple[tuple[str, ...], bo
         elif value and not is_address(value):
             raise FieldError(path, f'"{value}" is neither an IP address nor None')
         vips |= {vip: None} if vip else {}
-    return tuple(vips), False
+    return tuple(vips)
 
 
-def _ports(spec: Fields, required: bool, tls: UpstreamTls | None) -> tuple[Port, ...]:
+def _ports(spec: Fields, tls: UpstreamTls | None) -> tuple[Port, ...]:
     items = list(spec.each("ports"))
-    if required and not items:
-        raise spec.error("ports", "is required, except for a headless Service")
     ports: list[Port] = []
     for item in items:
         port = _port(item, tls)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
+
 from pilothouse.kubernetes import metadata
 from pilothouse.kubernetes.annotations import overrides
 from pilothouse.kubernetes.fields import FieldError, Fields
@@ -49,11 +51,12 @@ def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | Om
         meta.created,
         family == "FQDN",
         labels.get(MANAGED_BY) == MIRRORING,
+        imported=bool(labels.get(IMPORTED)),
     )
-    if IMPORTED in labels:
-        return Omission(Reason.IMPORTED, str(key))
     if not found.owner:
         return Omission(Reason.NO_OWNER, str(key), f"has no label {SERVICE}")
+    if found.imported:
+        found = replace(found, entries=tuple(map(_elsewhere, found.entries)))
     return replace(found, left_out=unreadable(key, refused, bool(found.entries), warn))
 
 
@@ -86,7 +89,9 @@ def state(ready: bool | None, serving: bool | None, terminating: bool | None) ->
 
 def _owner(document: Fields) -> str:
     meta = document.at("metadata")
-    labelled = meta.labels("labels").get(SERVICE)
+    labels = meta.labels("labels")
+    # A slice of an import is none of the Service that may stand for it in this cluster.
+    labelled = labels.get(IMPORTED) or labels.get(SERVICE)
     owners = (owner.text("name") for owner in meta.each("ownerReferences") if _is_service(owner))
     return labelled or next(owners, "")
 
@@ -120,6 +125,11 @@ def _entries(item: Fields, namespace: str, family: str) -> list[Entry]:
         _names(hints, "forNodes"),
     )
     return [Entry(address, *said) for address in addresses]
+
+
+def _elsewhere(entry: Entry) -> Entry:
+    """An endpoint of a cluster set: a Pod and a Node of these names are others in this cluster."""
+    return msgspec.structs.replace(entry, pod="", node="")
 
 
 def _names(hints: Fields, field: str) -> tuple[str, ...]:

@@ -33,9 +33,14 @@ class Key(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
+def declaring(name: ServiceName) -> Key:
+    """The key of the object that declares a service."""
+    return Key(name.kind, name.namespace, name.name)
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A `v1 Service`.
+    """A `v1 Service`, or a ServiceImport, which is `imported` from a cluster set.
 
     `weight` is the default weight of its endpoints; None if the Service sets none.
     `silent` are the indexes in `ports` of the ports that do not state their protocol.
@@ -59,14 +64,15 @@ class Service:
     silent: tuple[int, ...] = ()
     exports: bool = False
     selects: bool = False
+    imported: bool = False
 
     @property
     def key(self) -> Key:
-        return Key("Service", self.namespace, self.name)
+        return declaring(self.service)
 
     @property
     def service(self) -> ServiceName:
-        return ServiceName(self.namespace, self.name)
+        return ServiceName(self.namespace, self.name, self.imported)
 
 
 class Entry(Struct, frozen=True, gc=False, array_like=True):
@@ -90,7 +96,7 @@ class Entry(Struct, frozen=True, gc=False, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class EndpointSlice:
-    """A `discovery.k8s.io/v1 EndpointSlice` of the Service named `owner`.
+    """A `discovery.k8s.io/v1 EndpointSlice` of the Service `owner`, or of the ServiceImport if `imported`.
 
     `ports` maps the names of its TCP ports to numbers, as in `model.Endpoint`.
     `weight` is for all of its endpoints, `weights` for single addresses.
@@ -109,6 +115,7 @@ class EndpointSlice:
     fqdn: bool = False
     mirrored: bool = False
     left_out: tuple[Omission, ...] = ()
+    imported: bool = False
 
     @property
     def key(self) -> Key:
@@ -116,7 +123,7 @@ class EndpointSlice:
 
     @property
     def service(self) -> ServiceName:
-        return ServiceName(self.namespace, self.owner)
+        return ServiceName(self.namespace, self.owner, self.imported)
 
     @property
     def slices(self) -> tuple[EndpointSlice, ...]:
@@ -192,12 +199,17 @@ class Pod:
 
 
 class Parent(NamedTuple):
-    """A Service that is the parent of a route: one port of it, by number or name, or all ports."""
+    """A service that is the parent of a route: one port of it, by number or name, or all ports."""
 
     namespace: str
     name: str
     port: int = 0
     section: str = ""
+    imported: bool = False
+
+    @property
+    def service(self) -> ServiceName:
+        return ServiceName(self.namespace, self.name, self.imported)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,20 +235,24 @@ class GrantedFrom(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A `ReferenceGrant`: who may refer to which Services in its namespace. An empty name means all."""
+    """A `ReferenceGrant`: who may refer to which Services (`targets`) and ServiceImports (`imports`) in its
+    namespace. An empty name means all.
+    """
 
     namespace: str
     name: str
     sources: tuple[GrantedFrom, ...] = ()
     targets: tuple[str, ...] = ()
     created: str = ""
+    imports: tuple[str, ...] = ()
 
     @property
     def key(self) -> Key:
         return Key("ReferenceGrant", self.namespace, self.name)
 
-    def permits(self, source: GrantedFrom, service: str) -> bool:
-        return source in self.sources and ("" in self.targets or service in self.targets)
+    def permits(self, source: GrantedFrom, service: ServiceName) -> bool:
+        named = self.imports if service.imported else self.targets
+        return source in self.sources and ("" in named or service.name in named)
 
 
 Object = Service | EndpointSlice | Endpoints | Namespace | Node | Pod | RouteObject | Grant

@@ -13,7 +13,7 @@ from pilothouse.sources.kubernetes.overlap import Overlap
 from pilothouse.sources.kubernetes.reflector import Failing, Pace, Reflector
 from pilothouse.sources.kubernetes.resources import (
     BUILT_IN,
-    GATEWAY,
+    INSTALLED,
     NODES,
     PODS,
     Resource,
@@ -100,7 +100,7 @@ class Following:
     def unlisted(self) -> Iterator[tuple[str, str]]:
         """What has not been read, with its kind; but for what nobody depends on."""
         if not self._knows_kinds:
-            yield GATEWAY, ""
+            yield from ((group, "") for group in INSTALLED)
         for reflector in self._followed.values():
             if not reflector.listed and reflector.resource.kind not in _DISPENSABLE:
                 yield str(reflector), reflector.resource.kind
@@ -116,7 +116,7 @@ class Following:
     def failing(self) -> Mapping[str, Sequence[tuple[str, Failing]]]:
         """What of the cluster is not followed right now, by the reason."""
         failing = [(str(one), one.failing) for one in self._followed.values() if not _is_dispensable(one)]
-        failing.append((GATEWAY, self._deaf))
+        failing += [(group, self._deaf) for group in INSTALLED]
         reasons: dict[str, list[tuple[str, Failing]]] = {}
         for what, why in failing:
             if why:
@@ -174,8 +174,11 @@ class Following:
             await self._ask()
 
     async def _ask(self) -> None:
+        there: dict[str, Resource] = {}
         try:
-            served = await self._client.kinds(GATEWAY)
+            for group in INSTALLED:
+                served = await self._client.kinds(group)
+                there |= {resource.kind: resource for resource in installed(group, served)}
         except OSError as error:
             since_s = self._deaf.since_s if self._deaf else time.time()
             self._deaf = Failing(str(error), since_s)
@@ -184,7 +187,7 @@ class Following:
         if self._deaf or not self._knows_kinds:
             self._deaf, self._knows_kinds = None, True
             self.inbox.wake()
-        await self._adjust({resource.kind: resource for resource in installed(served)})
+        await self._adjust(there)
 
     async def _adjust(self, there: Mapping[str, Resource]) -> None:
         """Follow what has been installed. What is gone has to be gone for longer than a moment."""

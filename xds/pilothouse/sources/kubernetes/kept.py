@@ -41,6 +41,7 @@ _CONSEQUENCE = "after a restart nothing is known until the API server answers"
 _ROUTES = msgspec.json.Decoder(list[RouteObject])
 _READ: dict[str, msgspec.json.Decoder[Any]] = {
     "Service": msgspec.json.Decoder(list[Service]),
+    "ServiceImport": msgspec.json.Decoder(list[Service]),
     "EndpointSlice": msgspec.json.Decoder(list[EndpointSlice]),
     "Namespace": msgspec.json.Decoder(list[Namespace]),
     "Node": msgspec.json.Decoder(list[Node]),

@@ -166,8 +166,8 @@ class LastGood:
             if isinstance(one, Service) and (one.policy.subset_labels or one.service in self._divided):
                 self._divided[one.service] = frozenset(one.policy.subset_labels)
         for key in gone:
-            if key.kind == "Service":
-                self._divided.pop(ServiceName(key.namespace, key.name), None)
+            if key.kind in ("Service", "ServiceImport"):
+                self._divided.pop(ServiceName(key.namespace, key.name, key.kind == "ServiceImport"), None)
         return (yield from self._cluster.applying(put, gone))
 
     def _note(self, found: Found, served: bool) -> None:

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pilothouse.kubernetes.gateway.backends import GROUP
-from pilothouse.kubernetes.parse import GATEWAY_KINDS
+from pilothouse.kubernetes.gateway.backends import GROUP, MULTICLUSTER
+from pilothouse.kubernetes.parse import GATEWAY_KINDS, MULTICLUSTER_KINDS
 
-#: The API group of which the kinds are there or not, as somebody has installed them.
-GATEWAY = GROUP
+#: The API groups of which the kinds are there or not, as somebody has installed them.
+INSTALLED: Mapping[str, Mapping[str, Sequence[str]]] = {
+    GROUP: GATEWAY_KINDS,
+    MULTICLUSTER: MULTICLUSTER_KINDS,
+}
 
 
 class Scope(NamedTuple):
@@ -62,12 +65,12 @@ BUILT_IN: Sequence[Resource] = (
 )
 
 
-def installed(served: Mapping[str, Sequence[str]]) -> Iterator[Resource]:
-    """What is read of the Gateway API, where it is `served`: the kinds by version, such as `v1`.
+def installed(group: str, served: Mapping[str, Sequence[str]]) -> Iterator[Resource]:
+    """What is read of an API group of `INSTALLED`, where it is `served`: the kinds by version, such as `v1`.
 
     Of several versions of a kind the first counts that is known best.
     """
-    for kind, versions in GATEWAY_KINDS.items():
+    for kind, versions in INSTALLED[group].items():
         version = next((each for each in versions if kind in served.get(each, ())), None)
         if version is not None:
-            yield Resource(kind, f"{kind.lower()}s", f"{GATEWAY}/{version}")
+            yield Resource(kind, f"{kind.lower()}s", f"{group}/{version}")

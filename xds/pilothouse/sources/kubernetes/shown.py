@@ -18,14 +18,14 @@ from pilothouse.structures.index import Index
 
 
 class Ref(NamedTuple):
-    """A parentRef that names a Service: as it is written, and as it is read."""
+    """A parentRef that names a Service or a ServiceImport: as it is written, and as it is read."""
 
     written: Mapping[str, Any]
     parent: Parent
 
     @property
     def service(self) -> ServiceName:
-        return ServiceName(self.parent.namespace, self.parent.name)
+        return self.parent.service
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,9 +48,10 @@ class Clusters:
         """
         if backend.unsupported:
             return Omission(Reason.UNSUPPORTED_RULE, str(backend), backend.unsupported)
-        spec = self._specs.get(ServiceName(backend.namespace, backend.name))
+        name = ServiceName.behind(backend)
+        spec = self._specs.get(name)
         if spec is None:
-            why = f"there is no Service {backend.namespace}/{backend.name}"
+            why = f"there is no {name.full}"
             return Omission(Reason.NO_SUCH_BACKEND, str(backend), why)
         called, answers = self._resolved.called, self._resolved.answers
         known = known_to(Visibility.of(spec), self._passed(route, backend), called, answers)
@@ -98,12 +99,12 @@ class Clusters:
             if fault.reason is Reason.UNSUPPORTED_RULE:
                 yield fault.why
             elif fault.reason is not Reason.NOT_EXPORTED and self._may_be_named(route, backend):
-                there = ServiceName(backend.namespace, backend.name) in self._specs
+                there = ServiceName.behind(backend) in self._specs
                 yield f"{backend}: {fault.why}" if there else str(backend)
 
     def _may_be_named(self, route: Route, backend: Backend) -> bool:
         """Whether clients may learn the name of a backend that is not hidden from them now."""
-        there = ServiceName(backend.namespace, backend.name) in self._specs
+        there = ServiceName.behind(backend) in self._specs
         return there or self._passed(route, backend) or backend.namespace == self._viewer
 
     def _passed(self, route: Route, backend: Backend) -> bool:
@@ -115,7 +116,7 @@ class Clusters:
 
         A hash policy does no harm to other clusters.
         """
-        specs = (self._specs.get(ServiceName(backend.namespace, backend.name)) for backend in backends)
+        specs = (self._specs.get(ServiceName.behind(backend)) for backend in backends)
         found = (spec.policy.hash_on for spec in specs if spec is not None)
         return dict.fromkeys(hash_on for hash_on in found if hash_on is not None)
 

@@ -171,7 +171,7 @@ def viewers(resolved: Resolved) -> list[str]:
     specs = {spec.name: spec for spec in resolved.backends}
     for route in target.routes:
         for backend in route.backends:
-            spec = specs.get(ServiceName(backend.namespace, backend.name))
+            spec = specs.get(ServiceName.behind(backend))
             if spec is not None:
                 passed, called, answers = passes(target, route, backend), resolved.called, resolved.answers
                 found |= known_to(Visibility.of(spec), passed, called, answers) or frozenset()
