@@ -38,7 +38,7 @@ coverage: $(INSTALLED) ## what the quick tests run of the product; fails below t
 envoy-test: $(INSTALLED) ## only the tests that drive a real Envoy
 	$(BIN)/pytest $(IN_PARALLEL) -m envoy $(ARGS)
 
-kubernetes-build: $(INSTALLED) ## what kubernetes-test needs: an API server and more, with Go, once (15 CPU minutes)
+kubernetes-build: $(INSTALLED) ## what kubernetes-test needs: an API server and more, with Go, once (25 CPU minutes)
 	$(BIN)/python -m tests.real.programs $(ARGS)
 
 kubernetes-test: $(INSTALLED) ## only the tests against a real API server, in a network namespace where that is allowed

@@ -2,7 +2,8 @@
 
     python -m tests.real.programs kube kwok    # builds what is not there yet
 
-$PILOTHOUSE_KUBE_BIN names a folder with ready ones: `kubetest`, `kwok`, `conformance.test` and `crds/`.
+$PILOTHOUSE_KUBE_BIN names a folder with ready ones: `kubetest`, `kwok`, `conformance.test`, `crds/` and
+`deploy/`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _SMALL = ["-buildvcs=false", "-trimpath"]
 _STRIPPED = "-s -w"
 #: Where an unset version shows, clients warn of it.
 _VERSION = "k8s.io/component-base/version"
+_HELM = "helm.sh/helm/v3/pkg/chartutil"
 
 
 class Missing(Exception):
@@ -111,6 +113,16 @@ def _make_conformance(module: Path, into: Path) -> None:
     _go(module, "test", *flags, "-o", into / "conformance.test", ".")
 
 
+def _make_deploy(module: Path, into: Path) -> None:
+    folder = into / "deploy"
+    folder.mkdir()
+    # For which Kubernetes helm renders, if nothing else is said.
+    _, minor, _ = _required(module, "k8s.io/client-go").split(".")
+    said = {f"{_HELM}.k8sVersionMajor": "1", f"{_HELM}.k8sVersionMinor": minor}
+    flags = [_STRIPPED, *(f"-X {name}={value}" for name, value in said.items())]
+    _go(module, "build", *_SMALL, "-ldflags", " ".join(flags), "-o", f"{folder}{os.sep}", "tool")
+
+
 def _make_crds(module: Path, into: Path) -> None:
     """Copies, because who has the programs need not have Go."""
     for required, folders in (
@@ -140,7 +152,10 @@ CONFORMANCE = Part("conformance", "conformance.test", _make_conformance)
 #: CustomResourceDefinitions: `gateway-api/standard`, `gateway-api/experimental`, `mcs-api`.
 CRDS = Part("crds", "crds", _make_crds)
 
-PARTS = (KUBE, KWOK, CONFORMANCE, CRDS)
+#: What people install with: `deploy/helm` and `deploy/kustomize`.
+DEPLOY = Part("deploy", "deploy", _make_deploy)
+
+PARTS = (KUBE, KWOK, CONFORMANCE, CRDS, DEPLOY)
 
 
 def main(names: list[str]) -> int:

@@ -1,0 +1,227 @@
+"""The Helm chart renders what the kustomization does, refuses wrong values, and is taken by an API server."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pilothouse.config.settings import offered
+
+from .cluster import Cluster
+from .test_deploy import DEPLOY, tried
+
+CHART = DEPLOY.parent / "helm" / "pilothouse"
+
+Object = dict[str, Any]
+Key = tuple[str, str]
+
+
+class Helm:
+    """Runs helm with the chart and values."""
+
+    def __init__(self, program: Path, folder: Path) -> None:
+        self._program, self._folder = program, folder
+
+    def template(
+        self, values: Mapping[str, Any] | None = None, namespace: str = "pilothouse"
+    ) -> list[Object]:
+        """The objects that the chart renders. Raises CalledProcessError."""
+        return objects(self._run("template", "pilothouse", CHART, "-n", namespace, values=values))
+
+    def lint(self, values: Mapping[str, Any] | None = None) -> str:
+        return self._run("lint", "--strict", CHART, values=values)
+
+    def refusal(self, values: Mapping[str, Any]) -> str:
+        """What helm says of values that it does not take."""
+        with pytest.raises(subprocess.CalledProcessError) as raised:
+            self.template(values)
+        return str(raised.value.stderr)
+
+    def _run(self, *args: str | Path, values: Mapping[str, Any] | None) -> str:
+        file = self._folder / "values.yaml"
+        file.write_text(yaml.safe_dump(values or {}))
+        homes = {f"HELM_{kind}_HOME": str(self._folder) for kind in ("CACHE", "CONFIG", "DATA")}
+        done = subprocess.run(
+            [self._program, *args, "-f", file],
+            env=homes,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return done.stdout
+
+
+@pytest.fixture
+def helm(installers: Path, tmp_path: Path) -> Helm:
+    return Helm(installers / "helm", tmp_path)
+
+
+@pytest.fixture
+def kustomized(installers: Path) -> Callable[[Path], list[Object]]:
+    def build(folder: Path) -> list[Object]:
+        done = subprocess.run(
+            [installers / "kustomize", "build", folder],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return objects(done.stdout)
+
+    return build
+
+
+def objects(text: str) -> list[Object]:
+    return [each for each in yaml.safe_load_all(text) if each]
+
+
+def by_key(found: list[Object]) -> dict[Key, Object]:
+    """Without the Namespace: Helm keeps its own notes in it, so it has to be there before the chart is."""
+    keyed = {(each["kind"], each["metadata"]["name"]): each for each in found if each["kind"] != "Namespace"}
+    assert len(keyed) == sum(each["kind"] != "Namespace" for each in found)
+    return keyed
+
+
+def args(found: list[Object], name: str = "pilothouse") -> list[str]:
+    """The arguments of a Deployment's container."""
+    (container,) = by_key(found)["Deployment", name]["spec"]["template"]["spec"]["containers"]
+    said: list[str] = container["args"]
+    return said
+
+
+@pytest.mark.parametrize(
+    ("values", "without", "components"),
+    [
+        ({}, (), ()),
+        ({"webhook": {"enabled": False}}, ("webhook.yaml", "webhook-rbac.yaml"), ()),
+        ({"writeStatus": True}, (), ("write-status",)),
+    ],
+    ids=["as they are", "without the webhook", "with the status of routes"],
+)
+def test_the_chart_renders_what_the_kustomization_does(
+    helm: Helm,
+    kustomized: Callable[[Path], list[Object]],
+    tmp_path: Path,
+    values: Object,
+    without: tuple[str, ...],
+    components: tuple[str, ...],
+) -> None:
+    folder = tmp_path / "kubernetes"
+    shutil.copytree(DEPLOY, folder)
+    file = folder / "kustomization.yaml"
+    said = yaml.safe_load(file.read_text())
+    said["resources"] = [each for each in said["resources"] if each not in without]
+    file.write_text(yaml.safe_dump(said | ({"components": [*components]} if components else {})))
+    assert by_key(helm.template(values)) == by_key(kustomized(folder))
+
+
+def test_its_defaults_are_without_reproach(helm: Helm) -> None:
+    assert "0 chart(s) failed" in helm.lint()
+
+
+def test_another_namespace_is_that_of_everything(helm: Helm) -> None:
+    for each in helm.template(namespace="mesh"):
+        assert each["metadata"].get("namespace", "mesh") == "mesh"
+        assert {of["namespace"] for of in each.get("subjects", ())} <= {"mesh"}
+
+
+def test_its_values_are_flags_that_serve_takes(helm: Helm) -> None:
+    selectors = ["team in (shop, office)", "floor"]
+    said = {
+        "image": {"repository": "registry.example/pilothouse", "tag": "1.2", "pullSecrets": ["registry"]},
+        "replicas": 1,
+        "resources": {"limits": {"memory": "1Gi", "cpu": 2}},
+        "served": {
+            "includeNamespaces": ["shop", "office"],
+            "excludeNamespaces": ["test"],
+            "serviceSelectors": selectors,
+        },
+        "tls": {"secret": "own-tls"},
+        "extraArgs": ["--flap-damping"],
+        "webhook": {
+            "replicas": 3,
+            "envoyImage": "envoy:1",
+            "caConfigMap": "own-ca",
+            "extraArgs": ["--log-format=json"],
+        },
+    }
+    assert "0 chart(s) failed" in helm.lint(said)
+    found = helm.template(said)
+    deployment = by_key(found)["Deployment", "pilothouse"]["spec"]
+    pod = deployment["template"]["spec"]
+    assert (deployment["replicas"], pod["imagePullSecrets"]) == (1, [{"name": "registry"}])
+    assert pod["containers"][0]["image"] == "registry.example/pilothouse:1.2"
+    assert pod["containers"][0]["resources"]["limits"] == {"memory": "1Gi", "cpu": 2}
+    assert pod["volumes"][0]["secret"] == {"secretName": "own-tls"}
+    assert ("PodDisruptionBudget", "pilothouse") not in by_key(found)
+    flags = args(found)
+    assert flags[-5:] == [
+        "--include-namespaces=shop,office",
+        "--exclude-namespaces=test",
+        f"--service-selector={selectors[0]}",
+        f"--service-selector={selectors[1]}",
+        "--flap-damping",
+    ]
+    assert _names(flags) <= offered().keys()
+    assert args(found, "pilothouse-webhook")[-4:] == [
+        "--tls-ca-config-map=own-ca",
+        "--envoy-image=envoy:1",
+        "--tools-image=registry.example/pilothouse:1.2",
+        "--log-format=json",
+    ]
+    assert by_key(found)["Deployment", "pilothouse-webhook"]["spec"]["replicas"] == 3
+    assert ("PodDisruptionBudget", "pilothouse-webhook") in by_key(found)
+
+
+def _names(flags: list[str]) -> set[str]:
+    """The names of settings that flags give."""
+    return {flag.partition("=")[0].removeprefix("--").replace("-", "_") for flag in flags if flag != "serve"}
+
+
+@pytest.mark.parametrize(
+    ("values", "mistake"),
+    [
+        ({"replica": 3}, "replica"),
+        ({"image": {"name": "x"}}, "name"),
+        ({"replicas": "three"}, "integer"),
+        ({"replicas": -1}, "minimum"),
+        ({"served": {"includeNamespaces": "shop"}}, "array"),
+        ({"served": {"includeNamespaces": ["Shop"]}}, "pattern"),
+        ({"served": {"serviceSelectors": [""]}}, "minLength"),
+        ({"tls": {"secret": ""}}, "pattern"),
+        ({"resources": {"requests": {"memory": "much"}}}, "pattern"),
+        ({"writeStatus": "yes"}, "boolean"),
+        ({"webhook": {"enable": True}}, "enable"),
+        ({"webhook": {"caConfigMap": ""}}, "pattern"),
+        ({"extraArgs": ["serve"]}, "pattern"),
+    ],
+)
+def test_a_value_that_is_unknown_or_of_another_type_is_refused(
+    helm: Helm, values: dict[str, Any], mistake: str
+) -> None:
+    assert mistake in helm.refusal(values)
+
+
+@pytest.fixture(scope="module")
+def namespace(cluster: Cluster) -> Iterator[str]:
+    found = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mesh"}}
+    cluster.api.create(found)
+    yield "mesh"
+    cluster.api.delete("Namespace", "mesh")
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"writeStatus": True, "served": {"serviceSelectors": ["team in (shop)"]}}]
+)
+def test_an_api_server_takes_what_it_renders(
+    cluster: Cluster, namespace: str, helm: Helm, values: dict[str, Any]
+) -> None:
+    for each in helm.template(values, namespace):
+        assert tried(cluster, each)["kind"] == each["kind"]
