@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from pilothouse.apiserver.kubeconfig import kubeconfig
 from pilothouse.kubernetes.served import ServedCluster
-from pilothouse.model.services import Endpoint, Locality, ServiceName, State
+from pilothouse.model.services import Locality, ServiceName, State
 from pilothouse.registry.merged import Registry
-from pilothouse.sources.kubernetes.reflector import Pace
 from pilothouse.sources.kubernetes.source import KubernetesSource
 
 from ..sources.conftest import RecordingSink
@@ -24,56 +22,12 @@ from .cluster import ADMIN, NOBODY, Cluster, Wanted
 from .conftest import Clusters
 from .gateway_api import Crds
 from .namespace import Namespace
+from .served import PACE, following, put
 
-_PACE = Pace(retry_s=(0.1, 1.0), ask_s=0.5, grace_s=20.0)
 _RULES = [
     {"apiGroups": [""], "resources": ["services", "namespaces", "nodes", "pods"], "verbs": ["list", "watch"]},
     {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
 ]
-
-
-class Served:
-    """What a source reports of one namespace."""
-
-    def __init__(self, source: KubernetesSource, sink: RecordingSink, namespace: str) -> None:
-        self.source, self.sink, self.namespace = source, sink, namespace
-
-    def states(self, name: str) -> dict[str, State]:
-        """The endpoints of a service by address."""
-        return {each.address: each.state for each in self.endpoints(name)}
-
-    def endpoints(self, name: str) -> tuple[Endpoint, ...]:
-        service = self.sink.services.get(ServiceName(self.namespace, name))
-        return service.endpoints if service else ()
-
-    def knows(self, name: str) -> bool:
-        return ServiceName(self.namespace, name) in self.sink.services
-
-    @property
-    def stale(self) -> str:
-        return self.sink.staleness[-1] if self.sink.staleness else ""
-
-
-@asynccontextmanager
-async def following(
-    file: Path, namespace: Namespace, served: ServedCluster | None = None, selectors: Sequence[str] = ()
-) -> AsyncIterator[Served]:
-    """A source that has reported, and runs meanwhile."""
-    served = served or ServedCluster(included=frozenset({namespace.name}))
-    source = KubernetesSource(kubeconfig(file), served, selectors=selectors, pace=_PACE)
-    sink = RecordingSink()
-    task = asyncio.create_task(source.run(sink))
-    try:
-        deadline = time.monotonic() + 60
-        while not sink.reports:
-            assert not task.done(), task.result()
-            assert time.monotonic() < deadline, "there is no report"
-            await asyncio.sleep(0.01)
-        yield Served(source, sink, namespace.name)
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def test_what_real_controllers_make_of_pods_is_followed(
@@ -126,33 +80,6 @@ async def test_what_any_of_several_selectors_selects_is_served(
         label("desk", floor=None)
         await eventually(lambda: not served.knows("desk"))
         assert served.knows("cart")
-
-
-async def test_imports_of_definitions_installed_late_are_served_until_these_are_removed(
-    cluster: Cluster, namespace: Namespace, mcs_api: Crds, eventually
-) -> None:
-    namespace.service("cart", selector=None)
-    put(namespace, "cart", "10.7.0.1")
-    imported = ServiceName(str(namespace), "cart", imported=True)
-    async with following(cluster.kubeconfig, namespace) as served:
-        mcs_api.install()
-        await eventually(mcs_api.served, within=60)
-        spec = {"type": "ClusterSetIP", "ips": ["10.112.0.7"], "ports": [{"name": "http", "port": 80}]}
-        version = "multicluster.x-k8s.io/v1beta1"
-        namespace.api.apply(namespace.object("ServiceImport", "cart", version, spec=spec))
-        namespace.api.apply(namespace.object("ServiceExport", "cart", version))
-        put(namespace, "cart", "10.9.0.1", name="east", label="multicluster.kubernetes.io/service-name")
-        await eventually(lambda: imported in served.sink.services, within=60)
-        await eventually(lambda: served.sink.services[imported].endpoints)
-        found = served.sink.services[imported]
-        assert found.spec.vips == ("10.112.0.7",)
-        assert [each.address for each in found.endpoints] == ["10.9.0.1"]
-        assert served.states("cart") == {"10.7.0.1": State.READY}
-        mcs_api.remove()
-        await eventually(lambda: imported not in served.sink.services, within=60)
-        assert served.states("cart") == {"10.7.0.1": State.READY}
-        assert not served.stale
-    await eventually(mcs_api.gone, within=60)
 
 
 @pytest.mark.timeout(300)
@@ -280,7 +207,7 @@ async def test_when_every_node_is_silent_at_once_its_pods_are_called_on(
     for number in range(12):
         namespace.pod(f"cart-{number}", "cart", f"n{number % 3 + 1}", f"10.7.0.{number + 1}")
     registry, name = Registry(["kubernetes"]), ServiceName(namespace.name, "cart")
-    source = KubernetesSource(kubeconfig(cluster.kubeconfig), pace=_PACE)
+    source = KubernetesSource(kubeconfig(cluster.kubeconfig), pace=PACE)
     task = asyncio.create_task(source.run(registry.shard("kubernetes")))
 
     def ready() -> int:
@@ -382,27 +309,6 @@ async def test_a_server_that_is_not_the_one_is_told_in_a_line(
     with pytest.raises(OSError, match=message) as raised:
         await asyncio.wait_for(KubernetesSource(kubeconfig(file)).run(RecordingSink()), 30)
     assert "\n" not in str(raised.value)
-
-
-def put(
-    namespace: Namespace,
-    service: str,
-    *addresses: str,
-    name: str = "",
-    label: str = "kubernetes.io/service-name",
-) -> None:
-    """Have one slice of a Service without a selector, or of what the label says."""
-    namespace.api.apply(
-        namespace.object(
-            "EndpointSlice",
-            name or f"{service}-1",
-            "discovery.k8s.io/v1",
-            labels={label: service},
-            addressType="IPv4",
-            ports=[{"name": "http", "port": 8080}],
-            endpoints=[{"addresses": [address]} for address in addresses],
-        )
-    )
 
 
 def accepted(namespace: Namespace, route: dict[str, object]) -> bool:

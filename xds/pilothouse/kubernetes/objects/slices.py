@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import msgspec
+from msgspec import structs
 
 from pilothouse.kubernetes import metadata
 from pilothouse.kubernetes.annotations import overrides
@@ -129,7 +129,7 @@ def _entries(item: Fields, namespace: str, family: str) -> list[Entry]:
 
 def _elsewhere(entry: Entry) -> Entry:
     """An endpoint of a cluster set: a Pod and a Node of these names are others in this cluster."""
-    return msgspec.structs.replace(entry, pod="", node="")
+    return structs.replace(entry, pod="", node="")
 
 
 def _names(hints: Fields, field: str) -> tuple[str, ...]:
