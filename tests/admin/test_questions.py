@@ -78,7 +78,9 @@ def test_neither_a_scrape_nor_readiness_looks_at_every_service(
     registry.shard("files").replace(make_service(f"shop/s{number}", "10.0.0.1") for number in range(20))
     catalogue.apply([*registry.services], registry.services)
     source: Any = Source()
-    parts = [SourceState(source)], registry, catalogue, Discovery(catalogue), Census(catalogue, {})
+    discovery = Discovery(catalogue)
+    discovery.listening = True
+    parts = [SourceState(source)], registry, catalogue, discovery, Census(catalogue, {})
 
     def every(_: Directory) -> NoReturn:
         raise AssertionError("a page looked at every service")

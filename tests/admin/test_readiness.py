@@ -97,6 +97,11 @@ TABLE = {
         [],
         ["tls.crt expires soon"],
     ),
+    "a port that is not open yet": (
+        replace(CALM, listening=False),
+        ["starting: what the sources have reported is being translated"],
+        [],
+    ),
     "draining": (replace(CALM, draining=True), ["draining: this process is about to exit"], []),
     "no source at all": (replace(CALM, sources=()), ["there is no source of services"], []),
 }

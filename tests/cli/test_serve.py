@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ..ports import free_port
+
 PROGRAM = Path(sys.executable).with_name("pilothouse")
 
 
@@ -34,8 +36,10 @@ def served(manifests: str | Path, *flags: str) -> Iterator[subprocess.Popen[str]
         *flags,
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.fixture
@@ -170,3 +174,30 @@ async def _counts(admin: httpx.AsyncClient, expected: dict[str, float]) -> bool:
     text = (await admin.get("/metrics")).text
     found = re.findall(r'^pilothouse_left_out{reason="([a-z-]+)"} (\S+)', text, re.MULTILINE)
     return {reason: float(number) for reason, number in found} == expected
+
+
+NUMBERED = """\
+apiVersion: v1
+kind: Service
+metadata: {{name: s{number}, namespace: shop}}
+spec: {{clusterIP: 10.96.{high}.{low}, ports: [{{name: http, port: 80}}]}}
+---
+"""
+
+
+async def test_who_is_ready_can_be_called(tmp_path: Path, eventually) -> None:
+    services = (
+        NUMBERED.format(number=number, high=number // 250, low=number % 250 + 1) for number in range(3000)
+    )
+    (tmp_path / "f.yaml").write_text("".join(services))
+    xds = free_port()
+    with served(tmp_path, "--xds", f"127.0.0.1:{xds}") as process:
+        events = (json.loads(line) for line in process.stderr)
+        begun = next(event for event in events if event["event"] == "starting")
+        async with httpx.AsyncClient(base_url=f"http://{begun['admin']}", verify=False) as admin:
+
+            async def ready() -> bool:
+                return (await admin.get("/readyz")).is_success
+
+            await eventually(ready)
+        socket.create_connection(("127.0.0.1", xds), timeout=5).close()

@@ -20,7 +20,7 @@ from pilothouse.admin.status import FaultStatus, Questions, SourceStatus
 
 PAGES = {
     "/healthz": "200 while the process lives",
-    "/readyz": "200 when every source has reported and the process is not draining, else 503; and why",
+    "/readyz": "200 when sidecars are served what every source has reported, else 503; and why",
     "/metrics": "Prometheus metrics",
 }
 

@@ -61,6 +61,10 @@ class Observed:
         self._feeds = feeds
 
     @property
+    def listening(self) -> bool:
+        return self._discovery.listening
+
+    @property
     def draining(self) -> bool:
         return self._discovery.draining
 

@@ -1,9 +1,10 @@
 """Whether this process may be given sidecars, and why not, in words. Pure.
 
-A process is not ready only if another process may do better: a source has not reported, or something in it is
-unknown. A rollout then stops before it replaces processes that know more. A source that fails later, a broken
-file, a held loss and a quarantined service leave the last good state in force, so these are warnings. If they
-made the process unready, one bad manifest would cut all sidecars off from all other changes.
+A process is not ready only if another process may do better: a source has not reported, something in it is
+unknown, or the xDS port is not open yet. A rollout then stops before it replaces processes that know more. A
+source that fails later, a broken file, a held loss and a quarantined service leave the last good state in
+force, so these are warnings. If they made the process unready, one bad manifest would cut all sidecars off
+from all other changes.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class Readiness:
 
 
 def readiness(status: Questions) -> Readiness:
-    return Readiness(tuple(_reasons(status)), tuple(_warnings(status)))
+    reasons = tuple(_reasons(status))
+    if not reasons and not status.listening:
+        reasons = ("starting: what the sources have reported is being translated",)
+    return Readiness(reasons, tuple(_warnings(status)))
 
 
 def explain(source: SourceStatus) -> str:

@@ -164,14 +164,17 @@ class PropagationStatus:
 class Questions(Protocol):
     """The questions that a page can ask. Each is answered when it is asked, so a page costs what it shows.
 
-    No answer costs time in proportion to the number of services. `started_at` is in Unix seconds. `resources`
-    are by short type name. `left_out` counts what reaches no sidecar, by reason code.
+    No answer costs time in proportion to the number of services. `started_at` is in Unix seconds.
+    `listening`: the xDS port is open. `resources` are by short type name. `left_out` counts what reaches no
+    sidecar, by reason code.
     """
 
     @property
     def version(self) -> str: ...
     @property
     def started_at(self) -> float: ...
+    @property
+    def listening(self) -> bool: ...
     @property
     def draining(self) -> bool: ...
     @property
@@ -202,6 +205,7 @@ class Status:
 
     version: str
     started_at: float
+    listening: bool = True
     draining: bool = False
     sources: tuple[SourceStatus, ...] = ()
     quarantined: tuple[Quarantine, ...] = ()

@@ -65,6 +65,8 @@ class Discovery:
         self._namesakes = Namesakes()
         self.tally = Tally()
         self.rejections = Rejections()
+        #: Whether the xDS port is open.
+        self.listening = False
         self.draining = False
 
     @property

@@ -51,6 +51,7 @@ async def serving(discovery: Discovery, address: str, terms: Terms) -> AsyncIter
     await server.start()
     for name in names:
         await alive.set(name, health_pb2.HealthCheckResponse.SERVING)
+    discovery.listening = True
     try:
         with terms.tls.watched() if terms.tls else nullcontext():
             yield port
