@@ -144,7 +144,7 @@ def _json(found: Object) -> bytes:
 
 
 class Recorded:
-    """The bodies of one kind: a list in pages, or in one. Every second list has other objects."""
+    """The bodies of one kind: a list in pages, or in one. Every second list has changed."""
 
     def __init__(self, kind: str, version: str, streamed: bool, listed: Listed) -> None:
         bodies = [listed(0), listed(1)]
@@ -192,15 +192,19 @@ class ApiServer:
         return response
 
 
-async def serve(services: int, slices: int, endpoints: int, streams_lists: bool) -> None:
-    """Prints the port, once it serves."""
+async def serve(services: int, slices: int, endpoints: int, every: int, streams_lists: bool) -> None:
+    """Prints the port, once it serves. Of the Services and their slices each `every`th one changes."""
+
+    def changed(number: int, again: int) -> int:
+        return again if number % every == 0 else 0
+
     metadata = "PartialObjectMetadata", "meta.k8s.io/v1"
     kinds: dict[str, tuple[str, str, Listed]] = {
-        "services": ("Service", "v1", lambda again: [service(i, again) for i in range(services)]),
+        "services": ("Service", "v1", lambda again: [service(i, changed(i, again)) for i in range(services)]),
         "endpointslices": (
             "EndpointSlice",
             "discovery.k8s.io/v1",
-            lambda again: [endpoint_slice(i, endpoints, again * 50) for i in range(slices)],
+            lambda again: [endpoint_slice(i, endpoints, changed(i, again) * 50) for i in range(slices)],
         ),
         "nodes": (*metadata, lambda again: [node(i) for i in range(_PLACES)]),
         **{plural: (*metadata, lambda again: []) for plural in _EMPTY},
@@ -224,9 +228,10 @@ def main() -> None:
     parser.add_argument("--services", type=int, required=True)
     parser.add_argument("--slices", type=int, required=True)
     parser.add_argument("--endpoints", type=int, required=True)
+    parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--paged", action="store_true", help="lists are not streamed")
     said = parser.parse_args()
-    asyncio.run(serve(said.services, said.slices, said.endpoints, not said.paged))
+    asyncio.run(serve(said.services, said.slices, said.endpoints, said.every, not said.paged))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """What it costs to follow a large cluster: from the first request until the registry has everything, and
-again when all of it is listed anew and has changed.
+again when all of it is listed anew and something has changed.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ _ENDPOINTS = 20
 
 
 @contextmanager
-def cluster(services: int, slices: int, paged: bool) -> Iterator[str]:
-    """The URL of an API server with as many objects."""
+def cluster(services: int, slices: int, every: int, paged: bool) -> Iterator[str]:
+    """The URL of an API server with as many objects, of which each `every`th one changes."""
     size = ["--services", str(services), "--slices", str(slices), "--endpoints", str(_ENDPOINTS)]
-    command = [sys.executable, "-m", "benchmarks.cluster", *size, *(["--paged"] if paged else [])]
+    command = [sys.executable, "-m", "benchmarks.cluster", *size, "--every", str(every)]
+    command += ["--paged"] if paged else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
@@ -70,7 +71,9 @@ class Clock:
         return {f"{what}_{name}": round(value, 3) for name, value in found.items()}
 
 
-async def measure(url: str, services: int, endpoints: int, state: Path | None) -> dict[str, float]:
+async def measure(
+    url: str, services: int, endpoints: int, every: int, state: Path | None
+) -> dict[str, float]:
     registry = Registry(["kubernetes"])
     kept = Kept(StateFolder(state), pause_s=1.0) if state else None
     source = KubernetesSource(Access(url), kept=kept)
@@ -100,7 +103,7 @@ async def measure(url: str, services: int, endpoints: int, state: Path | None) -
             while True:
                 await registry.changed.take()
                 changed = sum(registry.services[name] is not was for name, was in before.items())
-                if changed == services:
+                if changed == len(range(0, services, every)):
                     break
         figures |= again.figures("relist") | {"relist_peak_mb": _peak_mb() - idle}
         running.cancel()
@@ -133,6 +136,7 @@ def _peak_mb() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", choices=CASES, action="append")
+    parser.add_argument("--every", type=int, default=1, help="each Nth object changes", metavar="N")
     parser.add_argument("--paged", action="store_true", help="lists come in pages, and are not streamed")
     parser.add_argument("--state", action="store_true", help="with a state folder")
     parser.add_argument("--profile", type=Path, help="write a profile there")
@@ -141,27 +145,29 @@ def main() -> None:
     for case in said.case or CASES:
         services, slices = CASES[case]
         if said.url:
-            figures = _measured(said.url, services, slices, said.state, said.profile)
+            figures = _measured(said.url, services, slices, said)
             print(json.dumps(figures))
             continue
-        with cluster(services, slices, said.paged) as url:
+        with cluster(services, slices, said.every, said.paged) as url:
             # A process of its own, since memory is never given back as it was.
             command = [sys.executable, "-m", "benchmarks.listing", "--url", url, "--case", case]
+            command += ["--every", str(said.every)]
             command += ["--state"] if said.state else []
             command += ["--profile", str(said.profile)] if said.profile else []
             print(case, subprocess.check_output(command, text=True).strip(), flush=True)
 
 
-def _measured(url: str, services: int, slices: int, state: bool, profile: Path | None) -> dict[str, float]:
+def _measured(url: str, services: int, slices: int, said: argparse.Namespace) -> dict[str, float]:
+    endpoints = min(services, slices) * _ENDPOINTS
     with tempfile.TemporaryDirectory() as folder:
-        work = measure(url, services, min(services, slices) * _ENDPOINTS, Path(folder) if state else None)
-        if profile is None:
+        work = measure(url, services, endpoints, said.every, Path(folder) if said.state else None)
+        if said.profile is None:
             return uvloop.run(work)
         import cProfile
 
         with cProfile.Profile() as profiler:
             figures = uvloop.run(work)
-        profiler.dump_stats(profile)
+        profiler.dump_stats(said.profile)
         return figures
 
 
