@@ -151,6 +151,14 @@ async def test_a_broken_secret_is_replaced_by_what_a_replica_still_has(api, repl
     assert "the Secret of the webhook is broken" in [line["event"] for line in logs]
 
 
+async def test_a_secret_that_is_installed_empty_is_filled_without_a_warning(api, replica) -> None:
+    api.written[SECRET] = {"metadata": {"name": "pilothouse-webhook", "resourceVersion": "7"}}
+    with capture_logs() as logs:
+        await replica.check()
+    assert kept(api).data()["tls.crt"] == replica.served
+    assert {line["log_level"] for line in logs} == {"info"}
+
+
 async def test_a_broken_secret_is_replaced_by_a_replica_that_has_just_started(api, replica) -> None:
     api.written[SECRET] = {
         "metadata": {"name": "pilothouse-webhook", "resourceVersion": "7", "labels": {"team": "mesh"}},

@@ -137,7 +137,8 @@ class Keeper:
 
     def _kept(self, secret: _Object | None) -> Keys | None:
         """What can be used of the Secret."""
-        if secret is None:
+        if secret is None or (self._keys is None and not secret.get("data")):
+            # It is installed empty.
             return None
         try:
             return read(_decoded(secret.get("data")))
