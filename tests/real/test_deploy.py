@@ -75,6 +75,13 @@ def test_the_component_that_lets_it_write_status_is_taken(cluster: Cluster, name
     assert taken[-1] == "--write-status"
 
 
+def test_the_key_of_the_xds_port_is_mounted_for_no_others(cluster: Cluster, namespaces: None) -> None:
+    (deployment,) = documents("deployment.yaml")
+    volumes = tried(cluster, deployment)["spec"]["template"]["spec"]["volumes"]
+    (mode,) = (each["secret"]["defaultMode"] for each in volumes if "secret" in each)
+    assert mode == 0o440
+
+
 def test_a_workload_with_a_sidecar_is_taken(cluster: Cluster, namespaces: None) -> None:
     (web,) = (each for each in documents("example/workload.yaml") if each["kind"] == "Deployment")
     injected = inject_into(web, TEMPLATE)

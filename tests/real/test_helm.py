@@ -159,7 +159,7 @@ def test_its_values_are_flags_that_serve_takes(helm: Helm) -> None:
     assert (deployment["replicas"], pod["imagePullSecrets"]) == (1, [{"name": "registry"}])
     assert pod["containers"][0]["image"] == "registry.example/pilothouse:1.2"
     assert pod["containers"][0]["resources"]["limits"] == {"memory": "1Gi", "cpu": 2}
-    assert pod["volumes"][0]["secret"] == {"secretName": "own-tls"}
+    assert pod["volumes"][0]["secret"]["secretName"] == "own-tls"
     assert ("PodDisruptionBudget", "pilothouse") not in by_key(found)
     flags = args(found)
     assert flags[-5:] == [
