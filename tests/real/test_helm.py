@@ -37,6 +37,12 @@ class Helm:
     def lint(self, values: Mapping[str, Any] | None = None) -> str:
         return self._run("lint", "--strict", CHART, values=values)
 
+    def notes(self, cluster: Cluster, namespace: str) -> str:
+        """What helm tells who installs the chart."""
+        flags = ("--dry-run=client", "-n", namespace, "--kubeconfig", cluster.kubeconfig)
+        said = self._run("install", "pilothouse", CHART, *flags, values={})
+        return said.partition("NOTES:")[2]
+
     def refusal(self, values: Mapping[str, Any]) -> str:
         """What helm says of values that it does not take."""
         with pytest.raises(subprocess.CalledProcessError) as raised:
@@ -46,7 +52,10 @@ class Helm:
     def _run(self, *args: str | Path, values: Mapping[str, Any] | None) -> str:
         file = self._folder / "values.yaml"
         file.write_text(yaml.safe_dump(values or {}))
-        homes = {f"HELM_{kind}_HOME": str(self._folder) for kind in ("CACHE", "CONFIG", "DATA")}
+        # Without a HOME, what it remembers of a cluster would be kept in the checkout.
+        homes = {
+            f"{each}HOME": str(self._folder) for each in ("", "HELM_CACHE_", "HELM_CONFIG_", "HELM_DATA_")
+        }
         done = subprocess.run(
             [self._program, *args, "-f", file],
             env=homes,
@@ -118,8 +127,29 @@ def test_the_chart_renders_what_the_kustomization_does(
     file = folder / "kustomization.yaml"
     said = yaml.safe_load(file.read_text())
     said["resources"] = [each for each in said["resources"] if each not in without]
+    if without:
+        # Its source is the Deployment of the webhook.
+        del said["replacements"]
     file.write_text(yaml.safe_dump(said | ({"components": [*components]} if components else {})))
     assert by_key(helm.template(values)) == by_key(kustomized(folder))
+
+
+def test_the_kustomization_names_an_image_once(
+    kustomized: Callable[[Path], list[Object]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "kubernetes"
+    shutil.copytree(DEPLOY, folder)
+    file = folder / "kustomization.yaml"
+    said = yaml.safe_load(file.read_text())
+    said["images"] = [
+        {"name": "pilothouse", "newName": "registry.example:5000/mesh/pilothouse", "newTag": "1.2"}
+    ]
+    file.write_text(yaml.safe_dump(said))
+    found, image = kustomized(folder), "registry.example:5000/mesh/pilothouse:1.2"
+    for name in ("pilothouse", "pilothouse-webhook"):
+        (container,) = by_key(found)["Deployment", name]["spec"]["template"]["spec"]["containers"]
+        assert container["image"] == image
+    assert f"--tools-image={image}" in args(found, "pilothouse-webhook")
 
 
 def test_its_defaults_are_without_reproach(helm: Helm) -> None:
@@ -130,6 +160,29 @@ def test_another_namespace_is_that_of_everything(helm: Helm) -> None:
     for each in helm.template(namespace="mesh"):
         assert each["metadata"].get("namespace", "mesh") == "mesh"
         assert {of["namespace"] for of in each.get("subjects", ())} <= {"mesh"}
+
+
+def test_its_notes_tell_what_it_needs_and_where(cluster: Cluster, helm: Helm) -> None:
+    said = helm.notes(cluster, "mesh")
+    for each in (
+        "pilothouse-tls",
+        "pilothouse.mesh.svc",
+        "configmap pilothouse-ca",
+        "pilothouse.dev/inject=enabled",
+    ):
+        assert each in said
+
+
+def test_the_pods_of_both_deployments_go_where_the_values_say(helm: Helm) -> None:
+    said = {
+        "nodeSelector": {"pool": "system"},
+        "tolerations": [{"key": "system", "operator": "Exists", "effect": "NoSchedule"}],
+        "priorityClassName": "system-cluster-critical",
+    }
+    found = by_key(helm.template(said))
+    for name in ("pilothouse", "pilothouse-webhook"):
+        pod = found["Deployment", name]["spec"]["template"]["spec"]
+        assert {each: pod[each] for each in said} == said
 
 
 def test_its_values_are_flags_that_serve_takes(helm: Helm) -> None:
@@ -172,8 +225,8 @@ def test_its_values_are_flags_that_serve_takes(helm: Helm) -> None:
     assert _names(flags) <= offered().keys()
     assert args(found, "pilothouse-webhook")[-4:] == [
         "--tls-ca-config-map=own-ca",
-        "--envoy-image=envoy:1",
         "--tools-image=registry.example/pilothouse:1.2",
+        "--envoy-image=envoy:1",
         "--log-format=json",
     ]
     assert by_key(found)["Deployment", "pilothouse-webhook"]["spec"]["replicas"] == 3
@@ -198,6 +251,9 @@ def _names(flags: list[str]) -> set[str]:
         ({"tls": {"secret": ""}}, "pattern"),
         ({"resources": {"requests": {"memory": "much"}}}, "pattern"),
         ({"writeStatus": "yes"}, "boolean"),
+        ({"nodeSelector": {"pool": 1}}, "string"),
+        ({"tolerations": [{"keys": "system"}]}, "keys"),
+        ({"priorityClassName": "High"}, "pattern"),
         ({"webhook": {"enable": True}}, "enable"),
         ({"webhook": {"caConfigMap": ""}}, "pattern"),
         ({"extraArgs": ["serve"]}, "pattern"),
