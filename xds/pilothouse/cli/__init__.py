@@ -44,7 +44,7 @@ Version = Annotated[bool, typer.Option("--version", help="Print the version of P
 
 @app.callback(invoke_without_command=True)
 def start(context: typer.Context, *, version: Version = False) -> None:
-    """Pilothouse, an xDS control plane for Envoy: Kubernetes manifests in, load-balanced sidecars out."""
+    """Pilothouse, an xDS control plane for Envoy: Kubernetes objects in, load-balanced sidecars out."""
     if version:
         typer.echo(f"pilothouse {__version__}")
         raise typer.Exit

@@ -47,26 +47,44 @@ class _Step(NamedTuple):
 
 
 What = Annotated[
-    Action, typer.Argument(metavar="install|remove", help="install replaces rules that are there.")
+    Action,
+    typer.Argument(
+        metavar="install|remove", help="Install the rules, in place of those that are there; or remove them."
+    ),
 ]
 Uid = Annotated[
-    int | None, typer.Option(metavar="N", min=0, max=2**32 - 2, help="User of Envoy, who is let alone.")
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=0,
+        max=2**32 - 2,
+        help="User id of Envoy, whose connections are not redirected. Required to install.",
+    ),
 ]
-EgressPort = Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="Port of --egress.")]
+EgressPort = Annotated[
+    int,
+    typer.Option(metavar="PORT", min=1, max=65535, help="Port of the sidecar, as in `bootstrap --egress`."),
+]
 Families = Annotated[
     list[str] | None,
-    typer.Option("--family", metavar="ipv4|ipv6", help="As given to `bootstrap`.  [default: ipv4]"),
+    typer.Option("--family", metavar="ipv4|ipv6", help="As in `bootstrap`. Repeatable.  [default: ipv4]"),
 ]
 ExcludedPorts = Annotated[
     list[str] | None,
-    typer.Option("--exclude-port", metavar="PORT", help="Let it alone; or a range, 6000-6010. Repeatable."),
+    typer.Option(
+        "--exclude-port",
+        metavar="PORT",
+        help="Do not redirect connections to this port, or to a range, such as 6000-6010. Repeatable.",
+    ),
 ]
 ExcludedRanges = Annotated[
     list[str] | None,
-    typer.Option("--exclude-range", metavar="CIDR", help="Let these addresses alone. Repeatable."),
+    typer.Option(
+        "--exclude-range", metavar="CIDR", help="Do not redirect connections to these addresses. Repeatable."
+    ),
 ]
 Chosen = Annotated[
-    Tool | None, typer.Option("--tool", help="What to do it with.  [default: nft, else iptables]")
+    Tool | None, typer.Option("--tool", help="Program that changes the rules.  [default: nft, else iptables]")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the rules, and change nothing.")]
 
@@ -82,9 +100,9 @@ def capture(  # noqa: PLR0913  (a flag each: typer reads them from the signature
     tool: Chosen = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Lead all TCP connections of this network namespace to its sidecar (see `bootstrap --capture redirect`).
+    """Redirect TCP connections of this network namespace to its sidecar (see `bootstrap --capture redirect`).
 
-    Let alone are DNS, UDP, the loopback interface, and what Envoy itself begins. Needs NET_ADMIN.
+    DNS, UDP, the loopback interface and the connections of Envoy itself are not redirected. Needs NET_ADMIN.
     """
     redirect = None
     if action is Action.INSTALL:

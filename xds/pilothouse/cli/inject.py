@@ -36,11 +36,14 @@ Ca = Annotated[
     typer.Option(
         "--tls-ca-config-map",
         metavar="NAME",
-        help="Use TLS; the ConfigMap in each pod's namespace whose ca.crt is the CA of the control plane.",
+        help="ConfigMap in the namespace of each pod; its ca.crt is the CA of Pilothouse. Turns TLS on.",
     ),
 ]
 EnvoyImage = Annotated[str, typer.Option(metavar="IMAGE", help="Image of Envoy.")]
-ToolsImage = Annotated[str, typer.Option(metavar="IMAGE", help="Image of Pilothouse, for the capture rules.")]
+ToolsImage = Annotated[
+    str,
+    typer.Option(metavar="IMAGE", help="Image of Pilothouse, which installs the capture rules in each pod."),
+]
 
 
 def inject(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
@@ -55,7 +58,7 @@ def inject(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
 ) -> None:
     """Print manifests with a sidecar in each pod; what makes no pods is printed as it is.
 
-    It says on standard error which pods get no sidecar, and why.
+    Standard error says which pods get no sidecar, and why. No cluster is asked.
     """
     template = template_of(control_plane, tls_ca_config_map, envoy_image, tools_image)
     found = [_injected(each, place, template, namespace) for place in file for each in _manifests(place)]

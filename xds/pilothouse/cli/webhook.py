@@ -25,20 +25,31 @@ from pilothouse.cli.loop import to_its_end
 from pilothouse.cli.signals import until_the_loop_heeds_them
 from pilothouse.config.settings import ConfigError
 
-Listen = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the API server asks, over TLS.")]
+Listen = Annotated[
+    str, typer.Option(metavar="HOST:PORT", help="Listen address for the API server, with TLS.")
+]
 Probes = Annotated[
-    str, typer.Option(metavar="HOST:PORT", help="Where /healthz and /readyz are, without TLS.")
+    str, typer.Option(metavar="HOST:PORT", help="Listen address of /healthz and /readyz, without TLS.")
 ]
 Namespace = Annotated[
-    str, typer.Option("--namespace", "-n", metavar="NS", help="Namespace of its Service and its Secret.")
+    str, typer.Option("--namespace", "-n", metavar="NS", help="Namespace of --service and --secret.")
 ]
-Service = Annotated[str, typer.Option(metavar="NAME", help="Service that leads the API server here.")]
-Secret = Annotated[str, typer.Option(metavar="NAME", help="Secret in which it keeps its certificates.")]
+Service = Annotated[
+    str, typer.Option(metavar="NAME", help="Service by which the API server calls the webhook.")
+]
+Secret = Annotated[
+    str, typer.Option(metavar="NAME", help="Secret in which the webhook keeps its certificates.")
+]
 Configuration = Annotated[
-    str, typer.Option(metavar="NAME", help="MutatingWebhookConfiguration in which it sets the caBundle.")
+    str,
+    typer.Option(metavar="NAME", help="MutatingWebhookConfiguration in which the webhook sets the caBundle."),
 ]
 Kubeconfig = Annotated[
-    str, typer.Option(metavar="FILE", help="How to reach the API server.  [default: as a Pod does]")
+    str,
+    typer.Option(
+        metavar="FILE",
+        help="Kubeconfig that leads to the API server.  [default: the ServiceAccount of the Pod]",
+    ),
 ]
 Context = Annotated[
     str, typer.Option(metavar="NAME", help="Context of --kubeconfig.  [default: its current context]")
@@ -67,7 +78,7 @@ def webhook(  # noqa: PLR0913  (a flag each: typer reads them from the signature
 ) -> None:
     """Add sidecars to new Pods when the API server asks, until SIGTERM or SIGINT.
 
-    It makes and renews its own certificates.
+    It makes and renews its own certificates. deploy/kubernetes and the Helm chart install it.
     """
     template = template_of(control_plane, tls_ca_config_map, envoy_image, tools_image)
     addresses = host_port(listen, "--listen"), host_port(probes, "--probes")
