@@ -126,6 +126,52 @@ def test_a_pod_on_the_network_of_its_node_gets_none_and_a_warning_that_names_its
 
 
 @pytest.mark.parametrize(
+    "spec", [{"os": {"name": "windows"}}, {"nodeSelector": {"kubernetes.io/os": "windows"}}]
+)
+def test_a_pod_for_windows_gets_none_and_a_warning(spec: dict[str, Any]) -> None:
+    found = skipped(pod(**spec))
+    assert found.warning
+    assert "Windows" in found.why
+
+
+@pytest.mark.parametrize(
+    ("spec", "what"),
+    [
+        ({"containers": [{"name": ENVOY}]}, f"a container {ENVOY}"),
+        ({"containers": [{"name": RULES}]}, f"a container {RULES}"),
+        ({"initContainers": [{"name": RULES}]}, f"a container {RULES}"),
+        ({"volumes": [{"name": "pilothouse-ca", "emptyDir": {}}]}, "a volume pilothouse-ca"),
+    ],
+)
+def test_a_pod_that_uses_a_name_of_ours_is_let_in_as_it_is(spec: dict[str, Any], what: str) -> None:
+    found = inject(pod(**spec), "shop", Template("envoy:1", "pilothouse:1", XDS, ca="mesh-ca"))
+    assert found == Skipped(f"has {what} already", warning=True)
+
+
+def test_a_volume_of_our_name_is_in_nobodys_way_without_tls() -> None:
+    assert injected(volumes=[{"name": "pilothouse-ca"}])["volumes"] == [{"name": "pilothouse-ca"}]
+
+
+def test_the_mirror_of_a_pod_that_a_kubelet_runs_by_itself_is_left_as_it_is() -> None:
+    found = skipped(pod({"kubernetes.io/config.mirror": "1a2b"}))
+    assert "kubelet" in found.why
+    assert not found.warning
+
+
+@pytest.mark.parametrize("template", [{}, {"template": None}, {"template": {"spec": 3}}])
+def test_a_workload_without_a_template_that_can_be_read_is_refused(template: dict[str, Any]) -> None:
+    with pytest.raises(FieldError) as raised:
+        inject_into({"kind": "Deployment", "spec": template}, TEMPLATE)
+    assert raised.value.field.startswith("spec.template")
+
+
+def test_a_pod_that_ends_is_not_kept_alive_by_its_sidecar() -> None:
+    spec = injected(restartPolicy="Never", initContainers=None)
+    assert [each["name"] for each in spec["initContainers"]] == [RULES, ENVOY]
+    assert spec["containers"] == [{"name": "web", "image": "web:1"}]
+
+
+@pytest.mark.parametrize(
     ("annotation", "value", "mistake"),
     [
         ("inject", "yes", "'yes' is neither true nor false"),

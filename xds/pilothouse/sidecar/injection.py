@@ -39,6 +39,8 @@ UID = 1337
 _CA_FOLDER, _CA_VOLUME = "/etc/pilothouse/ca", "pilothouse-ca"
 _LONGEST_DRAIN_S = 3600
 _HOST_NETWORK = "is on the network of its node, whose other connections would be captured with its own"
+_WINDOWS = "is for Windows, where Envoy and the rules of Linux do not run"
+_MIRROR, _MIRRORED = "kubernetes.io/config.mirror", "only mirrors one that a kubelet runs by itself"
 _HOST_DNS = "; with dnsPolicy: ClusterFirstWithHostNet it can resolve the names of Services"
 
 # By variable: where Kubernetes has the value from. Nodes pass their zone on to their pods (KEP-4742).
@@ -91,6 +93,7 @@ class _Wishes(NamedTuple):
 
     metadata: Fields
     inject: bool
+    mirrors: bool
     dependencies: list[str]
     ports: list[Ports]
     ranges: list[str]
@@ -113,6 +116,7 @@ class _Wishes(NamedTuple):
         return cls(
             metadata,
             asked == "true",
+            _MIRROR in said,
             each(DEPENDENCIES, str),
             each(EXCLUDED_PORTS, Ports.parse),
             each(EXCLUDED_RANGES, lambda item: str(network(item))),
@@ -136,7 +140,7 @@ def inject(pod: Fields, namespace: str, template: Template) -> Injected | Skippe
     """A pod, or the template of one, with a sidecar. Raises FieldError if an annotation makes no sense."""
     spec = pod.at("spec")
     wishes = _Wishes.read(pod.at("metadata"), template)
-    skipped = _skipped(wishes.inject, spec)
+    skipped = _skipped(wishes, spec, template)
     if skipped is not None:
         return skipped
     sidecar = _sidecar(namespace, wishes, template)
@@ -150,15 +154,29 @@ def inject(pod: Fields, namespace: str, template: Template) -> Injected | Skippe
     return Injected({**pod.values, "spec": inside}, tuple(doubts))
 
 
-def _skipped(wanted: bool, spec: Fields) -> Skipped | None:
-    if not wanted:
+def _skipped(wishes: _Wishes, spec: Fields, template: Template) -> Skipped | None:
+    if not wishes.inject:
         return Skipped(f"has the annotation {INJECT}: false")
+    if wishes.mirrors:
+        return Skipped(_MIRRORED)
     if any(each.text("name") == ENVOY for each in spec.each("initContainers")):
         return Skipped("has a sidecar already")
+    if "windows" in (spec.at("os").text("name"), spec.at("nodeSelector").text("kubernetes.io/os")):
+        return Skipped(_WINDOWS, warning=True)
     if spec.flag("hostNetwork"):
         resolves = spec.text("dnsPolicy") == "ClusterFirstWithHostNet"
         return Skipped(_HOST_NETWORK + ("" if resolves else _HOST_DNS), warning=True)
-    return None
+    return next((Skipped(f"has {what} already", warning=True) for what in _taken(spec, template)), None)
+
+
+def _taken(spec: Fields, template: Template) -> Iterator[str]:
+    """Which of our names the pod uses for something else. With it twice, no API server would take the pod."""
+    for each in (*spec.each("initContainers"), *spec.each("containers")):
+        if each.text("name") in (ENVOY, RULES):
+            yield f"a container {each.text('name')}"
+    for each in spec.each("volumes"):
+        if template.ca and each.text("name") == _CA_VOLUME:
+            yield f"a volume {_CA_VOLUME}"
 
 
 def _sidecar(namespace: str, wishes: _Wishes, template: Template) -> Sidecar:
@@ -268,6 +286,8 @@ def inject_into(document: Values, template: Template, namespace: str = "default"
         return _UNKNOWN_KIND if _makes_pods(document) else NOT_A_WORKLOAD
     pod = whole
     for step in steps:
+        if pod.anything(step) is None:
+            raise pod.error(step, "is required")
         pod = pod.at(step)
     found = inject(pod, whole.at("metadata").text("namespace", namespace), template)
     if isinstance(found, Skipped):
