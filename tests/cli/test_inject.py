@@ -60,3 +60,32 @@ def test_a_mistake_is_one_line_with_its_file(pilothouse, web: Path, text: str, m
     assert (outcome.status, outcome.out) == (2, "")
     (line,) = outcome.err.splitlines()
     assert mistake in line
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--control-plane", "a:0"),
+        ("--tls-ca-config-map", "a b"),
+        ("--envoy-image", ""),
+        ("--tools-image", "two images"),
+        ("--namespace", "UP_"),
+    ],
+)
+def test_a_flag_that_makes_no_sense_is_named_in_one_line(
+    pilothouse, web: Path, flag: str, value: str
+) -> None:
+    outcome = pilothouse("inject", "-f", web, flag, value)
+    assert outcome.status == 2
+    (line,) = outcome.err.splitlines()
+    assert line.startswith(f"pilothouse: {flag}: '{value}' ")
+
+
+@pytest.mark.parametrize(
+    "flag", ["--listen", "--probes", "--namespace", "--service", "--secret", "--configuration"]
+)
+def test_the_webhook_does_not_start_with_a_name_that_nothing_can_have(pilothouse, flag: str) -> None:
+    outcome = pilothouse("webhook", flag, "../x")
+    assert outcome.status == 2
+    (line,) = outcome.err.splitlines()
+    assert line.startswith(f"pilothouse: {flag}: '../x' ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from pilothouse import __version__
 from pilothouse.cli.output import Form, Output, answer, one_line
 from pilothouse.config.settings import ConfigError
 from pilothouse.kubernetes.fields import FieldError
+from pilothouse.kubernetes.metadata import is_label, is_subdomain
 from pilothouse.kubernetes.text.loading import TextError, load
 from pilothouse.sidecar.injection import Skipped, Template, Values, inject_into
 from pilothouse.structures.hostport import HostPort
@@ -61,7 +62,9 @@ def inject(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     Standard error says which pods get no sidecar, and why. No cluster is asked.
     """
     template = template_of(control_plane, tls_ca_config_map, envoy_image, tools_image)
+    check_name("--namespace", namespace, is_label)
     found = [_injected(each, place, template, namespace) for place in file for each in _manifests(place)]
+    warn_without_tls(template)
     if output is Output.JSON:
         answer(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}, indent=2))
     else:
@@ -70,13 +73,29 @@ def inject(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
 
 def template_of(control_plane: str, ca: str, envoy_image: str, tools_image: str) -> Template:
     """What all sidecars have in common, as the flags say. Raises ConfigError."""
-    template = Template(envoy_image, tools_image, host_port(control_plane, "--control-plane"), ca)
-    if not ca:
+    address = host_port(control_plane, "--control-plane")
+    if not address.port:
+        raise ConfigError("--control-plane", f"'{control_plane}' has no port that can be called")
+    if ca:
+        check_name("--tls-ca-config-map", ca, is_subdomain)
+    for flag, image in (("--envoy-image", envoy_image), ("--tools-image", tools_image)):
+        if not image or image.split() != [image]:
+            raise ConfigError(flag, f"'{image}' is no name of an image")
+    return Template(envoy_image, tools_image, address, ca)
+
+
+def warn_without_tls(template: Template) -> None:
+    if not template.ca:
         typer.echo(
             "sidecars will connect without TLS: give --tls-ca-config-map if the control plane uses it",
             err=True,
         )
-    return template
+
+
+def check_name(flag: str, text: str, is_name: Callable[[str], bool]) -> None:
+    """Raises ConfigError if no object of Kubernetes can have this name."""
+    if not is_name(text):
+        raise ConfigError(flag, f"'{text}' is no name that an object of Kubernetes can have")
 
 
 def host_port(text: str, flag: str) -> HostPort:

@@ -18,12 +18,15 @@ from pilothouse.cli.inject import (
     ControlPlane,
     EnvoyImage,
     ToolsImage,
+    check_name,
     host_port,
     template_of,
+    warn_without_tls,
 )
 from pilothouse.cli.loop import to_its_end
 from pilothouse.cli.signals import until_the_loop_heeds_them
 from pilothouse.config.settings import ConfigError
+from pilothouse.kubernetes.metadata import is_label, is_subdomain
 
 Listen = Annotated[
     str, typer.Option(metavar="HOST:PORT", help="Listen address for the API server, with TLS.")
@@ -82,7 +85,12 @@ def webhook(  # noqa: PLR0913  (a flag each: typer reads them from the signature
     """
     template = template_of(control_plane, tls_ca_config_map, envoy_image, tools_image)
     addresses = host_port(listen, "--listen"), host_port(probes, "--probes")
+    check_name("--namespace", namespace, is_label)
+    check_name("--service", service, is_label)
+    check_name("--secret", secret, is_subdomain)
+    check_name("--configuration", configuration, is_subdomain)
     access = _access(kubeconfig, context)
+    warn_without_tls(template)
     until_the_loop_heeds_them()
     # Not at the top: no other command needs them, and they take their time.
     from pilothouse.cli import logs
