@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import ExtensionOID
 
 from pilothouse.webhook.certificates import Broken, Keys, made, read, renewed
 
@@ -151,3 +154,21 @@ def test_a_broken_secret_is_told_by_what_is_wrong(changed: dict[str, bytes | Non
     data = {name: value for name, value in (made(NAME, NOW).data() | changed).items() if value is not None}
     with pytest.raises(Broken, match=f"^{reason}$"):
         read(data)
+
+
+def test_a_certificate_whose_names_cannot_be_read_is_a_broken_secret() -> None:
+    keys = made(NAME, NOW)
+    names = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x01nonsense")
+    odd = (
+        x509.CertificateBuilder()
+        .subject_name(keys.served.subject)
+        .issuer_name(keys.served.issuer)
+        .public_key(keys.key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + DAY)
+        .add_extension(names, critical=False)
+        .sign(keys.authority_key, hashes.SHA256())
+    )
+    with pytest.raises(Broken, match="what should be a certificate is none"):
+        read(replace(keys, served=odd).data())

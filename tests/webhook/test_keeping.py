@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from pilothouse.apiserver.answers import Unreadable
 from pilothouse.apiserver.client import Client, Refused
 from pilothouse.apiserver.credentials import Credentials
 from pilothouse.apiserver.kubeconfig import Access
@@ -24,6 +25,7 @@ PLACE = Place("pilothouse", "pilothouse-webhook", "pilothouse-webhook", "pilotho
 SECRETS = "/api/v1/namespaces/pilothouse/secrets"
 SECRET = f"{SECRETS}/pilothouse-webhook"
 CONFIGURATION = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/pilothouse"
+SERVICE = {"namespace": "pilothouse", "name": "pilothouse-webhook"}
 DAY = timedelta(days=1)
 
 
@@ -48,7 +50,7 @@ def api() -> Iterator[FakeApi]:
     fake = FakeApi()
     fake.written[CONFIGURATION] = {
         "metadata": {"name": "pilothouse", "resourceVersion": "1"},
-        "webhooks": [{"name": name, "clientConfig": {"service": {"name": "w"}}} for name in ("a", "b")],
+        "webhooks": [{"name": name, "clientConfig": {"service": dict(SERVICE)}} for name in ("a", "b")],
     }
     yield fake
     fake.close()
@@ -88,7 +90,7 @@ async def test_the_first_replica_makes_them_and_tells_the_api_server(api, replic
     await replica.check()
     assert kept(api).data() == replica.used[-1].data()
     assert trusted(api) == [kept(api).bundle] * 2
-    assert api.written[CONFIGURATION]["webhooks"][0]["clientConfig"]["service"] == {"name": "w"}
+    assert api.written[CONFIGURATION]["webhooks"][0]["clientConfig"]["service"] == SERVICE
 
 
 async def test_what_is_as_it_should_be_is_not_written(api, replica) -> None:
@@ -182,6 +184,28 @@ async def test_cas_that_somebody_overwrote_are_restored(api, replica) -> None:
     api.written[CONFIGURATION]["webhooks"][1]["clientConfig"]["caBundle"] = ""
     await replica.check()
     assert trusted(api) == [kept(api).bundle] * 2
+
+
+async def test_the_ca_of_a_webhook_that_leads_elsewhere_is_left_as_it_is(api, replica) -> None:
+    elsewhere = {"service": {**SERVICE, "name": "policies"}, "caBundle": "c29tZWJvZHk="}
+    by_url = {"url": "https://policies.example.com/", "caBundle": "c29tZWJvZHk="}
+    webhooks = api.written[CONFIGURATION]["webhooks"]
+    webhooks += [{"name": "c", "clientConfig": elsewhere}, {"name": "d", "clientConfig": by_url}]
+    await replica.check()
+    assert trusted(api) == [kept(api).bundle] * 2 + [b"somebody"] * 2
+    api.writes.clear()
+    await replica.check()
+    assert api.writes == []
+
+
+@pytest.mark.parametrize("webhooks", [None, [], [{"name": "a", "clientConfig": {"url": "https://w/"}}]])
+async def test_that_no_webhook_leads_here_is_told(api, replica, webhooks) -> None:
+    api.written[CONFIGURATION]["webhooks"] = webhooks
+    with pytest.raises(
+        Unreadable, match="no webhook of it leads to the Service pilothouse/pilothouse-webhook"
+    ):
+        await replica.check()
+    assert kept(api).data()["tls.crt"] == replica.served
 
 
 async def test_keys_that_another_put_there_are_used(api, replica) -> None:

@@ -32,6 +32,18 @@ _BACKDATED = timedelta(hours=1)
 _Key: TypeAlias = ec.EllipticCurvePrivateKey
 
 
+# What the library raises for certificates that are none, or of a sort that it does not know; some of it only
+# when it is asked what they say.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
+
 class Broken(ValueError):
     """What a Secret holds is not what we put there. The text quotes nothing of it."""
 
@@ -77,16 +89,19 @@ def read(data: Mapping[str, bytes]) -> Keys:
         authorities = tuple(x509.load_pem_x509_certificates(data["ca.crt"]))
         served = x509.load_pem_x509_certificate(data["tls.crt"])
         pems = data["ca.key"], data["tls.key"]
+        public = authorities[0].public_key(), served.public_key()
+        for each in (*authorities, served):
+            each.extensions  # noqa: B018  (is parsed here)
     except KeyError as missing:
         raise Broken(f"{missing.args[0]} is missing") from None
-    except ValueError:
+    except _UNREADABLE:
         raise Broken("what should be a certificate is none") from None
     keys = Keys(authorities, served, _key("ca.key", pems[0]), _key("tls.key", pems[1]))
-    for name, key, certificate in (
-        ("ca.key", keys.authority_key, authorities[0]),
-        ("tls.key", keys.key, served),
+    for name, key, expected in (
+        ("ca.key", keys.authority_key, public[0]),
+        ("tls.key", keys.key, public[1]),
     ):
-        if key.public_key() != certificate.public_key():
+        if key.public_key() != expected:
             raise Broken(f"{name} is not the key of its certificate")
     if not any(_signed(served, each) for each in authorities):
         raise Broken("no CA in ca.crt has signed tls.crt")
@@ -138,7 +153,7 @@ def _is_for(certificate: x509.Certificate, name: str) -> bool:
 def _signed(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*_UNREADABLE, InvalidSignature):
         return False
     return True
 

@@ -158,16 +158,32 @@ class Keeper:
             await self._client.replace(f"{self._secrets}/{self._place.secret}", {**secret, "data": data})
 
     async def _webhooks(self) -> tuple[Mapping[str, bytes], OSError | Unreadable | None]:
-        """The CAs of each, in PEM; or why they are not known, for which no certificate has to expire."""
+        """The CAs of each that leads here, in PEM; or why they are not known, for which no certificate has to
+        expire.
+        """
         try:
-            found = Fields(await self._client.get(self._configuration)).each("webhooks")
-            return {
-                each.text("name"): _plain(each.at("clientConfig").text("caBundle")) for each in found
-            }, None
+            found = [*Fields(await self._client.get(self._configuration)).each("webhooks")]
+            ours = {
+                each.text("name"): _plain(each.at("clientConfig").text("caBundle"))
+                for each in found
+                if self._leads_here(each)
+            }
         except FieldError as error:
             return {}, Unreadable(f"{self._place.configuration}: {error}")
         except (OSError, Unreadable) as error:
             return {}, error
+        if not ours:
+            what = f"the Service {self._place.namespace}/{self._place.service}"
+            return {}, Unreadable(f"{self._place.configuration}: no webhook of it leads to {what}")
+        return ours, None
+
+    def _leads_here(self, webhook: Fields) -> bool:
+        """Whoever has added another one to the configuration has a CA of their own for it."""
+        service = webhook.at("clientConfig").at("service")
+        return (service.text("namespace"), service.text("name")) == (
+            self._place.namespace,
+            self._place.service,
+        )
 
     async def _register(self, webhooks: Iterable[str], keys: Keys) -> None:
         """Own the CA of each webhook, and nothing else of it."""
