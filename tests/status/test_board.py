@@ -104,3 +104,12 @@ def test_a_service_of_another_source_is_not_told_of(town: Town) -> None:
     town.rejected[blue] = (1, "no")
     town.board._ours = lambda name: False
     assert [*town.board.turned([blue])] == []
+
+
+def test_routes_of_parents_that_never_were_leave_nothing_behind(town: Town) -> None:
+    for number in range(20):
+        name = f"r{number}"
+        town.apply(route("[]", f"name: missing{number}", name=name))
+        town.write(name)
+        town.remove(Key("HTTPRoute", "shop", name))
+    assert not town.board._known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pilothouse.kubernetes.metadata import is_subdomain
 from pilothouse.kubernetes.objects.types import Key
 from pilothouse.status.conditions import Condition
 from pilothouse.status.events import Bucket, event
@@ -59,3 +60,10 @@ def test_some_events_pass_at_once_and_others_have_to_wait():
     bucket = Bucket(a_second=2.0, burst=3.0)
     assert [bucket.wait(100.0) for _ in range(5)] == [0.0, 0.0, 0.0, 0.5, 1.0]
     assert bucket.wait(200.0) == 0.0
+
+
+def test_an_event_about_a_long_name_has_a_name_that_the_api_server_takes() -> None:
+    key = KEY._replace(name=f"{'a' * 198}.-b{'c' * 50}")
+    found = event(key, GROUP, accepted("False"), None, NOW)
+    assert found is not None
+    assert is_subdomain(found["metadata"]["name"])

@@ -71,3 +71,32 @@ def test_what_is_gone_has_no_turn():
     queue.clear()
     assert queue.take(9.0) is None
     assert queue.wait(9.0) is None
+
+
+def test_after_a_failure_of_the_server_it_is_nobodys_turn_for_a_while():
+    queue = Queue[str](TIMES)
+    queue.ask("abc", 0.0)
+    assert [queue.take(0.1), queue.take(0.1)] == ["a", "b"]
+    queue.failed_for_all("a", 1.0, at_least=3.0)
+    queue.failed_for_all("b", 1.0, at_least=3.0)
+    assert queue.take(3.9) is None
+    assert queue.wait(2.0) == 2.0
+    assert queue.take(4.0) == "c"
+    queue.wrote("c", 4.0)
+    assert sorted(map(str, (queue.take(4.0), queue.take(4.0)))) == ["a", "b"]
+
+
+def test_however_often_the_server_fails_others_wait_for_some_seconds_only():
+    queue = Queue[str](TIMES)
+    now = 0.0
+    for _ in range(10):
+        queue.failed_for_all("a", now)
+        queue.ask("b", now)
+        wait = queue.wait(now)
+        assert wait is not None
+        assert wait <= TIMES.trouble
+        now += 100.0
+        queue.forget("b")
+    queue.clear()
+    queue.ask("b", now)
+    assert queue.take(now + 0.1) == "b"

@@ -136,6 +136,41 @@ async def test_what_is_forbidden_is_a_fault_that_names_the_permission(api, event
         await eventually(lambda: not one.source.faults)
 
 
+def asked_to_write(api: FakeApi) -> int:
+    """Whether they were taken or not."""
+    return sum("/status" in request for request in api.requests)
+
+
+async def test_a_server_that_is_in_trouble_is_not_asked_once_for_each_route(api, eventually):
+    for number in range(100):
+        route(api, name=f"r{number}")
+    async with replicas(api) as (one,):
+        await eventually(lambda: status_writes(api) == 101)
+        await eventually(lambda: all((shown := one.shown.get(key)) and shown.parents for key in [*one.shown]))
+        before = asked_to_write(api)
+        api.broken, api.retry_after_s = 429, 3600
+        one.board.forget()
+        for key in [*one.shown]:
+            shown = one.shown.get(key)
+            assert shown is not None
+            one.shown.put(key, replace(shown, parents=()))
+        one.writer._queue.clear()
+        one.writer._ask(one.shown)
+        await eventually(lambda: one.writer._queue._everything.failures)
+        await eventually(lambda: len(one.writer._queue) == 101)
+        assert asked_to_write(api) - before <= module._AT_ONCE
+
+
+async def test_what_is_forbidden_is_not_asked_for_once_for_each_route(api, eventually):
+    api.denied = {("PATCH", "/status")}
+    for number in range(100):
+        route(api, name=f"r{number}")
+    async with replicas(api) as (one,):
+        past = one.writer._queue._past
+        await eventually(lambda: len(past) == 101 and all(each.failures for each in past.values()))
+        assert asked_to_write(api) <= module._AT_ONCE
+
+
 async def test_without_the_permission_for_the_lease_nothing_is_written_and_it_is_told(api, eventually):
     api.denied = {("POST", "/leases")}
     async with replicas(api) as (one,):

@@ -92,8 +92,8 @@ class Board:
         """The routes that have to be looked at, as something of these services has changed."""
         found: set[Key] = set()
         concerned = {parent for name in names for parent in (name, *self._parents_of.at(name))}
-        for name in concerned & self._known.keys():
-            before = self._known[name].facts
+        for name in concerned:
+            before = self._known.get(name, _NOTHING).facts
             if not self._shown.naming(name):
                 self._put(name, None)
             elif self._facts_now(name) != before:
@@ -123,7 +123,7 @@ class Board:
     def _facts_now(self, name: ServiceName) -> Facts:
         service = self._services.get(name)
         if service is None:
-            self._put(name, _NOTHING)
+            self._put(name, None)  # else it would be kept when its routes are gone, as nothing tells of it
             return _NOTHING.facts
         before = self._known.get(name, _NOTHING)
         resolved = self._catalogue.resolve(service.spec)

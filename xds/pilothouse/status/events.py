@@ -36,7 +36,7 @@ def event(
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"name": f"{key.name[:200]}.{uuid4().hex[:16]}", "namespace": key.namespace},
+        "metadata": {"name": f"{key.name[:200].rstrip('-.')}.{uuid4().hex[:16]}", "namespace": key.namespace},
         "eventTime": f"{now[:-1]}.000000Z",
         "type": "Warning" if bad else "Normal",
         "reason": condition.reason,

@@ -41,7 +41,7 @@ _log = structlog.get_logger(__name__)
 LEASE = "pilothouse-status"
 #: Who owns the fields that are written.
 MANAGER = "pilothouse-status"
-_FORBIDDEN, _NOT_FOUND, _CONFLICT, _INVALID = 403, 404, 409, 422
+_FORBIDDEN, _NOT_FOUND, _CONFLICT, _INVALID, _TOO_MANY, _SERVER_ERROR = 403, 404, 409, 422, 429, 500
 # So many writes are under way at once, which bounds what a busy API server has to do for us.
 _AT_ONCE = 4
 _QUARANTINE_S = 1.0  # how often to look whether something was quarantined without a change
@@ -70,6 +70,8 @@ class Writer:
         self._wake = asyncio.Event()
         self._lease: Lease | None = None
         self._failures: dict[str, str] = {}  # by what cannot be written
+        # By kind and namespace: until when nothing is tried, as it is not allowed.
+        self._forbidden: dict[tuple[str, str], float] = {}
 
     @property
     def leads(self) -> bool:
@@ -107,6 +109,7 @@ class Writer:
     def _begin(self) -> None:
         """This replica has been elected: what others have written meanwhile is seen in what is shown."""
         self._queue.clear()
+        self._forbidden.clear()
         self._board.forget()
         self._ask(self._shown)
 
@@ -149,6 +152,9 @@ class Writer:
             key = self._queue.take(time.monotonic())
             if key is None:
                 await self._rest()
+            elif (wait_s := self._forbidden_s(key)) > 0.0:
+                self._queue.failed(key, time.monotonic(), wait_s)
+                await asyncio.sleep(0)
             elif self.leads:
                 due = self._board.due(key, _now())
                 if due is not None:
@@ -171,11 +177,13 @@ class Writer:
             self._refused(key, what, refused)
         except (OSError, Unreadable) as error:
             self._told(what)(str(error))
-            self._queue.failed(key, time.monotonic())
+            self._queue.failed_for_all(key, time.monotonic())
         else:
             self._told(what)("")
             self._told(str(key))("")
             self._queue.wrote(key, time.monotonic())
+            if self._shown.get(key) is None:  # it went while it was written
+                self._queue.forget(key)
             for condition, before in due.turned:
                 found = event(key, due.route.api_version, condition, before, _now())
                 if found is not None:
@@ -185,10 +193,20 @@ class Writer:
         if refused.status == _NOT_FOUND:  # it is gone, or its kind is: the watch will say so
             self._queue.forget(key)
             return
-        hopeless = refused.status in (_FORBIDDEN, _INVALID)
         if refused.status != _CONFLICT:  # else it has changed, which the watch is about to tell
             self._told(str(key) if refused.status == _INVALID else what)(str(refused))
-        self._queue.failed(key, time.monotonic(), _REFUSED_S if hopeless else refused.retry_after_s)
+        now = time.monotonic()
+        if refused.status == _FORBIDDEN:
+            self._forbidden[key.kind, key.namespace] = now + _REFUSED_S
+        if refused.status in (_FORBIDDEN, _INVALID):
+            self._queue.failed(key, now, _REFUSED_S)
+        elif refused.status == _TOO_MANY or refused.status >= _SERVER_ERROR:
+            self._queue.failed_for_all(key, now, min(refused.retry_after_s, _REFUSED_S))
+        else:
+            self._queue.failed(key, now)
+
+    def _forbidden_s(self, key: Key) -> float:
+        return self._forbidden.get((key.kind, key.namespace), 0.0) - time.monotonic()
 
     def _told(self, what: str) -> Callable[[str], None]:
         """A function that is given the text of a failure, or an empty one. It is logged, and a fault."""
