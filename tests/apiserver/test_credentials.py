@@ -216,6 +216,18 @@ def alive(pid):
         return False
 
 
+async def test_whoever_waits_for_a_plugin_that_fails_is_told_at_once_and_later_it_is_asked_again(
+    tmp_path, runs
+):
+    credentials = Credentials(Access(SERVER, plugin=plugin(tmp_path, "echo run >> $RUNS; exit 3")))
+    told = await asyncio.gather(*(credentials.shown() for _ in range(8)), return_exceptions=True)
+    assert {str(each) for each in told} == {f"the plugin {tmp_path}/plugin ended with status 3"}
+    assert runs() == 1
+    with pytest.raises(NoCredentials, match="ended with status 3"):
+        await credentials.shown()
+    assert runs() == 2
+
+
 async def test_a_plugin_that_fills_its_output_is_not_read_for_ever(tmp_path):
     flood = plugin(tmp_path, "exec yes s3cret")
     with pytest.raises(NoCredentials, match=r"has not answered|wrote no ExecCredential|ended with status"):

@@ -61,6 +61,7 @@ class Credentials:
         self._access, self._patience_s = access, patience_s
         self._said: _Said | None = None
         self._asking = asyncio.Lock()
+        self._failures, self._failure = 0, ""  # of the plugin
         self._tls: tuple[bytes, ssl.SSLContext] | None = None
 
     async def shown(self) -> Shown:
@@ -108,10 +109,17 @@ class Credentials:
         return self._tls[1]
 
     async def _plugin_said(self) -> _Said:
+        failures = self._failures
         async with self._asking:
             if self._said is None or self._said.until - _EARLY_S < time.time():
+                if self._failures != failures:  # it has failed for whoever was waiting here, too
+                    raise NoCredentials(self._failure)
                 assert self._access.plugin
-                self._said = await _ask(self._access.plugin, self._patience_s)
+                try:
+                    self._said = await _ask(self._access.plugin, self._patience_s)
+                except NoCredentials as error:
+                    self._failures, self._failure = self._failures + 1, str(error)
+                    raise
             return self._said
 
 
