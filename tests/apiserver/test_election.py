@@ -78,9 +78,10 @@ def test_who_gives_up_lets_others_in_at_once():
     store, a, b = Store(), candidate("a"), candidate("b")
     store.offer(a, 0.0)
     store.offer(b, 0.0)
-    store.record = a.given_up()
+    assert b.given_up(store.record) is None
+    store.record = a.given_up(store.record)
     assert not a.leads(0.0)
-    assert a.given_up() is None
+    assert a.given_up(store.record) is None
     assert store.offer(b, 0.1)
 
 

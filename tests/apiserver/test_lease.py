@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,23 @@ async def test_one_of_two_leads_and_the_other_one_follows_when_it_ends(api, clie
         await first.end()
         await eventually(lambda: second.lease.leads)
         assert (first.elected, second.elected) == (1, 1)
+    assert api.written[PATH]["spec"]["holderIdentity"] == ""
+
+
+async def test_a_lease_is_released_although_its_last_renewal_was_cut_off(api, client, monkeypatch):
+    taken, replace, unanswered = asyncio.Event(), client.replace, iter([None])
+
+    async def replaced(path: str, body: Any) -> Any:
+        found = await replace(path, body)
+        for _ in unanswered:
+            taken.set()
+            await asyncio.Event().wait()
+        return found
+
+    monkeypatch.setattr(client, "replace", replaced)
+    async with replicas(client, "a", terms=PATIENT):
+        await taken.wait()
+        assert api.written[PATH]["spec"]["holderIdentity"] == "a"
     assert api.written[PATH]["spec"]["holderIdentity"] == ""
 
 

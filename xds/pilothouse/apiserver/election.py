@@ -116,12 +116,14 @@ class Election:
         self.elections += not self.leads(now)
         self._seen, self._changed_at, self._renewed_at = record, now, asked
 
-    def given_up(self) -> Record | None:
-        """The record that lets others in at once. None if it is not ours."""
-        ours, self._renewed_at = self._renewed_at is not None, None
-        if not ours or self._seen is None or self._seen.holder != self.identity:
+    def given_up(self, seen: Record | None) -> Record | None:
+        """The record that lets others in at once, instead of what the API server shows. None if that is not
+        ours.
+        """
+        self._renewed_at = None
+        if seen is None or seen.holder != self.identity:
             return None
-        return replace(self._seen, holder="", duration_s=1.0, renewed=self._stamp())
+        return replace(seen, holder="", duration_s=1.0, renewed=self._stamp())
 
 
 def _number(value: object) -> float:

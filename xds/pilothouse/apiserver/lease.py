@@ -95,6 +95,7 @@ class Lease:
         return read(await self._client.create(self._list, body))
 
     async def _release(self) -> None:
-        record = self._election.given_up()
+        # What is there now: a write that was cut off may have been taken.
+        record = self._election.given_up(await self._read())
         if record is not None:
             await self._write(record)
