@@ -92,6 +92,14 @@ def test_envoy_says_to_the_control_plane_which_pod_it_is_of() -> None:
     }
 
 
+def test_a_kubelet_is_answered_at_the_address_of_the_pod_whatever_its_family() -> None:
+    spec = injected()
+    (listener,) = bootstrap(spec)["static_resources"]["listeners"]
+    assert listener["address"]["socket_address"] == {"address": "pod_ip", "port_value": 15021}
+    (field,) = (each["valueFrom"] for each in container(spec, ENVOY)["env"] if each["name"] == "POD_IP")
+    assert field == {"fieldRef": {"fieldPath": "status.podIP"}}, "which a kubelet calls, too"
+
+
 def test_a_certificate_authority_is_mounted_and_the_control_plane_has_to_be_of_it() -> None:
     spec = injected(template=Template("envoy:1", "pilothouse:1", XDS, ca="mesh-ca"))
     assert spec["volumes"] == [{"name": "pilothouse-ca", "configMap": {"name": "mesh-ca"}}]

@@ -46,6 +46,7 @@ _HOST_DNS = "; with dnsPolicy: ClusterFirstWithHostNet it can resolve the names 
 # By variable: where Kubernetes has the value from. Nodes pass their zone on to their pods (KEP-4742).
 _DOWNWARD: Mapping[str, str] = {
     "POD_NAME": "metadata.name",
+    "POD_IP": "status.podIP",
     "NODE_NAME": "spec.nodeName",
     "REGION": "metadata.labels['topology.kubernetes.io/region']",
     "ZONE": "metadata.labels['topology.kubernetes.io/zone']",
@@ -58,7 +59,7 @@ class Template:
 
     `tools_image` is Pilothouse's own: its command `capture` installs the rules. `ca` names a ConfigMap in the
     namespace of each pod; its `ca.crt` vouches for the control plane. Without it nothing is encrypted. Envoy
-    goes on for `drain_s` after the application has ended.
+    ends after the application, and not before `drain_s` have passed since the pod was told to end.
     """
 
     envoy_image: str
@@ -192,7 +193,9 @@ def _sidecar(namespace: str, wishes: _Wishes, template: Template) -> Sidecar:
         place = field.removeprefix(f"{METADATA}.dependencies")
         raise _mistake(wishes.metadata, DEPENDENCIES, f"item {place}: {mistake}") from None
     tls = Tls(f"{_CA_FOLDER}/ca.crt") if template.ca else None
-    ready = HostPort("0.0.0.0", template.ready_port)
+    # Where a kubelet asks. A pod may have no other address of that family: where there is only IPv6, nobody
+    # would be heard at 0.0.0.0.
+    ready = HostPort("$(POD_IP)", template.ready_port)
     return Sidecar(node, namespace, template.control_plane, tls=tls, ready=ready)
 
 
@@ -230,6 +233,8 @@ def _envoy(sidecar: Sidecar, wishes: _Wishes, template: Template) -> Values:
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
     }
     if wishes.drain_s:
+        # A kubelet runs this hook when the pod is told to end, then waits for the application, and then ends
+        # Envoy (its `killContainer`).
         container["lifecycle"] = {"preStop": {"sleep": {"seconds": wishes.drain_s}}}
     if template.ca:
         container["volumeMounts"] = [{"name": _CA_VOLUME, "mountPath": _CA_FOLDER, "readOnly": True}]
