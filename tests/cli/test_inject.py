@@ -33,6 +33,13 @@ def test_it_says_that_sidecars_connect_without_tls(pilothouse, web: Path) -> Non
     assert "without TLS" in pilothouse("inject", "-f", web).err
 
 
+def test_what_is_captured_may_be_of_both_families(pilothouse, web: Path) -> None:
+    outcome = pilothouse("inject", "-f", web, "--family", "ipv6", "--family", "ipv4", "--family", "ipv6")
+    rules, _ = yaml.safe_load(outcome.out)["spec"]["initContainers"]
+    assert rules["args"].count("--family") == 2
+    assert pilothouse("inject", "-f", web, "--family", "inet").status == 2
+
+
 def test_standard_input_and_json(pilothouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(WEB))
     found = json.loads(pilothouse("inject", "-f", "-", "-o", "json").out)

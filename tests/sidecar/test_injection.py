@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,13 @@ def test_a_kubelet_is_answered_at_the_address_of_the_pod_whatever_its_family() -
     assert listener["address"]["socket_address"] == {"address": "pod_ip", "port_value": 15021}
     (field,) = (each["valueFrom"] for each in container(spec, ENVOY)["env"] if each["name"] == "POD_IP")
     assert field == {"fieldRef": {"fieldPath": "status.podIP"}}, "which a kubelet calls, too"
+
+
+def test_the_families_of_pods_are_known_to_the_rules_and_to_the_control_plane() -> None:
+    spec = injected(template=Template("envoy:1", "pilothouse:1", XDS, families=("ipv6", "ipv4")))
+    args = container(spec, RULES)["args"]
+    said = [value for flag, value in pairwise(args) if flag == "--family"]
+    assert said == bootstrap(spec)["node"]["metadata"]["pilothouse"]["families"] == ["ipv6", "ipv4"]
 
 
 def test_a_certificate_authority_is_mounted_and_the_control_plane_has_to_be_of_it() -> None:

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import Enum
-from typing import Annotated, NamedTuple, TypeVar, get_args
+from typing import Annotated, NamedTuple, TypeVar, cast, get_args
 
 import typer
 
@@ -113,7 +113,7 @@ def capture(  # noqa: PLR0913  (a flag each: typer reads them from the signature
         redirect = Redirect(
             port=egress_port,
             uid=uid,
-            families=_families(family),
+            families=families(family) or ("ipv4",),
             ports=tuple(_each("--exclude-port", exclude_port, Ports.parse)),
             networks=tuple(_each("--exclude-range", exclude_range, _network)),
         )
@@ -182,11 +182,12 @@ def _run(step: _Step) -> str:
     raise ConfigError(program, f"{complaint}; if the kernel lacks a module, another --tool may do")
 
 
-def _families(said: list[str] | None) -> tuple[Family, ...]:
-    known = get_args(Family)
+def families(said: list[str] | None) -> tuple[Family, ...]:
+    """What `--family` says, in its order, each once. Raises ConfigError."""
+    known: tuple[Family, ...] = get_args(Family)
     if any(each not in known for each in said or ()):
         raise ConfigError("--family", f"must be a list out of {', '.join(known)}")
-    return tuple(family for family in known if family in (said or ("ipv4",)))
+    return tuple(cast(Family, each) for each in dict.fromkeys(said or ()))
 
 
 def _network(text: str) -> Network:

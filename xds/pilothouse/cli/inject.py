@@ -12,6 +12,7 @@ import typer
 import yaml
 
 from pilothouse import __version__
+from pilothouse.cli.capture import families
 from pilothouse.cli.output import Form, Output, answer, one_line
 from pilothouse.config.settings import ConfigError
 from pilothouse.kubernetes.fields import FieldError
@@ -45,6 +46,14 @@ ToolsImage = Annotated[
     str,
     typer.Option(metavar="IMAGE", help="Image of Pilothouse, which installs the capture rules in each pod."),
 ]
+PodFamilies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--family",
+        metavar="ipv4|ipv6",
+        help="Address family that is captured. Repeatable, preferred one first.  [default: ipv4]",
+    ),
+]
 
 
 def inject(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
@@ -55,13 +64,14 @@ def inject(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     tls_ca_config_map: Ca = "",
     envoy_image: EnvoyImage = ENVOY_IMAGE,
     tools_image: ToolsImage = TOOLS_IMAGE,
+    family: PodFamilies = None,
     output: Form = Output.TEXT,
 ) -> None:
     """Print manifests with a sidecar in each pod; what makes no pods is printed as it is.
 
     Standard error says which pods get no sidecar, and why. No cluster is asked.
     """
-    template = template_of(control_plane, tls_ca_config_map, envoy_image, tools_image)
+    template = template_of(control_plane, tls_ca_config_map, envoy_image, tools_image, family)
     check_name("--namespace", namespace, is_label)
     found = [_injected(each, place, template, namespace) for place in file for each in _manifests(place)]
     warn_without_tls(template)
@@ -71,7 +81,9 @@ def inject(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
         answer(yaml.dump_all(found, Dumper=_Dumper, sort_keys=False, width=sys.maxsize).rstrip("\n"))
 
 
-def template_of(control_plane: str, ca: str, envoy_image: str, tools_image: str) -> Template:
+def template_of(
+    control_plane: str, ca: str, envoy_image: str, tools_image: str, family: list[str] | None
+) -> Template:
     """What all sidecars have in common, as the flags say. Raises ConfigError."""
     address = host_port(control_plane, "--control-plane")
     if not address.port:
@@ -81,7 +93,7 @@ def template_of(control_plane: str, ca: str, envoy_image: str, tools_image: str)
     for flag, image in (("--envoy-image", envoy_image), ("--tools-image", tools_image)):
         if not image or image.split() != [image]:
             raise ConfigError(flag, f"'{image}' is no name of an image")
-    return Template(envoy_image, tools_image, address, ca)
+    return Template(envoy_image, tools_image, address, ca, families=families(family))
 
 
 def warn_without_tls(template: Template) -> None:

@@ -17,6 +17,7 @@ from pilothouse.cli.inject import (
     Ca,
     ControlPlane,
     EnvoyImage,
+    PodFamilies,
     ToolsImage,
     check_name,
     host_port,
@@ -77,13 +78,14 @@ def webhook(  # noqa: PLR0913  (a flag each: typer reads them from the signature
     tls_ca_config_map: Ca = "",
     envoy_image: EnvoyImage = ENVOY_IMAGE,
     tools_image: ToolsImage = TOOLS_IMAGE,
+    family: PodFamilies = None,
     log_format: Format = "auto",
 ) -> None:
     """Add sidecars to new Pods when the API server asks, until SIGTERM or SIGINT.
 
     It makes and renews its own certificates. deploy/kubernetes and the Helm chart install it.
     """
-    template = template_of(control_plane, tls_ca_config_map, envoy_image, tools_image)
+    template = template_of(control_plane, tls_ca_config_map, envoy_image, tools_image, family)
     addresses = host_port(listen, "--listen"), host_port(probes, "--probes")
     check_name("--namespace", namespace, is_label)
     check_name("--service", service, is_label)

@@ -24,7 +24,7 @@ from pilothouse.kubernetes.durations import milliseconds
 from pilothouse.kubernetes.fields import FieldError, Fields
 from pilothouse.kubernetes.served import network
 from pilothouse.mesh.audience import METADATA, BadNode, Node, audience
-from pilothouse.model.services import Locality
+from pilothouse.model.services import Family, Locality
 from pilothouse.sidecar.bootstrap import Sidecar, Tls, bootstrap
 from pilothouse.sidecar.rules import Ports
 from pilothouse.structures.hostport import HostPort
@@ -58,8 +58,9 @@ class Template:
     """What all sidecars have in common.
 
     `tools_image` is Pilothouse's own: its command `capture` installs the rules. `ca` names a ConfigMap in the
-    namespace of each pod; its `ca.crt` vouches for the control plane. Without it nothing is encrypted. Envoy
-    ends after the application, and not before `drain_s` have passed since the pod was told to end.
+    namespace of each pod; its `ca.crt` vouches for the control plane. Without it nothing is encrypted. Of
+    `families`, the preferred one first, connections are captured; if none is stated, of IPv4. Envoy ends
+    after the application, and not before `drain_s` have passed since the pod was told to end.
     """
 
     envoy_image: str
@@ -69,6 +70,7 @@ class Template:
     egress_port: int = 15001
     ready_port: int = 15021
     drain_s: int = 0
+    families: tuple[Family, ...] = ()
 
 
 class Injected(NamedTuple):
@@ -183,6 +185,8 @@ def _taken(spec: Fields, template: Template) -> Iterator[str]:
 def _sidecar(namespace: str, wishes: _Wishes, template: Template) -> Sidecar:
     said: Values = {"namespace": namespace, "node": "$(NODE_NAME)", "capture": "redirect"}
     said["egress"] = f"127.0.0.1:{template.egress_port}"
+    if template.families:
+        said["families"] = [*template.families]
     if wishes.dependencies:
         said["dependencies"] = [*wishes.dependencies]
     node = Node(f"$(POD_NAME).{namespace}", Locality("$(REGION)", "$(ZONE)"), {"pilothouse": said})
@@ -203,7 +207,8 @@ def _rules(wishes: _Wishes, template: Template) -> Values:
     """What leads the pod's connections to Envoy. It is done when the next container begins."""
     ports = [("--exclude-port", ports.written("-")) for ports in wishes.ports]
     ranges = [("--exclude-range", each) for each in wishes.ranges]
-    options = [("--uid", str(UID)), ("--egress-port", str(template.egress_port)), *ports, *ranges]
+    families = [("--family", family) for family in template.families]
+    options = [("--uid", str(UID)), ("--egress-port", str(template.egress_port)), *families, *ports, *ranges]
     rights = {"drop": ["ALL"], "add": ["NET_ADMIN"]}
     return {
         "name": RULES,
