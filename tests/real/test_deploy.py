@@ -12,8 +12,10 @@ import yaml
 from pilothouse.sidecar.injection import ENVOY, RULES, Injected, Skipped, Template, inject_into
 from pilothouse.structures.hostport import HostPort
 
-from .api import APPLY, path_of
-from .cluster import Cluster
+from .api import APPLY, Object, path_of
+from .cluster import CONTROLLERS, WORKLOADS, Cluster, Wanted
+from .conftest import Clusters
+from .process import wait_until
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "kubernetes"
 TEMPLATE = Template("envoy:1", "pilothouse:1", HostPort("pilothouse.pilothouse.svc", 18000), "pilothouse-ca")
@@ -95,3 +97,43 @@ def test_a_workload_on_the_network_of_its_node_is_taken_as_it_is(cluster: Cluste
     (agent,) = documents("example/host-network.yaml")
     assert isinstance(inject_into(agent, TEMPLATE), Skipped)
     assert tried(cluster, agent)["kind"] == "DaemonSet"
+
+
+def test_what_is_applied_comes_to_life_and_one_pod_of_each_may_be_evicted(clusters: Clusters) -> None:
+    """Its namespace admits only pods that are `restricted`. kwok says that they are ready."""
+    cluster = clusters.start(Wanted(controllers=(*CONTROLLERS, *WORKLOADS, "disruption-controller")))
+    clusters.kwok(cluster)
+    files = yaml.safe_load((DEPLOY / "kustomization.yaml").read_text())["resources"]
+    everything = documents(*files)
+    cluster.api.apply(*everything)
+
+    def status(kind: str, name: str) -> Object:
+        found = cluster.api.get(kind, name, "pilothouse")
+        return dict(found.get("status", {}))
+
+    for name in ("pilothouse", "pilothouse-webhook"):
+        wait_until(
+            lambda name=name: status("Deployment", name).get("availableReplicas") == 2, f"{name} is available"
+        )
+        wait_until(
+            lambda name=name: status("PodDisruptionBudget", name).get("disruptionsAllowed") == 1,
+            f"one pod of {name} may go",
+        )
+    pods = cluster.api.list("Pod", "pilothouse")
+    for container in (each for pod in pods for each in pod["spec"]["containers"]):
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert {"readinessProbe", "livenessProbe"} <= container.keys()
+    before = generations(cluster, everything)
+    cluster.api.apply(*everything)
+    assert generations(cluster, everything) == before, "to apply it again changes nothing"
+
+
+def generations(cluster: Cluster, documents: list[Object]) -> dict[tuple[str, str], str]:
+    """The version of the specs, or of the whole object where it has no status."""
+
+    def version(each: Object) -> str:
+        metadata = each["metadata"]
+        found = cluster.api.get(each["kind"], metadata["name"], metadata.get("namespace", ""))["metadata"]
+        return str(found.get("generation") or found["resourceVersion"])
+
+    return {(each["kind"], each["metadata"]["name"]): version(each) for each in documents}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import grpc
@@ -16,8 +18,10 @@ from ..wire.sidecar import Sidecar
 from ..wire.stream import Stream, node
 from ..wire.topics import CDS, EDS, RDS
 from .cluster import Cluster
+from .conftest import Clusters
 from .namespace import Namespace
 from .plane import Plane
+from .served import put
 
 ONE, TWO, THREE = "10.3.0.1", "10.3.0.2", "10.3.0.3"
 #: Endpoints by address, each with its zone, whether it is sick, and its priority if that is not the first.
@@ -159,6 +163,43 @@ async def test_sidecars_are_told_of(plane: Plane, namespace: Namespace, eventual
     async with asking(plane, namespace) as sidecar:
         for wanted in case(namespace):
             await eventually(lambda wanted=wanted: served(sidecar, namespace) == wanted, within=60)
+
+
+@pytest.mark.timeout(300)
+async def test_sidecars_see_nothing_blink_when_everything_is_listed_anew(
+    clusters: Clusters, tmp_path: Path, eventually
+) -> None:
+    """What it knows is older than what is compacted, so its watches are answered by 410.
+
+    Meanwhile it was away, so only a list can tell what has changed.
+    """
+    cluster = clusters.start()
+    namespace = clusters.namespace(cluster)
+    for name, address in (("cart", ONE), ("till", TWO)):
+        namespace.service(name, selector=None)
+        put(namespace, name, address)
+    plane = Plane(tmp_path, ("--kubeconfig", str(cluster.kubeconfig)))
+    await asyncio.to_thread(plane.start)
+    try:
+        async with asking(plane, namespace) as sidecar:
+            before = {"cart": {ONE: ""}, "till": {TWO: ""}}
+            await eventually(lambda: sidecar.has[RDS] and served(sidecar, namespace) == before, within=60)
+            heard = len(sidecar.heard)
+            plane.process.freeze()
+            cluster.api_server.kill()  # so that no event waits in a connection
+            await asyncio.to_thread(cluster.start_api_server)
+            put(namespace, "cart", THREE)
+            await asyncio.to_thread(cluster.forget_history)
+            plane.process.thaw()
+            await eventually(lambda: served(sidecar, namespace) == before | {"cart": {THREE: ""}}, within=60)
+            news = sidecar.heard[heard:]
+            assert not any(gone for _, _, gone in news), "nothing is taken away"
+            cart = next(name for name in sidecar.has[EDS] if "cart" in name)
+            assert [(what, told) for what, told, _ in news] == [(EDS.label, {cart})], (
+                "the rest is not said again"
+            )
+    finally:
+        plane.process.stop()
 
 
 def served(sidecar: Sidecar, namespace: Namespace) -> dict[str, Pool]:

@@ -230,17 +230,14 @@ async def test_when_every_node_is_silent_at_once_its_pods_are_called_on(
         await task
 
 
-def plugin(folder: Path, token: str) -> dict[str, object]:
-    """A user who is known by what a program says."""
-    status = {
-        "kind": "ExecCredential",
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "status": {"token": token},
-    }
+def plugin(folder: Path, token: str, version: str = "v1") -> dict[str, object]:
+    """A user who is known by what a program says, in this version of the API of such programs."""
+    api = f"client.authentication.k8s.io/{version}"
+    status = {"kind": "ExecCredential", "apiVersion": api, "status": {"token": token}}
     program = folder / "login"
     program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(status)}\nEND\n")
     program.chmod(0o700)
-    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}}
+    return {"exec": {"apiVersion": api, "command": str(program), "interactiveMode": "Never"}}
 
 
 LogIn = Callable[[Cluster, Path, str], dict[str, str]]
@@ -252,6 +249,7 @@ USERS: Users = {
     "token": lambda cluster, token, folder: {"token": token},
     "file of a token": lambda cluster, token, folder: {"tokenFile": written(folder / "token", token)},
     "plugin": lambda cluster, token, folder: plugin(folder, token),
+    "plugin of v1beta1": lambda cluster, token, folder: plugin(folder, token, "v1beta1"),
 }
 
 
@@ -263,6 +261,48 @@ async def test_a_user_is_known_as_kubectl_has_it(
     file = cluster.write_kubeconfig(f"{namespace}-user", USERS[user](cluster, token, tmp_path))
     async with following(file, namespace) as served:
         assert not served.stale
+
+
+class Proxy:
+    """It passes on what a client sends after CONNECT, and knows where the client wanted to go."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def serve(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        head = await client.readuntil(b"\r\n\r\n")
+        method, place, _ = head.decode().split(" ", 2)
+        self.asked.append(f"{method} {place}")
+        port = int(place.rpartition(":")[2])
+        server, there = await asyncio.open_connection("127.0.0.1", port)
+        answer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with suppress(ConnectionError):
+            await asyncio.gather(_passed_on(client, there), _passed_on(server, answer))
+
+
+async def _passed_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    while text := await source.read(1 << 16):
+        target.write(text)
+        await target.drain()
+    target.close()
+
+
+async def test_a_server_may_be_behind_a_proxy_and_have_a_certificate_of_another_name(
+    cluster: Cluster, namespace: Namespace, eventually
+) -> None:
+    """Nobody here can look up the server's name, but the proxy knows where it is."""
+    proxy = Proxy()
+    port = cluster.url.rpartition(":")[2]
+    async with await asyncio.start_server(proxy.serve, "127.0.0.1", 0) as listening:
+        where = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        told = {"server": f"https://api.example.test:{port}", "proxy-url": where}
+        told["tls-server-name"] = "kubernetes.default.svc"
+        file = cluster.write_kubeconfig(f"{namespace}-behind", {"token": ADMIN}, **told)
+        namespace.service("cart", selector=None)
+        async with following(file, namespace) as served:
+            put(namespace, "cart", "10.7.0.1")
+            await eventually(lambda: served.states("cart") == {"10.7.0.1": State.READY})
+    assert set(proxy.asked) == {f"CONNECT api.example.test:{port}"}
 
 
 def log_in_by_token(cluster: Cluster, folder: Path, user: str) -> dict[str, str]:

@@ -307,5 +307,12 @@ def test_what_a_proxy_rejects_is_told_until_it_accepts_or_is_gone(namespace: Nam
         wait_until(lambda: reasons(namespace, "r") == rejected, "the rejection is told")
         message = conditions(namespace, "r")[PROGRAMMED]["message"]
         assert message == "1 proxy rejects it and goes on as before: I do not like that"
+    told = [("Warning", "Rejected")]
+    wait_until(lambda: events(namespace, "web") == events(namespace, "r") == told, "Events tell it once")
     client.close()
     wait_until(lambda: reasons(namespace, "r") == GOOD, "nobody rejects it any more")
+    for name in ("web", "r"):
+        mended = [("Normal", "Programmed"), *told]
+        wait_until(
+            lambda name=name, mended=mended: sorted(events(namespace, name)) == mended, f"{name} is mended"
+        )
