@@ -15,8 +15,12 @@ import yaml
 
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
+from pilothouse.apiserver.kubeconfig import kubeconfig
 from pilothouse.encoding.types import ResourceType
+from pilothouse.kubernetes.served import ServedCluster
+from pilothouse.model.services import ServiceName
 
+from ..status.replica import Replica
 from .api import Object, Refused
 from .cluster import Cluster
 from .conftest import Clusters
@@ -316,3 +320,25 @@ def test_what_a_proxy_rejects_is_told_until_it_accepts_or_is_gone(namespace: Nam
         wait_until(
             lambda name=name, mended=mended: sorted(events(namespace, name)) == mended, f"{name} is mended"
         )
+
+
+async def test_a_quarantine_is_told_until_it_is_over(
+    cluster: Cluster, namespace: Namespace, eventually: Any
+) -> None:
+    """An API server admits nothing that breaks a rule of Envoy, so that it does is only said here."""
+    service(namespace, "web")
+    route(namespace, "r", {"backendRefs": [to("web")]})
+    forget_leader(cluster)
+    served = ServedCluster(included=frozenset({namespace.name}))
+    replica, web = Replica(kubeconfig(cluster.kubeconfig), served), ServiceName(namespace.name, "web")
+    try:
+        await eventually(lambda: reasons(namespace, "r") == GOOD, within=60)
+        replica.catalogue._quarantine(web, ValueError("a field is too long"))
+        held = GOOD | {PROGRAMMED: ("False", "Quarantined")}
+        await eventually(lambda: reasons(namespace, "r") == held, within=60)
+        assert conditions(namespace, "r")[PROGRAMMED]["message"].endswith("in force: a field is too long")
+        await eventually(lambda: events(namespace, "web") == [("Warning", "Quarantined")], within=60)
+        del replica.catalogue.quarantined[web]
+        await eventually(lambda: reasons(namespace, "r") == GOOD, within=60)
+    finally:
+        await replica.end()

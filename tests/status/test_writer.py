@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,58 +9,22 @@ from typing import Any
 
 import pytest
 
-from pilothouse.apiserver.election import Terms
 from pilothouse.apiserver.kubeconfig import Access
 from pilothouse.kubernetes.objects.types import Key
 from pilothouse.model.services import ServiceName
-from pilothouse.registry.merged import Registry
-from pilothouse.registry.supervise import SourceState, supervise
-from pilothouse.serving.catalogue import Catalogue
-from pilothouse.sources.kubernetes.shown import ShownRoutes
-from pilothouse.sources.kubernetes.source import KubernetesSource
 from pilothouse.status import writer as module
-from pilothouse.status.board import Board
-from pilothouse.status.queue import Times
-from pilothouse.status.writer import Pace, Writer
 
 from ..apiserver.fake import FakeApi
-from ..sources.kubernetes.backend import HURRIED, service
+from ..sources.kubernetes.backend import service
+from .replica import Replica
 
-# Nobody dies here, so a busy machine is to lose no Lease.
-PACE = Pace(Times(0.02, 0.02, 0.1, (0.02, 0.1)), Terms(duration=60.0, renewal=40.0, retry=0.05))
 R = Key("HTTPRoute", "shop", "r")
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/default/leases/pilothouse-status"
 
 
-class Replica:
-    """A source, what serves it, and a writer."""
-
-    def __init__(self, api: FakeApi) -> None:
-        access, self.shown = Access(api.url), ShownRoutes()
-        self.source = KubernetesSource(access, pace=HURRIED, shown=self.shown)
-        self.registry, self.catalogue = Registry(["kubernetes"]), Catalogue()
-        self.board = Board(self.shown, self.registry.services, self.catalogue)
-        self.writer = Writer(access, self.shown, self.board, PACE)
-        state = SourceState(self.source)
-        following = supervise(state, self.registry.shard("kubernetes"), lambda state, retry_s: None)
-        running = (following, self.writer.run(), self._publish())
-        self._tasks = [asyncio.create_task(each) for each in running]
-
-    async def _publish(self) -> None:
-        while True:
-            names = await self.registry.changed.take()
-            self.catalogue.apply(names, self.registry.services)
-            self.writer.stir(names)
-
-    async def end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
 @asynccontextmanager
 async def replicas(api: FakeApi, number: int = 1) -> AsyncIterator[list[Replica]]:
-    made = [Replica(api) for _ in range(number)]
+    made = [Replica(Access(api.url)) for _ in range(number)]
     yield made
     for one in made:
         await one.end()
