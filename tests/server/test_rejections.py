@@ -78,6 +78,21 @@ async def test_a_nack_is_about_the_changes_in_the_response_until_a_later_one_is_
     await eventually(lambda: of(service("payments").name) is None)
 
 
+@pytest.mark.parametrize("ads", ["DeltaAggregatedResources"], indirect=True)
+async def test_a_request_that_is_no_answer_is_not_one_more_rejection(server, ads, eventually) -> None:
+    stream, of = ads(), server.discovery.rejections.of
+    await stream.ask(ENDPOINTS, cluster("payments"), cluster("orders"))
+    await stream.names()
+    server.put(service("payments", "10.0.0.1"))
+    await stream.accept(await stream.read(), error="no")
+    server.put(service("orders", "10.0.0.2"))
+    await stream.read()  # which is not answered
+    await stream.ask(ENDPOINTS, cluster("more"))
+    await stream.read()
+    assert of(service("payments").name) == (1, "no")
+    assert of(service("orders").name) is None
+
+
 async def test_a_rejection_ends_with_the_stream(server, ads, eventually) -> None:
     stream, of = ads(), server.discovery.rejections.of
     await stream.ask(ENDPOINTS, cluster("payments"))

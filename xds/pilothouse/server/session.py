@@ -157,12 +157,13 @@ class Session:
             return
         if request.HasField("error_detail"):
             self._rejected(type, cut(request.error_detail.message, _STATUS_TEXT))
-        carried = self._unanswered(type)
+        carried = self._answered(type, request)
         try:
             self.stream.receive(type, request, time.monotonic())
         except Excess as excess:
             raise BadRequest(str(excess)) from None
-        self._note_answer(type, carried)
+        if carried is not None:
+            self._note_answer(type, carried)
 
     def changed(self, changes: Changes, delivery: Delivery | None = None) -> None:
         """Send those of these changes that the client wants. Its answer confirms the delivery."""
@@ -227,10 +228,12 @@ class Session:
         self._tally.rejected(type)
         log.warning("rejected by client", node=self.node_id, type=type.label, reason=reason)
 
-    def _unanswered(self, type: ResourceType) -> Deliveries:
-        """The changes in the response that the client is about to answer."""
+    def _answered(self, type: ResourceType, request: Any) -> Deliveries | None:
+        """The changes in the response that the request answers. None if it answers none."""
         subscription = self.stream.subscriptions.get(type)
-        return subscription.exchange.pushed if subscription else ()
+        if subscription is None or request.response_nonce != subscription.exchange.nonce:
+            return None
+        return subscription.exchange.pushed
 
     def _note_answer(self, type: ResourceType, carried: Deliveries = ()) -> None:
         """Remember a rejection of these changes, and log when the client has accepted a later response."""
