@@ -18,7 +18,7 @@ pytestmark = pytest.mark.envoy
 
 POD = {"metadata": {"name": "web-0"}, "spec": {"containers": [{"name": "web", "image": "web:1"}]}}
 # What Kubernetes would fill in.
-DOWNWARD = {"POD_NAME": "web-0", "NODE_NAME": "n1", "REGION": "eu", "ZONE": "eu-1"}
+DOWNWARD = {"POD_NAME": "web-0", "POD_IP": "127.0.0.1", "NODE_NAME": "n1", "REGION": "eu", "ZONE": "eu-1"}
 
 
 async def test_an_injected_sidecar_is_ready_once_it_has_its_configuration(

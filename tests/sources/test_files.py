@@ -260,4 +260,4 @@ async def test_the_domain_of_the_cluster_is_a_choice(running, eventually, folder
     write("a")
     async with running(FilesSource([folder], ServedCluster("mesh.example"))) as sink:
         await eventually(lambda: sink.reports)
-        assert sink.services["shop", "a"].spec.hostname == "a.shop.svc.mesh.example"
+        assert sink.services[ServiceName("shop", "a")].spec.hostname == "a.shop.svc.mesh.example"
