@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Generic, NamedTuple, TypeVar
+
+from pilothouse.structures.backoff import pause_s
 
 K = TypeVar("K", bound=Hashable)
 
@@ -99,7 +100,7 @@ class Queue(Generic[K]):
 
     def _fail(self, past: _Past, now: float, at_least: float, longest: float) -> None:
         first, _ = self._times.retry
-        pause = random.uniform(0.5, 1.0) * min(longest, first * 2.0 ** min(past.failures, 20))
+        pause = pause_s(past.failures, first, longest)
         past.failures += 1
         past.not_before = now + max(pause, at_least)
 

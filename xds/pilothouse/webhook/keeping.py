@@ -7,7 +7,6 @@ Each replica does the same, and whoever is first is right: the others find a con
 from __future__ import annotations
 
 import asyncio
-import random
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -20,6 +19,7 @@ import structlog
 from pilothouse.apiserver.answers import Unreadable
 from pilothouse.apiserver.client import Client, Refused
 from pilothouse.kubernetes.fields import FieldError, Fields
+from pilothouse.structures.backoff import pause_s
 from pilothouse.webhook.certificates import Broken, Keys, made, read, renewed
 
 log = structlog.get_logger(__name__)
@@ -28,7 +28,7 @@ _CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigur
 _MANAGER = "pilothouse-webhook"
 _ATTEMPTS = 5
 _LOOK_S = 60.0
-_FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
+_RETRY_S = (0.5, 30.0)  # the first and the longest pause after a failure
 
 _Object = dict[str, Any]
 
@@ -86,7 +86,7 @@ class Keeper:
                     log.info("the certificates of the webhook are kept again")
                 problem, failures = "", 0
             with suppress(TimeoutError):
-                async with asyncio.timeout(_pause_s(failures)):
+                async with asyncio.timeout(_until_next_s(failures)):
                     await again.wait()
             again.clear()
 
@@ -223,7 +223,6 @@ def _plain(text: str) -> bytes:
         return b""
 
 
-def _pause_s(failures: int) -> float:
-    """Never the same for two replicas; after failures longer and longer."""
-    longest = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(failures - 1, 10)) if failures else _LOOK_S
-    return random.uniform(0.5, 1.0) * longest
+def _until_next_s(failures: int) -> float:
+    """Until the next check, after so many failures in a row."""
+    return pause_s(failures - 1, *_RETRY_S) if failures else pause_s(0, _LOOK_S, _LOOK_S)

@@ -18,6 +18,7 @@ from pilothouse.kubernetes.objects.types import Key
 from pilothouse.sources.kubernetes.decoding import Decoder, Found
 from pilothouse.sources.kubernetes.resources import NAMESPACES, Resource, Scope
 from pilothouse.sources.kubernetes.statements import Deleted, Listed, Put, Statement
+from pilothouse.structures.backoff import pause_s
 from pilothouse.structures.turns import Turn
 
 # A server ends each watch after so long, which spreads them over servers that start later.
@@ -101,12 +102,7 @@ class Reflector:
             except (OSError, Unreadable) as error:
                 wait_s = self._failed(error)
             failures = 0 if time.monotonic() - begun > _STEADY_S else failures + 1
-            await asyncio.sleep(max(wait_s, self._pause_s(failures)))
-
-    def _pause_s(self, failures: int) -> float:
-        """Longer and longer, and never the same for many who failed at the same moment."""
-        first, longest = self._pace.retry_s
-        return random.uniform(0.5, 1.0) * min(longest, first * 2.0 ** min(failures, 20))
+            await asyncio.sleep(max(wait_s, pause_s(failures, *self._pace.retry_s)))
 
     async def _attempt(self) -> None:
         if self._version:
