@@ -60,6 +60,21 @@ class Refused(OSError):
         """Whether a resourceVersion is too old, so that one has to begin anew."""
         return self.status == 410
 
+    @property
+    def missing(self) -> bool:
+        """Whether there is no such object, or no such kind."""
+        return self.status == 404
+
+    @property
+    def conflicting(self) -> bool:
+        """Whether somebody was first: the object is there already, or has changed since it was read."""
+        return self.status == 409
+
+    @property
+    def forbidden(self) -> bool:
+        """Whether who asks lacks the permission. The message names it."""
+        return self.status == 403
+
 
 class Client:
     """An async context. All that it raises is OSError, or Unreadable, which the text of a failure can be."""
@@ -112,15 +127,24 @@ class Client:
             yield self._events(response.content)
 
     async def get(self, path: str) -> dict[str, Any]:
-        """One object. Raises Refused, whose status is 404 if it is not there."""
+        """One object. Raises Refused, which is `missing` if it is not there."""
         return document(await self._read(path, {}, {"Accept": _LIST}, _ANSWER_S))
 
+    async def find(self, path: str) -> dict[str, Any] | None:
+        """One object. None if it is not there."""
+        try:
+            return await self.get(path)
+        except Refused as refused:
+            if refused.missing:
+                return None
+            raise
+
     async def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Add an object to the list at a path. Raises Refused, whose status is 409 if it is there."""
+        """Add an object to the list at a path. Raises Refused, which is `conflicting` if it is there."""
         return await self._write("POST", path, body, _LIST)
 
     async def replace(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Write all of an object. Raises Refused, whose status is 409 if somebody was first."""
+        """Write all of an object. Raises Refused, which is `conflicting` if somebody was first."""
         return await self._write("PUT", path, body, _LIST)
 
     async def apply(self, path: str, body: Mapping[str, Any], manager: str) -> dict[str, Any]:
@@ -153,7 +177,7 @@ class Client:
             answer = msgspec.json.decode(await self._read(path, {}, {"Accept": _LIST}, _ASK_S))
             return [str(item[field]) for item in answer[items]]
         except Refused as refused:
-            if refused.status == 404:
+            if refused.missing:
                 return ()
             raise
         except (msgspec.MsgspecError, UnicodeError, LookupError, TypeError):

@@ -15,7 +15,6 @@ from pilothouse.apiserver.election import Election, Record, read, written
 
 _log = structlog.get_logger(__name__)
 
-_NOT_FOUND, _CONFLICT = 404, 409
 _RELEASE_S = 2.0
 
 
@@ -75,18 +74,14 @@ class Lease:
         except TimeoutError:
             self._told("the Lease is not answered in time")
         except Refused as refused:
-            if refused.status != _CONFLICT:  # another candidate was first
+            if not refused.conflicting:  # another candidate was first
                 self._told(str(refused))
         except (OSError, Unreadable) as error:
             self._told(str(error))
 
     async def _read(self) -> Record | None:
-        try:
-            return read(await self._client.get(self._path))
-        except Refused as refused:
-            if refused.status == _NOT_FOUND:
-                return None
-            raise
+        found = await self._client.find(self._path)
+        return None if found is None else read(found)
 
     async def _write(self, record: Record) -> Record:
         body = written(record, self._namespace, self._name)

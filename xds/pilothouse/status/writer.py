@@ -27,6 +27,7 @@ from pilothouse.apiserver.kubeconfig import Access
 from pilothouse.apiserver.lease import Lease
 from pilothouse.kubernetes.gateway.backends import MULTICLUSTER
 from pilothouse.kubernetes.objects.types import Key, declaring
+from pilothouse.kubernetes.parse import MULTICLUSTER_KINDS
 from pilothouse.model.services import ServiceName
 from pilothouse.sources import Fault, Standing
 from pilothouse.sources.kubernetes.shown import ShownRoutes
@@ -38,10 +39,11 @@ from pilothouse.structures.turns import in_turns
 
 _log = structlog.get_logger(__name__)
 
+_IMPORT = f"{MULTICLUSTER}/{MULTICLUSTER_KINDS['ServiceImport'][0]}"
 LEASE = "pilothouse-status"
 #: Who owns the fields that are written.
 MANAGER = "pilothouse-status"
-_FORBIDDEN, _NOT_FOUND, _CONFLICT, _INVALID, _TOO_MANY, _SERVER_ERROR = 403, 404, 409, 422, 429, 500
+_INVALID, _TOO_MANY, _SERVER_ERROR = 422, 429, 500
 # So many writes are under way at once, which bounds what a busy API server has to do for us.
 _AT_ONCE = 4
 _QUARANTINE_S = 1.0  # how often to look whether something was quarantined without a change
@@ -123,7 +125,7 @@ class Writer:
             if self.leads:
                 self._ask(await in_turns(self._board.stirred(names)))
                 for name, condition, before in self._board.turned(names):
-                    version = f"{MULTICLUSTER}/v1beta1" if name.imported else "v1"
+                    version = _IMPORT if name.imported else "v1"
                     found = event(declaring(name), version, condition, before, _now())
                     if found is not None:
                         events.put(found)
@@ -190,15 +192,15 @@ class Writer:
                     events.put(found)
 
     def _refused(self, key: Key, what: str, refused: Refused) -> None:
-        if refused.status == _NOT_FOUND:  # it is gone, or its kind is: the watch will say so
+        if refused.missing:  # it is gone, or its kind is: the watch will say so
             self._queue.forget(key)
             return
-        if refused.status != _CONFLICT:  # else it has changed, which the watch is about to tell
+        if not refused.conflicting:  # else it has changed, which the watch is about to tell
             self._told(str(key) if refused.status == _INVALID else what)(str(refused))
         now = time.monotonic()
-        if refused.status == _FORBIDDEN:
+        if refused.forbidden:
             self._forbidden[key.kind, key.namespace] = now + _REFUSED_S
-        if refused.status in (_FORBIDDEN, _INVALID):
+        if refused.forbidden or refused.status == _INVALID:
             self._queue.failed(key, now, _REFUSED_S)
         elif refused.status == _TOO_MANY or refused.status >= _SERVER_ERROR:
             self._queue.failed_for_all(key, now, min(refused.retry_after_s, _REFUSED_S))

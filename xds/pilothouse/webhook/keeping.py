@@ -101,11 +101,11 @@ class Keeper:
                 return
             except Refused as refused:
                 # Another replica was first.
-                if refused.status != 409 or attempt == _ATTEMPTS - 1:
+                if not refused.conflicting or attempt == _ATTEMPTS - 1:
                     raise
 
     async def _check(self) -> None:
-        secret = await self._secret()
+        secret = await self._client.find(f"{self._secrets}/{self._place.secret}")
         kept = self._kept(secret)
         if kept:
             self._put(kept)
@@ -127,14 +127,6 @@ class Keeper:
         before, self._seen = self._seen, trusted
         return trusted if trusted == before else b""
 
-    async def _secret(self) -> _Object | None:
-        try:
-            return await self._client.get(f"{self._secrets}/{self._place.secret}")
-        except Refused as refused:
-            if refused.status == 404:
-                return None
-            raise
-
     def _kept(self, secret: _Object | None) -> Keys | None:
         """What can be used of the Secret."""
         if secret is None or (self._keys is None and not secret.get("data")):
@@ -147,7 +139,7 @@ class Keeper:
             return None
 
     async def _write(self, secret: _Object | None, keys: Keys) -> None:
-        """Raises Refused, whose status is 409 if another replica was first."""
+        """Raises Refused, which is `conflicting` if another replica was first."""
         data = {name: b64encode(value).decode() for name, value in keys.data().items()}
         if secret is None:
             metadata = {"name": self._place.secret, "namespace": self._place.namespace}

@@ -24,7 +24,6 @@ from pilothouse.sources.kubernetes.statements import Inbox, Listed, Statement
 
 # What says where endpoints are, and their weights: without it services are known all the same.
 _DISPENSABLE = (NODES.kind, PODS.kind)
-_FORBIDDEN = 403
 # How many answers in a row have to say that a kind is not there any more.
 _CERTAIN = 2
 
@@ -207,5 +206,5 @@ class Following:
 
 def _is_dispensable(reflector: Reflector) -> bool:
     """Whether it was never ours to read, and is not needed."""
-    forbidden = reflector.failing is not None and reflector.failing.status == _FORBIDDEN
+    forbidden = reflector.failing is not None and reflector.failing.forbidden
     return forbidden and not reflector.listed and reflector.resource.kind in _DISPENSABLE

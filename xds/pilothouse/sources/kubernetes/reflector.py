@@ -50,11 +50,11 @@ UNHURRIED = Pace()
 
 
 class Failing(NamedTuple):
-    """Why something cannot be read, and since when, in Unix seconds."""
+    """Why something cannot be read, and since when, in Unix seconds; `forbidden`: for want of permission."""
 
     why: str
     since_s: float
-    status: int = 0
+    forbidden: bool = False
 
 
 class _NoEnd(Exception):
@@ -123,9 +123,9 @@ class Reflector:
             self._version = ""
         if isinstance(error, Refused) and error.expired:
             return 0.0  # nothing has failed: there is too much between then and now
-        status = error.status if isinstance(error, Refused) else 0
+        forbidden = isinstance(error, Refused) and error.forbidden
         since_s = self.failing.since_s if self.failing else time.time()
-        before, self.failing = self.failing, Failing(str(error), since_s, status)
+        before, self.failing = self.failing, Failing(str(error), since_s, forbidden)
         if before != self.failing:
             self._moved()
         asked_s = error.retry_after_s if isinstance(error, Refused) else 0.0
