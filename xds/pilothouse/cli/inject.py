@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,13 +13,13 @@ import yaml
 
 from pilothouse import __version__
 from pilothouse.cli.capture import families
+from pilothouse.cli.flags import check_name, host_port
 from pilothouse.cli.output import Form, Output, answer, one_line
 from pilothouse.config.settings import ConfigError
 from pilothouse.kubernetes.fields import FieldError
 from pilothouse.kubernetes.metadata import is_label, is_subdomain
 from pilothouse.kubernetes.text.loading import TextError, load
 from pilothouse.sidecar.injection import Skipped, Template, Values, inject_into
-from pilothouse.structures.hostport import HostPort
 
 CONTROL_PLANE = "pilothouse.pilothouse.svc:18000"
 ENVOY_IMAGE, TOOLS_IMAGE = "envoyproxy/envoy:v1.40.0", f"pilothouse:{__version__}"
@@ -85,7 +85,7 @@ def template_of(
     control_plane: str, ca: str, envoy_image: str, tools_image: str, family: list[str] | None
 ) -> Template:
     """What all sidecars have in common, as the flags say. Raises ConfigError."""
-    address = host_port(control_plane, "--control-plane")
+    address = host_port("--control-plane", control_plane)
     if not address.port:
         raise ConfigError("--control-plane", f"'{control_plane}' has no port that can be called")
     if ca:
@@ -102,20 +102,6 @@ def warn_without_tls(template: Template) -> None:
             "sidecars will connect without TLS: give --tls-ca-config-map if the control plane uses it",
             err=True,
         )
-
-
-def check_name(flag: str, text: str, is_name: Callable[[str], bool]) -> None:
-    """Raises ConfigError if no object of Kubernetes can have this name."""
-    if not is_name(text):
-        raise ConfigError(flag, f"'{text}' is no name that an object of Kubernetes can have")
-
-
-def host_port(text: str, flag: str) -> HostPort:
-    """An address that a flag names. Raises ConfigError."""
-    try:
-        return HostPort.parse(text)
-    except ValueError as error:
-        raise ConfigError(flag, str(error)) from None
 
 
 def _manifests(file: str) -> Iterator[Values]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pilothouse.cli.flags import host_port
 from pilothouse.config.settings import ConfigError
 from pilothouse.mesh.audience import METADATA, BadNode, Capture, Node, Outbound, audience
 from pilothouse.model.services import NOWHERE, Locality
@@ -107,7 +108,7 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
     sidecar = Sidecar(
         node=_node(_given("--node", node), _locality(locality), said),
         cluster=cluster or namespace,
-        control_plane=_host_port("--control-plane", control_plane),
+        control_plane=_called("--control-plane", control_plane),
         sotw=sotw,
         admin_port=admin_port,
         tls=_tls(tls_ca, tls_cert, tls_key, tls_san),
@@ -143,11 +144,8 @@ def _locality(text: str) -> Locality:
     return Locality(*parts)
 
 
-def _host_port(flag: str, text: str) -> HostPort:
-    try:
-        place = HostPort.parse(text)
-    except ValueError as error:
-        raise ConfigError(flag, str(error)) from None
+def _called(flag: str, text: str) -> HostPort:
+    place = host_port(flag, text)
     if not place.port:
         raise ConfigError(flag, f"{text!r} has no port")
     return place

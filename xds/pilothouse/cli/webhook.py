@@ -10,6 +10,7 @@ import typer
 
 from pilothouse.apiserver.kubeconfig import Access, Malformed, in_cluster
 from pilothouse.apiserver.kubeconfig import kubeconfig as access_by
+from pilothouse.cli.flags import check_name, host_port
 from pilothouse.cli.inject import (
     CONTROL_PLANE,
     ENVOY_IMAGE,
@@ -19,8 +20,6 @@ from pilothouse.cli.inject import (
     EnvoyImage,
     PodFamilies,
     ToolsImage,
-    check_name,
-    host_port,
     template_of,
     warn_without_tls,
 )
@@ -86,7 +85,7 @@ def webhook(  # noqa: PLR0913  (a flag each: typer reads them from the signature
     It makes and renews its own certificates. deploy/kubernetes and the Helm chart install it.
     """
     template = template_of(control_plane, tls_ca_config_map, envoy_image, tools_image, family)
-    addresses = host_port(listen, "--listen"), host_port(probes, "--probes")
+    addresses = host_port("--listen", listen), host_port("--probes", probes)
     check_name("--namespace", namespace, is_label)
     check_name("--service", service, is_label)
     check_name("--secret", secret, is_subdomain)
