@@ -79,9 +79,14 @@ class Events:
         self._waiting: deque[Mapping[str, Any]] = deque(maxlen=_MOST_WAITING)
         self._news = asyncio.Event()
 
-    def put(self, found: Mapping[str, Any]) -> None:
-        self._waiting.append({**found, "reportingInstance": self._instance})
-        self._news.set()
+    def tell(
+        self, key: Key, api_version: str, condition: Condition, before: Condition | None, now: str
+    ) -> None:
+        """Write an Event, if there is one for this condition of an object."""
+        found = event(key, api_version, condition, before, now)
+        if found is not None:
+            self._waiting.append({**found, "reportingInstance": self._instance})
+            self._news.set()
 
     async def run(self, leads: Callable[[], bool], told: Callable[[str], None]) -> None:
         """Write until cancelled. `told` is given the text of a failure, or an empty one."""

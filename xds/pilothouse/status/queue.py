@@ -15,9 +15,9 @@ K = TypeVar("K", bound=Hashable)
 class Times(NamedTuple):
     """In seconds. What comes within `gather` is one write.
 
-    An object is written at most every `calm`; one that keeps changing less and less often, up to every
-    `flapping`. After a failure it has to wait for `retry`, the first and the longest pause. If the server has
-    failed, all wait, up to `trouble` or as long as the server says.
+    An object is written once in `calm` at most. One that keeps changing is written less and less often, down
+    to once in `flapping`. After a failure it waits for `retry`, the first and the longest pause. If the
+    server has failed, all objects wait, up to `trouble` or as long as the server says.
     """
 
     gather: float = 0.1

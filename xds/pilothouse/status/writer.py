@@ -32,7 +32,7 @@ from pilothouse.model.services import ServiceName
 from pilothouse.sources import Fault, Standing
 from pilothouse.sources.kubernetes.shown import ShownRoutes
 from pilothouse.status.board import Board, Due
-from pilothouse.status.events import Events, event
+from pilothouse.status.events import Events
 from pilothouse.status.queue import Queue, Times
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.turns import in_turns
@@ -126,9 +126,7 @@ class Writer:
                 self._ask(await in_turns(self._board.stirred(names)))
                 for name, condition, before in self._board.turned(names):
                     version = _IMPORT if name.imported else "v1"
-                    found = event(declaring(name), version, condition, before, _now())
-                    if found is not None:
-                        events.put(found)
+                    events.tell(declaring(name), version, condition, before, _now())
 
     async def _follow_routes(self) -> None:
         while True:
@@ -187,9 +185,7 @@ class Writer:
             if self._shown.get(key) is None:  # it went while it was written
                 self._queue.forget(key)
             for condition, before in due.turned:
-                found = event(key, due.route.api_version, condition, before, _now())
-                if found is not None:
-                    events.put(found)
+                events.tell(key, due.route.api_version, condition, before, _now())
 
     def _refused(self, key: Key, what: str, refused: Refused) -> None:
         if refused.missing:  # it is gone, or its kind is: the watch will say so

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 
-# A pause is at its longest long before that, and a float of more doublings overflows.
+# A pause is at its longest long before that. A float with a thousand doublings would overflow.
 _MOST_DOUBLINGS = 20
 
 
 def pause_s(earlier: int, first_s: float, longest_s: float) -> float:
-    """The pause in seconds after a failure that had so many `earlier` ones: longer and longer.
+    """How many seconds to wait after a failure. `earlier` is how many there were in a row before it.
 
-    It is never the same for many who failed at the same moment.
+    The pause grows with them, up to `longest_s`. Chance keeps those apart that failed at the same moment.
     """
     return random.uniform(0.5, 1.0) * min(longest_s, first_s * 2.0 ** min(earlier, _MOST_DOUBLINGS))
