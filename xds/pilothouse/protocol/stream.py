@@ -106,14 +106,14 @@ class Stream(Generic[R]):
         """
         return self.codec.asked(request)
 
-    def receive(self, type: ResourceType, request: R, now: float) -> None:
-        """Process a request. Raises Excess."""
+    def receive(self, type: ResourceType, request: R, now: float) -> bool:
+        """Process a request. Returns whether it answers the last response. Raises Excess."""
         asked = self.codec.asked(request)
         self.codec.check(request)
         subscription = self.subscriptions.get(type)
         if subscription is None:
             self._begin(self.codec.first(type, request, asked, self.legacy), now)
-            return
+            return False
         answers = bool(request.response_nonce) and request.response_nonce == subscription.exchange.nonce
         if answers:
             subscription.exchange.answered(request, now)
@@ -121,6 +121,7 @@ class Stream(Generic[R]):
         self.codec.follow(subscription, request, asked, answers)
         if not subscription.stirring:
             subscription.settle()  # nothing is left to send, so no delivery waits for an answer
+        return answers
 
     def _begin(self, subscription: Subscription, now: float) -> None:
         self.subscriptions[subscription.type] = subscription

@@ -157,12 +157,12 @@ class Session:
             return
         if request.HasField("error_detail"):
             self._rejected(type, cut(request.error_detail.message, _STATUS_TEXT))
-        carried = self._answered(type, request)
+        carried = self._unanswered(type)
         try:
-            self.stream.receive(type, request, time.monotonic())
+            answers = self.stream.receive(type, request, time.monotonic())
         except Excess as excess:
             raise BadRequest(str(excess)) from None
-        if carried is not None:
+        if answers:
             self._note_answer(type, carried)
 
     def changed(self, changes: Changes, delivery: Delivery | None = None) -> None:
@@ -228,22 +228,18 @@ class Session:
         self._tally.rejected(type)
         log.warning("rejected by client", node=self.node_id, type=type.label, reason=reason)
 
-    def _answered(self, type: ResourceType, request: Any) -> Deliveries | None:
-        """The changes in the response that the request answers. None if it answers none."""
+    def _unanswered(self, type: ResourceType) -> Deliveries:
+        """The changes in the response that the client has not answered yet."""
         subscription = self.stream.subscriptions.get(type)
-        if subscription is None or request.response_nonce != subscription.exchange.nonce:
-            return None
-        return subscription.exchange.pushed
+        return subscription.exchange.pushed if subscription else ()
 
     def _note_answer(self, type: ResourceType, carried: Deliveries = ()) -> None:
         """Remember a rejection of these changes, and log when the client has accepted a later response."""
-        subscription = self.stream.subscriptions.get(type)
-        if subscription is None:
-            return
-        if subscription.exchange.error:
+        error = self.stream.subscriptions[type].exchange.error
+        if error:
             self._rejecting.add(type)
             about = (name for delivery in carried for name in delivery.about)
-            self._rejections.begin(self, type, subscription.exchange.error, about)
+            self._rejections.begin(self, type, error, about)
         elif type in self._rejecting:
             self._rejecting.remove(type)
             self._rejections.end(self, type)
