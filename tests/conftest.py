@@ -37,6 +37,7 @@ _SLOW = (
     "demo/test_traffic.py",
     "envoy",
     "examples/test_examples.py",
+    "operator",
     "packaging",
     "proxyless",
     "real",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NoReturn
 
 import httpx
 import pytest
@@ -19,6 +20,11 @@ from pilothouse.admin.status import (
     StreamStatus,
     SubscriptionStatus,
 )
+
+
+def unasked() -> NoReturn:
+    """In place of the running parts, for pages that ask them nothing."""
+    raise AssertionError("a page asked the running parts")
 
 
 @pytest.fixture
@@ -95,7 +101,7 @@ def ask() -> Callable[[Status], httpx.AsyncClient]:
     """A client of an admin that shows one Status; no socket in between."""
 
     def client(status: Status) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(app=admin(lambda: status))
+        transport = httpx.ASGITransport(app=admin(lambda: status, unasked))
         return httpx.AsyncClient(transport=transport, base_url="http://admin", verify=False)
 
     return client

@@ -7,7 +7,9 @@ import pytest
 
 from pilothouse.admin.http import admin
 
-ROUTES = ["/", "/healthz", "/readyz", "/metrics"]
+from .conftest import unasked
+
+ROUTES = ["/", "/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"]
 
 
 async def test_the_index_lists_every_page_and_says_who_answers(ask, busy) -> None:
@@ -16,14 +18,14 @@ async def test_the_index_lists_every_page_and_says_who_answers(ask, busy) -> Non
         answers = {page: (await client.get(page)).status_code for page in body["pages"]}
     assert (body["name"], body["version"], body["started_at"]) == ("pilothouse", "1.2.3", 1_700_000_000.0)
     assert set(body["pages"]) == set(ROUTES) - {"/"}
-    assert answers == {"/healthz": 200, "/readyz": 503, "/metrics": 200}
+    assert answers == {"/healthz": 200, "/readyz": 503, "/metrics": 200, "/api/v1/openapi.json": 200}
 
 
 async def test_healthz_answers_even_where_nothing_can_be_read() -> None:
     def read():
         raise AssertionError("a liveness probe looked at the running parts")
 
-    transport = httpx.ASGITransport(app=admin(read))
+    transport = httpx.ASGITransport(app=admin(read, unasked))
     async with httpx.AsyncClient(transport=transport, base_url="http://admin", verify=False) as client:
         answer = await client.get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"alive": True})
@@ -59,7 +61,7 @@ async def test_every_request_sees_the_present(busy) -> None:
         seen.append(busy)
         return busy
 
-    transport = httpx.ASGITransport(app=admin(read))
+    transport = httpx.ASGITransport(app=admin(read, unasked))
     async with httpx.AsyncClient(transport=transport, base_url="http://admin", verify=False) as client:
         assert not seen
         for count, route in enumerate(["/readyz", "/metrics", "/"], start=1):

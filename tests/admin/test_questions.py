@@ -21,6 +21,8 @@ from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
 from pilothouse.serving.directory import Directory
 
+from .conftest import unasked
+
 
 class Asked:
     """Answers, and remembers what it was asked."""
@@ -43,7 +45,7 @@ class Asked:
 )
 async def test_a_page_asks_only_what_it_shows(busy: Status, page: str, asked: set[str]) -> None:
     seen: set[str] = set()
-    transport = httpx.ASGITransport(app=admin(lambda: Asked(busy, seen)))
+    transport = httpx.ASGITransport(app=admin(lambda: Asked(busy, seen), unasked))
     async with httpx.AsyncClient(transport=transport, base_url="http://admin") as client:
         await client.get(page)
     assert seen == asked

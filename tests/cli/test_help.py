@@ -38,10 +38,7 @@ def test_it_runs_as_a_module_and_is_called_by_its_name() -> None:
 
 COMPLETED = [
     ("se", "serve"),
-    (
-        "",
-        f"{' '.join(COMMANDS)} --version -h --help",
-    ),
+    ("", f"{' '.join(COMMANDS)} --version -h --help"),
     ("serve --log-l", "--log-level"),
     ("serve --log-level ", "debug info warning error"),
     ("serve --manifests ma", "manifests"),

@@ -17,6 +17,7 @@ import structlog
 
 from pilothouse.admin.http import admin
 from pilothouse.admin.observe import Observed
+from pilothouse.admin.reading.reader import Reader
 from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.config.settings import ConfigError, Settings
 from pilothouse.encoding.resources import Resource
@@ -88,7 +89,11 @@ async def run(
             tasks.create_task(supervise(state, registry.shard(state.name), _log_failure)) for state in states
         ]
         observed = partial(Observed, started_s, states, registry, catalogue, discovery, census, terms.tls)
-        status = admin(lambda: observed([feed.state for feed in feeds.values()]))
+
+        def read() -> Observed:
+            return observed([feed.state for feed in feeds.values()])
+
+        status = admin(read, partial(Reader, read, discovery))
         async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
             log.info("starting", admin=f"{settings.admin.host}:{admin_port}", sources=names)
             if await _synced(registry, stopping):

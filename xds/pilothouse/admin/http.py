@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from pilothouse.admin.api.inquiry import Inquiry
+from pilothouse.admin.api.routes import OPENAPI, routes
 from pilothouse.admin.metrics import metrics
 from pilothouse.admin.readiness import explain, readiness
 from pilothouse.admin.status import FaultStatus, Questions, SourceStatus
@@ -22,6 +24,7 @@ PAGES = {
     "/healthz": "200 while the process lives",
     "/readyz": "200 when sidecars are served what every source has reported, else 503; and why",
     "/metrics": "Prometheus metrics",
+    OPENAPI: "the pages of the API, as an OpenAPI document",
 }
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
@@ -39,9 +42,11 @@ class Json(JSONResponse):
         return json.dumps(content, indent=2).encode("ascii") + b"\n"
 
 
-def admin(read: Callable[[], Questions]) -> Starlette:
-    """The application. It calls `read` again for each page. Its handlers are coroutines, so they ask on the
-    event loop: Starlette would run plain functions on threads, and the parts that are asked have no locks.
+def admin(read: Callable[[], Questions], inquire: Callable[[], Inquiry]) -> Starlette:
+    """The application. It calls `read` or `inquire` again for each page.
+
+    Its handlers are coroutines, so they ask on the event loop: Starlette would run plain functions on
+    threads, and the parts that are asked have no locks.
     """
     registry = metrics(read)
 
@@ -60,8 +65,9 @@ def admin(read: Callable[[], Questions]) -> Starlette:
         return Json(index_view(read()))
 
     endpoints = {"/": index, "/healthz": healthz, "/readyz": readyz, "/metrics": scrape}
-    routes = [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _refuse})
+    plain = [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
+    api = routes(inquire, lambda: read().version)
+    app = Starlette(routes=[*plain, *api], exception_handlers={HTTPException: _refuse})
     app.router.redirect_slashes = False
     return app
 

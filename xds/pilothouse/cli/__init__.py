@@ -14,8 +14,11 @@ from pilothouse.cli import (
     demo,
     health,
     inject,
+    proxies,
     serve,
     sidecar,
+    sources,
+    status,
     validate,
     version,
     webhook,
@@ -30,6 +33,9 @@ app = typer.Typer(
 )
 app.command()(serve.serve)
 app.command()(health.health)
+app.command()(status.status)
+app.command()(proxies.proxies)
+app.command()(sources.sources)
 app.command()(demo.demo)
 app.command()(sidecar.bootstrap)
 app.command()(capture.capture)

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
 from pilothouse.protocol.limits import LONGEST_REASON, cut
 from pilothouse.structures.delivery import Deliveries, confirmed, refused, withdrawn
+
+
+class Rejection(NamedTuple):
+    """A NACK: the client's text, the nonce of what it rejected, and when, by the clock of the stream."""
+
+    reason: str
+    nonce: str
+    at: float
 
 
 @dataclass(slots=True)
@@ -19,6 +28,11 @@ class Exchange:
     # them.
     acceptance: tuple[bytes, bytes, bytes] = (b"", b"", b"")
     error: str = ""  # why the client rejected the last response
+    rejection: Rejection | None = None  # the last one, whether or not the client has accepted anything since
+    # Fingerprints of what the client has with the last response, and with the last one that it accepted.
+    stated: int = 0
+    accepted_state: int = 0
+    accepted_nonce: str = ""  # the nonce of the last response that the client accepted
     pushed: Deliveries = ()  # the deliveries in unanswered responses
 
     def naming(self, names: bytes) -> None:
@@ -29,9 +43,12 @@ class Exchange:
         """Do not recognize the next answer by its bytes. It has to be decoded."""
         self.acceptance = (b"", b"", b"")
 
-    def sent(self, nonce: str, before: bytes, after: bytes, noted: Deliveries) -> None:
-        """Note that a response was sent. Its ACK has the bytes `before` and `after` around the names."""
-        self.nonce, self.awaiting = nonce, True
+    def sent(self, nonce: str, before: bytes, after: bytes, noted: Deliveries, stated: int = 0) -> None:
+        """Note that a response was sent. Its ACK has the bytes `before` and `after` around the names.
+
+        `stated` is the fingerprint of all that the client has with it.
+        """
+        self.nonce, self.awaiting, self.stated = nonce, True, stated
         self.acceptance = (before, self.acceptance[1], after)
         # The client asked again without answering. Deliveries that were given up are dropped: nobody waits
         # for them.
@@ -50,6 +67,10 @@ class Exchange:
         if self.awaiting or rejected:
             reason = cut(request.error_detail.message, LONGEST_REASON) or "no reason given"
             self.error = reason if rejected else ""
+            if rejected:
+                self.rejection = Rejection(reason, self.nonce, now)
+            else:
+                self.accepted_nonce, self.accepted_state = self.nonce, self.stated
         self.awaiting = False
         pushed, self.pushed = self.pushed, ()
         (refused if rejected else confirmed)(pushed, now)
@@ -68,6 +89,7 @@ class Exchange:
     def accepted(self, now: float) -> None:
         """Note that the client accepted the last response."""
         self.awaiting, self.error = False, ""
+        self.accepted_nonce, self.accepted_state = self.nonce, self.stated
         if self.pushed:
             confirmed(self.pushed, now)
             self.pushed = ()

@@ -139,7 +139,7 @@ class Subscription:
 
     def responded(self, nonce: str, before: bytes, after: bytes) -> None:
         """Note that a response was sent. Its ACK has the bytes `before` and `after` around the names."""
-        self.exchange.sent(nonce, before, after, self.agenda.taken())
+        self.exchange.sent(nonce, before, after, self.agenda.taken(), self.held.fingerprint)
         self.report.replaced()
         self.agenda.clear()
 

@@ -23,6 +23,7 @@ from pilothouse.server.methods import SERVICES
 from pilothouse.server.namesakes import Namesakes
 from pilothouse.server.peer import is_local, presented
 from pilothouse.server.rejections import Rejections
+from pilothouse.server.roster import Roster
 from pilothouse.server.session import BadRequest, Context, Session
 from pilothouse.server.tally import Tally
 from pilothouse.serving.catalogue import Catalogue
@@ -63,6 +64,7 @@ class Discovery:
         self._trust_local = trust_local
         self._conversations: dict[Session, asyncio.Task[None] | None] = {}
         self._namesakes = Namesakes()
+        self.roster = Roster()
         self.tally = Tally()
         self.rejections = Rejections()
         #: Whether the xDS port is open.
@@ -168,6 +170,7 @@ class Discovery:
             context.set_code(grpc.StatusCode.UNAVAILABLE)
             context.set_details(_STOPPING)
         finally:
+            self.roster.part(session, reason)
             _log_closed(session, reason)
 
     async def _listen(self, session: Session, context: Context) -> tuple[grpc.StatusCode, str] | None:
@@ -182,6 +185,7 @@ class Discovery:
                 if not session.acknowledged(data):
                     await session.take(data)
                     self._namesakes.meet(session)
+                    self.roster.meet(session)
                 data = None  # free it: it may be large, and the next read may take hours
         except BadRequest as bad:
             data, bad.__traceback__ = None, None

@@ -45,6 +45,11 @@ class World:
         return partial(self._shelf(type).get, self._client)
 
     @property
+    def principal(self) -> Principal:
+        """What the client has proven."""
+        return self._client.principal
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is unknown, so that a missing resource is known to be absent."""
         return self._catalogue.knowledge.complete

@@ -1,0 +1,105 @@
+"""What an operator is asked about at night: `pilothouse serve` as a process, and its API and commands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+
+PROGRAM = Path(sys.executable).with_name("pilothouse")
+START_S = 60
+
+
+class Plane:
+    """A control plane over a folder of manifests, on free ports, that keeps nothing."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        self.manifests = folder / "manifests"
+        self.manifests.mkdir()
+        self._log = folder / "log"
+        self._flags = flags
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def write(self, file: str, text: str) -> None:
+        """Put a manifest in place at once, as editors do."""
+        beside = self.manifests / f".{file}"
+        beside.write_text(text)
+        beside.rename(self.manifests / file)
+
+    def start(self) -> None:
+        command: list[str | Path] = [PROGRAM, "serve", "--manifests", self.manifests, "--allow-empty"]
+        command += ["--xds", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--no-state", "--log-format", "json"]
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen([*command, *self._flags], stdout=log, stderr=log)
+        deadline = time.monotonic() + START_S
+        while not (serving := [each for each in self._events() if each["event"] == "serving"]):
+            assert self._process.poll() is None, self._log.read_text()
+            assert time.monotonic() < deadline, self._log.read_text()
+            time.sleep(0.02)
+        self.xds, self.admin = serving[0]["xds"], serving[0]["admin"]
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def get(self, page: str, status: int = 200, **query: str) -> Any:
+        """The answer of a page of the API."""
+        address = f"http://{self.admin}/api/v1/{page}" + (f"?{urlencode(query)}" if query else "")
+        answer = httpx.get(address, trust_env=False, timeout=20)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    def run(self, *arguments: str, status: int = 0) -> str:
+        """What a command prints that asks this control plane."""
+        command = [PROGRAM, *arguments, "--admin", self.admin]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def _events(self) -> list[dict[str, Any]]:
+        lines = self._log.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def service(name: str, *addresses: str, namespace: str = "shop", port: str = "http", **more: Any) -> str:
+    """A manifest of a Service and its slice. `not_ready` has the addresses that are not ready.
+
+    `port` is the name of the port in the slice, `annotations` are those of the Service.
+    """
+    not_ready = more.pop("not_ready", ())
+    metadata = {"name": name, "namespace": namespace, "annotations": more.pop("annotations", {})}
+    labels = {"kubernetes.io/service-name": name}
+    endpoints = [
+        {"addresses": [address], "conditions": {"ready": address not in not_ready}, **more.get(address, {})}
+        for address in addresses
+    ]
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "List",
+            "items": [
+                {
+                    "apiVersion": "v1",
+                    "kind": "Service",
+                    "metadata": metadata,
+                    "spec": {"ports": [{"name": "http", "port": 80}]},
+                },
+                {
+                    "apiVersion": "discovery.k8s.io/v1",
+                    "kind": "EndpointSlice",
+                    "metadata": {"name": f"{name}-1", "namespace": namespace, "labels": labels},
+                    "addressType": "IPv4",
+                    "ports": [{"name": port, "port": 8080}],
+                    "endpoints": endpoints,
+                },
+            ],
+        },
+        indent=1,
+    )

@@ -1,0 +1,124 @@
+"""Who is connected, how far each proxy is, and how the last ones ended."""
+
+from __future__ import annotations
+
+from pilothouse.encoding.types import ResourceType
+
+from .plane import service
+
+CLUSTER, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
+CART = "outbound|80||cart.shop.svc.cluster.local"
+
+
+async def synced(client, node: str, **said):
+    """A client that has the endpoints of cart, and has acknowledged them."""
+    stream = await client(node, **said)
+    await stream.ask(ENDPOINTS, CART)
+    assert await stream.names() == [CART]
+    return stream
+
+
+async def test_a_proxy_is_shown_with_who_it_is_and_what_it_has_acknowledged(
+    plane, client, eventually
+) -> None:
+    stream = await synced(client, "web-7", locality={"region": "r", "zone": "b"})
+    found = await eventually(lambda: (found := plane.get("proxies/web-7"))["state"] == "SYNCED" and found)
+    [open] = found["streams"]
+    assert (open["namespace"], open["locality"]) == ("shop", {"region": "r", "zone": "b"})
+    [held] = open["types"]
+    assert held["type"] == "EDS"
+    assert held["version_sent"] == held["version_acknowledged"]
+    assert held["nonce_sent"] == held["nonce_acknowledged"]
+    assert (held["asked"], held["held"], held["wildcard"]) == (1, 1, False)
+    assert "in_flight_since" not in held
+    assert "last_nack" not in held
+    plane.write("cart.json", service("cart", "10.1.7.8"))
+    await stream.read()
+    sending = plane.get("proxies/web-7")["streams"][0]["types"][0]
+    assert sending["state"] == "SENDING"
+    assert sending["version_sent"] != sending["version_acknowledged"] == held["version_acknowledged"]
+    assert sending["in_flight_since"] == sending["sent"]
+    [row] = plane.get("proxies/web-7/resources", type="EDS")["items"]
+    assert (row["type"], row["name"]) == ("EDS", CART)
+
+
+async def test_a_proxy_that_does_not_answer_is_stale_by_name(plane, client, eventually) -> None:
+    await synced(client, "web-6")
+    stopped = await client("web-7", "DeltaAggregatedResources")
+    await stopped.ask(ENDPOINTS, CART)
+    await stopped.read()  # and is stopped before it answers
+    assert await eventually(lambda: plane.get("status").get("behind"), 60) == [
+        {"node": "web-7", "state": "STALE"}
+    ]
+    said = plane.run("status", status=1)
+    assert "proxy web-7 is STALE" in said
+    lines = plane.run("proxies").splitlines()
+    assert [line.split()[:3] for line in lines[1:]] == [
+        ["web-6", "shop", "SYNCED"],
+        ["web-7", "shop", "STALE"],
+    ]
+    assert "STALE" in plane.run("proxies", "web-7")
+
+
+async def test_a_proxy_that_has_vanished_is_gone_and_it_is_said_why(plane, client, eventually) -> None:
+    stream = await synced(client, "web-7")
+    plane.write("cart.json", service("cart", "10.1.7.8"))
+    await stream.read()  # which it never answers
+    stream.call.cancel()
+    gone = lambda: (found := plane.get("proxies/web-7"))["state"] == "GONE" and found  # noqa: E731
+    found = await eventually(gone)
+    assert found["streams"] == []
+    [end] = found["gone"]
+    assert end["why"] == "the client ended it or is gone"
+    assert [each["type"] for each in end["unanswered"]] == ["EDS"]
+    said = plane.run("proxies", "web-7")
+    assert "web-7 is GONE" in said
+    assert "the client ended it or is gone" in said
+    [row] = plane.get("proxies")["items"]
+    assert (row["node"], row["state"], row["reason"]) == ("web-7", "GONE", end["why"])
+    await synced(client, "web-7")
+    assert plane.get("proxies/web-7")["state"] in ("SENDING", "SYNCED")
+    assert [row["state"] for row in plane.get("proxies")["items"]] != ["GONE"]
+
+
+async def test_a_rejection_stays_until_something_is_accepted_and_is_remembered(
+    plane, client, eventually
+) -> None:
+    stream = await synced(client, "web-7")
+    plane.write("cart.json", service("cart", "10.1.7.8"))
+    await stream.accept(await stream.read(), error="no such thing")
+    state = lambda: plane.get("proxies/web-7")["state"]  # noqa: E731
+    await eventually(lambda: state() == "NACKED")
+    assert "web-7 is NACKED: " in plane.run("status", status=1)
+    plane.write("cart.json", service("cart", "10.1.7.9"))
+    await stream.names()
+    await eventually(lambda: state() == "SYNCED")
+    last = plane.get("proxies/web-7")["streams"][0]["types"][0]["last_nack"]
+    assert last["text"] == "no such thing"
+    assert "EDS NACK at" in plane.run("proxies", "web-7")
+
+
+async def test_pages_follow_each_other_without_a_gap(plane, client, eventually) -> None:
+    nodes = [f"web-{number}" for number in range(7)]
+    for node in nodes:
+        await synced(client, node)
+    found, after = [], {}
+    while True:
+        page = plane.get("proxies", limit="3", **after)
+        found += [row["node"] for row in page["items"]]
+        assert len(page["items"]) <= 3
+        if "next" not in page:
+            break
+        after = {"after": page["next"]}
+    assert found == nodes
+
+
+def test_a_proxy_that_nobody_knows_is_not_found(plane) -> None:
+    assert plane.get("proxies/web-8", 404) == {"error": "there is no proxy web-8"}
+    assert plane.run("proxies", "web-8", status=2) == f"pilothouse: {plane.admin}: there is no proxy web-8\n"
+
+
+async def test_a_name_that_is_mistyped_is_answered_with_near_ones(plane, client) -> None:
+    await synced(client, "web-7")
+    found = plane.get("proxies/web-8", 404)
+    assert found == {"error": "there is no proxy web-8; near: web-7", "near": ["web-7"]}

@@ -1,0 +1,1 @@
+"""The operator's questions over HTTP, as JSON: the pages, what each answers, and their OpenAPI document."""

@@ -1,0 +1,153 @@
+"""The table of pages. The routes, the index and the OpenAPI document are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pilothouse.admin.api import views
+from pilothouse.admin.api.inquiry import Inquiry
+from pilothouse.admin.api.parameters import AFTER, LIMIT, Parameter
+from pilothouse.admin.readiness import explain, readiness
+from pilothouse.admin.status import FaultStatus, SourceStatus
+
+PREFIX = "/api/v1"
+
+Arguments = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page: its path below the prefix, what it is about, what it answers, and how to ask for that.
+
+    Parts of the path in braces are arguments, as the parameters of the query are.
+    """
+
+    path: str
+    about: str
+    answer: type[views.View]
+    ask: Callable[[Inquiry, Arguments], Awaitable[views.View]]
+    parameters: tuple[Parameter, ...] = ()
+
+
+async def _status(ask: Inquiry, _: Arguments) -> views.StatusView:
+    status = ask.questions
+    verdict = readiness(status)
+    states, behind = await ask.states()
+    counts = views.Counts(
+        services=status.services,
+        endpoints=status.endpoints,
+        quarantined=len(status.quarantined),
+        proxies=states,
+        left_out=dict(status.left_out),
+    )
+    since = views.moment(status.started_at)
+    said = verdict.ready, verdict.degraded, verdict.reasons, verdict.warnings
+    return views.StatusView(status.version, since, *said, counts, behind)
+
+
+async def _sources(ask: Inquiry, said: Arguments) -> views.SourceList:
+    found = sorted(ask.questions.sources, key=lambda source: source.name)
+    rest = [source for source in found if source.name > said["after"]]
+    shown = rest[: said["limit"]]
+    more = shown[-1].name if len(rest) > len(shown) else None
+    return views.SourceList(tuple(map(_source, shown)), more)
+
+
+def _source(source: SourceStatus) -> views.SourceView:
+    return views.SourceView(
+        source.name,
+        explain(source),
+        source.synced,
+        source.stale,
+        source.services,
+        tuple(map(_fault, source.faults)),
+        tuple(map(_fault, source.warnings)),
+        source.unknown,
+        _moment(source.last_report_s),
+        _moment(source.stale_since_s),
+        source.error or None,
+    )
+
+
+def _fault(fault: FaultStatus) -> views.FaultView:
+    said = dict(fault.parts)
+    file, line = said.get("file"), said.get("line")
+    return views.FaultView(
+        fault.place,
+        fault.message,
+        fault.field or None,
+        fault.in_force or None,
+        fault.code or None,
+        str(file) if file else None,
+        int(line) if line else None,
+    )
+
+
+async def _holds(ask: Inquiry, said: Arguments) -> views.HoldList:
+    found = sorted((each for each in ask.questions.sources if each.hold), key=lambda each: each.name)
+    rest = [each for each in found if each.name > said["after"]]
+    shown = rest[: said["limit"]]
+    items = tuple(_hold(each) for each in shown)
+    return views.HoldList(items, shown[-1].name if len(rest) > len(shown) else None)
+
+
+def _hold(source: SourceStatus) -> views.HoldView:
+    hold = source.hold
+    assert hold is not None
+    times = views.moment(hold.since), views.moment(hold.until)
+    return views.HoldView(source.name, hold.services, hold.endpoints, *times, hold.names)
+
+
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else views.moment(seconds)
+
+
+async def _proxies(ask: Inquiry, said: Arguments) -> views.ProxyList:
+    return await ask.proxies(said["limit"], said["after"])
+
+
+async def _proxy(ask: Inquiry, said: Arguments) -> views.ProxyView:
+    return await ask.proxy(said["node"])
+
+
+async def _resources(ask: Inquiry, said: Arguments) -> views.ResourceList:
+    return await ask.resources(said["node"], said["type"], said["limit"], said["after"])
+
+
+_LIST = (LIMIT, AFTER)
+_TYPE = Parameter("type", "One type, such as CDS. Without it, all types.")
+
+PAGES = (
+    Page(
+        "/status", "Whether it is ready, how much there is, what needs attention.", views.StatusView, _status
+    ),
+    Page(
+        "/sources",
+        "The sources, what each cannot read, and since when it fails.",
+        views.SourceList,
+        _sources,
+        _LIST,
+    ),
+    Page("/holds", "Losses that are not believed yet.", views.HoldList, _holds, _LIST),
+    Page("/proxies", "The proxies, and those that have gone lately.", views.ProxyList, _proxies, _LIST),
+    Page(
+        "/proxies/{node:path}/resources",  # before the next page, because a node id may have slashes
+        "The resources that a proxy holds.",
+        views.ResourceList,
+        _resources,
+        (_TYPE, *_LIST),
+    ),
+    Page(
+        "/proxies/{node:path}",
+        "One proxy: who it is, and how it stands with each type.",
+        views.ProxyView,
+        _proxy,
+    ),
+)
+
+
+def arguments(page: Page) -> Iterator[str]:
+    """The names of the arguments in the path of a page."""
+    return (part.strip("{}").removesuffix(":path") for part in page.path.split("/") if part.startswith("{"))

@@ -1,0 +1,234 @@
+"""The clients: who they are, how they stand with each type, and how the last ones ended."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+
+from pilothouse.admin.api import views
+from pilothouse.admin.api.inquiry import Missing, Mistaken
+from pilothouse.admin.observe import LAGGING_S
+from pilothouse.admin.reading.clock import at
+from pilothouse.encoding.resources import version
+from pilothouse.encoding.types import TYPES, ResourceType
+from pilothouse.mesh.dependencies import Dependencies
+from pilothouse.model.services import Locality
+from pilothouse.protocol.subscription import Subscription
+from pilothouse.server.discovery import Discovery
+from pilothouse.server.roster import Gone, Roster
+from pilothouse.server.session import Session
+from pilothouse.structures.nearness import near
+from pilothouse.structures.turns import Turn, in_turns
+
+_TURN_S = 0.002
+_WORST: tuple[views.ProxyState, ...] = ("GONE", "STALE", "NACKED", "SENDING", "SYNCED", "IDLE")
+_BEHIND = 10  # so many proxies that are behind are named
+_NAMED = 20  # so many dependencies are named
+
+
+def sync_state(subscription: Subscription, pushed_at: float | None, now: float) -> views.SyncState:
+    """How a client stands with one type."""
+    exchange = subscription.exchange
+    if exchange.awaiting and pushed_at is not None and now - pushed_at > LAGGING_S:
+        return "STALE"
+    if exchange.error:
+        return "NACKED"
+    if exchange.awaiting:
+        return "SENDING"
+    return "SYNCED" if exchange.nonce or subscription.held.sent else "IDLE"
+
+
+def state_of(session: Session, now: float) -> views.SyncState:
+    """The state of the type that needs most attention."""
+    held = session.stream.subscriptions.items()
+    found = [sync_state(each, session.pushed_at.get(type), now) for type, each in held]
+    return min(found, key=_WORST.index, default="IDLE")
+
+
+async def states(discovery: Discovery) -> tuple[dict[str, int], tuple[views.BehindView, ...]]:
+    """How many streams are in each state, and the first that are behind. In turns."""
+    found: Counter[str] = Counter()
+    behind: list[views.BehindView] = []
+    turn, now = Turn(_TURN_S), time.monotonic()
+    for session in list(discovery.sessions):
+        state = state_of(session, now)
+        found[state] += 1
+        if state in ("STALE", "NACKED") and len(behind) < _BEHIND:
+            behind.append(views.BehindView(session.node_id, state))
+        await turn.over()
+    found["GONE"] = len(discovery.roster.gone())
+    return {name: found[name] for name in _WORST if found[name]}, tuple(behind)
+
+
+def rows(roster: Roster, limit: int, after: str) -> views.ProxyList:
+    """The streams by node, those that have gone among them."""
+    node, number = _cursor(after)
+    keyed: list[Iterator[tuple[str, int, Gone | Session]]] = [
+        ((each.node, each.number, each) for each in _gone_after(roster, node, number)),
+        ((each.node_id, count, each) for count, each in roster.after(node, number)),
+    ]
+    found = list(islice(heapq.merge(*keyed, key=lambda one: one[:2]), limit + 1))
+    now = time.monotonic()
+    items = tuple(
+        _gone_row(each) if isinstance(each, Gone) else _row(each, now) for _, _, each in found[:limit]
+    )
+    last = found[limit - 1] if len(found) > limit else None
+    return views.ProxyList(items, f"{last[1]}:{last[0]}" if last else None)
+
+
+def _gone_after(roster: Roster, node: str, number: int) -> list[Gone]:
+    return [each for each in roster.gone() if (each.node, each.number) > (node, number)]
+
+
+def _cursor(after: str) -> tuple[str, int]:
+    if not after:
+        return "", 0
+    number, colon, node = after.partition(":")
+    if not (colon and number.isascii() and number.isdigit() and len(number) < 19):
+        raise Mistaken(f"after: must be the `next` of the page before, not {after!r}")
+    return node, int(number)
+
+
+def _row(session: Session, now: float) -> views.ProxyRow:
+    held = session.stream.subscriptions
+    types = tuple(
+        views.SubscriptionState(type.label, sync_state(held[type], session.pushed_at.get(type), now))
+        for type in TYPES
+        if type in held
+    )
+    return views.ProxyRow(
+        session.node_id,
+        session.peer,
+        session.world.audience.namespace if session.world else "",
+        session.stream.codec.variant,
+        session.about,
+        state_of(session, now),
+        views.moment(session.connected_s),
+        types,
+    )
+
+
+def _gone_row(gone: Gone) -> views.ProxyRow:
+    said = gone.node, gone.peer, gone.namespace, gone.variant, gone.about
+    times = views.moment(gone.connected_s), (), views.moment(gone.gone_s)
+    return views.ProxyRow(*said, "GONE", *times, gone.reason)
+
+
+async def proxy(roster: Roster, node: str) -> views.ProxyView:
+    """One proxy, open or gone. Raises Missing."""
+    sessions, now = roster.of(node), time.monotonic()
+    gone = [each for each in roster.gone() if each.node == node]
+    if not sessions and not gone:
+        raise await _missing(roster, node)
+    streams = tuple(_stream(each, now) for each in sessions)
+    found = min((state_of(each, now) for each in sessions), key=_WORST.index, default=None)
+    return views.ProxyView(node, found or "GONE", streams, tuple(map(_gone, gone)))
+
+
+async def _missing(roster: Roster, node: str) -> Missing:
+    known = dict.fromkeys([*roster.nodes(), *(each.node for each in roster.gone())])
+    return Missing(f"proxy {node}", await in_turns(near(node, known), _TURN_S))
+
+
+def _gone(gone: Gone) -> views.GoneView:
+    return views.GoneView(
+        views.moment(gone.gone_s),
+        gone.reason,
+        gone.peer,
+        gone.about,
+        views.moment(gone.connected_s),
+        tuple(views.UnansweredView(type, at(since) or "") for type, since in gone.unanswered),
+        dict(gone.rejected) or None,
+    )
+
+
+def _stream(session: Session, now: float) -> views.StreamView:
+    assert session.world is not None  # the roster has no others
+    client, held = session.world.audience, session.stream.subscriptions
+    return views.StreamView(
+        peer=session.peer,
+        stream=session.about,
+        variant=session.stream.codec.variant,
+        dialect=client.dialect.value,
+        namespace=client.namespace,
+        locality=place(client.locality),
+        connected=views.moment(session.connected_s),
+        types=tuple(_subscription(held[type], session, now) for type in TYPES if type in held),
+        identity=tuple(sorted(session.world.principal.ids)),
+        on_node=client.node or None,
+        capture=client.capture.value,
+        depends_on=tuple(_dependencies(client.dependencies)),
+    )
+
+
+def place(locality: Locality) -> views.PlaceView:
+    return views.PlaceView(*(part or None for part in locality))
+
+
+def _dependencies(said: Dependencies) -> Iterator[str]:
+    """The first dependencies as the client states them; none if it depends on everything."""
+    wanted = sorted(map(str, said.services or ()))
+    yield from wanted[:_NAMED]
+    if len(wanted) > _NAMED:
+        yield f"and {len(wanted) - _NAMED} more"
+
+
+def _subscription(held: Subscription, session: Session, now: float) -> views.SubscriptionView:
+    exchange, pushed = held.exchange, session.pushed_at.get(held.type)
+    last = exchange.rejection
+    return views.SubscriptionView(
+        type=held.type.label,
+        state=sync_state(held, pushed, now),
+        wildcard=held.interest.wildcard,
+        asked=len(held.interest.names),
+        held=len(held.held.sent),
+        nonce_sent=exchange.nonce or None,
+        version_sent=version(exchange.stated) if exchange.nonce else None,
+        sent=at(pushed),
+        nonce_acknowledged=exchange.accepted_nonce or None,
+        version_acknowledged=version(exchange.accepted_state) if exchange.accepted_nonce else None,
+        in_flight_since=at(pushed) if exchange.awaiting else None,
+        last_nack=views.NackView(last.reason, at(last.at) or "", last.nonce) if last else None,
+    )
+
+
+async def resources(roster: Roster, node: str, type: str, limit: int, after: str) -> views.ResourceList:
+    """What a proxy holds, by type and name. Raises Missing, and Mistaken for an unknown type."""
+    labels = {each.label: each for each in TYPES}
+    if type and type not in labels:
+        raise Mistaken(f"type: must be one of {', '.join(labels)}, not {type!r}")
+    sessions = roster.of(node)
+    if not sessions:
+        raise await _missing(roster, node)
+    wanted = [labels[type]] if type else sorted(TYPES, key=lambda each: each.label)
+    turn, found = Turn(_TURN_S), list[tuple[str, str, str]]()
+    for each in wanted:
+        if len(found) <= limit:
+            found += _held(sessions, each, limit + 1 - len(found), after)
+        await turn.over()
+    items = tuple(views.ResourceRow(label, name, of or None) for label, name, of in found[:limit])
+    last = items[-1] if len(found) > limit else None
+    return views.ResourceList(items, f"{last.type}:{last.name}" if last else None)
+
+
+def _held(sessions: list[Session], type: ResourceType, most: int, after: str) -> list[tuple[str, str, str]]:
+    """The first resources of one type after this one. Finding them costs no sorting of all."""
+    label, _, name = after.partition(":")
+    if type.label < label:
+        return []
+    subscriptions = [
+        each.stream.subscriptions[type] for each in sessions if type in each.stream.subscriptions
+    ]
+    beyond = name if type.label == label else ""
+    names = (held for each in subscriptions for held in each.held.sent if held > beyond)
+    first = heapq.nsmallest(most, set(names))
+    versions = {
+        held: each.held.sent[held].version
+        for each in subscriptions
+        for held in first
+        if held in each.held.sent
+    }
+    return [(type.label, held, versions[held]) for held in first]

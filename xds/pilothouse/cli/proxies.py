@@ -1,0 +1,102 @@
+"""The command that shows the proxies, and what one of them has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from pilothouse.admin.api.views import GoneView, ProxyList, ProxyView, ResourceList, StreamView
+from pilothouse.cli.asking import Admin, as_json, every, one, path, place, read
+from pilothouse.cli.output import Form, Output, answer, one_line
+from pilothouse.cli.tables import age, since, table
+
+Node = Annotated[str | None, typer.Argument(metavar="[NODE]", help="The node id of one proxy.")]
+Type = Annotated[
+    str | None, typer.Option(metavar="TYPE", help="List what NODE holds of a type, such as CDS.")
+]
+
+
+def proxies(node: Node = None, *, type: Type = None, admin: Admin = None, output: Form = Output.TEXT) -> None:
+    """Show the proxies and how far each is; or one proxy in detail.
+
+    States: SYNCED, SENDING, STALE (does not answer), NACKED (rejected what it was sent), IDLE, GONE.
+    """
+    if node is None:
+        found = every(place(admin), path("proxies"))
+        if not as_json(found, output):
+            answer(_listed(read(found, ProxyList)))
+        return
+    if type is not None:
+        found = every(place(admin), path("proxies", node, "resources"), {"type": type.upper()})
+        if not as_json(found, output):
+            rows = [(each.type, each.name, each.version or "-") for each in read(found, ResourceList).items]
+            answer(table(("TYPE", "NAME", "VERSION"), rows))
+        return
+    found = one(place(admin), path("proxies", node))
+    if not as_json(found, output):
+        answer("\n".join(_detail(read(found, ProxyView))))
+
+
+def _listed(said: ProxyList) -> str:
+    rows = [
+        (
+            each.node,
+            each.namespace or "-",
+            each.state,
+            " ".join(f"{one.type}:{one.state}" for one in each.types if one.state != "SYNCED") or "-",
+            age(each.gone or each.connected),
+            each.reason or each.peer,
+        )
+        for each in said.items
+    ]
+    return table(("NODE", "NAMESPACE", "STATE", "NOT SYNCED", "FOR", "PEER"), rows)
+
+
+def _detail(said: ProxyView) -> Iterator[str]:
+    yield f"{one_line(said.node)} is {said.state}"
+    for stream in said.streams:
+        yield from _stream(stream)
+    for gone in said.gone:
+        yield from _gone(gone)
+
+
+def _stream(stream: StreamView) -> Iterator[str]:
+    where = stream.locality
+    place = "/".join(part for part in (where.region, where.zone, where.sub_zone) if part)
+    yield ""
+    yield f"stream      {stream.stream}, {stream.variant}, from {one_line(stream.peer)}"
+    yield f"connected   {since(stream.connected)}"
+    yield f"namespace   {stream.namespace or '-'}"
+    yield f"locality    {one_line(place) or '-'}"
+    if stream.identity:
+        yield f"identity    {one_line(', '.join(stream.identity))}"
+    if stream.depends_on:
+        yield f"depends on  {one_line(', '.join(stream.depends_on))}"
+    rows = [
+        (
+            each.type,
+            each.state,
+            "all" if each.wildcard else str(each.asked),
+            str(each.held),
+            each.version_sent or "-",
+            each.version_acknowledged or "-",
+            age(each.in_flight_since),
+        )
+        for each in stream.types
+    ]
+    yield table(("TYPE", "STATE", "ASKED", "HELD", "SENT", "ACKNOWLEDGED", "IN FLIGHT"), rows)
+    for each in stream.types:
+        if each.last_nack is not None:
+            yield f"{each.type} NACK at {each.last_nack.at}: {one_line(each.last_nack.text)}"
+
+
+def _gone(gone: GoneView) -> Iterator[str]:
+    yield ""
+    yield f"gone        {since(gone.since)}: {gone.why}"
+    yield f"connected   {gone.connected}, {gone.stream}, from {one_line(gone.peer)}"
+    for each in gone.unanswered:
+        yield f"{each.type}         was not answered since {since(each.since)}"
+    for type, text in (gone.nacked or {}).items():
+        yield f"{type} NACK    {one_line(text)}"

@@ -1,0 +1,42 @@
+"""The command that shows the sources of services, and what they cannot read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pilothouse.admin.api.views import FaultView, SourceList, SourceView
+from pilothouse.cli.asking import Admin, as_json, every, path, place, read
+from pilothouse.cli.output import Form, Output, answer, one_line
+from pilothouse.cli.tables import age, since, table
+
+
+def sources(*, admin: Admin = None, output: Form = Output.TEXT) -> None:
+    """Show the sources of services, since when one fails, and what it cannot read."""
+    found = every(place(admin), path("sources"))
+    if as_json(found, output):
+        return
+    items = read(found, SourceList).items
+    rows = [(each.name, _state(each), str(each.services), age(each.last_report)) for each in items]
+    shown = table(("SOURCE", "STATE", "SERVICES", "REPORTED"), rows)
+    answer("\n".join([shown, *(line for each in items for line in _troubles(each))]))
+
+
+def _state(source: SourceView) -> str:
+    return (
+        "waiting" if not source.synced else f"stale for {age(source.stale_since)}" if source.stale else "ok"
+    )
+
+
+def _troubles(source: SourceView) -> Iterator[str]:
+    if source.stale:
+        yield f"{source.name}: stale since {since(source.stale_since)}: {one_line(source.error or '')}"
+    for unknown in source.unknown:
+        yield f"{source.name}: no good version is known of {one_line(unknown)}"
+    for kind, faults in (("fault", source.faults), ("warning", source.warnings)):
+        for each in faults:
+            yield one_line(f"{source.name}: {kind}: {_fault(each)}")
+
+
+def _fault(fault: FaultView) -> str:
+    said = ": ".join(part for part in (fault.place, fault.field, fault.message) if part)
+    return f"{said} ({fault.in_force})" if fault.in_force else said

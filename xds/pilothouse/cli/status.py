@@ -1,0 +1,40 @@
+"""The command that says, on one screen, how a control plane is and what needs attention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import typer
+
+from pilothouse.admin.api.views import StatusView
+from pilothouse.cli.asking import Admin, as_json, one, path, place, read
+from pilothouse.cli.output import Form, Output, answer, one_line
+from pilothouse.cli.tables import amounts, since
+
+
+def status(*, admin: Admin = None, output: Form = Output.TEXT) -> None:
+    """Show how a running control plane is, and what needs attention.
+
+    Exits 1 if anything does: it is not ready, there is a warning, or a proxy is STALE or NACKED.
+    """
+    found = one(place(admin), path("status"))
+    said = read(found, StatusView)
+    if not as_json(found, output):
+        answer("\n".join(map(one_line, _lines(said))))
+    if said.degraded or said.behind:
+        raise typer.Exit(1)
+
+
+def _lines(said: StatusView) -> Iterator[str]:
+    yield f"pilothouse {said.version}, since {since(said.since)}"
+    yield f"ready      {'yes' if said.ready else 'no'}"
+    counts = said.counts
+    yield f"serves     {counts.services:,} services, {counts.endpoints:,} endpoints"
+    yield f"proxies    {amounts((name, number) for name, number in counts.proxies.items())}"
+    yield f"left out   {amounts((code, number) for code, number in counts.left_out.items())}"
+    for reason in said.reasons:
+        yield f"not ready: {reason}"
+    for warning in said.warnings:
+        yield f"warning: {warning}"
+    for proxy in said.behind:
+        yield f"proxy {proxy.node} is {proxy.state}: pilothouse proxies {proxy.node}"
