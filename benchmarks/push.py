@@ -71,7 +71,7 @@ class Fleet:
         )
 
     async def begin(self) -> None:
-        names = [*self.catalogue._directory.clusters]
+        names = [*self.catalogue.directory.clusters]
         for session in self.sessions:
             delta = self._codec is DELTA
             Request: Any = self._codec.Request

@@ -11,11 +11,13 @@ import pytest
 from pilothouse.admin.api.pages import PAGES, PREFIX
 from pilothouse.admin.http import admin
 from pilothouse.admin.reading.reader import Reader
+from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.status import Status
 from pilothouse.model.services import Service
 from pilothouse.registry.merged import Registry
 from pilothouse.server.discovery import Discovery
 from pilothouse.serving.catalogue import Catalogue
+from pilothouse.serving.census import Census
 
 from .schema import misfits
 
@@ -28,7 +30,8 @@ async def api(busy: Status, make_service: Callable[..., Service]) -> AsyncIterat
     registry, catalogue = Registry(["files"]), Catalogue()
     registry.shard("files").replace([make_service(f"shop/s{number}", "10.0.0.1") for number in range(5)])
     catalogue.apply([*registry.services], registry.services)
-    reader = Reader(lambda: busy, Discovery(catalogue))
+    parts = Parts(registry, catalogue, Census(catalogue, registry.services))
+    reader = Reader(lambda: busy, parts, Discovery(catalogue))
     transport = httpx.ASGITransport(app=admin(lambda: busy, lambda: reader))
     async with httpx.AsyncClient(
         transport=transport, base_url=f"http://admin{PREFIX}", verify=False

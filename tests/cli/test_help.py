@@ -37,7 +37,7 @@ def test_it_runs_as_a_module_and_is_called_by_its_name() -> None:
 
 
 COMPLETED = [
-    ("se", "serve"),
+    ("se", "serve services"),
     ("", f"{' '.join(COMMANDS)} --version -h --help"),
     ("serve --log-l", "--log-level"),
     ("serve --log-level ", "debug info warning error"),

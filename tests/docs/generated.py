@@ -11,6 +11,7 @@ from pathlib import Path
 
 import typer
 
+from pilothouse.admin.api.pages import PAGES, PREFIX
 from pilothouse.admin.metrics import StatusCollector
 from pilothouse.admin.status import Status
 from pilothouse.cli import app
@@ -67,6 +68,19 @@ def metrics() -> str:
     return _table(("metric", "type", "labels", "meaning"), rows)
 
 
+def api() -> str:
+    """A table of the pages of the API."""
+    rows = [
+        (
+            f"`{PREFIX}{each.path.replace(':path', '')}`",
+            each.about,
+            ", ".join(f"`{one.name}`" for one in each.parameters),
+        )
+        for each in PAGES
+    ]
+    return _table(("page", "what it answers", "parameters"), rows)
+
+
 _SUFFIXES = {"counter": "_total", "info": "_info"}
 
 
@@ -85,7 +99,12 @@ def _row(cells: Iterable[str]) -> str:
 
 
 #: What makes the part of each page.
-MAKERS: dict[str, Callable[[], str]] = {"settings.md": settings, "webhook.md": webhook, "metrics.md": metrics}
+MAKERS: dict[str, Callable[[], str]] = {
+    "settings.md": settings,
+    "webhook.md": webhook,
+    "metrics.md": metrics,
+    "api.md": api,
+}
 
 
 def anew(page: str) -> str:

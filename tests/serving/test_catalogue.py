@@ -297,7 +297,7 @@ def test_resources_are_counted_as_services_come_change_and_go(town: Any, make_se
     """The counts are kept, so each kind of change is compared with a look at everything."""
 
     def counted() -> list[int]:
-        everything = town.catalogue._directory.all()
+        everything = town.catalogue.directory.all()
         found = [
             len(town.catalogue.clusters(EVERYTHING).resources),
             sum(len(translated.pools) for translated in everything),

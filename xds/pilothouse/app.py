@@ -18,6 +18,7 @@ import structlog
 from pilothouse.admin.http import admin
 from pilothouse.admin.observe import Observed
 from pilothouse.admin.reading.reader import Reader
+from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.config.settings import ConfigError, Settings
 from pilothouse.encoding.resources import Resource
@@ -93,7 +94,7 @@ async def run(
         def read() -> Observed:
             return observed([feed.state for feed in feeds.values()])
 
-        status = admin(read, partial(Reader, read, discovery))
+        status = admin(read, partial(Reader, read, Parts(registry, catalogue, census), discovery))
         async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
             log.info("starting", admin=f"{settings.admin.host}:{admin_port}", sources=names)
             if await _synced(registry, stopping):

@@ -10,12 +10,15 @@ import typer
 from pilothouse import __version__
 from pilothouse.cli import (
     capture,
+    changes,
     completion,
     demo,
+    explain,
     health,
     inject,
     proxies,
     serve,
+    services,
     sidecar,
     sources,
     status,
@@ -35,7 +38,12 @@ app.command()(serve.serve)
 app.command()(health.health)
 app.command()(status.status)
 app.command()(proxies.proxies)
+app.command()(services.services)
+app.command()(services.endpoints)
 app.command()(sources.sources)
+app.command()(changes.changes)
+app.command()(changes.nacks)
+app.command()(explain.explain)
 app.command()(demo.demo)
 app.command()(sidecar.bootstrap)
 app.command()(capture.capture)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.damping import Damping
@@ -24,6 +25,14 @@ _KEPT = Cause("kept by an earlier process")
 _RELEASED = Cause("the end of a hold")
 _CALM = Cause("the end of damping")
 _DOUBTED = Cause("too many endpoints that are not ready any more")
+
+
+class Declared(NamedTuple):
+    """What has changed a service last: the source, the place in its backend, and when (Unix seconds)."""
+
+    source: str
+    place: str
+    at: float
 
 
 @dataclass(slots=True)
@@ -69,6 +78,7 @@ class Registry:
         self._synced = asyncio.Event()
         self._damping = damping
         self._services: dict[ServiceName, Service] = {}
+        self._declared: dict[ServiceName, Declared] = {}
         #: The number of endpoints of all services.
         self.endpoints = 0
         #: Services that were created, changed or removed since the last `take`.
@@ -100,6 +110,10 @@ class Registry:
     def count(self, source: str) -> int:
         """The number of a source's services in force."""
         return len(self._shards[source].in_force)
+
+    def declared(self, name: ServiceName) -> Declared | None:
+        """What has changed a service last. None if there is no such service."""
+        return self._declared.get(name)
 
     def provenance(self, name: ServiceName) -> Sequence[Contribution]:
         """Which sources contribute to a service, the one that defines it first. Damping is not applied."""
@@ -148,6 +162,9 @@ class Registry:
         verdict = shard.guard.judge(shard.in_force, shard.reported, time.monotonic(), suspect, held)
         self._hold(shard, verdict.hold)
         self._enforce(shard, verdict.in_force, cause)
+        for name, place in cause.places.items():  # also of what has not changed since an earlier process
+            if (known := self._declared.get(name)) and known.source == source:
+                self._declared[name] = known._replace(place=place)
         shard.synced = True
         if not self.unsynced:
             self._synced.set()
@@ -245,7 +262,7 @@ class Registry:
         self._merge(names, shard.origin.source, cause)
 
     def _merge(self, names: Iterable[ServiceName], source: str, cause: Cause) -> None:
-        changed = []
+        changed, now = [], time.time()
         for name in names:
             merged = combined(self.provenance(name))
             if self._damping is not None:
@@ -257,8 +274,10 @@ class Registry:
             self.endpoints += _endpoints(merged) - _endpoints(before)
             if merged is None:
                 del self._services[name]
+                del self._declared[name]
             else:
                 self._services[name] = merged
+                self._declared[name] = Declared(source, cause.place_of(name), now)
         if changed:
             self.revisions.note(source, cause, changed)
         self.changed.mark(changed)

@@ -7,6 +7,7 @@ incomplete.
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -57,6 +58,20 @@ class Revision:
 
 
 @dataclass(slots=True)
+class Publication:
+    """The revisions from `first` to `last`, which were published together, at `at` (Unix seconds).
+
+    `words` says what happened to the first of their services.
+    """
+
+    first: int
+    last: int
+    at: float
+    delivery: Delivery
+    words: Mapping[ServiceName, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class _Group:
     """What the reports of one group have changed so far. They come into force together."""
 
@@ -78,6 +93,7 @@ class Revisions:
         self._open: dict[Delivery, tuple[float, Sequence[Revision]]] = {}
         #: The latest revisions, the oldest first.
         self.recent: deque[Revision] = deque(maxlen=most)
+        self._published: deque[Publication] = deque(maxlen=most)
         #: From the moment when the source hears of a change to the last client's answer.
         self.propagation: dict[str, Histogram] = {}
         #: The number of revisions.
@@ -110,10 +126,10 @@ class Revisions:
         """A source has changed these services."""
         group = self._groups.get(source)
         if group is None:
-            self._add(source, cause, dict.fromkeys(names, cause.place))
+            self._add(source, cause, {name: cause.place_of(name) for name in names})
             return
         group.cause = group.cause or cause._replace(since=self._since(cause))
-        group.names.update(dict.fromkeys(names, cause.place))
+        group.names.update({name: cause.place_of(name) for name in names})
 
     def take(self) -> Delivery | None:
         """The revisions since the last call, as one delivery for the caller to make. None without any."""
@@ -122,10 +138,23 @@ class Revisions:
         if not revisions:
             return None
         delivery = Delivery(partial(self._ended, revisions), _about(revisions))
+        numbers = revisions[0].number, revisions[-1].number
+        self._published.append(Publication(*numbers, time.time(), delivery))
         self._open[delivery] = self._clock(), revisions
         if len(self._open) > self._most:
             self._give_up(next(iter(self._open)))
         return delivery
+
+    def describe(self, words: Mapping[ServiceName, str]) -> None:
+        """Say in words what the last publication did to its services."""
+        if self._published:
+            self._published[-1].words = words
+
+    def publication(self, number: int) -> Publication | None:
+        """The publication of a revision. None if it is not published yet, or too long ago."""
+        place = bisect_left(self._published, number, key=lambda each: each.last)
+        found = self._published[place] if place < len(self._published) else None
+        return found if found is not None and found.first <= number else None
 
     def expire(self) -> None:
         """Give up deliveries whose answers are overdue."""

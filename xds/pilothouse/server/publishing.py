@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 FAN_OUT_S = 0.04
 # Up to this many changes are logged one by one. The log lets ten lines of a kind pass in a second.
 _TOLD = 5
+# Of how many services of a publication it is remembered in words what happened, and in how many characters.
+_WORDED, _LONGEST = 20, 200
 _LATEST = 20  # how many of the latest revisions are searched for the place of a change
 # Count in slices of about this length, with pauses, so that counting takes a hundredth of the time.
 _COUNTING_S = 0.002
@@ -98,14 +100,22 @@ def telling(registry: Registry, catalogue: Catalogue) -> Callable[[Collection[Se
     news.learn(registry.services)
 
     def tell(names: Collection[ServiceName]) -> None:
-        _log_changes(registry, news.follow(names, registry.services, catalogue.quarantined))
+        told = list(news.follow(names, registry.services, catalogue.quarantined))
+        words = {item.service: _short(item.what) for item in told[:_WORDED]}
+        held = islice(sorted(catalogue.quarantined.keys() & names), _WORDED)
+        refused = {name: _short(f"not accepted: {catalogue.quarantined[name].reason}") for name in held}
+        registry.revisions.describe({**words, **refused})
+        _log_changes(registry, told)
 
     return tell
 
 
-def _log_changes(registry: Registry, items: Iterable[Item]) -> None:
+def _short(words: str) -> str:
+    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
+
+
+def _log_changes(registry: Registry, told: Sequence[Item]) -> None:
     """Log a line for each service that has changed and is served in its new version."""
-    told = list(items)
     for item in told[:_TOLD]:
         source, place = _place(registry, item.service)
         log.info("change accepted", source=source, place=place, service=str(item.service), what=item.what)

@@ -70,6 +70,8 @@ class Session:
         self.gone = False
         #: When the write of the last response of each type began, by the monotonic clock.
         self.pushed_at: dict[ResourceType, float] = {}
+        #: The types whose last response the client rejected.
+        self.rejecting: set[ResourceType] = set()
         self._type = type
         self._context = context
         self._world_of = world_of
@@ -78,7 +80,6 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._finishing = False
         self._preparing = False  # a request is being processed
-        self._rejecting: set[ResourceType] = set()  # the types whose last response the client rejected
 
     @property
     def about(self) -> str:
@@ -178,7 +179,7 @@ class Session:
     def end(self) -> None:
         """The stream is closed: nobody waits for the client, and it rejects nothing any more."""
         self.stream.end()
-        for type in self._rejecting:
+        for type in self.rejecting:
             self._rejections.end(self, type)
 
     def pump(self) -> None:
@@ -226,6 +227,9 @@ class Session:
 
     def _rejected(self, type: ResourceType, reason: str) -> None:
         self._tally.rejected(type)
+        subscription = self.stream.subscriptions.get(type)
+        for delivery in subscription.exchange.pushed if subscription else ():
+            delivery.blame(self.node_id)
         log.warning("rejected by client", node=self.node_id, type=type.label, reason=reason)
 
     def _unanswered(self, type: ResourceType) -> Deliveries:
@@ -237,11 +241,11 @@ class Session:
         """Remember a rejection of these changes, and log when the client has accepted a later response."""
         error = self.stream.subscriptions[type].exchange.error
         if error:
-            self._rejecting.add(type)
+            self.rejecting.add(type)
             about = (name for delivery in carried for name in delivery.about)
             self._rejections.begin(self, type, error, about)
-        elif type in self._rejecting:
-            self._rejecting.remove(type)
+        elif type in self.rejecting:
+            self.rejecting.remove(type)
             self._rejections.end(self, type)
             log.info("accepted by client after a rejection", node=self.node_id, type=type.label)
 

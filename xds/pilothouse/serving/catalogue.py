@@ -69,8 +69,9 @@ class Catalogue:
     """
 
     def __init__(self, external_names: bool = True, unknown_host_status: int = 503) -> None:
-        self._directory = Directory()
-        self._claims = Claims(external_names)
+        #: The services in force, and who claims what: for readers.
+        self.directory = Directory()
+        self.claims = Claims(external_names)
         self._unknown_host_status = unknown_host_status
         self.capturing = Capturing(self._quarantine)
         self._assignments = Assignments()
@@ -80,11 +81,11 @@ class Catalogue:
         #: Services whose newest version was not accepted, with the reason.
         self.quarantined: dict[ServiceName, Quarantined] = {}
         #: Which resources are known to be absent.
-        self.knowledge = Knowledge(self._directory, self.quarantined.keys())
+        self.knowledge = Knowledge(self.directory, self.quarantined.keys())
 
     def serves(self, name: ServiceName) -> bool:
         """Whether a version of a service is in force."""
-        return self._directory.get(name) is not None
+        return self.directory.get(name) is not None
 
     @property
     def kept(self) -> tuple[int, int]:
@@ -96,11 +97,11 @@ class Catalogue:
 
     def counts(self) -> Counts:
         """The numbers of resources for a client that may see all. The cost does not depend on the numbers."""
-        return self._directory.counts
+        return self.directory.counts
 
     def resolve(self, spec: ServiceSpec) -> Resolved:
         """What a spec would be given beside the services in force."""
-        return self._claims.resolve(spec)
+        return self.claims.resolve(spec)
 
     def apply(self, names: Iterable[ServiceName], services: Mapping[ServiceName, Service]) -> list[Change]:
         """Apply the present state of these services. The cost is proportional to what changed."""
@@ -117,7 +118,7 @@ class Catalogue:
         while pending:
             name = pending.popleft()
             waiting.remove(name)
-            before.setdefault(name, draft._directory.get(name))
+            before.setdefault(name, draft.directory.get(name))
             # A service may take a virtual IP or a name from others. Then these change as well.
             touched = draft._accept(name, services.get(name)) - waiting
             pending.extend(touched)
@@ -126,7 +127,7 @@ class Catalogue:
                 yield
         changes: list[Change] = []
         for name in before:
-            one = change(name, before, draft._directory, self.capturing.followed)
+            one = change(name, before, draft.directory, self.capturing.followed)
             if one.names:
                 changes.append(one)
             if draft is not self:
@@ -142,20 +143,20 @@ class Catalogue:
     def _draft(self) -> Catalogue:
         """A copy that becomes the next state of this catalogue. Clients read this one meanwhile."""
         draft = copy(self)
-        draft._directory, draft._claims = self._directory.copy(), self._claims.copy()
+        draft.directory, draft.claims = self.directory.copy(), self.claims.copy()
         draft.quarantined = self.quarantined.copy()
         return draft
 
     def _take_over(self, draft: Catalogue, started: Set[ServiceName]) -> None:
-        self._directory, self._claims = draft._directory, draft._claims
-        self.knowledge.directory = self._directory
+        self.directory, self.claims = draft.directory, draft.claims
+        self.knowledge.directory = self.directory
         # Meanwhile, clients that capture may have quarantined further services here, not in the draft.
         late = {name: why for name, why in self.quarantined.items() if name not in started}
         self.quarantined.clear()
         self.quarantined.update(draft.quarantined | late)
 
     def cluster(self, scope: Scope, name: str, dialect: Dialect = Dialect.ENVOY) -> Resource | None:
-        owner = self._directory.owner(scope, name)
+        owner = self.directory.owner(scope, name)
         if owner is None:
             return self._domain_clusters(scope).get(name)
         return owner.clusters_in(dialect)[name]
@@ -163,11 +164,11 @@ class Catalogue:
     def known(self, scope: Scope) -> Set[str]:
         """The names of all services' clusters, in scope or not, and of the scope's domains."""
         domains = self._domain_clusters(scope)
-        return self._directory.clusters | domains.keys() if domains else self._directory.clusters
+        return self.directory.clusters | domains.keys() if domains else self.directory.clusters
 
     def load_assignment(self, scope: Scope, client: EndpointFacet, name: str) -> Resource | None:
         """The load assignment of a cluster for a client, or None if the scope does not reach the cluster."""
-        owner = self._directory.owner(scope, name)
+        owner = self.directory.owner(scope, name)
         if owner is None or name not in owner.pools:
             return None
         pool = owner.pools[name]
@@ -177,17 +178,17 @@ class Catalogue:
 
     def by_node(self, names: frozenset[str]) -> bool:
         """Whether any of these load assignments depends on the node that a client runs on."""
-        return not self._directory.by_node.isdisjoint(names)
+        return not self.directory.by_node.isdisjoint(names)
 
     def clusters(self, scope: Scope, dialect: Dialect = Dialect.ENVOY, passes_on: bool = False) -> Selection:
         def build() -> Selection:
             found = dict(self._domain_clusters(scope)) | ({PASSTHROUGH: passthrough()} if passes_on else {})
-            for translated in self._directory.reachable(scope):
+            for translated in self.directory.reachable(scope):
                 found |= translated.clusters_in(dialect)
             return Selection(found)
 
         key = (ResourceType.CLUSTER, dialect, passes_on)
-        return self._selections.get(key, build, self._directory.facet(scope))
+        return self._selections.get(key, build, self.directory.facet(scope))
 
     def load_assignments(self, scope: Scope, client: EndpointFacet) -> Selection:
         found = ((name, self.load_assignment(scope, client, name)) for name in self.clusters(scope).resources)
@@ -209,7 +210,7 @@ class Catalogue:
             return Selection({n: found[n] for n in found if can_listen(n, families)} if families else found)
 
         # Server names depend on the namespace, as short names do. Few services have any.
-        facet = scope if self._directory.by_server_name else self._directory.facet(scope)
+        facet = scope if self.directory.by_server_name else self.directory.facet(scope)
         key = (ResourceType.LISTENER, capture, families, passes_on)
         return self._selections.get(key, build, facet, interned(address), *self.capturing.owners(capture))
 
@@ -251,7 +252,7 @@ class Catalogue:
     def api_listener(self, scope: Scope, target: str) -> Resource | None:
         """The listener for a target that a gRPC client dials, such as `payments.shop:8080`."""
         host, _, number = target.lower().rpartition(":")
-        for owner in self._directory.called(host, scope.namespace):
+        for owner in self.directory.called(host, scope.namespace):
             port = dialled(owner.resolved, number)
             if port and owner.resolved.answering:
                 cluster = cluster_name(owner.resolved.answering, port)
@@ -260,17 +261,17 @@ class Catalogue:
 
     def cluster_routes(self, scope: Scope, name: str) -> Resource | None:
         """The routes to a cluster for a gRPC client."""
-        owner = self._directory.owner(scope, name)
+        owner = self.directory.owner(scope, name)
         return cluster_routes(name, owner.hash_on) if owner is not None else None
 
     def omissions(self, service: Service, client: Audience = ANYBODY) -> tuple[Omission, ...]:
         """The parts of a service in the registry that a client does not receive, with reasons, each once."""
         name, visibility = str(service.name), Visibility.of(service.spec)
-        if not self._directory.sees(client.scope, visibility):
+        if not self.directory.sees(client.scope, visibility):
             if client.scope.may_see(visibility):
                 return (Omission(Reason.OUT_OF_SCOPE, name),)
             return (Omission(Reason.NOT_EXPORTED, name, f"to {client.namespace or 'no namespace'}"),)
-        resolved = self._claims.resolve(service.spec)
+        resolved = self.claims.resolve(service.spec)
         if resolved.answering and not resolved.may_answer(client.scope):
             target = resolved.answering.name
             return (Omission(Reason.NOT_EXPORTED, str(target), f"to {client.namespace or 'no namespace'}"),)
@@ -278,7 +279,7 @@ class Catalogue:
         held = self.quarantined.get(service.name)
         if held is not None:
             found[Omission(Reason.QUARANTINED, name, held.reason)] = None
-            good = self._directory.get(service.name)
+            good = self.directory.get(service.name)
             if good is None:
                 return tuple(found)
             service, resolved = good.service, good.resolved
@@ -292,18 +293,18 @@ class Catalogue:
     def unknown_dependencies(self, scope: Scope) -> tuple[Omission, ...]:
         """Dependencies of a sidecar that do not exist. It gets them as soon as they exist."""
         return tuple(
-            Omission(Reason.DECLARED_BUT_UNKNOWN, str(name)) for name in self._directory.unknown(scope)
+            Omission(Reason.DECLARED_BUT_UNKNOWN, str(name)) for name in self.directory.unknown(scope)
         )
 
     def _called(self, scope: Scope) -> list[Translated]:
         """The services in scope that a client there can call by name."""
-        return [each for each in self._directory.visible(scope) if each.resolved.may_answer(scope)]
+        return [each for each in self.directory.visible(scope) if each.resolved.may_answer(scope)]
 
     def _is_called(self, host: str, scope: Scope, families: frozenset[Family]) -> bool:
         """Whether a host is the name of a service or an endpoint in scope, or a virtual IP in scope."""
         near = scope.namespace
-        for name in {*owners(host, near), *endpoint_owners(host, near), *self._claims.claiming(host)}:
-            found = self._directory.get(name)
+        for name in {*owners(host, near), *endpoint_owners(host, near), *self.claims.claiming(host)}:
+            found = self.directory.get(name)
             if found is None or not found.resolved.can_be_called(scope):
                 continue
             if found.is_called(host, scope.inside(name), families):
@@ -312,14 +313,14 @@ class Catalogue:
 
     def _accept(self, name: ServiceName, service: Service | None) -> Set[ServiceName]:
         """Apply the present state of one service. Returns the other services that this touches."""
-        old = self._directory.get(name)
+        old = self.directory.get(name)
         if service is None:
             self.quarantined.pop(name, None)
             if old is None:
                 return frozenset()
-            self._directory.put(old, None)
+            self.directory.put(old, None)
             self._note_removed(old)
-            return self._claims.release(old.service.spec)
+            return self.claims.release(old.service.spec)
         try:
             new = self._translate(service, old)
         except ValueError as violation:  # it breaks a rule, or a value fits into no message
@@ -328,12 +329,12 @@ class Catalogue:
                 self._renew(old, replace(old.service, endpoints=service.endpoints))
             return frozenset()
         self.quarantined.pop(name, None)
-        self._directory.put(old, new)
+        self.directory.put(old, new)
         if old is None:
-            return self._claims.stake(service.spec)
+            return self.claims.stake(service.spec)
         if old.service.spec == service.spec:
             return frozenset()
-        return self._claims.release(old.service.spec) | self._claims.stake(service.spec)
+        return self.claims.release(old.service.spec) | self.claims.stake(service.spec)
 
     def _quarantine(self, name: ServiceName, violation: ValueError) -> None:
         self.quarantined[name] = Quarantined(str(violation), time.time())
@@ -353,13 +354,13 @@ class Catalogue:
     def _renew(self, old: Translated, service: Service) -> None:
         """Translate the version in force again, with these endpoints. If that breaks a rule, it stays."""
         try:
-            self._directory.put(old, self._translate(service, old))
+            self.directory.put(old, self._translate(service, old))
         except ValueError as violation:
             self._quarantine(old.service.name, violation)
 
     def _translate(self, service: Service, old: Translated | None) -> Translated:
         """Translate a service. Raises ValueError, also for its captured resources if some client captures."""
-        new = translate(service, self._claims.resolve(service.spec), old)
+        new = translate(service, self.claims.resolve(service.spec), old)
         if old is None or old.resolved is not new.resolved:
             self.capturing.admit(new)
         return new

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pilothouse.mesh.audience import ANYBODY, Audience
 from pilothouse.model.reasons import OF_CLIENTS, Omission, Reason
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.serving.catalogue import Catalogue
+
+_NOTHING: Mapping[Reason, int] = {}
 
 
 class Census:
@@ -19,6 +21,10 @@ class Census:
         # Only services of which something is left out have an entry.
         self._counts: dict[ServiceName, Counter[Reason]] = {}
         self.by_reason: Counter[Reason] = Counter()
+
+    def of(self, name: ServiceName) -> Iterable[tuple[Reason, int]]:
+        """What is left out of one service, counted by reason."""
+        return self._counts.get(name, _NOTHING).items()
 
     def count(self, name: ServiceName) -> None:
         """Count what is left out of a service now. Nothing is, if the service is gone."""

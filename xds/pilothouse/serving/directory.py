@@ -6,7 +6,7 @@ service needs the clusters of these too, whether or not they are its dependencie
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Iterable, Iterator, Set
 from copy import copy
@@ -57,6 +57,11 @@ class Directory:
 
     def get(self, name: ServiceName) -> Translated | None:
         return self._services.get(name)
+
+    def after(self, name: ServiceName) -> Iterator[ServiceName]:
+        """The names after this one, in order."""
+        for place in range(bisect_right(self._order, name), len(self._order)):
+            yield self._order[place]
 
     def all(self) -> list[Translated]:
         """Every service, in no order. A list, so that services can be put while the caller walks it."""

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Protocol
 
 from pilothouse.kubernetes.served import WHOLE, ServedCluster
@@ -36,10 +37,16 @@ class Cause(NamedTuple):
 
     `place` is text for users: `file:line`, `kind namespace/name@resourceVersion` or `key@revision`.
     `since` is in seconds of the monotonic clock; None means the moment of the report.
+    `places` has the place of each service that is declared elsewhere.
     """
 
     place: str = ""
     since: float | None = None
+    places: Mapping[ServiceName, str] = MappingProxyType({})
+
+    def place_of(self, name: ServiceName) -> str:
+        """Where the backend declares this service."""
+        return self.places.get(name, self.place)
 
 
 UNSTATED = Cause()

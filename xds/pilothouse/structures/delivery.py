@@ -10,6 +10,7 @@ Deliveries: TypeAlias = "tuple[Delivery, ...]"
 
 # A recipient that never confirms keeps at most so many deliveries that have ended.
 _MOST_ENDED = 64
+_MOST_REFUSERS = 10
 
 
 class Delivery:
@@ -20,23 +21,61 @@ class Delivery:
     before. Each push to each stream calls `told` and `confirmed`, so both are a few additions.
     """
 
-    __slots__ = ("_ended", "about", "alone", "confirmed_at", "live", "refused", "unconfirmed")
+    __slots__ = (
+        "_ended",
+        "_telling",
+        "about",
+        "alone",
+        "confirmed_at",
+        "left",
+        "live",
+        "proxies",
+        "recipients",
+        "refused",
+        "refusers",
+        "unconfirmed",
+    )
 
     def __init__(self, ended: Callable[[Delivery], None], about: tuple[object, ...] = ()) -> None:
         self._ended = ended
         #: What it is about, if that is little enough to say.
         self.about = about
         self.unconfirmed = 1
+        self._telling = True
+        #: How many were told, and how many of them have gone or needed nothing.
+        self.recipients = self.left = 0
+        #: How many clients the recipients belong to. The sender counts them.
+        self.proxies = 0
         #: When the last confirmation came. None without any: recipients may have left, or needed nothing.
         self.confirmed_at: float | None = None
         self.refused = 0
+        #: The first that rejected it, by name.
+        self.refusers: list[str] = []
         #: Whether the end of the delivery is still awaited.
         self.live = True
         self.alone: Deliveries = (self,)
 
     def told_all(self) -> None:
         """The sender has told all recipients."""
-        withdrawn(self.alone or (self,))
+        self._telling = False
+        self.unconfirmed -= 1
+        if not self.unconfirmed:
+            self.end()
+
+    @property
+    def outstanding(self) -> int:
+        """How many recipients have not answered yet."""
+        return self.unconfirmed - self._telling
+
+    @property
+    def acknowledged(self) -> int:
+        """How many recipients have confirmed without rejecting."""
+        return self.recipients - self.outstanding - self.refused - self.left
+
+    def blame(self, name: str) -> None:
+        """This recipient is about to reject it."""
+        if len(self.refusers) < _MOST_REFUSERS and name not in self.refusers:
+            self.refusers.append(name)
 
     def give_up(self) -> None:
         """Stop waiting for confirmations."""
@@ -53,6 +92,7 @@ class Delivery:
 def told(before: Deliveries, delivery: Delivery) -> Deliveries:
     """Add a delivery to those that one recipient has yet to confirm, and return all of them."""
     delivery.unconfirmed += 1
+    delivery.recipients += 1
     if not before:
         return delivery.alone or (delivery,)
     if len(before) % _MOST_ENDED == 0:
@@ -80,5 +120,6 @@ def withdrawn(deliveries: Iterable[Delivery]) -> None:
     """A recipient has nothing to confirm, or is gone."""
     for each in deliveries:
         each.unconfirmed -= 1
+        each.left += 1
         if not each.unconfirmed:
             each.end()

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pilothouse.admin.api.views import (
-    BehindView,
-    ProxyList,
-    ProxyView,
-    ResourceList,
-)
+from pilothouse.admin.api import views
 from pilothouse.admin.status import Questions
 
 
@@ -35,14 +30,37 @@ class Inquiry(Protocol):
     def questions(self) -> Questions:
         """The questions without arguments."""
 
-    async def states(self) -> tuple[dict[str, int], tuple[BehindView, ...]]:
+    async def states(self) -> tuple[dict[str, int], tuple[views.BehindView, ...]]:
         """How many streams are in each state, and the first that are behind."""
 
-    async def proxies(self, limit: int, after: str) -> ProxyList:
+    async def proxies(self, limit: int, after: str) -> views.ProxyList:
         """The streams by node, and those that have gone."""
 
-    async def proxy(self, node: str) -> ProxyView:
+    async def proxy(self, node: str) -> views.ProxyView:
         """One proxy. Raises Missing."""
 
-    async def resources(self, node: str, type: str, limit: int, after: str) -> ResourceList:
+    async def resources(self, node: str, type: str, limit: int, after: str) -> views.ResourceList:
         """What a proxy holds, by type and name; of one type, or of all if `type` is empty. Raises Missing."""
+
+    async def services(self, namespace: str, search: str, limit: int, after: str) -> views.ServiceList:
+        """The services by name, of one namespace or of all, with a text in their names."""
+
+    async def service(self, namespace: str, name: str) -> views.ServiceView:
+        """One service. Raises Missing."""
+
+    async def endpoints(self, service: str, limit: int, after: str) -> views.EndpointList:
+        """The endpoints of one service, or of all. Raises Missing."""
+
+    async def changes(self, service: str, since: float, limit: int, after: str) -> views.ChangeList:
+        """The latest changes, the newest first: of one service, and since a time (see `parameters.ago`)."""
+
+    async def change(self, number: str) -> views.ChangeView:
+        """One change. Raises Missing."""
+
+    async def nacks(self, limit: int, after: str) -> views.NackList:
+        """The rejections that are not over, by proxy."""
+
+    async def explain(
+        self, name: str, proxy: str, namespace: str, locality: str, endpoint: str
+    ) -> views.ExplainView:
+        """Where a name leads for a proxy, or for a client in a namespace and a place. Raises Missing."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Inquiry
-from pilothouse.admin.api.parameters import AFTER, LIMIT, Parameter
+from pilothouse.admin.api.parameters import AFTER, LIMIT, Parameter, ago
 from pilothouse.admin.readiness import explain, readiness
 from pilothouse.admin.status import FaultStatus, SourceStatus
 
@@ -116,7 +116,46 @@ async def _resources(ask: Inquiry, said: Arguments) -> views.ResourceList:
     return await ask.resources(said["node"], said["type"], said["limit"], said["after"])
 
 
+async def _services(ask: Inquiry, said: Arguments) -> views.ServiceList:
+    return await ask.services(**said)
+
+
+async def _service(ask: Inquiry, said: Arguments) -> views.ServiceView:
+    return await ask.service(**said)
+
+
+async def _endpoints(ask: Inquiry, said: Arguments) -> views.EndpointList:
+    return await ask.endpoints(**said)
+
+
+async def _changes(ask: Inquiry, said: Arguments) -> views.ChangeList:
+    return await ask.changes(**said)
+
+
+async def _change(ask: Inquiry, said: Arguments) -> views.ChangeView:
+    return await ask.change(**said)
+
+
+async def _nacks(ask: Inquiry, said: Arguments) -> views.NackList:
+    return await ask.nacks(**said)
+
+
+async def _explain(ask: Inquiry, said: Arguments) -> views.ExplainView:
+    return await ask.explain(**said)
+
+
 _LIST = (LIMIT, AFTER)
+_NAMESPACE = Parameter("namespace", "Only services of this namespace.")
+_SEARCH = Parameter("search", "Only services with this text in NAMESPACE/NAME.")
+_ONE = Parameter("service", "One service: NAMESPACE/NAME.")
+_SINCE = Parameter("since", "Only changes since then: a duration such as 10m, or a time.", ago, ago("365d"))
+_EXPLAINED = (
+    Parameter("name", "A host name, a virtual IP or NAMESPACE/NAME; with or without a port."),
+    Parameter("proxy", "The node id of the proxy that calls it."),
+    Parameter("namespace", "The namespace of a client, instead of a proxy."),
+    Parameter("locality", "The place of a client, instead of a proxy: REGION/ZONE."),
+    Parameter("endpoint", "Only the endpoint with this address."),
+)
 _TYPE = Parameter("type", "One type, such as CDS. Without it, all types.")
 
 PAGES = (
@@ -145,6 +184,31 @@ PAGES = (
         views.ProxyView,
         _proxy,
     ),
+    Page(
+        "/services",
+        "The services, and what of each is left out.",
+        views.ServiceList,
+        _services,
+        (_NAMESPACE, _SEARCH, *_LIST),
+    ),
+    Page("/services/{namespace}/{name}", "One service.", views.ServiceView, _service),
+    Page(
+        "/endpoints",
+        "The endpoints, and why some are not called.",
+        views.EndpointList,
+        _endpoints,
+        (_ONE, *_LIST),
+    ),
+    Page(
+        "/changes",
+        "What has changed, and who has it.",
+        views.ChangeList,
+        _changes,
+        (_ONE, _SINCE, *_LIST),
+    ),
+    Page("/changes/{number}", "One change, and who has not answered yet.", views.ChangeView, _change),
+    Page("/nacks", "What proxies have rejected, and which service that is.", views.NackList, _nacks, _LIST),
+    Page("/explain", "Where a name leads, and why not further.", views.ExplainView, _explain, _EXPLAINED),
 )
 
 

@@ -65,7 +65,7 @@ async def states(discovery: Discovery) -> tuple[dict[str, int], tuple[views.Behi
 
 def rows(roster: Roster, limit: int, after: str) -> views.ProxyList:
     """The streams by node, those that have gone among them."""
-    node, number = _cursor(after)
+    node, number = cursor(after)
     keyed: list[Iterator[tuple[str, int, Gone | Session]]] = [
         ((each.node, each.number, each) for each in _gone_after(roster, node, number)),
         ((each.node_id, count, each) for count, each in roster.after(node, number)),
@@ -83,7 +83,7 @@ def _gone_after(roster: Roster, node: str, number: int) -> list[Gone]:
     return [each for each in roster.gone() if (each.node, each.number) > (node, number)]
 
 
-def _cursor(after: str) -> tuple[str, int]:
+def cursor(after: str) -> tuple[str, int]:
     if not after:
         return "", 0
     number, colon, node = after.partition(":")
@@ -122,13 +122,13 @@ async def proxy(roster: Roster, node: str) -> views.ProxyView:
     sessions, now = roster.of(node), time.monotonic()
     gone = [each for each in roster.gone() if each.node == node]
     if not sessions and not gone:
-        raise await _missing(roster, node)
+        raise await missing(roster, node)
     streams = tuple(_stream(each, now) for each in sessions)
     found = min((state_of(each, now) for each in sessions), key=_WORST.index, default=None)
     return views.ProxyView(node, found or "GONE", streams, tuple(map(_gone, gone)))
 
 
-async def _missing(roster: Roster, node: str) -> Missing:
+async def missing(roster: Roster, node: str) -> Missing:
     known = dict.fromkeys([*roster.nodes(), *(each.node for each in roster.gone())])
     return Missing(f"proxy {node}", await in_turns(near(node, known), _TURN_S))
 
@@ -202,7 +202,7 @@ async def resources(roster: Roster, node: str, type: str, limit: int, after: str
         raise Mistaken(f"type: must be one of {', '.join(labels)}, not {type!r}")
     sessions = roster.of(node)
     if not sessions:
-        raise await _missing(roster, node)
+        raise await missing(roster, node)
     wanted = [labels[type]] if type else sorted(TYPES, key=lambda each: each.label)
     turn, found = Turn(_TURN_S), list[tuple[str, str, str]]()
     for each in wanted:

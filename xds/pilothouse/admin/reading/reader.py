@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pilothouse.admin.api import views
-from pilothouse.admin.reading import proxies
+from pilothouse.admin.reading import changes, explain, proxies, services
+from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.status import Questions
+from pilothouse.model.services import ServiceName
 from pilothouse.server.discovery import Discovery
 
 
 class Reader:
     """Answers from the parts as they are now. It keeps nothing, and returns values."""
 
-    def __init__(self, questions: Callable[[], Questions], discovery: Discovery) -> None:
+    def __init__(self, questions: Callable[[], Questions], parts: Parts, discovery: Discovery) -> None:
         self._questions = questions
-        self._discovery = discovery
+        self._parts, self._discovery = parts, discovery
 
     @property
     def questions(self) -> Questions:
@@ -32,3 +34,27 @@ class Reader:
 
     async def resources(self, node: str, type: str, limit: int, after: str) -> views.ResourceList:
         return await proxies.resources(self._discovery.roster, node, type, limit, after)
+
+    async def services(self, namespace: str, search: str, limit: int, after: str) -> views.ServiceList:
+        return await services.rows(self._parts, namespace, search, limit, after)
+
+    async def service(self, namespace: str, name: str) -> views.ServiceView:
+        return await services.service(self._parts, ServiceName(namespace, name))
+
+    async def endpoints(self, service: str, limit: int, after: str) -> views.EndpointList:
+        return await services.endpoints(self._parts, service, limit, after)
+
+    async def changes(self, service: str, since: float, limit: int, after: str) -> views.ChangeList:
+        return await changes.rows(self._parts.registry.revisions, service, since, limit, after)
+
+    async def change(self, number: str) -> views.ChangeView:
+        return await changes.change(self._parts.registry.revisions, self._discovery, number)
+
+    async def nacks(self, limit: int, after: str) -> views.NackList:
+        return await changes.nacks(self._parts, self._discovery, limit, after)
+
+    async def explain(
+        self, name: str, proxy: str, namespace: str, locality: str, endpoint: str
+    ) -> views.ExplainView:
+        who = await explain.asking(self._parts, self._discovery, proxy, namespace, locality)
+        return await explain.explained(self._parts, who, name, endpoint)

@@ -79,8 +79,10 @@ class LastGood:
         self.unsaved: dict[str, tuple[bytes, ...] | None] = {}
         #: The files whose folder disappeared at the last look, so that nobody removed them one by one.
         self.implied_losses: tuple[str, ...] = ()
-        #: For each service that the last look changed, where it is declared: `file:line`, or the file alone.
+        #: For each service, where its last change was declared: `file:line`, or the file alone. A service
+        #: that the last look has taken away is still there.
         self.places: dict[ServiceName, str] = {}
+        self._taken_away: set[ServiceName] = set()  # services that the last look has taken away
 
     @property
     def look(self) -> Look:
@@ -154,7 +156,8 @@ class LastGood:
         self.left_out.follow(former, found)
         doubted, self._doubts = self._doubts, {}
         changed: set[ServiceName] = set()
-        self.places = {}
+        for name in self._taken_away:
+            self.places.pop(name, None)
         self._follow_renamed(found)
         for path, manifest in found.files.items():
             if manifest is not former.files.get(path) or path in doubted:
@@ -165,6 +168,7 @@ class LastGood:
         for path in self._homes.keys() - found.files.keys() - self._applied.keys():
             del self._homes[path]
         self.faults = tuple(sorted(self._all_faults(), key=order))
+        self._taken_away = changed.difference(self._cluster.names)
         return frozenset(changed)
 
     def _follow_renamed(self, found: Look) -> None:

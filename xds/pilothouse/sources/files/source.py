@@ -222,7 +222,8 @@ class FilesSource:
         """Report everything, and let the guard judge what is missing. Keep its texts as long as the guard
         may.
         """
-        cause = Cause(", ".join(shown(str(path)) for path in self._paths))
+        roots = ", ".join(shown(str(path)) for path in self._paths)
+        cause = Cause(roots, places=self._last_good.places)
         sink.replace(await in_turns(self._last_good.listing()), bool(self._implied), cause)
         if self._kept is not None:
             self._kept.forget_later(self._implied)

@@ -1,0 +1,104 @@
+"""What changed and who has it; what was rejected; and that nothing changes any more."""
+
+from __future__ import annotations
+
+from pilothouse.encoding.types import ResourceType
+
+from .plane import service
+
+CLUSTER, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
+CART = "outbound|80||cart.shop.svc.cluster.local"
+
+
+async def synced(client, node: str):
+    stream = await client(node)
+    await stream.ask(ENDPOINTS, CART)
+    await stream.names()
+    return stream
+
+
+async def test_who_removed_all_endpoints_of_a_service_is_known_with_the_place_and_in_words(
+    plane, client, eventually
+) -> None:
+    stream = await synced(client, "web-7")
+    plane.write("cart.json", service("cart"))
+    await stream.names()
+    done = lambda: (  # noqa: E731
+        (found := plane.get("changes", service="shop/cart")["items"])
+        and found[0].get("published", {}).get("acknowledged")
+        and found[0]
+    )
+    change = await eventually(done)
+    assert change["source"] == "files"
+    assert change["place"].startswith(str(plane.manifests / "cart.json"))
+    [said] = change["services"]
+    assert said["service"] == "shop/cart"
+    assert said["what"] == "2 endpoints -> 0 endpoints; 10.1.7.8 and 1 more removed"
+    told = change["published"]
+    assert (told["proxies"], told["answers"], told["acknowledged"]) == (1, 1, 1)
+    assert (told["outstanding"], told["rejected"]) == (0, 0)
+    assert told["waited"] >= 0
+    text = plane.run("changes", "shop/cart", "--since", "10m")
+    assert "2 endpoints -> 0 endpoints" in text
+    assert "1/1 of 1 proxy" in text
+
+
+async def test_who_has_not_answered_a_change_is_named(plane, client, eventually) -> None:
+    quick, slow = await synced(client, "web-1"), await synced(client, "web-2")
+    plane.write("cart.json", service("cart", "10.1.7.8"))
+    await quick.names()
+    await slow.read()
+    number = plane.get("changes")["items"][0]["number"]
+    waiting = lambda: plane.get(f"changes/{number}").get("waiting_for") == ["web-2"]  # noqa: E731
+    await eventually(waiting)
+    told = plane.get(f"changes/{number}")["published"]
+    assert (told["proxies"], told["acknowledged"], told["outstanding"]) == (2, 1, 1)
+    slow.call.cancel()
+    await eventually(lambda: plane.get(f"changes/{number}")["published"]["left"] == 1)
+
+
+async def test_a_rejected_resource_is_mapped_to_its_service_and_place(plane, client, eventually) -> None:
+    stream = await client("web-7")
+    await stream.ask(CLUSTER)
+    await stream.names()
+    plane.write("pay.json", service("payments", "10.1.7.1"))
+    response = await stream.read()
+    text = "Error adding/updating cluster(s) outbound|80||payments.shop.svc.cluster.local: no such thing"
+    await stream.accept(response, error=text)
+    [nack] = await eventually(lambda: plane.get("nacks")["items"])
+    assert (nack["node"], nack["type"], nack["text"]) == ("web-7", "CDS", text)
+    assert nack["resource"] == "outbound|80||payments.shop.svc.cluster.local"
+    assert (nack["service"], nack["quarantined"]) == ("shop/payments", False)
+    assert nack["place"].startswith(str(plane.manifests / "pay.json"))
+    told = plane.get("changes", service="shop/payments")["items"][0]["published"]
+    assert (told["rejected"], told["rejected_by"]) == (1, ["web-7"])
+    assert "shop/payments" in plane.run("nacks")
+    assert "rejected (web-7)" in plane.run("changes", "shop/payments")
+    assert "web-7 is NACKED" in plane.run("status", status=1)
+
+
+def test_changes_since_a_time_are_shown_and_a_time_that_is_none_is_refused(plane) -> None:
+    assert plane.get("changes", since="2020-01-01T00:00:00Z")["items"]
+    assert plane.get("changes", since="2999-01-01T00:00:00Z")["items"] == []
+    assert plane.get("changes", 400, since="soon") == {
+        "error": "since: must be a duration such as 10m or 2h, or a time such as 2026-01-31T02:14:00Z,"
+        " not 'soon'"
+    }
+
+
+async def test_a_file_that_cannot_be_read_any_more_is_named_with_what_stays(plane, eventually) -> None:
+    (plane.manifests / "cart.json").write_text("{")
+    [source] = await eventually(
+        lambda: (found := plane.get("sources")["items"]) and found[0]["faults"] and found
+    )
+    [fault] = source["faults"]
+    assert fault["file"] == str(plane.manifests / "cart.json")
+    assert fault["in_force"] == "keeping its last valid version"
+    assert str(plane.manifests / "cart.json") in plane.run("sources")
+    assert "warning: source files" in plane.run("status", status=1)
+
+
+async def test_a_change_that_is_long_ago_is_not_found(plane) -> None:
+    known = plane.get("changes")["items"][0]["number"]
+    error = plane.get("changes/99", 404)["error"]
+    assert error == f"there is no change 99; known are 1 to {known}"

@@ -1,0 +1,148 @@
+"""The walk from a name to its endpoints, and why it ends too early."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilothouse.encoding.types import ResourceType
+
+from .plane import Plane, service
+
+ENDPOINTS = ResourceType.ENDPOINTS
+CART = "outbound|80||cart.shop.svc.cluster.local"
+
+
+def route(name: str, **weights: int) -> str:
+    """An HTTPRoute of the service `name` that shares its requests by weight."""
+    backends = [{"name": each, "port": 80, "weight": weight} for each, weight in weights.items()]
+    return json.dumps(
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": f"{name}-canary", "namespace": "shop"},
+            "spec": {
+                "parentRefs": [{"group": "", "kind": "Service", "name": name}],
+                "rules": [{"backendRefs": backends}],
+            },
+        }
+    )
+
+
+async def test_a_name_leads_to_endpoints_and_the_proxy_has_acknowledged_them(
+    plane, client, eventually
+) -> None:
+    stream = await client("web-7")
+    await stream.ask(ENDPOINTS, CART)
+    await stream.names()
+    states = lambda: {  # noqa: E731
+        step["type"]: step["state"] for step in plane.get("explain", name="cart", proxy="web-7")["steps"]
+    }
+    await eventually(lambda: states()["EDS"] == "acknowledged")
+    found = plane.get("explain", name="cart", proxy="web-7")
+    assert (found["found"], found["service"]) == (True, "shop/cart")
+    assert found["asked_by"] == {"namespace": "shop", "locality": {}, "proxy": "web-7"}
+    [cluster] = found["clusters"]
+    assert [(each["address"], each["share"]) for each in cluster["endpoints"]] == [
+        ("10.1.7.8", 50.0),
+        ("10.1.7.9", 50.0),
+    ]
+    assert cluster["arithmetic"] == "priority 0: 2 of 2 healthy, gets 100 %"
+    plane.write("cart.json", service("cart", "10.1.7.8"))
+    await stream.read()
+    assert states()["EDS"] == "unanswered"
+    assert "EDS         unanswered" in plane.run("explain", "cart", "--from", "web-7")
+
+
+async def test_an_endpoint_that_is_not_ready_gets_no_share_and_it_is_said_why(plane, eventually) -> None:
+    plane.write("cart.json", service("cart", "10.1.7.8", "10.1.7.9", not_ready=("10.1.7.9",)))
+
+    def targets(**query):
+        [cluster] = plane.get("explain", name="shop/cart", namespace="shop", **query)["clusters"]
+        return cluster["endpoints"]
+
+    await eventually(lambda: [each["share"] for each in targets()] == [100.0, 0.0])
+    [one] = targets(endpoint="10.1.7.9")
+    assert one["reason"]["code"] == "not-ready"
+    said = plane.run("explain", "shop/cart", "--namespace", "shop", "--endpoint", "10.1.7.9")
+    assert "not-ready: the endpoint is not ready" in said
+    nowhere = plane.get("explain", name="shop/cart", namespace="shop", endpoint="10.9.9.9")["clusters"][0]
+    assert nowhere["problem"]["code"] == "no-such-endpoint"
+
+
+async def test_shares_say_that_a_version_gets_30_percent_and_by_which_rule(plane, eventually) -> None:
+    for name in ("v1", "v2"):
+        plane.write(f"{name}.json", service(name, f"10.1.8.{name[1]}"))
+    plane.write("route.json", route("cart", v1=70, v2=30))
+    to = lambda: [  # noqa: E731
+        (each["cluster"].partition("||")[2].partition(".")[0], each["share"])
+        for each in plane.get("explain", name="cart.shop")["routes"][0]["to"]
+        if "cluster" in each
+    ]
+    await eventually(lambda: to() == [("v1", 70.0), ("v2", 30.0)])
+    said = plane.run("explain", "cart.shop")
+    assert "HTTPRoute shop/cart-canary" in said
+    assert "30.00 %  outbound|80||v2.shop.svc.cluster.local (weight 30)" in said
+
+
+async def test_zones_are_in_the_arithmetic(plane, eventually) -> None:
+    zones: Any = {"10.1.7.8": {"zone": "a"}, "10.1.7.9": {"zone": "b"}}
+    plane.write("cart.json", service("cart", "10.1.7.8", "10.1.7.9", **zones))
+    shares = lambda zone: {  # noqa: E731
+        each["address"]: (each["share"], each["priority"])
+        for each in plane.get("explain", name="cart.shop", locality=f"/{zone}")["clusters"][0]["endpoints"]
+    }
+    await eventually(lambda: shares("b") == {"10.1.7.8": (0.0, 1), "10.1.7.9": (100.0, 0)})
+    assert shares("a") == {"10.1.7.8": (100.0, 0), "10.1.7.9": (0.0, 1)}
+
+
+async def test_a_service_that_is_not_exported_leads_nowhere_and_it_is_said_to_whom(plane, eventually) -> None:
+    plane.write("pay.json", service("payments", "10.1.7.1", annotations={"pilothouse.dev/export-to": "shop"}))
+    await eventually(lambda: plane.get("services", search="payments")["items"])
+    found = plane.get("explain", name="payments.shop", namespace="front")
+    assert not found["found"]
+    assert found["problem"]["code"] == "not-exported"
+    assert "front" in found["problem"]["words"]
+    assert plane.get("explain", name="payments.shop", namespace="shop")["found"]
+    said = plane.run("explain", "payments.shop", "--namespace", "front")
+    assert "leads nowhere: shop/payments [not-exported]" in said
+
+
+async def test_a_name_that_nothing_has_is_answered_with_near_ones(plane) -> None:
+    found = plane.get("explain", name="carts.shop", namespace="shop")
+    assert (found["found"], found["problem"]["code"], found["near"]) == (
+        False,
+        "no-such-service",
+        ["shop/cart"],
+    )
+    assert plane.get("explain", name="cart")["problem"]["code"] == "no-namespace"
+    assert plane.get("explain", name="cart.shop:81")["problem"]["code"] == "no-such-port"
+    assert plane.get("explain", 400)["error"].startswith("name: is required")
+    assert plane.get("explain", 400, name="cart", proxy="x", namespace="y")["error"].startswith("proxy: ")
+    assert "there is no proxy x" in plane.get("explain", 404, name="cart", proxy="x")["error"]
+
+
+@pytest.fixture
+def suffixed(tmp_path: Path):
+    folder = tmp_path / "suffixed"
+    folder.mkdir()
+    plane = Plane(folder, "--extra-suffixes", ".mesh")
+    plane.write("a.json", service("payments", "10.1.7.1"))
+    plane.write("b.json", service("payments", "10.1.7.2", namespace="mesh"))
+    try:
+        plane.start()
+        yield plane
+    finally:
+        plane.stop()
+
+
+def test_a_name_that_is_taken_is_said_to_be_whose(suffixed) -> None:
+    found = suffixed.get("explain", name="payments.mesh", namespace="shop")
+    assert (found["found"], found["service"]) == (True, "mesh/payments")
+    [note] = found["notes"]
+    assert (note["code"], note["about"]) == ("name-taken", "shop/payments")
+    assert note["words"] == "another Service has that host name: payments.mesh is mesh/payments"
+    assert "[name-taken]" in suffixed.run("explain", "payments.mesh", "--namespace", "shop")

@@ -1,0 +1,121 @@
+"""What the pages of the API answer. The JSON, its schema and the tables of the commands are made from these.
+
+A field that is None is absent in JSON: nothing stands for something that is unknown. Times are RFC 3339 in
+UTC.
+"""
+
+from __future__ import annotations
+
+from pilothouse.admin.api.views.base import (
+    ErrorView,
+    PlaceView,
+    SyncState,
+    View,
+    Why,
+    moment,
+)
+from pilothouse.admin.api.views.changes import (
+    ChangedView,
+    ChangeList,
+    ChangeView,
+    NackList,
+    NackRow,
+    ToldView,
+)
+from pilothouse.admin.api.views.explain import (
+    AskedBy,
+    ClusterView,
+    Delivered,
+    ExplainView,
+    RouteView,
+    StepView,
+    TargetView,
+    ToView,
+)
+from pilothouse.admin.api.views.overview import (
+    BehindView,
+    Counts,
+    FaultView,
+    HoldList,
+    HoldView,
+    SourceList,
+    SourceView,
+    StatusView,
+)
+from pilothouse.admin.api.views.proxies import (
+    GoneView,
+    NackView,
+    ProxyList,
+    ProxyRow,
+    ProxyState,
+    ProxyView,
+    ResourceList,
+    ResourceRow,
+    StreamView,
+    SubscriptionState,
+    SubscriptionView,
+    UnansweredView,
+)
+from pilothouse.admin.api.views.services import (
+    Called,
+    EndpointCounts,
+    EndpointList,
+    EndpointRow,
+    PortView,
+    QuarantineView,
+    ServiceList,
+    ServiceRow,
+    ServiceView,
+)
+
+__all__ = [
+    "AskedBy",
+    "BehindView",
+    "Called",
+    "ChangeList",
+    "ChangeView",
+    "ChangedView",
+    "ClusterView",
+    "Counts",
+    "Delivered",
+    "EndpointCounts",
+    "EndpointList",
+    "EndpointRow",
+    "ErrorView",
+    "ExplainView",
+    "FaultView",
+    "GoneView",
+    "HoldList",
+    "HoldView",
+    "NackList",
+    "NackRow",
+    "NackView",
+    "PlaceView",
+    "PortView",
+    "ProxyList",
+    "ProxyRow",
+    "ProxyState",
+    "ProxyView",
+    "QuarantineView",
+    "ResourceList",
+    "ResourceRow",
+    "RouteView",
+    "ServiceList",
+    "ServiceRow",
+    "ServiceView",
+    "SourceList",
+    "SourceView",
+    "StatusView",
+    "StepView",
+    "StreamView",
+    "SubscriptionState",
+    "SubscriptionView",
+    "SyncState",
+    "TargetView",
+    "ToView",
+    "ToldView",
+    "UnansweredView",
+    "View",
+    "Why",
+    "moment",
+]

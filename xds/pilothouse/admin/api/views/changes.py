@@ -1,0 +1,79 @@
+"""What has changed, and what was rejected."""
+
+from __future__ import annotations
+
+from pilothouse.admin.api.views.base import View
+
+
+class ChangedView(View, frozen=True):
+    """A service that a change is about. `what` is the change in words."""
+
+    service: str
+    place: str | None = None
+    what: str | None = None
+
+
+class ToldView(View, frozen=True):
+    """To whom a change was told together with those that came at the same time.
+
+    `proxies` counts streams. The other numbers count answers: one for each type and stream. `left` are those
+    of streams that have ended, or that turned out to lack nothing. `waited` is in seconds, from the source to
+    the last answer.
+    """
+
+    at: str
+    proxies: int
+    answers: int
+    acknowledged: int
+    rejected: int
+    left: int
+    outstanding: int
+    rejected_by: tuple[str, ...] = ()
+    waited: float | None = None
+
+
+class ChangeView(View, frozen=True):
+    """A report of a source that changed something.
+
+    `touched` counts its services; `services` has the first of them. `waiting_for` has the first proxies that
+    have not answered yet; only the page of one change has it.
+    """
+
+    number: int
+    at: str
+    source: str
+    touched: int
+    services: tuple[ChangedView, ...]
+    place: str | None = None
+    published: ToldView | None = None
+    waiting_for: tuple[str, ...] = ()
+
+
+class ChangeList(View, frozen=True):
+    items: tuple[ChangeView, ...]
+    next: str | None = None
+
+
+class NackRow(View, frozen=True):
+    """A rejection that is not over.
+
+    `resource` is there if the text names one, `service` if the resource is that of a service. `quarantined`:
+    the service is in quarantine.
+    """
+
+    node: str
+    peer: str
+    type: str
+    text: str
+    since: str
+    nonce: str
+    resource: str | None = None
+    service: str | None = None
+    source: str | None = None
+    place: str | None = None
+    quarantined: bool | None = None
+
+
+class NackList(View, frozen=True):
+    items: tuple[NackRow, ...]
+    next: str | None = None

@@ -1,0 +1,104 @@
+"""The walk from a name to endpoints."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from pilothouse.admin.api.views.base import PlaceView, View, Why
+from pilothouse.admin.api.views.services import PortView
+
+#: How far a resource has come. `older`: the proxy has another version. `wanted`: a client would get it.
+Delivered: TypeAlias = Literal[
+    "acknowledged", "unanswered", "rejected", "older", "not asked for", "wanted", "none"
+]
+
+
+class AskedBy(View, frozen=True):
+    """The client for which a name is explained."""
+
+    namespace: str
+    locality: PlaceView
+    proxy: str | None = None
+    on_node: str | None = None
+
+
+class StepView(View, frozen=True):
+    """A resource that a call goes through, and how far it has come at the proxy.
+
+    `wanted` is its version now, `held` the one that the proxy was sent.
+    """
+
+    type: str
+    name: str
+    state: Delivered
+    wanted: str | None = None
+    held: str | None = None
+    since: str | None = None
+
+
+class ToView(View, frozen=True):
+    """Where a part of the requests goes. `share` is in percent. `refused` says that it goes nowhere."""
+
+    share: float
+    cluster: str | None = None
+    weight: int | None = None
+    refused: str | None = None
+
+
+class RouteView(View, frozen=True):
+    """A rule: which requests, and where they go. Rules are tried in order."""
+
+    match: str
+    to: tuple[ToView, ...]
+    route: str | None = None
+    left_out: tuple[Why, ...] = ()
+
+
+class TargetView(View, frozen=True):
+    """An endpoint behind a cluster. `share` is its wanted part of the cluster's requests, in percent.
+
+    `reason` says why it gets none, or gets some later than others.
+    """
+
+    address: str
+    state: str
+    share: float
+    weight: int
+    locality: PlaceView
+    port: int | None = None
+    priority: int | None = None
+    reason: Why | None = None
+
+
+class ClusterView(View, frozen=True):
+    """A cluster, and how its requests are shared."""
+
+    name: str
+    arithmetic: str
+    endpoints: tuple[TargetView, ...]
+    service: str | None = None
+    problem: Why | None = None
+
+
+class ExplainView(View, frozen=True):
+    """The walk from a name to endpoints, for one client.
+
+    If `found` is false, `problem` says why the name leads nowhere. `notes` are about other services that
+    would have the name. `left_out` is what of the service this client does not get.
+    """
+
+    name: str
+    asked_by: AskedBy
+    found: bool
+    service: str | None = None
+    answered_by: str | None = None
+    place: str | None = None
+    virtual_ips: tuple[str, ...] = ()
+    port: PortView | None = None
+    steps: tuple[StepView, ...] = ()
+    routes: tuple[RouteView, ...] = ()
+    clusters: tuple[ClusterView, ...] = ()
+    left_out: tuple[Why, ...] = ()
+    notes: tuple[Why, ...] = ()
+    problem: Why | None = None
+    near: tuple[str, ...] = ()

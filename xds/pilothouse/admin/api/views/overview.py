@@ -1,0 +1,87 @@
+"""Whether the process is well, and its sources."""
+
+from __future__ import annotations
+
+from pilothouse.admin.api.views.base import SyncState, View
+
+
+class Counts(View, frozen=True):
+    """How much there is. `proxies` counts streams by state."""
+
+    services: int
+    endpoints: int
+    quarantined: int
+    proxies: dict[str, int]
+    left_out: dict[str, int]
+
+
+class BehindView(View, frozen=True):
+    """A proxy that does not have, or has not confirmed, what it was sent."""
+
+    node: str
+    state: SyncState
+
+
+class StatusView(View, frozen=True):
+    """One screen: whether the process is ready, and what needs attention.
+
+    `behind` has the first proxies that are STALE or NACKED.
+    """
+
+    version: str
+    since: str
+    ready: bool
+    degraded: bool
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    counts: Counts
+    behind: tuple[BehindView, ...] = ()
+
+
+class FaultView(View, frozen=True):
+    """A place in a backend that cannot be read, or that causes a warning, and what is in force instead."""
+
+    place: str
+    message: str
+    field: str | None = None
+    in_force: str | None = None
+    code: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+
+class SourceView(View, frozen=True):
+    """A source. `state` in words. `stale_since` says since when it fails; its last report stays in force."""
+
+    name: str
+    state: str
+    synced: bool
+    stale: bool
+    services: int
+    faults: tuple[FaultView, ...]
+    warnings: tuple[FaultView, ...]
+    unknown: tuple[str, ...]
+    last_report: str | None = None
+    stale_since: str | None = None
+    error: str | None = None
+
+
+class SourceList(View, frozen=True):
+    items: tuple[SourceView, ...]
+    next: str | None = None
+
+
+class HoldView(View, frozen=True):
+    """A loss that is not believed yet. `services` are the first of those that it is about."""
+
+    source: str
+    lost_services: int
+    lost_endpoints: int
+    since: str
+    until: str
+    services: tuple[str, ...]
+
+
+class HoldList(View, frozen=True):
+    items: tuple[HoldView, ...]
+    next: str | None = None

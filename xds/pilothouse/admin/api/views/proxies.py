@@ -1,0 +1,128 @@
+"""The proxies, and what each has."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from pilothouse.admin.api.views.base import PlaceView, SyncState, View
+
+#: The same for a proxy, the state that needs most attention first. GONE: the stream has ended.
+ProxyState: TypeAlias = Literal["GONE", "STALE", "NACKED", "SENDING", "SYNCED", "IDLE"]
+
+
+class SubscriptionState(View, frozen=True):
+    """The state of one type on one stream."""
+
+    type: str
+    state: SyncState
+
+
+class ProxyRow(View, frozen=True):
+    """A stream of a proxy. `state` is that of the type that needs most attention."""
+
+    node: str
+    peer: str
+    namespace: str
+    variant: str
+    stream: str
+    state: ProxyState
+    connected: str
+    types: tuple[SubscriptionState, ...] = ()
+    gone: str | None = None
+    reason: str | None = None
+
+
+class ProxyList(View, frozen=True):
+    items: tuple[ProxyRow, ...]
+    next: str | None = None
+
+
+class NackView(View, frozen=True):
+    """A NACK of a stream: its text, when it came, and the nonce that it is about."""
+
+    text: str
+    at: str
+    nonce: str
+
+
+class SubscriptionView(View, frozen=True):
+    """One type on one stream.
+
+    SYNCED: the last response is acknowledged. SENDING: it is not answered yet. STALE: it has not been
+    answered for long. NACKED: the client has rejected the last response that it answered. IDLE: nothing was
+    sent.
+
+    `asked` counts the names that the client asks for, if it does not ask for all. `last_nack` stays after the
+    client has accepted something.
+    """
+
+    type: str
+    state: SyncState
+    wildcard: bool
+    asked: int
+    held: int
+    nonce_sent: str | None = None
+    version_sent: str | None = None
+    sent: str | None = None
+    nonce_acknowledged: str | None = None
+    version_acknowledged: str | None = None
+    in_flight_since: str | None = None
+    last_nack: NackView | None = None
+
+
+class StreamView(View, frozen=True):
+    """One stream of a proxy. `identity` has the URIs that its certificate proves."""
+
+    peer: str
+    stream: str
+    variant: str
+    dialect: str
+    namespace: str
+    locality: PlaceView
+    connected: str
+    types: tuple[SubscriptionView, ...]
+    identity: tuple[str, ...] = ()
+    on_node: str | None = None
+    capture: str | None = None
+    depends_on: tuple[str, ...] = ()
+
+
+class UnansweredView(View, frozen=True):
+    """A response that the client had not answered when it went."""
+
+    type: str
+    since: str
+
+
+class GoneView(View, frozen=True):
+    """A stream that has ended, and why. `nacked` has what the client had rejected at its end, by type."""
+
+    since: str
+    why: str
+    peer: str
+    stream: str
+    connected: str
+    unanswered: tuple[UnansweredView, ...] = ()
+    nacked: dict[str, str] | None = None
+
+
+class ProxyView(View, frozen=True):
+    """A proxy: its open streams, or how the last ones ended."""
+
+    node: str
+    state: ProxyState
+    streams: tuple[StreamView, ...]
+    gone: tuple[GoneView, ...] = ()
+
+
+class ResourceRow(View, frozen=True):
+    """A resource that a proxy holds. The version is absent if only the proxy knows it."""
+
+    type: str
+    name: str
+    version: str | None = None
+
+
+class ResourceList(View, frozen=True):
+    items: tuple[ResourceRow, ...]
+    next: str | None = None

@@ -1,0 +1,171 @@
+"""What has changed and who has answered; what was rejected, and whose fault it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from pilothouse.admin.api import views
+from pilothouse.admin.api.inquiry import Missing, Mistaken
+from pilothouse.admin.reading.clock import at
+from pilothouse.admin.reading.proxies import cursor
+from pilothouse.admin.reading.services import Parts, named
+from pilothouse.encoding.types import ResourceType
+from pilothouse.model.services import ServiceName
+from pilothouse.registry.revisions import Publication, Revision, Revisions
+from pilothouse.server.discovery import Discovery
+from pilothouse.server.session import Session
+from pilothouse.serving.attribution import attributed
+from pilothouse.structures.delivery import Delivery
+from pilothouse.structures.turns import Steps, Turn, in_turns
+
+_TURN_S = 0.002
+_STEP = 20  # revisions that are searched in a step
+_NAMED = 20  # so many services of a change are shown
+_WAITING = 20  # so many proxies that have not answered are named
+
+
+async def rows(revisions: Revisions, service: str, since: float, limit: int, after: str) -> views.ChangeList:
+    """The latest changes, the newest first."""
+    wanted = named(service) if service else None
+    begun = time.time() - since if since > 0 else -since
+    found = await in_turns(_matching(revisions, wanted, begun, limit + 1, _number(after)), _TURN_S)
+    items = tuple(_change(revisions, one, wanted) for one in found[:limit])
+    return views.ChangeList(items, str(items[-1].number) if len(found) > limit else None)
+
+
+def _number(text: str, parameter: str = "after") -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Mistaken(f"{parameter}: must be the number of a change, not {text!r}")
+    return int(text)
+
+
+def _matching(
+    revisions: Revisions, wanted: ServiceName | None, begun: float, most: int, before: int | None
+) -> Steps[list[Revision]]:
+    found: list[Revision] = []
+    for count, one in enumerate(reversed(list(revisions.recent)), 1):
+        if one.at < begun or len(found) == most:
+            break
+        if (before is None or one.number < before) and (wanted is None or wanted in one.names):
+            found.append(one)
+        if count % _STEP == 0:
+            yield
+    return found
+
+
+async def change(revisions: Revisions, discovery: Discovery, number: str) -> views.ChangeView:
+    """One change, and who has not answered yet. Raises Missing."""
+    wanted = _number(number, "number")
+    one = next((each for each in list(revisions.recent) if each.number == wanted), None)
+    if one is None:
+        raise Missing(f"change {number}; known are {_known(revisions)}")
+    published = revisions.publication(one.number)
+    waiting = await _waiting(discovery, published.delivery) if published else ()
+    return _change(revisions, one, None, waiting)
+
+
+def _known(revisions: Revisions) -> str:
+    recent = revisions.recent
+    return f"{recent[0].number} to {recent[-1].number}" if recent else "none"
+
+
+async def _waiting(discovery: Discovery, delivery: Delivery) -> tuple[str, ...]:
+    """The first proxies that have not answered, in turns."""
+    if not delivery.outstanding:
+        return ()
+    turn, found = Turn(_TURN_S), dict[str, None]()
+    for session in list(discovery.sessions):
+        if len(found) < _WAITING and _owes(session, delivery):
+            found[session.node_id] = None
+        await turn.over()
+    return tuple(found)
+
+
+def _owes(session: Session, delivery: Delivery) -> bool:
+    held = session.stream.subscriptions.values()
+    return any(delivery in each.exchange.pushed or delivery in each.agenda.noted for each in held)
+
+
+def _change(
+    revisions: Revisions, one: Revision, wanted: ServiceName | None, waiting: tuple[str, ...] = ()
+) -> views.ChangeView:
+    published = revisions.publication(one.number)
+    names = (wanted,) if wanted else one.names[:_NAMED]
+    words = published.words if published else {}
+    services = tuple(
+        views.ChangedView(
+            str(name), place if (place := one.place_of(name)) != one.place else None, words.get(name)
+        )
+        for name in names
+    )
+    return views.ChangeView(
+        one.number,
+        views.moment(one.at),
+        one.source,
+        one.touched,
+        services,
+        one.place or None,
+        _told(one, published) if published else None,
+        waiting,
+    )
+
+
+def _told(one: Revision, published: Publication) -> views.ToldView:
+    delivery = published.delivery
+    last = delivery.confirmed_at
+    return views.ToldView(
+        at=views.moment(published.at),
+        proxies=delivery.proxies,
+        answers=delivery.recipients,
+        acknowledged=delivery.acknowledged,
+        rejected=delivery.refused,
+        left=delivery.left,
+        outstanding=delivery.outstanding,
+        rejected_by=tuple(delivery.refusers),
+        waited=round(max(0.0, last - one.since), 3) if last is not None else None,
+    )
+
+
+async def nacks(parts: Parts, discovery: Discovery, limit: int, after: str) -> views.NackList:
+    """The rejections that are not over, by proxy, in turns."""
+    node, number = cursor(after)
+    turn, found, last = Turn(_TURN_S), list[views.NackRow](), ""
+    for count, session in list(discovery.roster.after(node, number)):
+        if session.rejecting and len(found) >= limit:
+            return views.NackList(tuple(found), last)
+        found += _rejections(parts, session)
+        if session.rejecting:
+            last = f"{count}:{session.node_id}"
+        await turn.over()
+    return views.NackList(tuple(found))
+
+
+def _rejections(parts: Parts, session: Session) -> Iterator[views.NackRow]:
+    for type in sorted(session.rejecting, key=lambda each: each.label):
+        row = _rejection(parts, session, type)
+        if row is not None:
+            yield row
+
+
+def _rejection(parts: Parts, session: Session, type: ResourceType) -> views.NackRow | None:
+    rejection = session.stream.subscriptions[type].exchange.rejection
+    if rejection is None:
+        return None
+    about = attributed(rejection.reason, parts.catalogue)
+    declared = parts.registry.declared(about.service) if about.service else None
+    return views.NackRow(
+        node=session.node_id,
+        peer=session.peer,
+        type=type.label,
+        text=rejection.reason,
+        since=at(rejection.at) or "",
+        nonce=rejection.nonce,
+        resource=about.resource,
+        service=str(about.service) if about.service else None,
+        source=declared.source if declared else None,
+        place=declared.place or None if declared else None,
+        quarantined=about.service in parts.catalogue.quarantined if about.service else None,
+    )

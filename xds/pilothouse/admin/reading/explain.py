@@ -1,0 +1,378 @@
+"""The walk from a name to the endpoints behind it, as one client has it, and where it ends too early."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pilothouse.admin.api import views
+from pilothouse.admin.api.inquiry import Mistaken
+from pilothouse.admin.reading.clock import at
+from pilothouse.admin.reading.proxies import missing, place
+from pilothouse.admin.reading.services import Parts, why
+from pilothouse.encoding.types import ResourceType
+from pilothouse.mesh.audience import Audience
+from pilothouse.mesh.names import contested, endpoint_owners, owners
+from pilothouse.model.reasons import WORDS, Omission, Reason
+from pilothouse.model.routing import Match, PathKind
+from pilothouse.model.services import Locality, Port, ServiceName
+from pilothouse.server.discovery import Discovery
+from pilothouse.server.session import Session
+from pilothouse.serving.world import World
+from pilothouse.structures.nearness import near
+from pilothouse.structures.turns import in_turns
+from pilothouse.translate import Translated
+from pilothouse.translate.endpoints.targets import OVERPROVISIONING, Shared, shared
+from pilothouse.translate.endpoints.verdicts import verdicts
+from pilothouse.translate.names import EGRESS, cluster_name, host_ports, listener_at, mesh_ports
+from pilothouse.translate.routes.traffic import (
+    NOWHERE,
+    Answer,
+    Forwarding,
+    Redirection,
+    Refusal,
+    connections_at,
+    requests_at,
+)
+
+_TURN_S = 0.002
+_NAMED = 100
+_PATHS = {PathKind.EXACT: "path", PathKind.REGEX: "path like", PathKind.PREFIX: "path below"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks: a client, its world, and its streams if it is a proxy that is connected."""
+
+    audience: Audience
+    world: World
+    node: str = ""
+    sessions: Sequence[Session] = ()
+
+
+async def asking(parts: Parts, discovery: Discovery, proxy: str, namespace: str, locality: str) -> Asking:
+    """The proxy, or a client that nobody has seen. Raises Missing and Mistaken."""
+    if not proxy:
+        client = Audience(namespace=namespace, locality=_locality(locality))
+        return Asking(client, World(parts.catalogue, client, discovery.shelves))
+    if namespace or locality:
+        raise Mistaken("proxy: says where it is itself, so namespace and locality cannot be given with it")
+    sessions = discovery.roster.of(proxy)
+    if not sessions or sessions[0].world is None:
+        raise await missing(discovery.roster, proxy)
+    world = sessions[0].world
+    return Asking(world.audience, world, proxy, sessions)
+
+
+def _locality(text: str) -> Locality:
+    parts = text.split("/") if text else []
+    if len(parts) > 3:
+        raise Mistaken(f"locality: must be REGION, REGION/ZONE or REGION/ZONE/SUBZONE, not {text!r}")
+    return Locality(*parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """A name, and the client for which it is followed."""
+
+    parts: Parts
+    who: Asking
+    name: str
+    notes: tuple[views.Why, ...] = ()
+
+    @property
+    def asked_by(self) -> views.AskedBy:
+        client = self.who.audience
+        return views.AskedBy(
+            client.namespace, place(client.locality), self.who.node or None, client.node or None
+        )
+
+
+async def explained(parts: Parts, who: Asking, name: str, endpoint: str) -> views.ExplainView:
+    """The walk. It ends at `problem` if the name leads nowhere."""
+    host, number = _split(name)
+    found = _called(parts, who, host)
+    walk = _Walk(parts, who, name, tuple(map(why, _notes(parts, who, host, found))))
+    if isinstance(found, Omission):
+        return views.ExplainView(name, walk.asked_by, False, notes=walk.notes, problem=why(found))
+    if found is None:
+        problem, close = _unknown(who, host), await _near(parts, host)
+        return views.ExplainView(name, walk.asked_by, False, notes=walk.notes, problem=problem, near=close)
+    port = _port(found, number)
+    return _without_port(walk, found, number) if port is None else _followed(walk, found, port, endpoint)
+
+
+def _split(name: str) -> tuple[str, int]:
+    """The host in lower case, and the port; 0 if there is none. `shop/cart` means `cart.shop`."""
+    if not name:
+        raise Mistaken("name: is required: a host name, a virtual IP or NAMESPACE/NAME, such as cart.shop:80")
+    host, colon, number = name.rpartition(":")
+    if not colon or not number.isascii() or not number.isdigit() or (":" in host and "[" not in host):
+        host, number = name, "0"
+    host = host.strip("[]").lower()
+    namespace, slash, service = host.partition("/")
+    if len(number) > 5:
+        raise Mistaken(f"name: the port must be from 1 to 65535, not {number}")
+    return (f"{service}.{namespace}" if slash else host), int(number)
+
+
+def _called(parts: Parts, who: Asking, host: str) -> Translated | Omission | None:
+    """The service that a host means to the client; why it means none; None if there is no such name."""
+    client, reason = who.audience, None
+    for name in _candidates(parts, host, client.namespace):
+        found = parts.catalogue.directory.get(name)
+        if found is None:
+            service = parts.registry.services.get(name)
+            if service is not None:
+                reason = reason or next(iter(parts.catalogue.omissions(service, client)), None)
+            continue
+        inside = client.scope.inside(name)
+        names = found.resolved.names
+        by_name = names.has(host, inside) or names.has_endpoint(host, inside)
+        if not by_name and host not in found.resolved.spec.vips:
+            continue
+        if found.resolved.can_be_called(client.scope):
+            return found
+        reason = reason or next(iter(parts.catalogue.omissions(found.service, client)), None)
+    return reason
+
+
+def _candidates(parts: Parts, host: str, namespace: str) -> list[ServiceName]:
+    found = [*owners(host, namespace), *endpoint_owners(host, namespace)]
+    return list(dict.fromkeys([*found, *parts.catalogue.claims.claiming(host)]))
+
+
+def _notes(parts: Parts, who: Asking, host: str, found: object) -> Iterator[Omission]:
+    """The services that would have the host if no other service had it."""
+    for name in _candidates(parts, host, who.audience.namespace):
+        other = parts.catalogue.directory.get(name)
+        if other is None or other is found:
+            continue
+        if host in other.resolved.taken:
+            owner = next((str(owner) for taken, owner in contested(other.service.spec) if taken == host), "")
+            yield Omission(Reason.NAME_TAKEN, str(name), f"{host} is {owner}")
+        if host in other.service.spec.vips and host not in other.resolved.spec.vips:
+            yield from (each for each in other.resolved.omissions if each.what == host)
+
+
+def _unknown(who: Asking, host: str) -> views.Why:
+    if not who.audience.namespace and "." not in host and not _is_address(host):
+        return views.Why("no-namespace", "a short name means something in a namespace only", host)
+    return views.Why("no-such-service", "no service has this name", host)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def _near(parts: Parts, host: str) -> tuple[str, ...]:
+    """Names of services that are like the host's first two labels, or like its first."""
+    name, _, rest = host.partition(".")
+    namespace = rest.partition(".")[0]
+    known = list(parts.names(ServiceName("", "")))
+    if namespace:
+        return await in_turns(near(f"{namespace}/{name}", map(str, known)), _TURN_S)
+    close = set(await in_turns(near(name, dict.fromkeys(each.name for each in known)), _TURN_S))
+    return tuple(str(each) for each in known if each.name in close)[:3]
+
+
+def _port(found: Translated, number: int) -> Port | None:
+    """The port that is called: the one with the number, else the one that serves hosts without a port."""
+    answering = found.resolved.answering
+    if answering is None:
+        return None
+    if number:
+        return next((port for port in mesh_ports(answering) if port.number == number), None)
+    return next(iter([*host_ports(answering), *mesh_ports(answering)]), None)
+
+
+def _without_port(walk: _Walk, found: Translated, number: int) -> views.ExplainView:
+    omissions = walk.parts.catalogue.omissions(found.service, walk.who.audience)
+    known = ", ".join(str(port.number) for port in found.service.spec.ports) or "none"
+    if number and found.resolved.answering is not None:
+        words = f"the service has no TCP port {number}; its ports: {known}"
+        problem = views.Why("no-such-port", words, walk.name)
+    elif omissions:
+        problem = why(omissions[0])
+    else:
+        problem = views.Why(Reason.NO_PORTS.value, WORDS[Reason.NO_PORTS], walk.name)
+    return views.ExplainView(
+        walk.name,
+        walk.asked_by,
+        False,
+        service=str(found.service.name),
+        left_out=tuple(map(why, omissions[:_NAMED])),
+        notes=walk.notes,
+        problem=problem,
+    )
+
+
+def _followed(walk: _Walk, found: Translated, port: Port, endpoint: str) -> views.ExplainView:
+    parts, who = walk.parts, walk.who
+    routes = tuple(_routes(found, port, who.audience.namespace))
+    wanted = dict.fromkeys(to.cluster for route in routes for to in route.to if to.cluster)
+    omissions = parts.catalogue.omissions(found.service, who.audience)
+    answering, declared = found.resolved.answering, parts.registry.declared(found.service.name)
+    return views.ExplainView(
+        walk.name,
+        walk.asked_by,
+        True,
+        service=str(found.service.name),
+        answered_by=str(answering.name) if answering and answering.name != found.service.name else None,
+        place=declared.place or None if declared else None,
+        virtual_ips=found.resolved.spec.vips,
+        port=views.PortView(port.number, port.protocol.value, port.transport.value, port.name or None),
+        steps=tuple(_steps(who, found, port, wanted)),
+        routes=routes,
+        clusters=tuple(_cluster(parts, who, each, endpoint) for each in wanted),
+        left_out=tuple(map(why, omissions[:_NAMED])),
+        notes=walk.notes,
+    )
+
+
+def _routes(found: Translated, port: Port, namespace: str) -> Iterator[views.RouteView]:
+    """What happens to requests, or to connections, at a port."""
+    answering = found.resolved.answering
+    assert answering is not None
+    if not port.protocol.by_host:
+        shares = connections_at(found.resolved, port).shares
+        whole = sum(weight for _, weight in shares)
+        to = tuple(_to(cluster, weight, whole) for cluster, weight in shares)
+        yield views.RouteView("all connections", to)
+        return
+    requests = requests_at(found.resolved, port, namespace)
+    if not requests.in_force.routes:
+        yield views.RouteView("all requests", (_to(cluster_name(answering, port), 1, 1),))
+    for answer in requests.answers:
+        yield _answer(answer)
+
+
+def _answer(answer: Answer) -> views.RouteView:
+    to: list[views.ToView] = []
+    for action in answer.actions:
+        if isinstance(action, Forwarding):
+            if action.cookie:
+                continue  # the same clusters, for clients with a session
+            refused = (each.share for each in answer.actions if isinstance(each, Refusal) and each.share)
+            lost = sum(part for part, _ in refused)
+            whole = sum(backend.weight for _, backend in action.shares) + lost
+            to += [_to(cluster, backend.weight, whole) for cluster, backend in action.shares]
+        elif isinstance(action, Redirection):
+            to.append(views.ToView(100.0, refused=f"redirect, status {action.said.status}"))
+        else:
+            part, whole = action.share or (1, 1)
+            to.append(views.ToView(_percent(part / whole), refused=f"{action.status}: {action.why}"))
+    said = tuple(map(why, answer.omissions))
+    return views.RouteView(_words(answer.one.match), tuple(to), str(answer.one.route), said)
+
+
+def _to(cluster: str, weight: int, whole: int) -> views.ToView:
+    share = _percent(weight / whole if whole else 0.0)
+    if cluster == NOWHERE:
+        return views.ToView(share, weight=weight, refused="the connection is closed")
+    return views.ToView(share, cluster, weight)
+
+
+def _words(match: Match) -> str:
+    """The conditions of a match."""
+    said = [f"{_PATHS[match.path.kind]} {match.path.value}", match.method]
+    said += [f"header {each.name}{'~' if each.regex else '='}{each.value}" for each in match.headers]
+    said += [f"query {each.name}{'~' if each.regex else '='}{each.value}" for each in match.query]
+    return ", ".join(filter(None, said))
+
+
+def _percent(share: float) -> float:
+    return round(100 * share, 2)
+
+
+def _cluster(parts: Parts, who: Asking, name: str, endpoint: str) -> views.ClusterView:
+    """A cluster and its endpoints, as the client has them."""
+    owner = parts.catalogue.directory.owner(who.audience.scope, name)
+    resource = who.world.get(ResourceType.ENDPOINTS, name)
+    found = shared(resource) if resource is not None else Shared((), {})
+    rows = tuple(_rows(who.audience, owner, name, found)) if owner else ()
+    shown = tuple(row for row in rows if row.address == endpoint) if endpoint else rows
+    problem = None
+    if endpoint and not shown:
+        problem = views.Why("no-such-endpoint", "the service has no endpoint at this address", endpoint)
+    return views.ClusterView(
+        name,
+        arithmetic=_arithmetic(found),
+        service=str(owner.service.name) if owner else None,
+        endpoints=shown,
+        problem=problem,
+    )
+
+
+def _rows(client: Audience, owner: Translated, cluster: str, found: Shared) -> Iterator[views.TargetView]:
+    """Each endpoint of the service: its share, or why it gets none."""
+    service = owner.service
+    port = next(port for port in mesh_ports(service.spec) if cluster_name(service.spec, port) == cluster)
+    facet = client.endpoint_facet.of(service.name, client.scope)
+    served = {(each.address, each.port): each for each in found.targets}
+    for each, verdict in zip(service.endpoints, verdicts(service, port, facet), strict=True):
+        numbers = [number or port.target or 0 for name, number in each.ports if name == port.name]
+        target = served.get((each.address, numbers[0])) if numbers else None
+        yield views.TargetView(
+            address=each.address,
+            state=each.state.value,
+            share=_percent(target.share) if target else 0.0,
+            locality=place(each.locality),
+            port=numbers[0] if numbers else None,
+            weight=target.weight if target else each.weight,
+            priority=target.priority if target else None,
+            reason=why(verdict) if verdict else None,
+        )
+
+
+def _arithmetic(found: Shared) -> str:
+    """How the shares come about."""
+    if not found.targets:
+        return "no endpoint is in the load assignment"
+    parts = []
+    for priority, load in found.priorities.items():
+        here = [each for each in found.targets if each.priority == priority]
+        healthy = sum(each.healthy for each in here)
+        parts.append(f"priority {priority}: {healthy} of {len(here)} healthy, gets {_percent(load):g} %")
+    factor = f"overprovisioning {found.overprovisioning / 100:g}"
+    usual = found.overprovisioning == OVERPROVISIONING
+    return "; ".join(parts) + ("" if usual else f" ({factor})")
+
+
+def _steps(who: Asking, found: Translated, port: Port, clusters: Iterable[str]) -> Iterator[views.StepView]:
+    """The resources that the walk goes through, and whether the proxy has acknowledged each."""
+    listeners = [EGRESS] if port.protocol.by_host else []
+    if not listeners:
+        listeners = [listener_at(vip, port.number) for vip in found.resolved.spec.vips]
+    for listener in listeners:
+        yield _step(who, ResourceType.LISTENER, listener)
+    if port.protocol.by_host:
+        yield _step(who, ResourceType.ROUTES, EGRESS)
+    for cluster in clusters:
+        yield _step(who, ResourceType.CLUSTER, cluster)
+        yield _step(who, ResourceType.ENDPOINTS, cluster)
+
+
+def _step(who: Asking, type: ResourceType, name: str) -> views.StepView:
+    resource = who.world.get(type, name)
+    wanted = resource.version if resource else None
+    if not who.sessions:
+        return views.StepView(type.label, name, "wanted" if resource else "none", wanted)
+    for session in who.sessions:
+        held = session.stream.subscriptions.get(type)
+        has = held.held.sent.get(name) if held else None
+        if held is None or has is None:
+            continue
+        if has.version != wanted:
+            return views.StepView(type.label, name, "older", wanted, has.version)
+        if held.exchange.awaiting:
+            since = at(session.pushed_at.get(type))
+            return views.StepView(type.label, name, "unanswered", wanted, has.version, since)
+        state: views.Delivered = "rejected" if held.exchange.error else "acknowledged"
+        return views.StepView(type.label, name, state, wanted, has.version)
+    return views.StepView(type.label, name, "not asked for" if resource else "none", wanted)

@@ -1,0 +1,66 @@
+"""The commands that show what has changed and who has it, and what proxies have rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from pilothouse.admin.api.views import ChangeList, ChangeView, NackList, ToldView
+from pilothouse.cli.asking import Admin, as_json, every, path, place, read
+from pilothouse.cli.output import Form, Output, answer, one_line
+from pilothouse.cli.tables import age, table
+
+Name = Annotated[str | None, typer.Argument(metavar="[SERVICE]", help="One service: NAMESPACE/NAME.")]
+Since = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only changes since a time, such as 10m, 2h or 2026-01-31T02:14:00Z."),
+]
+
+
+def changes(
+    service: Name = None, *, since: Since = None, admin: Admin = None, output: Form = Output.TEXT
+) -> None:
+    """Show what has changed, where it was declared, and how many proxies have it. The newest is first."""
+    found = every(place(admin), path("changes"), {"service": service, "since": since})
+    if as_json(found, output):
+        return
+    rows = (row for each in read(found, ChangeList).items for row in _rows(each))
+    answer(table(("CHANGE", "AT", "SERVICE", "WHAT", "PLACE", "ACKNOWLEDGED"), rows))
+
+
+def _rows(change: ChangeView) -> Iterator[tuple[str, ...]]:
+    for number, each in enumerate(change.services):
+        first = (str(change.number), change.at) if not number else ("", "")
+        where = each.place or change.place or change.source
+        yield (*first, each.service, each.what or "-", where, _told(change.published) if not number else "")
+    more = change.touched - len(change.services)
+    if more and len(change.services) > 1:
+        yield "", "", f"and {more:,} more", "", "", ""
+
+
+def _told(told: ToldView | None) -> str:
+    if told is None:
+        return "not published"
+    if not told.answers:
+        return "no proxy wants it"
+    proxies = f"{told.proxies:,} {'proxy' if told.proxies == 1 else 'proxies'}"
+    text = f"{told.acknowledged}/{told.answers} of {proxies}"
+    if told.rejected:
+        text += f", {told.rejected} rejected ({', '.join(told.rejected_by)})"
+    if told.outstanding:
+        return f"{text}, {told.outstanding} outstanding"
+    return f"{text} in {told.waited:g} s" if told.waited is not None else text
+
+
+def nacks(*, admin: Admin = None, output: Form = Output.TEXT) -> None:
+    """Show what proxies have rejected and not accepted since, and which service that is about."""
+    found = every(place(admin), path("nacks"))
+    if as_json(found, output):
+        return
+    rows = [
+        (each.node, each.type, age(each.since), each.service or "-", each.place or "-", one_line(each.text))
+        for each in read(found, NackList).items
+    ]
+    answer(table(("NODE", "TYPE", "FOR", "SERVICE", "PLACE", "TEXT"), rows))

@@ -1,0 +1,130 @@
+"""The command that walks from a name to the endpoints behind it, as one client has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from pilothouse.admin.api.views import ClusterView, ExplainView, RouteView, TargetView, ToView, Why
+from pilothouse.cli.asking import Admin, as_json, one, path, place, read
+from pilothouse.cli.output import Form, Output, answer, one_line
+from pilothouse.cli.tables import age, table
+
+_NAME = "A host name, a virtual IP or NAMESPACE/NAME; with or without a port."
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help=_NAME)]
+From = Annotated[str | None, typer.Option("--from", metavar="NODE", help="The proxy that calls it.")]
+Namespace = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The namespace of a client, instead of --from.")
+]
+Locality = Annotated[
+    str | None, typer.Option(metavar="REGION/ZONE", help="The place of a client, instead of --from.")
+]
+Endpoint = Annotated[str | None, typer.Option(metavar="IP", help="Only this endpoint.")]
+
+
+def explain(  # noqa: PLR0913  (typer makes a flag of each)
+    name: Name,
+    *,
+    proxy: From = None,
+    namespace: Namespace = None,
+    locality: Locality = None,
+    endpoint: Endpoint = None,
+    admin: Admin = None,
+    output: Form = Output.TEXT,
+) -> None:
+    """Explain where a name leads: service, virtual IP, rules, clusters, and endpoints with their shares.
+
+    Each endpoint that gets no requests has its reason. With --from, it says what that proxy has acknowledged.
+    """
+    query = {
+        "name": name,
+        "proxy": proxy,
+        "namespace": namespace,
+        "locality": locality,
+        "endpoint": endpoint,
+    }
+    found = one(place(admin), path("explain"), query)
+    if not as_json(found, output):
+        answer("\n".join(_lines(read(found, ExplainView))))
+
+
+def _lines(said: ExplainView) -> Iterator[str]:
+    yield f"{one_line(said.name)}, called by {_client(said)}"
+    if said.service is not None:
+        answered = f", answered by {said.answered_by}" if said.answered_by else ""
+        declared = f", declared at {one_line(said.place)}" if said.place else ""
+        yield f"service     {said.service}{answered}{declared}"
+    for note in said.notes:
+        yield f"note        {_why(note)}"
+    if said.problem is not None:
+        yield f"leads nowhere: {_why(said.problem)}"
+        if said.near:
+            yield f"near        {', '.join(said.near)}"
+    if said.found:
+        yield from _found(said)
+    for each in said.left_out:
+        yield f"left out    {_why(each)}"
+
+
+def _client(said: ExplainView) -> str:
+    asked = said.asked_by
+    where = "/".join(filter(None, (asked.locality.region, asked.locality.zone, asked.locality.sub_zone)))
+    who = f"proxy {asked.proxy}" if asked.proxy else "a client"
+    return one_line(f"{who} in {asked.namespace or 'no namespace'}" + (f" at {where}" if where else ""))
+
+
+def _found(said: ExplainView) -> Iterator[str]:
+    yield f"virtual IP  {', '.join(said.virtual_ips) or '-'}"
+    if said.port is not None:
+        yield f"port        {said.port.number}/{said.port.protocol}"
+    for route in said.routes:
+        yield from _route(route)
+    if said.asked_by.proxy:
+        for step in said.steps:
+            since = f" for {age(step.since)}" if step.since else ""
+            yield f"{step.type}         {step.state}{since}: {step.name}"
+    for cluster in said.clusters:
+        yield from _cluster(cluster)
+
+
+def _route(route: RouteView) -> Iterator[str]:
+    named = f" ({route.route})" if route.route else ""
+    yield f"requests    {one_line(route.match)}{named}"
+    for to in route.to:
+        yield f"  {to.share:6.2f} %  {_to(to)}"
+    for each in route.left_out:
+        yield f"  left out  {_why(each)}"
+
+
+def _to(to: ToView) -> str:
+    weight = f" (weight {to.weight})" if to.weight is not None else ""
+    return one_line((to.cluster or "nowhere") + weight + (f": {to.refused}" if to.refused else ""))
+
+
+def _cluster(cluster: ClusterView) -> Iterator[str]:
+    yield f"cluster     {cluster.name}"
+    yield f"  {cluster.arithmetic}"
+    if cluster.problem is not None:
+        yield f"  {_why(cluster.problem)}"
+    if cluster.endpoints:
+        rows = map(_target, cluster.endpoints)
+        yield table(("ADDRESS", "SHARE", "PRIORITY", "WEIGHT", "ZONE", "STATE", "WHY NOT"), rows)
+
+
+def _target(each: TargetView) -> tuple[str, ...]:
+    return (
+        f"{each.address}:{each.port}" if each.port else each.address,
+        f"{each.share:g} %",
+        "-" if each.priority is None else str(each.priority),
+        str(each.weight),
+        each.locality.zone or each.locality.region or "-",
+        each.state,
+        f"{each.reason.code}: {each.reason.words}" if each.reason else "-",
+    )
+
+
+def _why(reason: Why) -> str:
+    return one_line(f"{reason.about or ''} [{reason.code}] {reason.words}".strip())

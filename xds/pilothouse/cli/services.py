@@ -1,0 +1,117 @@
+"""The commands that show the services, and their endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from pilothouse.admin.api.views import (
+    EndpointList,
+    EndpointRow,
+    PortView,
+    ServiceList,
+    ServiceRow,
+    ServiceView,
+    Why,
+)
+from pilothouse.cli.asking import Admin, as_json, every, one, path, place, read
+from pilothouse.cli.output import Form, Output, answer, one_line
+from pilothouse.cli.tables import amounts, since, table
+
+Name = Annotated[str | None, typer.Argument(metavar="[SERVICE]", help="One service: NAMESPACE/NAME.")]
+Namespace = Annotated[str | None, typer.Option(metavar="NAME", help="Only services of this namespace.")]
+Search = Annotated[str | None, typer.Option(metavar="TEXT", help="Only services with this text in the name.")]
+
+
+def services(
+    service: Name = None,
+    *,
+    namespace: Namespace = None,
+    search: Search = None,
+    admin: Admin = None,
+    output: Form = Output.TEXT,
+) -> None:
+    """Show the services, where each is declared, and how much of it is left out; or one in detail."""
+    if service is not None:
+        found = one(place(admin), path("services", *_parts(service)))
+        if not as_json(found, output):
+            answer("\n".join(map(one_line, _detail(read(found, ServiceView)))))
+        return
+    found = every(place(admin), path("services"), {"namespace": namespace, "search": search})
+    if not as_json(found, output):
+        rows = map(_row, read(found, ServiceList).items)
+        answer(table(("SERVICE", "PORTS", "READY", "LEFT OUT", "SOURCE", "PLACE"), rows))
+
+
+def endpoints(service: Name = None, *, admin: Admin = None, output: Form = Output.TEXT) -> None:
+    """Show the endpoints, whether each is called, and if not, why."""
+    wanted = "/".join(_parts(service)) if service else None
+    found = every(place(admin), path("endpoints"), {"service": wanted})
+    if not as_json(found, output):
+        rows = map(_endpoint, read(found, EndpointList).items)
+        answer(table(("SERVICE", "ADDRESS", "STATE", "WEIGHT", "ZONE", "CALLED", "WHY"), rows))
+
+
+def _parts(service: str) -> tuple[str, ...]:
+    """The namespace and the name, as users write them: `shop/cart`."""
+    namespace, slash, name = service.partition("/")
+    if not (namespace and slash and name):
+        raise typer.BadParameter(f"{service!r} is not NAMESPACE/NAME", param_hint="'SERVICE'")
+    return namespace, name
+
+
+def _row(each: ServiceRow) -> tuple[str, ...]:
+    left_out = amounts((code, number) for code, number in each.left_out.items())
+    return (
+        f"{each.namespace}/{each.name}",
+        ",".join(_port(port) for port in each.ports) or "-",
+        f"{each.ready}/{each.endpoints}",
+        "quarantined" if each.quarantined else "-" if left_out == "none" else left_out,
+        each.source or "-",
+        each.place or "-",
+    )
+
+
+def _port(port: PortView) -> str:
+    return f"{port.number}/{port.protocol}"
+
+
+def _endpoint(each: EndpointRow) -> tuple[str, ...]:
+    return (
+        each.service,
+        ",".join(f"{each.address}:{number}" for number in each.ports.values()) or each.address,
+        each.state,
+        str(each.weight),
+        each.locality.zone or each.locality.region or "-",
+        each.called,
+        "; ".join(f"{reason.code}: {reason.words}" for reason in each.reasons) or "-",
+    )
+
+
+def _detail(said: ServiceView) -> Iterator[str]:
+    counts = said.endpoints
+    yield f"{said.namespace}/{said.name}"
+    yield f"declared    {said.source or '-'}, {said.place or '-'}, changed {since(said.changed)}"
+    ports = (" ".join(filter(None, (_port(port), port.name))) for port in said.ports)
+    yield f"ports       {', '.join(ports) or '-'}"
+    yield f"virtual IPs {', '.join(said.virtual_ips) or '-'}"
+    yield f"hosts       {', '.join(said.hosts) or '-'}"
+    seen_by = "all namespaces" if said.exported_to is None else ", ".join(said.exported_to) or "none"
+    yield f"exported to {seen_by}"
+    yield f"routes      {', '.join(said.routes) or '-'}"
+    if said.policy:
+        yield f"policy      {', '.join(f'{name} {value}' for name, value in said.policy.items())}"
+    if said.answered_by or said.external_name:
+        yield f"leads to    {said.answered_by or said.external_name}"
+    yield f"endpoints   {counts.total}, of which {counts.ready} are ready"
+    if said.quarantined is not None:
+        stays = "its last good version is served" if said.quarantined.served else "nothing is served"
+        yield f"quarantined since {since(said.quarantined.since)}, {stays}: {said.quarantined.reason}"
+    for each in said.left_out:
+        yield f"left out    {_why(each)}"
+
+
+def _why(reason: Why) -> str:
+    return f"{reason.about or ''} [{reason.code}] {reason.words}".strip()
