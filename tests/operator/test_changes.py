@@ -68,8 +68,9 @@ async def test_a_rejected_resource_is_mapped_to_its_service_and_place(plane, cli
     [nack] = await eventually(lambda: plane.get("nacks")["items"])
     assert (nack["node"], nack["type"], nack["text"]) == ("web-7", "CDS", text)
     assert nack["resource"] == "outbound|80||payments.shop.svc.cluster.local"
-    assert (nack["service"], nack["quarantined"]) == ("shop/payments", False)
-    assert nack["place"].startswith(str(plane.manifests / "pay.json"))
+    [about] = nack["services"]
+    assert (about["service"], about["quarantined"]) == ("shop/payments", False)
+    assert about["place"].startswith(str(plane.manifests / "pay.json"))
     told = plane.get("changes", service="shop/payments")["items"][0]["published"]
     assert (told["rejected"], told["rejected_by"]) == (1, ["web-7"])
     assert "shop/payments" in plane.run("nacks")

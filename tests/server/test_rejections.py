@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from pilothouse.encoding.types import ResourceType
 from pilothouse.model.services import ServiceName
-from pilothouse.server.rejections import Rejections
+from pilothouse.server.rejections import Rejection, Rejections
+from pilothouse.serving.attribution import Attribution
 
 from .conftest import cluster, service
 
@@ -16,7 +19,13 @@ PAYMENTS, ORDERS = ServiceName("shop", "payments"), ServiceName("shop", "orders"
 
 @pytest.fixture
 def rejections() -> Rejections:
-    return Rejections()
+    """Those of clients whose texts name only payments."""
+    seconds = count(1.0)
+
+    def attributed(text: str) -> Attribution:
+        return Attribution("a resource", frozenset([PAYMENTS])) if "payments" in text else Attribution()
+
+    return Rejections(attributed, lambda: next(seconds))
 
 
 def test_what_a_text_names_counts_more_than_what_was_carried(rejections):
@@ -53,15 +62,22 @@ def test_while_it_lasts_a_rejection_is_about_all_that_was_rejected(rejections):
 
 
 def test_what_a_client_can_cause_is_bounded(rejections):
-    text = " ".join(f"a{number}.shop.svc" for number in range(100))
-    rejections.begin("a", ROUTES, text, [])
-    assert not rejections._by_service
     for number in range(100):
-        rejections.begin("a", ROUTES, f"a{number}.shop.svc", [])
+        rejections.begin("a", ROUTES, "no", [ServiceName("shop", f"a{number}")])
     assert len(rejections._by_service) == 20
     rejections.end("a", ROUTES)
     assert not rejections._by_service
     assert not rejections._by_stream
+
+
+def test_a_rejection_lasts_since_the_first_of_a_row_and_has_the_text_of_the_last(rejections):
+    rejections.begin("a", CLUSTER, "payments", [])
+    rejections.begin("a", CLUSTER, "no", [])
+    assert rejections.by("a", CLUSTER) == Rejection("no", None, frozenset([PAYMENTS]), 1.0)
+    rejections.end("a", CLUSTER)
+    assert rejections.by("a", CLUSTER) is None
+    rejections.begin("a", CLUSTER, "payments", [])
+    assert rejections.by("a", CLUSTER) == Rejection("payments", "a resource", frozenset([PAYMENTS]), 2.0)
 
 
 async def test_a_nack_is_about_the_changes_in_the_response_until_a_later_one_is_accepted(

@@ -32,11 +32,21 @@ def catalogue(make_service) -> Catalogue:
         ("listener fd00::1_80", "fd00::1_80", None),
         ("virtual host payments.shop.svc.cluster.local:8080 is odd", None, PAYMENTS),
         ("Error adding/updating listener(s) egress: bad", "egress", None),
+        (f"10.96.0.1_8080 and x{CLUSTER}", "10.96.0.1_8080", PAYMENTS),
+        ("payments.shop.svc.clusterset.local", None, None),
         ("no reason given", None, None),
     ],
 )
 def test_a_text_is_about_what_it_names(catalogue, text, resource, service) -> None:
-    assert attributed(text, catalogue) == Attribution(resource, service)
+    assert attributed(text, catalogue) == Attribution(resource, frozenset((service and [service]) or ()))
+
+
+def test_a_text_is_about_all_services_that_it_names_unless_they_are_too_many(catalogue, make_service) -> None:
+    services = {one.name: one for one in (make_service(f"shop/a{number}", "10.0.0.1") for number in range(6))}
+    catalogue.apply([*services], services)
+    hosts = [f"outbound|80||{name.name}.shop.svc.cluster.local: bad" for name in services]
+    assert attributed(", ".join(hosts[:5]), catalogue).services == set(sorted(services)[:5])
+    assert attributed(", ".join(hosts), catalogue).services == frozenset()
 
 
 def test_every_reason_has_words() -> None:

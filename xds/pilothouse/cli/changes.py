@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from pilothouse.admin.api.views import ChangeList, ChangeView, NackList, ToldView
+from pilothouse.admin.api.views import ChangeList, ChangeView, NackList, NackRow, ToldView
 from pilothouse.cli.asking import Admin, as_json, every, path, place, read
-from pilothouse.cli.output import Form, Output, answer, one_line
+from pilothouse.cli.output import Form, Output, answer
 from pilothouse.cli.tables import age, table
 
 Name = Annotated[str | None, typer.Argument(metavar="[SERVICE]", help="One service: NAMESPACE/NAME.")]
@@ -55,12 +55,19 @@ def _told(told: ToldView | None) -> str:
 
 
 def nacks(*, admin: Admin = None, output: Form = Output.TEXT) -> None:
-    """Show what proxies have rejected and not accepted since, and which service that is about."""
+    """Show what proxies have rejected and not accepted since, and which services that is about."""
     found = every(place(admin), path("nacks"))
     if as_json(found, output):
         return
-    rows = [
-        (each.node, each.type, age(each.since), each.service or "-", each.place or "-", one_line(each.text))
-        for each in read(found, NackList).items
-    ]
+    rows = (row for each in read(found, NackList).items for row in _rejected(each))
     answer(table(("NODE", "TYPE", "FOR", "SERVICE", "PLACE", "TEXT"), rows))
+
+
+def _rejected(nack: NackRow) -> Iterator[tuple[str, ...]]:
+    """A line for each service that it is about, and one if nobody knows."""
+    said = nack.node, nack.type, age(nack.since)
+    if not nack.services:
+        yield *said, "-", "-", nack.text
+    for each in nack.services:
+        name = f"{each.service} (quarantined)" if each.quarantined else each.service
+        yield *said, name, each.place or "-", nack.text

@@ -10,8 +10,8 @@ from pilothouse.protocol.limits import LONGEST_REASON, cut
 from pilothouse.structures.delivery import Deliveries, confirmed, refused, withdrawn
 
 
-class Rejection(NamedTuple):
-    """A NACK: the client's text, the nonce of what it rejected, and when, by the clock of the stream."""
+class Nack(NamedTuple):
+    """A rejection: the client's text, the nonce of what it rejected, and when, by the clock of the stream."""
 
     reason: str
     nonce: str
@@ -28,7 +28,7 @@ class Exchange:
     # them.
     acceptance: tuple[bytes, bytes, bytes] = (b"", b"", b"")
     error: str = ""  # why the client rejected the last response
-    rejection: Rejection | None = None  # the last one, whether or not the client has accepted anything since
+    nack: Nack | None = None  # the last one, whether or not the client has accepted anything since
     # Fingerprints of what the client has with the last response, and with the last one that it accepted.
     stated: int = 0
     accepted_state: int = 0
@@ -68,7 +68,7 @@ class Exchange:
             reason = cut(request.error_detail.message, LONGEST_REASON) or "no reason given"
             self.error = reason if rejected else ""
             if rejected:
-                self.rejection = Rejection(reason, self.nonce, now)
+                self.nack = Nack(reason, self.nonce, now)
             else:
                 self.accepted_nonce, self.accepted_state = self.nonce, self.stated
         self.awaiting = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 import grpc
@@ -26,6 +27,7 @@ from pilothouse.server.rejections import Rejections
 from pilothouse.server.roster import Roster
 from pilothouse.server.session import BadRequest, Context, Session
 from pilothouse.server.tally import Tally
+from pilothouse.serving.attribution import attributed
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.changes import Noticed, affected
 from pilothouse.serving.shelves import Shelves, of_services
@@ -66,7 +68,7 @@ class Discovery:
         self._namesakes = Namesakes()
         self.roster = Roster()
         self.tally = Tally()
-        self.rejections = Rejections()
+        self.rejections = Rejections(partial(attributed, catalogue=catalogue))
         #: Whether the xDS port is open.
         self.listening = False
         self.draining = False

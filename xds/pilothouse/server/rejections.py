@@ -1,38 +1,47 @@
 """What clients reject now, by the service that the rejected change was about.
 
-A client rejects a whole response. If its text names services by their host names, it is about these, else
-about those whose changes the response carried. What cannot be attributed is not counted here: the log, the
-metrics and the state of the stream have it.
+A client rejects a whole response. If its text names services, it is about these, else about those whose
+changes the response carried.
 """
 
 from __future__ import annotations
 
-import re
+import time
 from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import NamedTuple, TypeAlias
 
 from pilothouse.encoding.types import ResourceType
 from pilothouse.model.services import ServiceName
+from pilothouse.serving.attribution import Attribution
 
-# A client's text is its own: of what it names, only so much is believed.
-_MOST_NAMED = 5
 _MOST_BLAMED = 20
-_HOST = re.compile(r"\b([a-z0-9][a-z0-9-]{0,62})\.([a-z0-9][a-z0-9-]{0,62})\.svc\b")
 
 _Stream: TypeAlias = tuple[Hashable, ResourceType]
 
 
 class Rejection(NamedTuple):
-    """Why a client rejects its last response of a type, and what that was about."""
+    """Why a client rejects its last response of a type, and what that is about.
+
+    `since_s` is when it rejected the first response after those that it has accepted, in Unix seconds.
+    `resource` is there if the text names one.
+    """
 
     reason: str
+    resource: str | None
     about: frozenset[ServiceName]
+    since_s: float
 
 
 class Rejections:
-    """The rejections that last. What a client is blamed for ends with its stream, so all of it is bounded."""
+    """The rejections that last. What a client is blamed for ends with its stream, so all of it is bounded.
 
-    def __init__(self) -> None:
+    `attributed` says what the text of a rejection is about.
+    """
+
+    def __init__(
+        self, attributed: Callable[[str], Attribution], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._attributed, self._clock = attributed, clock
         self._by_stream: dict[_Stream, Rejection] = {}
         self._by_service: dict[ServiceName, dict[_Stream, None]] = {}
         #: Called with the services about which something has changed.
@@ -42,16 +51,16 @@ class Rejections:
         """A client rejects a response that carried changes of these services."""
         stream = (client, type)
         before = self._by_stream.get(stream)
-        about = _named(reason) or {name for name in changed if isinstance(name, ServiceName)}
+        resource, named = self._attributed(reason)
+        about = named or {name for name in changed if isinstance(name, ServiceName)}
         if before is not None:
-            about |= before.about
-        if len(about) > _MOST_BLAMED:
-            about = set(sorted(about)[:_MOST_BLAMED])
+            about = about | before.about
+        about = frozenset(sorted(about)[:_MOST_BLAMED])
         self._forget(stream)
-        if about:
-            self._by_stream[stream] = Rejection(reason, frozenset(about))
-            for name in about:
-                self._by_service.setdefault(name, {})[stream] = None
+        since_s = before.since_s if before else self._clock()
+        self._by_stream[stream] = Rejection(reason, resource, about, since_s)
+        for name in about:
+            self._by_service.setdefault(name, {})[stream] = None
         self.listen(about if before is None else about | before.about)
 
     def end(self, client: Hashable, type: ResourceType) -> None:
@@ -59,6 +68,10 @@ class Rejections:
         gone = self._forget((client, type))
         if gone is not None:
             self.listen(gone.about)
+
+    def by(self, client: Hashable, type: ResourceType) -> Rejection | None:
+        """Why a client rejects its last response of a type. None if it does not."""
+        return self._by_stream.get((client, type))
 
     def of(self, name: ServiceName) -> tuple[int, str] | None:
         """How many clients reject what a service has become, and what the first of them says."""
@@ -76,8 +89,3 @@ class Rejections:
             if not streams:
                 del self._by_service[name]
         return gone
-
-
-def _named(text: str) -> set[ServiceName]:
-    found = {ServiceName(namespace, name) for name, namespace in _HOST.findall(text)}
-    return found if len(found) <= _MOST_NAMED else set()

@@ -227,9 +227,6 @@ class Session:
 
     def _rejected(self, type: ResourceType, reason: str) -> None:
         self._tally.rejected(type)
-        subscription = self.stream.subscriptions.get(type)
-        for delivery in subscription.exchange.pushed if subscription else ():
-            delivery.blame(self.node_id)
         log.warning("rejected by client", node=self.node_id, type=type.label, reason=reason)
 
     def _unanswered(self, type: ResourceType) -> Deliveries:
@@ -242,6 +239,8 @@ class Session:
         error = self.stream.subscriptions[type].exchange.error
         if error:
             self.rejecting.add(type)
+            for delivery in carried:
+                delivery.blame(self.node_id)
             about = (name for delivery in carried for name in delivery.about)
             self._rejections.begin(self, type, error, about)
         elif type in self.rejecting:

@@ -207,7 +207,13 @@ PAGES = (
         (_ONE, _SINCE, *_LIST),
     ),
     Page("/changes/{number}", "One change, and who has not answered yet.", views.ChangeView, _change),
-    Page("/nacks", "What proxies have rejected, and which service that is.", views.NackList, _nacks, _LIST),
+    Page(
+        "/nacks",
+        "What proxies have rejected, and of which services.",
+        views.NackList,
+        _nacks,
+        _LIST,
+    ),
     Page("/explain", "Where a name leads, and why not further.", views.ExplainView, _explain, _EXPLAINED),
 )
 

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Missing, Mistaken
-from pilothouse.admin.reading.clock import at
 from pilothouse.admin.reading.proxies import cursor
 from pilothouse.admin.reading.services import Parts, named
 from pilothouse.encoding.types import ResourceType
 from pilothouse.model.services import ServiceName
 from pilothouse.registry.revisions import Publication, Revision, Revisions
 from pilothouse.server.discovery import Discovery
+from pilothouse.server.rejections import Rejection, Rejections
 from pilothouse.server.session import Session
-from pilothouse.serving.attribution import attributed
 from pilothouse.structures.delivery import Delivery
 from pilothouse.structures.turns import Steps, Turn, in_turns
 
@@ -136,36 +135,41 @@ async def nacks(parts: Parts, discovery: Discovery, limit: int, after: str) -> v
     for count, session in list(discovery.roster.after(node, number)):
         if session.rejecting and len(found) >= limit:
             return views.NackList(tuple(found), last)
-        found += _rejections(parts, session)
+        found += _rejections(parts, discovery.rejections, session)
         if session.rejecting:
             last = f"{count}:{session.node_id}"
         await turn.over()
     return views.NackList(tuple(found))
 
 
-def _rejections(parts: Parts, session: Session) -> Iterator[views.NackRow]:
+def _rejections(parts: Parts, rejections: Rejections, session: Session) -> Iterator[views.NackRow]:
     for type in sorted(session.rejecting, key=lambda each: each.label):
-        row = _rejection(parts, session, type)
-        if row is not None:
-            yield row
+        found = rejections.by(session, type)
+        if found is not None:
+            nonce = nack.nonce if (nack := session.stream.subscriptions[type].exchange.nack) else ""
+            yield _rejection(parts, session, type, found, nonce)
 
 
-def _rejection(parts: Parts, session: Session, type: ResourceType) -> views.NackRow | None:
-    rejection = session.stream.subscriptions[type].exchange.rejection
-    if rejection is None:
-        return None
-    about = attributed(rejection.reason, parts.catalogue)
-    declared = parts.registry.declared(about.service) if about.service else None
+def _rejection(
+    parts: Parts, session: Session, type: ResourceType, found: Rejection, nonce: str
+) -> views.NackRow:
     return views.NackRow(
         node=session.node_id,
         peer=session.peer,
         type=type.label,
-        text=rejection.reason,
-        since=at(rejection.at) or "",
-        nonce=rejection.nonce,
-        resource=about.resource,
-        service=str(about.service) if about.service else None,
+        text=found.reason,
+        since=views.moment(found.since_s),
+        nonce=nonce,
+        resource=found.resource,
+        services=tuple(_blamed(parts, name) for name in sorted(found.about)),
+    )
+
+
+def _blamed(parts: Parts, name: ServiceName) -> views.BlamedView:
+    declared = parts.registry.declared(name)
+    return views.BlamedView(
+        service=str(name),
+        quarantined=name in parts.catalogue.quarantined,
         source=declared.source if declared else None,
         place=declared.place or None if declared else None,
-        quarantined=about.service in parts.catalogue.quarantined if about.service else None,
     )

@@ -178,7 +178,7 @@ def _dependencies(said: Dependencies) -> Iterator[str]:
 
 def _subscription(held: Subscription, session: Session, now: float) -> views.SubscriptionView:
     exchange, pushed = held.exchange, session.pushed_at.get(held.type)
-    last = exchange.rejection
+    last = exchange.nack
     return views.SubscriptionView(
         type=held.type.label,
         state=sync_state(held, pushed, now),

@@ -15,6 +15,7 @@ from pilothouse.admin.api.views.base import (
     moment,
 )
 from pilothouse.admin.api.views.changes import (
+    BlamedView,
     ChangedView,
     ChangeList,
     ChangeView,
@@ -71,6 +72,7 @@ from pilothouse.admin.api.views.services import (
 __all__ = [
     "AskedBy",
     "BehindView",
+    "BlamedView",
     "Called",
     "ChangeList",
     "ChangeView",

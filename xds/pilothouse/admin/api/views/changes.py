@@ -54,11 +54,20 @@ class ChangeList(View, frozen=True):
     next: str | None = None
 
 
-class NackRow(View, frozen=True):
-    """A rejection that is not over.
+class BlamedView(View, frozen=True):
+    """A service that a rejection is about, and its place. `quarantined`: it is in quarantine."""
 
-    `resource` is there if the text names one, `service` if the resource is that of a service. `quarantined`:
-    the service is in quarantine.
+    service: str
+    quarantined: bool
+    source: str | None = None
+    place: str | None = None
+
+
+class NackRow(View, frozen=True):
+    """A rejection that is not over. `since` is the first of those in a row, the rest is of the last.
+
+    `resource` is there if the text names one. `services` are those that the text names, else those whose
+    changes were rejected, if they are few.
     """
 
     node: str
@@ -68,10 +77,7 @@ class NackRow(View, frozen=True):
     since: str
     nonce: str
     resource: str | None = None
-    service: str | None = None
-    source: str | None = None
-    place: str | None = None
-    quarantined: bool | None = None
+    services: tuple[BlamedView, ...] = ()
 
 
 class NackList(View, frozen=True):
