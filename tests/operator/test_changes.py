@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
 from pilothouse.encoding.types import ResourceType
 
-from .plane import service
+from ..apiserver.fake import FakeApi
+from ..sources.kubernetes.backend import service as of_cluster
+from ..sources.kubernetes.backend import slice_of
+from .plane import Plane, service
 
 CLUSTER, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
 CART = "outbound|80||cart.shop.svc.cluster.local"
@@ -47,13 +58,27 @@ async def test_who_has_not_answered_a_change_is_named(plane, client, eventually)
     quick, slow = await synced(client, "web-1"), await synced(client, "web-2")
     plane.write("cart.json", service("cart", "10.1.7.8"))
     await quick.names()
-    await slow.read()
+    late = await slow.read()
     number = plane.get("changes")["items"][0]["number"]
     waiting = lambda: plane.get(f"changes/{number}").get("waiting_for") == ["web-2"]  # noqa: E731
     await eventually(waiting)
     told = plane.get(f"changes/{number}")["published"]
     assert (told["proxies"], told["acknowledged"], told["outstanding"]) == (2, 1, 1)
-    slow.call.cancel()
+    assert told["slowest"] == "web-1"
+    await slow.accept(late)
+    await eventually(lambda: plane.get(f"changes/{number}")["published"]["slowest"] == "web-2")
+    assert "2/2 of 2 proxies in" in (said := plane.run("changes", "shop/cart"))
+    assert "web-2 last" in said
+
+
+async def test_a_proxy_that_leaves_without_an_answer_is_waited_for_no_longer(
+    plane, client, eventually
+) -> None:
+    stream = await synced(client, "web-2")
+    plane.write("cart.json", service("cart", "10.1.7.8"))
+    await stream.read()
+    number = plane.get("changes")["items"][0]["number"]
+    stream.call.cancel()
     await eventually(lambda: plane.get(f"changes/{number}")["published"]["left"] == 1)
 
 
@@ -103,3 +128,61 @@ async def test_a_change_that_is_long_ago_is_not_found(plane) -> None:
     known = plane.get("changes")["items"][0]["number"]
     error = plane.get("changes/99", 404)["error"]
     assert error == f"there is no change 99; known are 1 to {known}"
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    """The API server of a cluster that has `shop/web`."""
+    found = FakeApi()
+    found.put("Service", "web", **of_cluster())
+    found.put("EndpointSlice", "web-1", **slice_of("web", "10.1.9.1"))
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.fixture
+def in_cluster(api: FakeApi, tmp_path: Path) -> Iterator[Plane]:
+    """A control plane that follows the cluster."""
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        json.dumps(
+            {
+                "current-context": "it",
+                "contexts": [{"name": "it", "context": {"cluster": "it", "user": "me"}}],
+                "clusters": [{"name": "it", "cluster": {"server": api.url}}],
+                "users": [{"name": "me", "user": {}}],
+            }
+        )
+    )
+    found = Plane(tmp_path, "--kubeconfig", str(kubeconfig))
+    try:
+        found.start()
+        yield found
+    finally:
+        found.stop()
+
+
+async def test_when_nothing_changes_any_more_the_source_says_since_when_and_why(
+    in_cluster, api, eventually
+) -> None:
+    plane = in_cluster
+
+    def source() -> dict[str, Any]:
+        return next(each for each in plane.get("sources")["items"] if each["name"] == "kubernetes")
+
+    assert not source()["stale"]
+    assert "stale_since" not in source()
+    before = datetime.now(UTC).replace(microsecond=0)
+    api.stop()
+    await eventually(lambda: source()["stale"])
+    found = source()
+    assert before <= datetime.fromisoformat(found["stale_since"]) <= datetime.now(UTC)
+    assert "cannot be reached" in found["error"]
+    assert [row["name"] for row in plane.get("services")["items"]] == ["web"]
+    assert "warning: source kubernetes: " in plane.run("status", status=1)
+    assert "kubernetes" in plane.run("sources")
+    api.start()
+    await eventually(lambda: not source()["stale"])
+    assert "stale_since" not in source()

@@ -61,6 +61,19 @@ def test_one_answer_confirms_all_that_was_merged_in_it() -> None:
     assert (one.delivery.refused, other.delivery.confirmed_at) == (1, 3.0)
 
 
+def test_it_is_known_who_confirmed_last_and_the_first_who_rejected() -> None:
+    one = Told().delivery
+    held = [told((), one) for _ in range(30)]
+    one.told_all()
+    for number, each in enumerate(held[:20]):
+        refused(each, 1.0, f"web-{number}")
+    confirmed(held[20], 2.0, "late")
+    withdrawn(held[21])
+    assert one.refusers == [f"web-{number}" for number in range(10)]
+    assert one.confirmed_by == "late"
+    assert (one.recipients, one.refused, one.acknowledged, one.left, one.outstanding) == (30, 20, 1, 1, 8)
+
+
 def test_what_was_given_up_never_ends() -> None:
     one = Told()
     held = told((), one.delivery)

@@ -8,6 +8,7 @@ import pytest
 
 from pilothouse.mesh.audience import ANYWHERE, EndpointFacet
 from pilothouse.model.services import Endpoint, Locality, Port, Service, ServiceName, ServiceSpec, State
+from pilothouse.structures.turns import at_once
 from pilothouse.translate import assignment
 from pilothouse.translate.endpoints.pools import pool
 from pilothouse.translate.endpoints.targets import Shared, shared
@@ -81,7 +82,7 @@ def test_each_endpoint_that_is_not_called_has_its_own_reason() -> None:
         Endpoint("10.0.0.4", (("web", 8080),)),
         endpoint("10.0.0.1", state=State.NOT_READY),
     )
-    found = verdicts(service(*endpoints), PORT, ANYWHERE)
+    found = at_once(verdicts(service(*endpoints), PORT, ANYWHERE, endpoints))
     assert [each.reason.value if each else None for each in found] == [
         None,
         "not-ready",

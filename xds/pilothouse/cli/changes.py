@@ -51,7 +51,9 @@ def _told(told: ToldView | None) -> str:
         text += f", {told.rejected} rejected ({', '.join(told.rejected_by)})"
     if told.outstanding:
         return f"{text}, {told.outstanding} outstanding"
-    return f"{text} in {told.waited:g} s" if told.waited is not None else text
+    if told.waited is None:
+        return text
+    return f"{text} in {told.waited:g} s" + (f", {told.slowest} last" if told.slowest else "")
 
 
 def nacks(*, admin: Admin = None, output: Form = Output.TEXT) -> None:

@@ -112,6 +112,8 @@ def _cluster(cluster: ClusterView) -> Iterator[str]:
     if cluster.endpoints:
         rows = map(_target, cluster.endpoints)
         yield table(("ADDRESS", "SHARE", "PRIORITY", "WEIGHT", "ZONE", "STATE", "WHY NOT"), rows)
+        if cluster.total > len(cluster.endpoints):
+            yield f"  {len(cluster.endpoints):,} of {cluster.total:,} endpoints; --endpoint IP shows any"
 
 
 def _target(each: TargetView) -> tuple[str, ...]:

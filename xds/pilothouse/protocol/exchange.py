@@ -23,6 +23,7 @@ class Exchange:
     """At most one response is unanswered, unless the client sends new requests without answering."""
 
     nonce: str = ""  # the nonce of the last response
+    client: str = ""  # who answers, for those who wait for it
     awaiting: bool = False  # the last response is unanswered
     # The ACK as Envoy encodes it, in three pieces: the bytes before the names, the names, the bytes after
     # them.
@@ -73,7 +74,7 @@ class Exchange:
                 self.accepted_nonce, self.accepted_state = self.nonce, self.stated
         self.awaiting = False
         pushed, self.pushed = self.pushed, ()
-        (refused if rejected else confirmed)(pushed, now)
+        (refused if rejected else confirmed)(pushed, now, self.client)
 
     def accepted_by(self, data: bytes) -> bool:
         """Whether an encoded request is a mere ACK of the last response."""
@@ -91,7 +92,7 @@ class Exchange:
         self.awaiting, self.error = False, ""
         self.accepted_nonce, self.accepted_state = self.nonce, self.stated
         if self.pushed:
-            confirmed(self.pushed, now)
+            confirmed(self.pushed, now, self.client)
             self.pushed = ()
 
     def end(self) -> None:

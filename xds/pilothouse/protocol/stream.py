@@ -82,12 +82,14 @@ class Codec(Protocol[R]):
 class Stream(Generic[R]):
     """One stream, with one type of resources or, with ADS, several."""
 
-    __slots__ = ("_ordering", "_responses", "_turns", "_types", "codec", "legacy", "subscriptions")
+    __slots__ = ("_ordering", "_responses", "_turns", "_types", "client", "codec", "legacy", "subscriptions")
 
     def __init__(self, codec: Codec[R], types: tuple[ResourceType, ...] = TYPES) -> None:
         self.codec: Codec[R] = codec
         #: Whether a first request without names asks for everything. A gRPC client's does not (gRFC A27).
         self.legacy = True
+        #: Who confirms deliveries, by name.
+        self.client = ""
         self.subscriptions: dict[ResourceType, Subscription] = {}
         self._types = types
         self._turns: tuple[Subscription, ...] = ()
@@ -124,6 +126,7 @@ class Stream(Generic[R]):
         return answers
 
     def _begin(self, subscription: Subscription, now: float) -> None:
+        subscription.exchange.client = self.client
         self.subscriptions[subscription.type] = subscription
         self._turns = tuple([self.subscriptions[t] for t in turns(self._types) if t in self.subscriptions])
         if self.codec.lists_holdings:

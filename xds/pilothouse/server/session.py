@@ -212,6 +212,7 @@ class Session:
             raise BadRequest(str(unknown), grpc.StatusCode.UNAUTHENTICATED) from None
         except ForeignNamespace as foreign:
             raise BadRequest(str(foreign), grpc.StatusCode.PERMISSION_DENIED) from None
+        self.stream.client = self.node_id
         self.stream.legacy = self.world.audience.dialect is Dialect.ENVOY
         log.info("stream opened", node=self.node_id, peer=self.peer, variant=self.stream.codec.variant)
 
@@ -239,8 +240,6 @@ class Session:
         error = self.stream.subscriptions[type].exchange.error
         if error:
             self.rejecting.add(type)
-            for delivery in carried:
-                delivery.blame(self.node_id)
             about = (name for delivery in carried for name in delivery.about)
             self._rejections.begin(self, type, error, about)
         elif type in self.rejecting:

@@ -27,6 +27,7 @@ class Delivery:
         "about",
         "alone",
         "confirmed_at",
+        "confirmed_by",
         "left",
         "live",
         "proxies",
@@ -48,6 +49,8 @@ class Delivery:
         self.proxies = 0
         #: When the last confirmation came. None without any: recipients may have left, or needed nothing.
         self.confirmed_at: float | None = None
+        #: Who sent it.
+        self.confirmed_by = ""
         self.refused = 0
         #: The first that rejected it, by name.
         self.refusers: list[str] = []
@@ -72,11 +75,6 @@ class Delivery:
         """How many recipients have confirmed without rejecting."""
         return self.recipients - self.outstanding - self.refused - self.left
 
-    def blame(self, name: str) -> None:
-        """This recipient is about to reject it."""
-        if len(self.refusers) < _MOST_REFUSERS and name not in self.refusers:
-            self.refusers.append(name)
-
     def give_up(self) -> None:
         """Stop waiting for confirmations."""
         self.live = False
@@ -100,20 +98,22 @@ def told(before: Deliveries, delivery: Delivery) -> Deliveries:
     return (*before, delivery)
 
 
-def confirmed(deliveries: Deliveries, now: float) -> None:
+def confirmed(deliveries: Deliveries, now: float, by: str = "") -> None:
     """A recipient confirms these deliveries."""
     for each in deliveries:
-        each.confirmed_at = now
+        each.confirmed_at, each.confirmed_by = now, by
         each.unconfirmed -= 1  # inline instead of a call for each, because this happens at each ACK
         if not each.unconfirmed:
             each.end()
 
 
-def refused(deliveries: Deliveries, now: float) -> None:
+def refused(deliveries: Deliveries, now: float, by: str = "") -> None:
     """A recipient rejects these deliveries."""
     for each in deliveries:
         each.refused += 1
-    confirmed(deliveries, now)
+        if len(each.refusers) < _MOST_REFUSERS and by not in each.refusers:
+            each.refusers.append(by)
+    confirmed(deliveries, now, by)
 
 
 def withdrawn(deliveries: Iterable[Delivery]) -> None:

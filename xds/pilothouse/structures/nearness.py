@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pilothouse.structures.turns import Steps
 
@@ -11,13 +11,14 @@ _LONGEST = 100  # characters that are compared
 _STEP = 50  # names in a step
 
 
-def near(wanted: str, names: Iterable[str]) -> Steps[tuple[str, ...]]:
-    """The few names that are most like `wanted`, the nearest first, in steps."""
+def near(wanted: str, names: Iterable[str], part: Callable[[str], str] = str) -> Steps[tuple[str, ...]]:
+    """The few names that are most like `wanted`, the nearest first, in steps. `part` of each is compared."""
     wanted = wanted[:_LONGEST]
     most = max(1, len(wanted) // 4)
     found: list[tuple[int, str]] = []
     for count, name in enumerate(names):
-        distance = 0 if wanted and wanted in name else _distance(wanted, name[:_LONGEST], most)
+        text = part(name)[:_LONGEST]
+        distance = 0 if wanted and wanted in text else _distance(wanted, text, most)
         if distance <= most:
             found = sorted([*found, (distance, name)])[:_MOST]
         if count % _STEP == 0:

@@ -38,7 +38,7 @@ def answered(request: Request, content: Any) -> Response:
 
     ASCII, because a fault can name a file whose name is not UTF-8.
     """
-    body = json.dumps(content, indent=2).encode("ascii") + b"\n"
+    body = _json(content)
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"etag": tag, "cache-control": "no-cache"}
     if tag in (each.strip() for each in request.headers.get("if-none-match", "").split(",")):
@@ -64,5 +64,10 @@ def _endpoint(page: Page, inquire: Callable[[], Inquiry]) -> Callable[[Request],
 
 
 def _refused(status: int, error: ErrorView) -> Response:
-    body = json.dumps(msgspec.to_builtins(error), indent=2).encode("ascii") + b"\n"
+    body = _json(msgspec.to_builtins(error))
     return Response(body, status_code=status, media_type="application/json")
+
+
+def _json(content: Any) -> bytes:
+    """Text for people, too. To indent it here takes a tenth of the time that `json` takes."""
+    return msgspec.json.format(json.dumps(content).encode("ascii"), indent=2) + b"\n"

@@ -125,6 +125,7 @@ def _told(one: Revision, published: Publication) -> views.ToldView:
         outstanding=delivery.outstanding,
         rejected_by=tuple(delivery.refusers),
         waited=round(max(0.0, last - one.since), 3) if last is not None else None,
+        slowest=delivery.confirmed_by or None,
     )
 
 

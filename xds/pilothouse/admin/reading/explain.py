@@ -16,12 +16,12 @@ from pilothouse.mesh.audience import Audience
 from pilothouse.mesh.names import contested, endpoint_owners, owners
 from pilothouse.model.reasons import WORDS, Omission, Reason
 from pilothouse.model.routing import Match, PathKind
-from pilothouse.model.services import Locality, Port, ServiceName
+from pilothouse.model.services import Endpoint, Locality, Port, ServiceName
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
 from pilothouse.serving.world import World
 from pilothouse.structures.nearness import near
-from pilothouse.structures.turns import in_turns
+from pilothouse.structures.turns import Steps, in_turns
 from pilothouse.translate import Translated
 from pilothouse.translate.endpoints.targets import OVERPROVISIONING, Shared, shared
 from pilothouse.translate.endpoints.verdicts import verdicts
@@ -100,7 +100,9 @@ async def explained(parts: Parts, who: Asking, name: str, endpoint: str) -> view
         problem, close = _unknown(who, host), await _near(parts, host)
         return views.ExplainView(name, walk.asked_by, False, notes=walk.notes, problem=problem, near=close)
     port = _port(found, number)
-    return _without_port(walk, found, number) if port is None else _followed(walk, found, port, endpoint)
+    if port is None:
+        return _without_port(walk, found, number)
+    return await in_turns(_followed(walk, found, port, endpoint), _TURN_S)
 
 
 def _split(name: str) -> tuple[str, int]:
@@ -173,12 +175,10 @@ def _is_address(host: str) -> bool:
 async def _near(parts: Parts, host: str) -> tuple[str, ...]:
     """Names of services that are like the host's first two labels, or like its first."""
     name, _, rest = host.partition(".")
-    namespace = rest.partition(".")[0]
-    known = list(parts.names(ServiceName("", "")))
+    namespace, known = rest.partition(".")[0], map(str, parts.all_names())
     if namespace:
-        return await in_turns(near(f"{namespace}/{name}", map(str, known)), _TURN_S)
-    close = set(await in_turns(near(name, dict.fromkeys(each.name for each in known)), _TURN_S))
-    return tuple(str(each) for each in known if each.name in close)[:3]
+        return await in_turns(near(f"{namespace}/{name}", known), _TURN_S)
+    return await in_turns(near(name, known, lambda each: each.partition("/")[2]), _TURN_S)
 
 
 def _port(found: Translated, number: int) -> Port | None:
@@ -212,10 +212,13 @@ def _without_port(walk: _Walk, found: Translated, number: int) -> views.ExplainV
     )
 
 
-def _followed(walk: _Walk, found: Translated, port: Port, endpoint: str) -> views.ExplainView:
+def _followed(walk: _Walk, found: Translated, port: Port, endpoint: str) -> Steps[views.ExplainView]:
     parts, who = walk.parts, walk.who
     routes = tuple(_routes(found, port, who.audience.namespace))
     wanted = dict.fromkeys(to.cluster for route in routes for to in route.to if to.cluster)
+    clusters: dict[str, views.ClusterView] = {}
+    for each in wanted:
+        clusters[each] = yield from _cluster(parts, who, each, endpoint)
     omissions = parts.catalogue.omissions(found.service, who.audience)
     answering, declared = found.resolved.answering, parts.registry.declared(found.service.name)
     return views.ExplainView(
@@ -229,7 +232,7 @@ def _followed(walk: _Walk, found: Translated, port: Port, endpoint: str) -> view
         port=views.PortView(port.number, port.protocol.value, port.transport.value, port.name or None),
         steps=tuple(_steps(who, found, port, wanted)),
         routes=routes,
-        clusters=tuple(_cluster(parts, who, each, endpoint) for each in wanted),
+        clusters=tuple(clusters.values()),
         left_out=tuple(map(why, omissions[:_NAMED])),
         notes=walk.notes,
     )
@@ -290,35 +293,42 @@ def _percent(share: float) -> float:
     return round(100 * share, 2)
 
 
-def _cluster(parts: Parts, who: Asking, name: str, endpoint: str) -> views.ClusterView:
-    """A cluster and its endpoints, as the client has them."""
+def _cluster(parts: Parts, who: Asking, name: str, endpoint: str) -> Steps[views.ClusterView]:
+    """A cluster and its endpoints, as the client has them; only the one with an address, if one is given."""
     owner = parts.catalogue.directory.owner(who.audience.scope, name)
     resource = who.world.get(ResourceType.ENDPOINTS, name)
     found = shared(resource) if resource is not None else Shared((), {})
-    rows = tuple(_rows(who.audience, owner, name, found)) if owner else ()
-    shown = tuple(row for row in rows if row.address == endpoint) if endpoint else rows
+    yield
+    known = owner.service.endpoints if owner else ()
+    shown = [each for each in known if not endpoint or each.address == endpoint][:_NAMED]
+    rows = (yield from _rows(who.audience, owner, name, found, shown)) if owner else []
     problem = None
-    if endpoint and not shown:
+    if endpoint and not rows:
         problem = views.Why("no-such-endpoint", "the service has no endpoint at this address", endpoint)
     return views.ClusterView(
         name,
         arithmetic=_arithmetic(found),
         service=str(owner.service.name) if owner else None,
-        endpoints=shown,
+        total=len(known),
+        endpoints=tuple(rows),
         problem=problem,
     )
 
 
-def _rows(client: Audience, owner: Translated, cluster: str, found: Shared) -> Iterator[views.TargetView]:
-    """Each endpoint of the service: its share, or why it gets none."""
+def _rows(
+    client: Audience, owner: Translated, cluster: str, found: Shared, shown: Sequence[Endpoint]
+) -> Steps[list[views.TargetView]]:
+    """Some endpoints of the service, each with its share, or why it gets none."""
     service = owner.service
     port = next(port for port in mesh_ports(service.spec) if cluster_name(service.spec, port) == cluster)
     facet = client.endpoint_facet.of(service.name, client.scope)
     served = {(each.address, each.port): each for each in found.targets}
-    for each, verdict in zip(service.endpoints, verdicts(service, port, facet), strict=True):
+    said = yield from verdicts(service, port, facet, shown)
+    rows: list[views.TargetView] = []
+    for each, verdict in zip(shown, said, strict=True):
         numbers = [number or port.target or 0 for name, number in each.ports if name == port.name]
         target = served.get((each.address, numbers[0])) if numbers else None
-        yield views.TargetView(
+        row = views.TargetView(
             address=each.address,
             state=each.state.value,
             share=_percent(target.share) if target else 0.0,
@@ -328,6 +338,9 @@ def _rows(client: Audience, owner: Translated, cluster: str, found: Shared) -> I
             priority=target.priority if target else None,
             reason=why(verdict) if verdict else None,
         )
+        rows.append(row)
+        yield
+    return rows
 
 
 def _arithmetic(found: Shared) -> str:

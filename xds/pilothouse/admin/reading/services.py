@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain, islice
 
@@ -43,6 +43,13 @@ class Parts:
         held = (name for name in self.catalogue.quarantined if name > after)
         unserved = sorted(name for name in held if not self.catalogue.serves(name))
         return heapq.merge(self.catalogue.directory.after(after), unserved)
+
+    def all_names(self) -> Iterator[ServiceName]:
+        """The names of all services in order. Services may come and go while the caller walks them."""
+        last = ServiceName("", "")
+        while some := [*islice(self.names(last), _STEP)]:
+            yield from some
+            last = some[-1]
 
     def service(self, name: ServiceName) -> Service | None:
         """The version in force of a service, else the newest one."""
@@ -177,8 +184,7 @@ def _said(value: object) -> str:
 
 async def missing(parts: Parts, name: ServiceName) -> Missing:
     """What to raise for a service that nobody knows."""
-    names = map(str, list(parts.names(ServiceName("", ""))))
-    return Missing(f"service {name}", await in_turns(near(str(name), names), _TURN_S))
+    return Missing(f"service {name}", await in_turns(near(str(name), map(str, parts.all_names())), _TURN_S))
 
 
 async def endpoints(parts: Parts, service: str, limit: int, after: str) -> views.EndpointList:
@@ -193,12 +199,12 @@ async def endpoints(parts: Parts, service: str, limit: int, after: str) -> views
         here = (first,) if after and parts.service(first) else ()
         names = chain(here, islice(parts.names(first), limit + 1))
     found: list[views.EndpointRow] = []
-    turn = Turn(_TURN_S)
     for name in list(names):
         one = parts.service(name)
         if one is not None and len(found) <= limit:
-            found += islice(_endpoints(parts, one), skipped if name == first else 0, None)
-            await turn.over()
+            begin = skipped if name == first else 0
+            shown = one.endpoints[begin : begin + limit + 1 - len(found)]
+            found += await in_turns(_endpoints(one, shown), _TURN_S)
     return _endpoint_page(found, limit, first, skipped)
 
 
@@ -222,15 +228,19 @@ def _endpoint_page(
     return views.EndpointList(items, f"{last}#{count}")
 
 
-def _endpoints(parts: Parts, service: Service) -> Iterator[views.EndpointRow]:
-    """Each endpoint of a service, with why it is not called at each port."""
+def _endpoints(service: Service, shown: Sequence[Endpoint]) -> Steps[list[views.EndpointRow]]:
+    """Some endpoints of a service, each with why it is not called at each port."""
     client = viewer(service.spec)
     facet = client.endpoint_facet.of(service.name, client.scope)
-    ports = [*mesh_ports(service.spec)]
-    said = [(port, verdicts(service, port, facet)) for port in ports]
-    for index, endpoint in enumerate(service.endpoints):
-        reasons = {port: found[index] for port, found in said}
-        yield _endpoint(service.name, endpoint, reasons)
+    said: dict[Port, list[Omission | None]] = {}
+    for port in mesh_ports(service.spec) if shown else ():
+        said[port] = yield from verdicts(service, port, facet, shown)
+    rows: list[views.EndpointRow] = []
+    for index, endpoint in enumerate(shown):
+        reasons = {port: found[index] for port, found in said.items()}
+        rows.append(_endpoint(service.name, endpoint, reasons))
+        yield
+    return rows
 
 
 def _endpoint(

@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pilothouse.mesh.audience import EndpointFacet
 from pilothouse.model.reasons import Omission
 from pilothouse.model.services import Endpoint, Port, Service
+from pilothouse.structures.turns import Steps
 from pilothouse.translate.endpoints.candidates import Candidates, candidates
 from pilothouse.translate.endpoints.members import ip_or_none, written
 
+_STEP = 50  # endpoints in a step
 
-def verdicts(service: Service, port: Port, client: EndpointFacet) -> Sequence[Omission | None]:
-    """For each endpoint of the service, in order: why it is not called at this port, or later than others.
 
-    None for those that are called first.
+def verdicts(
+    service: Service, port: Port, client: EndpointFacet, shown: Sequence[Endpoint]
+) -> Steps[list[Omission | None]]:
+    """For some endpoints of the service: why each is not called at this port, or later than others.
+
+    None for those that are called first. In steps, of which the decision about all endpoints is the longest.
     """
     found = candidates(service, port)
-    lost = {each.what: each for each in found.members.omissions}
-    later = {each.what: each for each in _of_offer(found, client)}
-    in_service = {id(endpoint) for _, _, endpoint, _ in found.members.in_service}
-    return [
-        _first(later if id(endpoint) in in_service else lost, endpoint, port)
-        for endpoint in service.endpoints
-    ]
+    yield
+    lost = yield from _by_name(found.members.omissions)
+    later = yield from _by_name(each for each in found.omissions(client) if lost.get(each.what) != each)
+    in_service = yield from _ids(found)
+    said: list[Omission | None] = []
+    for endpoint in shown:
+        said.append(_first(later if id(endpoint) in in_service else lost, endpoint, port))
+        yield
+    return said
 
 
-def _of_offer(found: Candidates, client: EndpointFacet) -> Sequence[Omission]:
-    """The omissions of the endpoints in service."""
-    of_members = set(found.members.omissions)
-    return [each for each in found.omissions(client) if each not in of_members]
+def _by_name(omissions: Iterable[Omission]) -> Steps[dict[str, Omission]]:
+    found: dict[str, Omission] = {}
+    for count, each in enumerate(omissions):
+        found[each.what] = each
+        if count % _STEP == 0:
+            yield
+    return found
+
+
+def _ids(found: Candidates) -> Steps[set[int]]:
+    """The identities of the endpoints in service."""
+    ids: set[int] = set()
+    for count, (_, _, endpoint, _) in enumerate(found.members.in_service):
+        ids.add(id(endpoint))
+        if count % _STEP == 0:
+            yield
+    return ids
 
 
 def _first(omissions: dict[str, Omission], endpoint: Endpoint, port: Port) -> Omission | None:

@@ -18,7 +18,7 @@ class ToldView(View, frozen=True):
 
     `proxies` counts streams. The other numbers count answers: one for each type and stream. `left` are those
     of streams that have ended, or that turned out to lack nothing. `waited` is in seconds, from the source to
-    the last answer.
+    the last answer, which was that of `slowest`.
     """
 
     at: str
@@ -30,6 +30,7 @@ class ToldView(View, frozen=True):
     outstanding: int
     rejected_by: tuple[str, ...] = ()
     waited: float | None = None
+    slowest: str | None = None
 
 
 class ChangeView(View, frozen=True):

@@ -71,10 +71,11 @@ class TargetView(View, frozen=True):
 
 
 class ClusterView(View, frozen=True):
-    """A cluster, and how its requests are shared."""
+    """A cluster, and how its requests are shared. `endpoints` has the first of `total`."""
 
     name: str
     arithmetic: str
+    total: int
     endpoints: tuple[TargetView, ...]
     service: str | None = None
     problem: Why | None = None
