@@ -70,8 +70,7 @@ async def run(
 
     Raises OSError with one line of text if an address cannot be listened on.
     """
-    if sources is None:
-        sources = _made(settings)
+    sources = _made(settings) if sources is None else sources
     states = [SourceState(source) for source in sources]
     gc.disable()  # until everything is loaded, because there is no garbage to find before
     names = [source.name for source in sources]

@@ -36,6 +36,10 @@ class Exchange:
     accepted_nonce: str = ""  # the nonce of the last response that the client accepted
     pushed: Deliveries = ()  # the deliveries in unanswered responses
 
+    def name(self, client: str) -> None:
+        """Note who answers."""
+        self.client = client
+
     def naming(self, names: bytes) -> None:
         """Expect these encoded names in a mere ACK of the next response."""
         self.acceptance = (b"", names, b"")

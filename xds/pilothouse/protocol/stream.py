@@ -126,7 +126,7 @@ class Stream(Generic[R]):
         return answers
 
     def _begin(self, subscription: Subscription, now: float) -> None:
-        subscription.exchange.client = self.client
+        subscription.exchange.name(self.client)
         self.subscriptions[subscription.type] = subscription
         self._turns = tuple([self.subscriptions[t] for t in turns(self._types) if t in self.subscriptions])
         if self.codec.lists_holdings:
