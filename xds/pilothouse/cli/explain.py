@@ -65,8 +65,10 @@ def _lines(said: ExplainView) -> Iterator[str]:
             yield f"near        {', '.join(said.near)}"
     if said.found:
         yield from _found(said)
+    shown = {_place(each) for cluster in said.clusters for each in cluster.endpoints if each.reason}
     for each in said.left_out:
-        yield f"left out    {_why(each)}"
+        if each.about not in shown:
+            yield f"left out    {_why(each)}"
 
 
 def _client(said: ExplainView) -> str:
@@ -116,9 +118,13 @@ def _cluster(cluster: ClusterView) -> Iterator[str]:
             yield f"  {len(cluster.endpoints):,} of {cluster.total:,} endpoints; --endpoint IP shows any"
 
 
+def _place(each: TargetView) -> str:
+    return f"{each.address}:{each.port}" if each.port else each.address
+
+
 def _target(each: TargetView) -> tuple[str, ...]:
     return (
-        f"{each.address}:{each.port}" if each.port else each.address,
+        _place(each),
         f"{each.share:g} %",
         "-" if each.priority is None else str(each.priority),
         str(each.weight),

@@ -46,12 +46,12 @@ def _listed(said: ProxyList) -> str:
             each.namespace or "-",
             each.state,
             " ".join(f"{one.type}:{one.state}" for one in each.types if one.state != "SYNCED") or "-",
-            age(each.gone or each.connected),
+            f"gone for {age(each.gone)}" if each.gone else age(each.connected),
             each.reason or each.peer,
         )
         for each in said.items
     ]
-    return table(("NODE", "NAMESPACE", "STATE", "NOT SYNCED", "FOR", "PEER"), rows)
+    return table(("NODE", "NAMESPACE", "STATE", "NOT SYNCED", "CONNECTED", "PEER"), rows)
 
 
 def _detail(said: ProxyView) -> Iterator[str]:

@@ -22,9 +22,12 @@ def sources(*, admin: Admin = None, output: Form = Output.TEXT) -> None:
 
 
 def _state(source: SourceView) -> str:
-    return (
-        "waiting" if not source.synced else f"stale for {age(source.stale_since)}" if source.stale else "ok"
-    )
+    if not source.synced:
+        return "waiting"
+    if source.stale:
+        return f"stale for {age(source.stale_since)}"
+    faults = len(source.faults)
+    return f"{faults} {'fault' if faults == 1 else 'faults'}" if faults else "ok"
 
 
 def _troubles(source: SourceView) -> Iterator[str]:
