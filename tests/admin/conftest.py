@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -13,12 +13,13 @@ from pilothouse.admin.status import (
     CertificatesStatus,
     Counters,
     FaultStatus,
+    HistogramStatus,
     PropagationStatus,
     Quarantine,
     SourceStatus,
     Status,
-    StreamStatus,
-    SubscriptionStatus,
+    StreamsStatus,
+    TypeStatus,
 )
 
 
@@ -34,20 +35,22 @@ def fault() -> FaultStatus:
     return FaultStatus("shop.yaml:7", "spec.ports[0].port", "must be in 1..65535", stays, parts=parts)
 
 
-def _stream(number: int) -> StreamStatus:
-    endpoints = SubscriptionStatus("EDS", names=3, sent=3, awaiting_ack=True, lagging=True)
-    subscriptions = {
-        1: (SubscriptionStatus("CDS", wildcard=True, sent=3), endpoints),
-        2: (SubscriptionStatus("CDS", sent=3, last_error="no such field"),),
-    }
-    return StreamStatus(
-        node=f"cart-{number}",
-        peer=f"ipv4:127.0.0.1:{39_999 + number}",
-        variant="delta",
-        namespace="shop",
-        connected_s=1_700_000_299.0 + number,
-        subscriptions=subscriptions[number],
-    )
+STREAMS = StreamsStatus(
+    variants={"sotw": 0, "delta": 2},
+    states={"SYNCED": 0, "STALE": 1, "NACKED": 1},
+    types={"CDS": TypeStatus(rejected=1), "EDS": TypeStatus(awaiting_ack=1, lagging=1, oldest_s=12.5)},
+)
+
+
+class Standing:
+    """In place of the running parts: answers how the streams stand, and nothing else."""
+
+    async def standing(self) -> StreamsStatus:
+        return STREAMS
+
+
+def asked() -> Any:
+    return Standing()
 
 
 @pytest.fixture
@@ -79,8 +82,9 @@ def busy(fault: FaultStatus) -> Status:
         certificates=CertificatesStatus(True, {"/tls/tls.crt": 1_800_000_000.0}, ("tls.key: no such file",)),
         services=3,
         endpoints=12,
+        called={"yes": 9, "late": 0, "partly": 1, "no": 2},
+        excluded={"not-ready": 2, "port-name-mismatch": 1},
         resources={"CDS": 3, "EDS": 4},
-        streams=(_stream(1), _stream(2)),
         counters=Counters(
             pushes={("CDS", "sotw"): 5, ("CDS", "delta"): 6},
             requests={"CDS": 9},
@@ -92,7 +96,11 @@ def busy(fault: FaultStatus) -> Status:
             bytes_sent=12345,
         ),
         left_out={"not-ready": 2, "unsupported-kind": 1},
-        propagation=(PropagationStatus("files", 9, 2, 1, (0.01, 0.1), (3, 5, 6), 1.5),),
+        propagation=(
+            PropagationStatus("files", 14, 3, 2, 1, 2, HistogramStatus((0.01, 0.1), (3, 5, 6), 1.5)),
+        ),
+        unpublished_s=0.25,
+        loop_delay=HistogramStatus((0.01,), (8, 9), 0.5),
     )
 
 
@@ -101,7 +109,7 @@ def ask() -> Callable[[Status], httpx.AsyncClient]:
     """A client of an admin that shows one Status; no socket in between."""
 
     def client(status: Status) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(app=admin(lambda: status, unasked))
+        transport = httpx.ASGITransport(app=admin(lambda: status, asked))
         return httpx.AsyncClient(transport=transport, base_url="http://admin", verify=False)
 
     return client

@@ -7,7 +7,7 @@ import pytest
 
 from pilothouse.admin.http import admin
 
-from .conftest import unasked
+from .conftest import asked, unasked
 
 ROUTES = ["/", "/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"]
 
@@ -61,7 +61,7 @@ async def test_every_request_sees_the_present(busy) -> None:
         seen.append(busy)
         return busy
 
-    transport = httpx.ASGITransport(app=admin(read, unasked))
+    transport = httpx.ASGITransport(app=admin(read, asked))
     async with httpx.AsyncClient(transport=transport, base_url="http://admin", verify=False) as client:
         assert not seen
         for count, route in enumerate(["/readyz", "/metrics", "/"], start=1):

@@ -7,12 +7,11 @@ from typing import Any, NoReturn
 
 import httpx
 import pytest
-from prometheus_client import generate_latest
 
 from pilothouse.admin.http import admin, ready_view
-from pilothouse.admin.metrics import metrics
+from pilothouse.admin.metrics import exposition
 from pilothouse.admin.observe import Observed
-from pilothouse.admin.status import Status
+from pilothouse.admin.status import Status, StreamsStatus
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.merged import Registry
 from pilothouse.registry.supervise import SourceState
@@ -89,9 +88,9 @@ def test_neither_a_scrape_nor_readiness_looks_at_every_service(
 
     monkeypatch.setattr(Directory, "all", every)
     registry._services = Counted(registry._services)
-    text = generate_latest(metrics(lambda: Observed(0.0, *parts))).decode()
+    text = exposition(Observed(0.0, *parts), StreamsStatus()).decode()
     assert "pilothouse_services 20.0" in text
-    assert "pilothouse_endpoints 20.0" in text
+    assert 'pilothouse_endpoints{called="yes"} 20.0' in text
     assert 'pilothouse_resources{type="EDS"} 20.0' in text
     assert source.asked == 1
     assert ready_view(Observed(0.0, *parts))["ready"]

@@ -18,7 +18,7 @@ from pilothouse.admin import serve
 from pilothouse.admin.http import admin
 from pilothouse.admin.serve import Terms, serving
 
-from .conftest import unasked
+from .conftest import asked
 
 LOOPBACK = "127.0.0.1"
 
@@ -60,7 +60,7 @@ def client_of(port: int, host: str = LOOPBACK) -> httpx.AsyncClient:
     ],
 )
 async def test_every_route_answers_over_a_socket(busy, route, code, kind) -> None:
-    async with serving(admin(lambda: busy, unasked), LOOPBACK, 0) as port, client_of(port) as client:
+    async with serving(admin(lambda: busy, asked), LOOPBACK, 0) as port, client_of(port) as client:
         got = await client.get(route)
         assert (got.status_code, got.headers["content-type"]) == (code, kind)
         assert got.content
@@ -72,7 +72,7 @@ async def test_every_route_answers_over_a_socket(busy, route, code, kind) -> Non
 async def test_a_wanted_port_is_the_one_that_is_served(busy) -> None:
     with socket.create_server((LOOPBACK, 0)) as free:
         wanted = free.getsockname()[1]
-    async with serving(admin(lambda: busy, unasked), LOOPBACK, wanted) as port, client_of(wanted) as client:
+    async with serving(admin(lambda: busy, asked), LOOPBACK, wanted) as port, client_of(wanted) as client:
         assert port == wanted
         assert (await client.get("/healthz")).status_code == 200
 
@@ -81,7 +81,7 @@ async def test_a_taken_port_is_an_error_in_one_line_that_names_it(busy) -> None:
     with socket.create_server((LOOPBACK, 0)) as other:
         taken = other.getsockname()[1]
         with pytest.raises(OSError, match="the admin cannot listen on") as raised:
-            async with serving(admin(lambda: busy, unasked), LOOPBACK, taken):
+            async with serving(admin(lambda: busy, asked), LOOPBACK, taken):
                 pytest.fail("it was served beside the other")
     assert raised.value.errno == errno.EADDRINUSE
     assert raised.value.strerror == (f"the admin cannot listen on {LOOPBACK}:{taken}: Address already in use")
@@ -89,31 +89,31 @@ async def test_a_taken_port_is_an_error_in_one_line_that_names_it(busy) -> None:
 
 async def test_an_unknown_host_is_an_error_that_names_it(busy) -> None:
     with pytest.raises(OSError, match=r"cannot listen on no\.such\.host\.invalid:18001"):
-        async with serving(admin(lambda: busy, unasked), "no.such.host.invalid", 18001):
+        async with serving(admin(lambda: busy, asked), "no.such.host.invalid", 18001):
             pytest.fail("it was served")
 
 
 @pytest.mark.skipif(not has_ipv6_loopback(), reason="this machine has no ::1")
 async def test_an_ipv6_address_is_served_and_named_in_brackets(busy) -> None:
-    async with serving(admin(lambda: busy, unasked), "::1", 0) as port, client_of(port, "[::1]") as client:
+    async with serving(admin(lambda: busy, asked), "::1", 0) as port, client_of(port, "[::1]") as client:
         assert (await client.get("/healthz")).status_code == 200
         with pytest.raises(OSError, match=rf"cannot listen on \[::1\]:{port}: Address already in use"):
-            async with serving(admin(lambda: busy, unasked), "::1", port):
+            async with serving(admin(lambda: busy, asked), "::1", port):
                 pytest.fail("it was served twice")
 
 
 async def test_nothing_answers_after_the_block_and_the_port_is_free_again(busy) -> None:
-    async with serving(admin(lambda: busy, unasked), LOOPBACK, 0) as port, client_of(port) as idle:
+    async with serving(admin(lambda: busy, asked), LOOPBACK, 0) as port, client_of(port) as idle:
         await idle.get("/healthz")  # leaves a kept-alive connection, which must not hold up the end
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(LOOPBACK, port)
-    async with serving(admin(lambda: busy, unasked), LOOPBACK, port) as again:
+    async with serving(admin(lambda: busy, asked), LOOPBACK, port) as again:
         assert again == port
 
 
 async def test_signals_stay_with_the_process(busy) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    async with serving(admin(lambda: busy, unasked), LOOPBACK, 0) as port, client_of(port) as client:
+    async with serving(admin(lambda: busy, asked), LOOPBACK, 0) as port, client_of(port) as client:
         await client.get("/healthz")  # an answer proves that the server has started
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
@@ -157,7 +157,7 @@ async def test_a_request_that_never_ends_does_not_hold_up_the_end(monkeypatch) -
 
 async def test_an_error_of_the_block_comes_out_as_it_is_and_the_port_is_closed(busy) -> None:
     with pytest.raises(KeyError, match="of the block"):
-        async with serving(admin(lambda: busy, unasked), LOOPBACK, 0) as port:
+        async with serving(admin(lambda: busy, asked), LOOPBACK, 0) as port:
             raise KeyError("of the block")
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(LOOPBACK, port)
@@ -167,7 +167,7 @@ async def test_a_cancelled_block_closes_the_port(busy) -> None:
     opened: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def forever() -> None:
-        async with serving(admin(lambda: busy, unasked), LOOPBACK, 0) as port:
+        async with serving(admin(lambda: busy, asked), LOOPBACK, 0) as port:
             opened.set_result(port)
             await asyncio.Event().wait()
 
@@ -198,14 +198,14 @@ async def closed(reader: asyncio.StreamReader) -> bool:
 
 async def test_who_says_half_a_request_is_left_in_time(busy, monkeypatch) -> None:
     monkeypatch.setattr(serve, "REQUEST_S", 0.05)
-    async with serving(admin(lambda: busy, unasked), LOOPBACK, 0, Terms("the admin", 64, idle_s=600)) as port:
+    async with serving(admin(lambda: busy, asked), LOOPBACK, 0, Terms("the admin", 64, idle_s=600)) as port:
         reader, writer = await dialled(port, b"GET /readyz HTTP/1.1\r\nhost: x\r\nx-half: ")
         assert await closed(reader)
         writer.close()
 
 
 async def test_who_says_nothing_is_left_when_he_has_rested_long_enough(busy) -> None:
-    async with serving(admin(lambda: busy, unasked), LOOPBACK, 0, Terms("the admin", 64, idle_s=0)) as port:
+    async with serving(admin(lambda: busy, asked), LOOPBACK, 0, Terms("the admin", 64, idle_s=0)) as port:
         reader, writer = await dialled(port)
         assert await closed(reader)
         writer.close()
@@ -213,7 +213,7 @@ async def test_who_says_nothing_is_left_when_he_has_rested_long_enough(busy) -> 
 
 async def test_half_of_a_second_request_is_left_in_time_as_well(busy, monkeypatch) -> None:
     monkeypatch.setattr(serve, "REQUEST_S", 0.05)
-    async with serving(admin(lambda: busy, unasked), LOOPBACK, 0) as port:
+    async with serving(admin(lambda: busy, asked), LOOPBACK, 0) as port:
         reader, writer = await dialled(port, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
         await reader.readuntil(b"true\n}\n")
         writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-half: ")
@@ -235,7 +235,7 @@ async def test_a_request_that_takes_long_to_answer_is_not_left(monkeypatch, even
 
 
 async def test_half_requests_take_few_descriptors_and_keep_nobody_out(busy) -> None:
-    async with serving(admin(lambda: busy, unasked), LOOPBACK, 0, Terms("the admin", 8)) as port:
+    async with serving(admin(lambda: busy, asked), LOOPBACK, 0, Terms("the admin", 8)) as port:
         slow = [await dialled(port, b"GET / HTTP/1.1\r\nhost: x\r\nx-half: ") for _ in range(100)]
         async with client_of(port) as client:
             assert (await client.get("/healthz")).status_code == 200

@@ -13,7 +13,7 @@ import typer
 
 from pilothouse.admin.api.pages import PAGES, PREFIX
 from pilothouse.admin.metrics import StatusCollector
-from pilothouse.admin.status import Status
+from pilothouse.admin.status import Status, StreamsStatus
 from pilothouse.cli import app
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs/reference"
@@ -55,7 +55,7 @@ def _flag(parameter: typer.core.TyperOption) -> tuple[str, ...]:
 
 def metrics() -> str:
     """A table of our own metrics, sorted by name."""
-    families = StatusCollector(lambda: Status("", 0)).collect()
+    families = StatusCollector(Status("", 0), StreamsStatus()).collect()
     rows = [
         (
             f"`{each.name}{_SUFFIXES.get(each.type, '')}`",

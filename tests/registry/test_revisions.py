@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry import merged
@@ -13,7 +15,7 @@ from pilothouse.registry.damping import Damping
 from pilothouse.registry.merged import Registry
 from pilothouse.registry.revisions import NAMED, Revisions
 from pilothouse.sources import Cause
-from pilothouse.structures.delivery import confirmed, refused, told
+from pilothouse.structures.delivery import Delivery, confirmed, refused, told, withdrawn
 
 Make = Callable[..., Service]
 Eventually = Callable[..., Awaitable[object]]
@@ -106,12 +108,94 @@ def test_it_takes_as_long_as_from_the_source_to_the_last_answer(revisions: Revis
     delivery.told_all()
     confirmed(held[0], 101.0)
     assert revisions.propagation == {}
-    refused(held[1], 102.0)
+    confirmed(held[1], 102.0)
     assert {source: seen.sum for source, seen in revisions.propagation.items()} == {
         "files": 3.0,
         "consul": 2.0,
     }
-    assert revisions.rejected == {"files": 1, "consul": 1}
+    assert not +revisions.pending
+
+
+def test_what_a_client_rejects_is_not_timed(revisions: Revisions) -> None:
+    revisions.note("files", Cause("a.yaml:1"), [A])
+    delivery = revisions.take()
+    assert delivery
+    held = [told((), delivery), told((), delivery)]
+    delivery.told_all()
+    refused(held[0], 101.0)
+    assert (revisions.rejected, revisions.pending) == ({}, {"files": 1})
+    confirmed(held[1], 102.0)
+    assert (revisions.propagation, revisions.rejected) == ({}, {"files": 1})
+
+
+def test_the_oldest_change_waits_until_all_are_told(revisions: Revisions, clock: Clock) -> None:
+    assert revisions.unpublished_since is None
+    revisions.note("files", Cause("a.yaml:1", since=98.0), [A])
+    revisions.note("consul", Cause("services/b@1", since=97.0), [B])
+    assert revisions.unpublished_since == 97.0
+    delivery = revisions.take()
+    assert delivery
+    told((), delivery)
+    revisions.note("files", Cause("a.yaml:1", since=99.0), [A])
+    assert revisions.unpublished_since == 97.0, "some clients may not have been told yet"
+    delivery.told_all()
+    assert revisions.unpublished_since == 99.0
+
+
+class Course:
+    """Revisions of one source, and what can become of them. A step that is not possible does nothing."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.revisions = Revisions(most=3, patience_s=60, clock=self.clock)
+        self.telling: Delivery | None = None
+        self.waiting: list[tuple[Delivery, ...]] = []
+
+    def note(self) -> None:
+        self.revisions.note("files", Cause(), [A])
+
+    def take(self) -> None:
+        self.telling = self.telling or self.revisions.take()
+
+    def tell(self) -> None:
+        if self.telling is not None:
+            self.waiting.append(told((), self.telling))
+
+    def finish(self) -> None:
+        if self.telling is not None:
+            self.telling.told_all()
+            self.telling = None
+
+    def confirm(self) -> None:
+        confirmed(self.waiting.pop(0) if self.waiting else (), self.clock.now)
+
+    def refuse(self) -> None:
+        refused(self.waiting.pop() if self.waiting else (), self.clock.now)
+
+    def leave(self) -> None:
+        withdrawn(self.waiting.pop() if self.waiting else ())
+
+    def wait(self) -> None:
+        self.clock.now += 40
+        self.revisions.expire()
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        of, seen = self.revisions, self.revisions.propagation.get("files")
+        counters = of.pending, of.incomplete, of.rejected, of.unneeded
+        return (*(counter["files"] for counter in counters), seen.cumulative[-1] if seen else 0)
+
+
+_STEPS = ["note", "take", "tell", "finish", "confirm", "refuse", "leave", "wait"]
+
+
+@given(st.lists(st.sampled_from(_STEPS), max_size=60))
+def test_each_revision_is_counted_once_whatever_happens(steps: list[str]) -> None:
+    course = Course()
+    for step in steps:
+        getattr(course, step)()
+        assert min(course.parts) >= 0
+        assert sum(course.parts) == course.revisions.noted["files"]
 
 
 def test_what_concerns_no_client_took_no_time_and_is_not_incomplete(
@@ -124,6 +208,7 @@ def test_what_concerns_no_client_took_no_time_and_is_not_incomplete(
     clock.now += 61
     revisions.expire()
     assert (revisions.propagation, revisions.incomplete) == ({}, {})
+    assert (revisions.unneeded, +revisions.pending) == ({"files": 1}, {})
 
 
 def test_nothing_is_to_be_delivered_twice(revisions: Revisions) -> None:

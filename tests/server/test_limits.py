@@ -16,14 +16,11 @@ from google.protobuf.struct_pb2 import Struct
 
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
 from pilothouse._pb.envoy.service.discovery.v3 import discovery_pb2 as discovery
-from pilothouse.admin.observe import Observed
 from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.dependencies import MOST
 from pilothouse.protocol.limits import LONGEST_NAME, LONGEST_VERSION, MOST_NAMES
-from pilothouse.registry.merged import Registry
 from pilothouse.server import session
 from pilothouse.server.grpc_server import LARGEST_REQUEST
-from pilothouse.serving.census import Census
 
 from .conftest import ADS, Server, Stream, cluster, named, service
 
@@ -188,14 +185,10 @@ async def test_what_a_client_says_is_cut_where_it_is_kept(server: Server, ads: A
     response = await stream.read()
     await stream.accept(response, error="e" * 10_000)
 
-    def status() -> Any:
-        census = Census(server.catalogue, {})
-        [found] = Observed(0.0, [], Registry([]), server.catalogue, server.discovery, census).streams
-        return found if found.subscriptions[0].last_error else None
-
-    found = await eventually(status)
-    assert found.node == "i" * 200 + "..."
-    assert found.subscriptions[0].last_error == "e" * 500 + "..."
+    [session] = server.discovery.sessions
+    error = await eventually(lambda: session.stream.subscriptions[CLUSTER].exchange.error)
+    assert session.node_id == "i" * 200 + "..."
+    assert error == "e" * 500 + "..."
 
 
 async def test_a_connection_has_so_many_streams_at_once(server: Server, ads: Any, eventually: Any) -> None:

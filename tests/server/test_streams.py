@@ -8,10 +8,9 @@ from contextlib import suppress
 import grpc
 import pytest
 
-from pilothouse.admin.observe import LAGGING_S, Observed
+from pilothouse.admin.observe import LAGGING_S
+from pilothouse.admin.reading.proxies import standing
 from pilothouse.encoding.types import ResourceType
-from pilothouse.registry.merged import Registry
-from pilothouse.serving.census import Census
 
 from .conftest import cluster, named, service
 
@@ -78,23 +77,22 @@ async def test_a_client_that_does_not_read_holds_nobody_up(server, ads) -> None:
 
 
 async def test_a_client_that_does_not_answer_for_long_lags_behind(server, ads) -> None:
-    def lagging() -> list[bool]:
-        [stream] = Observed(
-            0.0, [], Registry([]), server.catalogue, server.discovery, Census(server.catalogue, {})
-        ).streams
-        return [subscription.lagging for subscription in stream.subscriptions]
+    async def lagging() -> tuple[int, bool]:
+        found = (await standing(server.discovery)).types["CDS"]
+        assert found.awaiting_ack == 1
+        return found.lagging, found.oldest_s > LAGGING_S
 
     stream = ads()
     await stream.ask(CLUSTER)
     response = await stream.read()
-    assert lagging() == [False]
+    assert await lagging() == (0, False)
     [session] = server.discovery.sessions
     session.pushed_at[CLUSTER] -= LAGGING_S
-    assert lagging() == [True]
+    assert await lagging() == (1, True)
     await stream.accept(response)
     server.put(service("web"))
     await stream.read()
-    assert lagging() == [False]
+    assert await lagging() == (0, False)
 
 
 async def test_a_large_request_is_read(server, ads) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pilothouse.model.reasons import Reason
-from pilothouse.model.services import Placement, ServiceName, State
+from pilothouse.model.services import Placement, Port, ServiceName, State, Transport
 from pilothouse.serving.census import Census
 
 PAY = ServiceName("shop", "pay")
@@ -33,6 +33,44 @@ def test_a_service_counts_as_it_is_now(town: Any, census: Census, make_service: 
     town.put(good)
     census.count(PAY)
     assert not +census.by_reason
+
+
+def test_an_endpoint_that_is_not_called_is_counted_with_its_first_reason(
+    town: Any, census: Census, make_service: Any
+) -> None:
+    good = make_service("shop/pay", "10.0.0.1", "10.0.0.2", "10.0.0.3")
+    sick = good.endpoints[0]._replace(state=State.NOT_READY)
+    misnamed = good.endpoints[1]._replace(ports=(("metrics", 8080),))
+    town.put(replace(good, endpoints=(sick, misnamed, good.endpoints[2])))
+    for _ in range(2):
+        census.count(PAY)
+        assert (census.not_called, census.excluded) == (
+            {"no": 2},
+            {Reason.NOT_READY: 1, Reason.PORT_NAME_MISMATCH: 1},
+        )
+    town.put(good)
+    census.count(PAY)
+    assert not +census.not_called
+    assert not +census.excluded
+
+
+def test_an_endpoint_may_be_called_at_some_ports_only(town: Any, census: Census, make_service: Any) -> None:
+    ports = (Port("http", 8080), Port("admin", 9090))
+    town.put(make_service("shop/pay", "10.0.0.1", ports=ports))
+    census.count(PAY)
+    assert (census.not_called, census.excluded) == ({"partly": 1}, {Reason.PORT_NAME_MISMATCH: 1})
+
+
+def test_endpoints_of_a_service_without_ports_for_clients_are_not_called(
+    town: Any, census: Census, make_service: Any
+) -> None:
+    town.put(make_service("shop/pay", "10.0.0.1", ports=()))
+    census.count(PAY)
+    assert (census.not_called, census.excluded) == ({"no": 1}, {Reason.NO_PORTS: 1})
+    udp = (Port("http", 8080, transport=Transport.UDP),)
+    town.put(make_service("shop/pay", "10.0.0.1", ports=udp))
+    census.count(PAY)
+    assert (+census.not_called, +census.excluded) == ({"no": 1}, {Reason.UNSUPPORTED_TRANSPORT: 1})
 
 
 def test_a_service_that_is_gone_counts_no_more(town: Any, census: Census, make_service: Any) -> None:

@@ -46,6 +46,7 @@ from pilothouse.serving.changes import Noticed
 from pilothouse.serving.feeding import Fed, Granted
 from pilothouse.sources import Misconfigured, Source
 from pilothouse.sources.kubernetes.settings import KubernetesSettings
+from pilothouse.structures.delay import Delay
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.memory import give_back
 from pilothouse.structures.turns import in_turns
@@ -79,7 +80,7 @@ async def run(
     feeds = _feeds(settings)
     discovery = _discovery(settings, catalogue, feeds)
     terms = Terms(_certificates(settings), settings.max_connection_age_s, shared=settings.workers > 1)
-    census, uncounted = Census(catalogue, registry.services), DirtySet[ServiceName]()
+    census, uncounted, delay = Census(catalogue, registry.services), DirtySet[ServiceName](), Delay()
     started_s, stopping = time.time(), asyncio.Event()
     looks = [feed.look for feed in feeds.values()] + ([terms.tls.look] if terms.tls else [])
     _heed_signals(stopping, [lambda: _reread(sources), *looks])
@@ -88,10 +89,10 @@ async def run(
         running = [
             tasks.create_task(supervise(state, registry.shard(state.name), _log_failure)) for state in states
         ]
-        observed = partial(Observed, started_s, states, registry, catalogue, discovery, census, terms.tls)
+        parts = states, registry, catalogue, discovery, census, terms.tls, delay.seen
 
         def read() -> Observed:
-            return observed([feed.state for feed in feeds.values()])
+            return Observed(started_s, *parts, [feed.state for feed in feeds.values()])
 
         status = admin(read, partial(Reader, read, Parts(registry, catalogue, census), discovery))
         async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
@@ -103,7 +104,7 @@ async def run(
                 catalogue.knowledge.begin()
                 _settle_memory()
                 tell = [telling(registry, catalogue)]
-                following = [count(uncounted, census), give_back()]
+                following = [count(uncounted, census), give_back(), delay.measure()]
                 writer = _status_writer(settings, sources, registry, catalogue, discovery)
                 if writer is not None:
                     tell.append(writer.stir)

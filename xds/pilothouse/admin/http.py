@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from prometheus_client import generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,7 +15,7 @@ from starlette.routing import Route
 
 from pilothouse.admin.api.inquiry import Inquiry
 from pilothouse.admin.api.routes import OPENAPI, routes
-from pilothouse.admin.metrics import metrics
+from pilothouse.admin.metrics import exposition
 from pilothouse.admin.readiness import explain, readiness
 from pilothouse.admin.status import FaultStatus, Questions, SourceStatus
 
@@ -48,7 +47,6 @@ def admin(read: Callable[[], Questions], inquire: Callable[[], Inquiry]) -> Star
     Its handlers are coroutines, so they ask on the event loop: Starlette would run plain functions on
     threads, and the parts that are asked have no locks.
     """
-    registry = metrics(read)
 
     async def healthz(_: Request) -> Response:
         # A liveness probe reads nothing, so that it does not depend on how the other parts are doing.
@@ -59,7 +57,9 @@ def admin(read: Callable[[], Questions], inquire: Callable[[], Inquiry]) -> Star
         return Json(ready_view(status), status_code=200 if readiness(status).ready else 503)
 
     async def scrape(_: Request) -> Response:
-        return Response(generate_latest(registry), headers={"content-type": EXPOSITION})
+        # Asked first, because it takes turns: all numbers are then of about the same moment.
+        streams = await inquire().standing()
+        return Response(exposition(read(), streams), headers={"content-type": EXPOSITION})
 
     async def index(_: Request) -> Response:
         return Json(index_view(read()))

@@ -1,16 +1,22 @@
 """Prometheus metrics, computed when they are scraped, so that the push path need not count everything.
 
-Labels are types, variants, sources, reasons, files and quarantined services. A node id is never a label: each
-of thousands of sidecars that come and go would leave a series behind.
+Labels are types, variants, states, sources, reasons, files and quarantined services. A node id is never a
+label: each of thousands of sidecars that come and go would leave a series behind.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -24,10 +30,12 @@ from pilothouse.admin.readiness import readiness
 from pilothouse.admin.status import (
     CertificatesStatus,
     Counters,
+    HistogramStatus,
     PropagationStatus,
     Questions,
     SourceStatus,
-    StreamStatus,
+    StreamsStatus,
+    TypeStatus,
 )
 
 Samples = Iterable[tuple[Sequence[str], float]]
@@ -35,43 +43,49 @@ Samples = Iterable[tuple[Sequence[str], float]]
 
 
 class StatusCollector(Collector):
-    """Computes all metrics again at each scrape."""
+    """All metrics of one moment."""
 
-    def __init__(self, read: Callable[[], Questions]) -> None:
-        self._read = read
+    def __init__(self, status: Questions, streams: StreamsStatus) -> None:
+        self._status, self._streams = status, streams
 
     def collect(self) -> Iterator[Metric]:
-        status = self._read()
+        status = self._status
         return chain(
             _process(status),
             _catalogue(status),
-            _sources(status.sources),
+            _sources(status),
             _certificates(status.certificates),
-            _streams(status.streams),
+            _streams(self._streams),
             _counts(status.counters),
-            _propagation(status.propagation),
+            _propagation(status.propagation, status.unpublished_s),
         )
 
 
-def metrics(read: Callable[[], Questions]) -> CollectorRegistry:
-    """A registry of our own. The global one of prometheus_client belongs to the program that embeds us."""
+def exposition(status: Questions, streams: StreamsStatus) -> bytes:
+    """What is scraped, in the text format of Prometheus."""
+    # A registry of our own. The global one of prometheus_client belongs to the program that embeds us.
     registry = CollectorRegistry()
-    registry.register(StatusCollector(read))
+    registry.register(StatusCollector(status, streams))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    return registry
+    return generate_latest(registry)
 
 
 def _process(status: Questions) -> Iterator[Metric]:
     yield InfoMetricFamily("pilothouse_build", "The running version.", {"version": status.version})
     yield _gauge("ready", "1 if /readyz says ready.", readiness(status).ready)
     yield _gauge("draining", "1 while the process shuts down.", status.draining)
+    about = "Seconds that work had to wait for the event loop, looked at several times a second."
+    yield _histogram("event_loop_delay_seconds", about, [], [([], status.loop_delay)])
 
 
 def _catalogue(status: Questions) -> Iterator[Metric]:
     yield _gauge("services", "Services in the registry.", status.services)
-    yield _gauge("endpoints", "Endpoints in the registry.", status.endpoints)
+    about = "Endpoints in the registry, by whether they are called at their ports: yes, late, partly or no."
+    yield _gauges("endpoints", about, ["called"], _single(status.called))
+    about = "Endpoints that are not called at all of their ports, each with its first reason."
+    yield _gauges("excluded_endpoints", about, ["reason"], _single(status.excluded))
     yield _gauges("resources", "Encoded xDS resources held.", ["type"], _single(status.resources))
     held_back = {quarantine.service: 1 for quarantine in status.quarantined}
     yield _gauge("quarantined_services", "Number of quarantined services.", len(held_back))
@@ -80,7 +94,14 @@ def _catalogue(status: Questions) -> Iterator[Metric]:
     yield _gauges("quarantined", "1 for each quarantined service.", ["service"], _single(held_back))
 
 
-def _sources(sources: Iterable[SourceStatus]) -> Iterator[Metric]:
+def _sources(status: Questions) -> Iterator[Metric]:
+    sources, now = status.sources, time.time()
+
+    def age_s(source: SourceStatus) -> float:
+        if source.synced and not source.stale:
+            return 0.0
+        return max(0.0, now - (source.stale_since_s or status.started_at))
+
     def each(name: str, about: str, value: Callable[[SourceStatus], float | None]) -> Metric:
         values = {source.name: value(source) for source in sources}
         known = {source: number for source, number in values.items() if number is not None}
@@ -90,6 +111,8 @@ def _sources(sources: Iterable[SourceStatus]) -> Iterator[Metric]:
     yield each("stale", "1 while the source fails and is retried.", lambda source: source.stale)
     about = "Since when the source fails; absent while it does not."
     yield each("stale_since_timestamp_seconds", about, lambda source: source.stale_since_s)
+    about = "For how long the source has failed or has not reported yet; 0 while it is followed."
+    yield each("age_seconds", about, age_s)
     yield each("faults", "Places in the backend that cannot be read.", lambda source: len(source.faults))
     yield each("warnings", "Warnings about places in the backend.", lambda source: len(source.warnings))
     yield each("services", "Services of the source that are in force.", lambda source: source.services)
@@ -107,29 +130,23 @@ def _certificates(files: CertificatesStatus) -> Iterator[Metric]:
     yield _gauge("certificates_stale", "1 while the present certificate files cannot be used.", files.stale)
 
 
-def _streams(streams: Iterable[StreamStatus]) -> Iterator[Metric]:
-    variants: Counter[str] = Counter(sotw=0, delta=0)
-    awaiting: Counter[str] = Counter()
-    lagging: Counter[str] = Counter()
-    rejected: Counter[str] = Counter()
-    for stream in streams:
-        variants[stream.variant] += 1
-        for subscription in stream.subscriptions:
-            # A type with a subscription shows its zero, so that an alert can see the value return to 0.
-            awaiting[subscription.type] += subscription.awaiting_ack
-            lagging[subscription.type] += subscription.lagging
-            rejected[subscription.type] += bool(subscription.last_error)
-    yield _gauges("streams", "Open streams; with ADS, one for each sidecar.", ["variant"], _single(variants))
-    yield _gauges("subscriptions_awaiting_ack", "Responses not answered yet.", ["type"], _single(awaiting))
+def _streams(streams: StreamsStatus) -> Iterator[Metric]:
     yield _gauges(
-        "subscriptions_lagging", "Responses not answered for more than 10 s.", ["type"], _single(lagging)
+        "streams", "Open streams; with ADS, one for each sidecar.", ["variant"], _single(streams.variants)
     )
-    yield _gauges(
-        "subscriptions_rejected",
-        "Subscriptions whose last response was rejected.",
-        ["type"],
-        _single(rejected),
-    )
+    about = "Open streams, by the state of the type that needs most attention."
+    yield _gauges("proxies", about, ["state"], _single(streams.states))
+
+    def each(name: str, about: str, value: Callable[[TypeStatus], float]) -> Metric:
+        # A type with a subscription shows its zero, so that an alert can see the value return to 0.
+        numbers = {type: value(one) for type, one in streams.types.items()}
+        return _gauges(f"subscriptions_{name}", about, ["type"], _single(numbers))
+
+    yield each("awaiting_ack", "Responses not answered yet.", lambda one: one.awaiting_ack)
+    about = "How long the oldest unanswered response has been so."
+    yield each("oldest_unanswered_seconds", about, lambda one: one.oldest_s)
+    yield each("lagging", "Responses not answered for more than 10 s.", lambda one: one.lagging)
+    yield each("rejected", "Subscriptions whose last response was rejected.", lambda one: one.rejected)
 
 
 def _counts(counters: Counters) -> Iterator[Metric]:
@@ -143,21 +160,26 @@ def _counts(counters: Counters) -> Iterator[Metric]:
     yield _counter("sent_bytes", "Bytes of responses sent.", counters.bytes_sent)
 
 
-def _propagation(sources: Sequence[PropagationStatus]) -> Iterator[Metric]:
-    def each(name: str, about: str, value: Callable[[PropagationStatus], int]) -> Metric:
-        return _counters(name, about, ["source"], _single({one.source: value(one) for one in sources}))
+def _propagation(sources: Sequence[PropagationStatus], unpublished_s: float) -> Iterator[Metric]:
+    def values(value: Callable[[PropagationStatus], int]) -> Samples:
+        return _single({one.source: value(one) for one in sources})
 
+    def each(name: str, about: str, value: Callable[[PropagationStatus], int]) -> Metric:
+        return _counters(name, about, ["source"], values(value))
+
+    about = "How long the oldest change has waited that not all clients have been told of; 0 without any."
+    yield _gauge("publish_queue_age_seconds", about, unpublished_s)
     yield each("revisions", "Reports that changed something.", lambda one: one.revisions)
+    about = "Revisions that are not published, or not answered by all clients, yet."
+    yield _gauges("revisions_pending", about, ["source"], values(lambda one: one.pending))
     yield each(
         "revisions_incomplete", "Revisions that a client did not answer in time.", lambda one: one.incomplete
     )
     yield each("revisions_rejected", "Revisions that a client rejected.", lambda one: one.rejected)
-    about = "Seconds from a change at the source to the last client's answer."
-    family = HistogramMetricFamily("pilothouse_propagation_seconds", about, labels=["source"])
-    for one in sources:
-        bounds = [*map(str, one.bounds), "+Inf"]
-        family.add_metric([one.source], [*zip(bounds, one.seconds, strict=True)], one.total_s)
-    yield family
+    about = "Revisions that no client had to answer, or whose clients have all left."
+    yield each("revisions_unneeded", about, lambda one: one.unneeded)
+    about = "Seconds from a change at the source to the last client's ACK, if no client rejected it."
+    yield _histogram("propagation_seconds", about, ["source"], [([one.source], one.taken) for one in sources])
 
 
 def _single(numbers: Mapping[str, float]) -> Samples:
@@ -176,6 +198,16 @@ def _gauges(name: str, about: str, labels: Sequence[str], samples: Samples) -> M
     family = GaugeMetricFamily(f"pilothouse_{name}", about, labels=labels)
     for values, number in samples:
         family.add_metric(values, float(number))
+    return family
+
+
+def _histogram(
+    name: str, about: str, labels: Sequence[str], samples: Iterable[tuple[Sequence[str], HistogramStatus]]
+) -> Metric:
+    family = HistogramMetricFamily(f"pilothouse_{name}", about, labels=labels)
+    for values, seen in samples:
+        bounds = [*map(str, seen.bounds), "+Inf"]
+        family.add_metric(values, [*zip(bounds, seen.seconds, strict=True)], seen.total_s)
     return family
 
 

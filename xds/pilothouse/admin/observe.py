@@ -6,29 +6,28 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import get_args
 
 from pilothouse import __version__
 from pilothouse.admin.status import (
     CertificatesStatus,
     Counters,
     FaultStatus,
+    HistogramStatus,
     HoldStatus,
     PropagationStatus,
     Quarantine,
     SourceStatus,
-    StreamStatus,
-    SubscriptionStatus,
 )
 from pilothouse.encoding.types import ResourceType
 from pilothouse.feeds.feed import Mistake, State
-from pilothouse.model.reasons import Reason
+from pilothouse.model.reasons import Called, Reason
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
 from pilothouse.registry.revisions import BOUNDS, Revisions
 from pilothouse.registry.supervise import SourceState
 from pilothouse.server.certificates import Certificates
 from pilothouse.server.discovery import Discovery
-from pilothouse.server.session import Session
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
 from pilothouse.sources import Fault, Standing
@@ -53,12 +52,13 @@ class Observed:
         discovery: Discovery,
         census: Census,
         certificates: Certificates | None = None,
+        loop_delay: Histogram | None = None,
         feeds: Sequence[State] = (),
     ) -> None:
         self.started_at = started_s
         self._states, self._registry, self._catalogue = states, registry, catalogue
         self._discovery, self._census, self._certificates = discovery, census, certificates
-        self._feeds = feeds
+        self._loop_delay, self._feeds = loop_delay, feeds
 
     @property
     def listening(self) -> bool:
@@ -88,12 +88,16 @@ class Observed:
         return self._registry.endpoints
 
     @property
+    def called(self) -> Mapping[str, int]:
+        return _called(self._registry.endpoints, self._census)
+
+    @property
+    def excluded(self) -> Mapping[str, int]:
+        return _by_code(self._census.excluded)
+
+    @property
     def resources(self) -> Mapping[str, int]:
         return {type.label: shelf.count() for type, shelf in self._discovery.shelves.items()}
-
-    @cached_property
-    def streams(self) -> Sequence[StreamStatus]:
-        return tuple(_stream(session) for session in self._discovery.sessions)
 
     @cached_property
     def counters(self) -> Counters:
@@ -111,21 +115,50 @@ class Observed:
     def propagation(self) -> Sequence[PropagationStatus]:
         return tuple(_propagation(self._registry.revisions))
 
+    @property
+    def unpublished_s(self) -> float:
+        since = self._registry.revisions.unpublished_since
+        return 0.0 if since is None else max(0.0, time.monotonic() - since)
+
+    @property
+    def loop_delay(self) -> HistogramStatus:
+        return _histogram(self._loop_delay) if self._loop_delay else HistogramStatus()
+
 
 def _left_out(states: Sequence[SourceState], census: Census) -> dict[str, int]:
     """By reason: of the services, and of what of the sources belongs to none."""
     counts = Counter(census.by_reason)
     for state in states:
         counts.update(state.source.left_out)
+    return _by_code(counts)
+
+
+def _by_code(counts: Mapping[Reason, int]) -> dict[str, int]:
     return {reason.value: counts[reason] for reason in Reason if counts[reason]}
+
+
+def _called(endpoints: int, census: Census) -> dict[str, int]:
+    """Only endpoints that are not called everywhere are counted one by one."""
+    found = {how: census.not_called[how] for how in get_args(Called) if how != "yes"}
+    return {"yes": max(0, endpoints - sum(found.values())), **found}
+
+
+def _histogram(seen: Histogram) -> HistogramStatus:
+    return HistogramStatus(seen.bounds, seen.cumulative, seen.sum)
 
 
 def _propagation(revisions: Revisions) -> Iterator[PropagationStatus]:
     revisions.expire()
     for source, noted in sorted(revisions.noted.items()):
-        seen = revisions.propagation.get(source) or Histogram(BOUNDS)
-        gone = revisions.incomplete[source], revisions.rejected[source]
-        yield PropagationStatus(source, noted, *gone, seen.bounds, seen.cumulative, seen.sum)
+        yield PropagationStatus(
+            source,
+            noted,
+            revisions.pending[source],
+            revisions.incomplete[source],
+            revisions.rejected[source],
+            revisions.unneeded[source],
+            _histogram(revisions.propagation.get(source) or Histogram(BOUNDS)),
+        )
 
 
 def _source(state: SourceState, registry: Registry) -> SourceStatus:
@@ -167,29 +200,6 @@ def _hold(hold: Hold | None) -> HoldStatus | None:
     ahead = time.time() - time.monotonic()  # of the clock that holds are told by
     names = tuple(map(str, sorted(hold.names)[:_NAMES]))
     return HoldStatus(len(hold.names), hold.endpoints, names, hold.since + ahead, hold.until + ahead)
-
-
-def _stream(session: Session) -> StreamStatus:
-    now = time.monotonic()
-    return StreamStatus(
-        node=session.node_id,
-        peer=session.peer,
-        variant=session.stream.codec.variant,
-        namespace=session.world.audience.namespace if session.world else "",
-        connected_s=session.connected_s,
-        subscriptions=tuple(
-            SubscriptionStatus(
-                type=type.label,
-                names=len(each.interest.names),
-                wildcard=each.interest.wildcard,
-                sent=len(each.held.sent),
-                awaiting_ack=each.exchange.awaiting,
-                lagging=each.exchange.awaiting and now - session.pushed_at.get(type, now) > LAGGING_S,
-                last_error=each.exchange.error,
-            )
-            for type, each in session.stream.subscriptions.items()
-        ),
-    )
 
 
 def _certificates(certificates: Certificates) -> CertificatesStatus:

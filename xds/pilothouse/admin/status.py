@@ -92,31 +92,29 @@ class CertificatesStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class SubscriptionStatus:
-    """One type on one stream. `names` counts the names that the client asks for, `sent` those that it holds.
+class TypeStatus:
+    """One type on all streams: how many responses are unanswered, how many of these for long (they lag), and
+    how many were the last ones and rejected.
 
-    `lagging`: the last response has not been answered for long. Meanwhile, changes are merged.
+    `oldest_s` is how long the oldest unanswered response has been so, in seconds.
     """
 
-    type: str
-    names: int = 0
-    wildcard: bool = False
-    sent: int = 0
-    awaiting_ack: bool = False
-    lagging: bool = False
-    last_error: str = ""
+    awaiting_ack: int = 0
+    lagging: int = 0
+    rejected: int = 0
+    oldest_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class StreamStatus:
-    """One sidecar's stream. `connected_s` is when it was opened, in Unix seconds."""
+class StreamsStatus:
+    """All open streams, counted: by variant, by the state of the type that needs most attention, and by type.
 
-    node: str
-    peer: str
-    variant: Variant
-    namespace: str
-    connected_s: float
-    subscriptions: tuple[SubscriptionStatus, ...] = ()
+    Types are short names. A type that a client has asked for is there, even if all of its numbers are 0.
+    """
+
+    variants: Mapping[str, int] = field(default_factory=dict)
+    states: Mapping[str, int] = field(default_factory=dict)
+    types: Mapping[str, TypeStatus] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,24 +139,33 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
-class PropagationStatus:
-    """The revisions of one source.
+class HistogramStatus:
+    """A cumulative histogram: for each of `bounds` the number of values up to it, and at the end that of all.
 
-    `seconds` is a cumulative histogram of the time from the source to the last answer of a client: for each
-    of
-    `bounds`, the number of revisions up to it, and at the end the number of all.
-    `total_s` is the sum of these times.
+    `total_s` is the sum of the values, in seconds.
+    """
+
+    bounds: tuple[float, ...] = ()
+    seconds: tuple[int, ...] = (0,)
+    total_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PropagationStatus:
+    """The revisions of one source. Each is pending, or counted in one of the other ways.
+
+    `taken` is the time from the source to the last ACK, of revisions that nobody rejected.
     `incomplete` are revisions that some client did not answer in time, `rejected` those that some client
-    rejected.
+    rejected, and `unneeded` those that no client had to answer.
     """
 
     source: str
     revisions: int = 0
+    pending: int = 0
     incomplete: int = 0
     rejected: int = 0
-    bounds: tuple[float, ...] = ()
-    seconds: tuple[int, ...] = (0,)
-    total_s: float = 0.0
+    unneeded: int = 0
+    taken: HistogramStatus = HistogramStatus()
 
 
 class Questions(Protocol):
@@ -166,7 +173,9 @@ class Questions(Protocol):
 
     No answer costs time in proportion to the number of services. `started_at` is in Unix seconds.
     `listening`: the xDS port is open. `resources` are by short type name. `left_out` counts what reaches no
-    sidecar, by reason code.
+    sidecar, by reason code. `called` counts the endpoints by how far they are called, and `excluded` those
+    that are not called at all of their ports, by reason code. `unpublished_s` is how long the oldest change
+    has waited to be published, in seconds. `loop_delay` is how long the event loop lets work wait.
     """
 
     @property
@@ -186,9 +195,11 @@ class Questions(Protocol):
     @property
     def endpoints(self) -> int: ...
     @property
-    def resources(self) -> Mapping[str, int]: ...
+    def called(self) -> Mapping[str, int]: ...
     @property
-    def streams(self) -> Sequence[StreamStatus]: ...
+    def excluded(self) -> Mapping[str, int]: ...
+    @property
+    def resources(self) -> Mapping[str, int]: ...
     @property
     def counters(self) -> Counters: ...
     @property
@@ -197,6 +208,10 @@ class Questions(Protocol):
     def left_out(self) -> Mapping[str, int]: ...
     @property
     def propagation(self) -> Sequence[PropagationStatus]: ...
+    @property
+    def unpublished_s(self) -> float: ...
+    @property
+    def loop_delay(self) -> HistogramStatus: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +226,12 @@ class Status:
     quarantined: tuple[Quarantine, ...] = ()
     services: int = 0
     endpoints: int = 0
+    called: Mapping[str, int] = field(default_factory=dict)
+    excluded: Mapping[str, int] = field(default_factory=dict)
     resources: Mapping[str, int] = field(default_factory=dict)
-    streams: tuple[StreamStatus, ...] = ()
     counters: Counters = field(default_factory=Counters)
     certificates: CertificatesStatus = field(default_factory=CertificatesStatus)
     left_out: Mapping[str, int] = field(default_factory=dict)
     propagation: tuple[PropagationStatus, ...] = ()
+    unpublished_s: float = 0.0
+    loop_delay: HistogramStatus = HistogramStatus()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
+
+#: Whether an endpoint is called: at all ports, at all ports but after others, at some ports only, or at none.
+Called: TypeAlias = Literal["yes", "late", "partly", "no"]
 
 
 class Reason(Enum):

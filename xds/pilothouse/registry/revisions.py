@@ -1,7 +1,8 @@
 """Numbers every report that changes something, and follows it until the last client has answered.
 
 All of it is in memory and bounded. A revision that is too old, or too much, is dropped and counted as
-incomplete.
+incomplete. Each revision is pending, and then counted once: as acknowledged (in `propagation`), as rejected,
+as unneeded or as incomplete.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ class Publication:
     words: Mapping[ServiceName, str] = field(default_factory=dict)
 
 
+#: In place of the time and the revisions of a delivery that is no longer followed.
+_NONE: tuple[float, Sequence[Revision]] = (0.0, ())
+
+
 @dataclass(slots=True)
 class _Group:
     """What the reports of one group have changed so far. They come into force together."""
@@ -94,19 +99,33 @@ class Revisions:
         #: The latest revisions, the oldest first.
         self.recent: deque[Revision] = deque(maxlen=most)
         self._published: deque[Publication] = deque(maxlen=most)
-        #: From the moment when the source hears of a change to the last client's answer.
+        #: From the moment when the source hears of a change to the last client's ACK.
         self.propagation: dict[str, Histogram] = {}
         #: The number of revisions.
         self.noted: Counter[str] = Counter()
+        #: Revisions that have not ended: not published, or not answered by all.
+        self.pending: Counter[str] = Counter()
         #: Revisions that some client did not answer in time, or that were too many to follow.
         self.incomplete: Counter[str] = Counter()
         #: Revisions that some client rejected.
         self.rejected: Counter[str] = Counter()
+        #: Revisions that no client had to answer, or whose clients have all left.
+        self.unneeded: Counter[str] = Counter()
 
     @property
     def latest(self) -> int:
         """The number of the last revision; 0 before the first one."""
         return self.recent[-1].number if self.recent else 0
+
+    @property
+    def unpublished_since(self) -> float | None:
+        """Since when the oldest change waits that not all clients have been told of, by the monotonic clock.
+
+        None if all changes are published.
+        """
+        telling = self._published[-1].delivery if self._published else None
+        _, under_way = self._open.get(telling, _NONE) if telling and telling.telling else _NONE
+        return min((revision.since for revision in (*under_way, *self._untold)), default=None)
 
     @contextmanager
     def together(self, source: str) -> Iterator[None]:
@@ -175,9 +194,10 @@ class Revisions:
         )
         self.recent.append(revision)
         self.noted[source] += 1
+        self.pending[source] += 1
         self._untold.append(revision)
         if len(self._untold) > self._most:
-            self.incomplete[self._untold.pop(0).source] += 1
+            self._end([self._untold.pop(0)], self.incomplete)
 
     def _since(self, cause: Cause) -> float:
         return self._clock() if cause.since is None else cause.since
@@ -185,19 +205,29 @@ class Revisions:
     def _give_up(self, delivery: Delivery) -> None:
         _, revisions = self._open.pop(delivery)
         delivery.give_up()
-        self.incomplete.update(revision.source for revision in revisions)
+        self._end(revisions, self.incomplete)
 
     def _ended(self, revisions: Sequence[Revision], delivery: Delivery) -> None:
-        """Record how long the revisions took to the last answer; nothing if no client had to answer."""
+        """Record how the revisions ended; and if all clients have acknowledged them, how long that took."""
         del self._open[delivery]
         if delivery.confirmed_at is None:
-            return
-        for revision in revisions:
-            seen = self.propagation.get(revision.source)
-            if seen is None:
-                seen = self.propagation[revision.source] = Histogram(BOUNDS)
-            seen.observe(max(0.0, delivery.confirmed_at - revision.since))
-            self.rejected[revision.source] += bool(delivery.refused)
+            self._end(revisions, self.unneeded)
+        elif delivery.refused:
+            self._end(revisions, self.rejected)
+        else:
+            self._end(revisions)
+            for revision in revisions:
+                seen = self.propagation.get(revision.source)
+                if seen is None:
+                    seen = self.propagation[revision.source] = Histogram(BOUNDS)
+                seen.observe(max(0.0, delivery.confirmed_at - revision.since))
+
+    def _end(self, revisions: Sequence[Revision], how: Counter[str] | None = None) -> None:
+        """Count revisions as ended, and in which way, unless `propagation` counts them."""
+        sources = Counter(revision.source for revision in revisions)
+        self.pending.subtract(sources)
+        if how is not None:
+            how.update(sources)
 
 
 def _about(revisions: Sequence[Revision]) -> tuple[ServiceName, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 import structlog
 
@@ -83,8 +83,7 @@ async def count(uncounted: DirtySet[ServiceName], census: Census) -> None:
     while True:
         names = await uncounted.take()
         total_s, begun = 0.0, time.monotonic()
-        for name in names:
-            census.count(name)
+        for _ in chain.from_iterable(map(census.counting, names)):
             spent_s = time.monotonic() - begun
             if spent_s >= _COUNTING_S:
                 total_s += spent_s

@@ -23,7 +23,6 @@ class Delivery:
 
     __slots__ = (
         "_ended",
-        "_telling",
         "about",
         "alone",
         "confirmed_at",
@@ -34,6 +33,7 @@ class Delivery:
         "recipients",
         "refused",
         "refusers",
+        "telling",
         "unconfirmed",
     )
 
@@ -42,7 +42,8 @@ class Delivery:
         #: What it is about, if that is little enough to say.
         self.about = about
         self.unconfirmed = 1
-        self._telling = True
+        #: Whether the sender has yet to tell some recipients.
+        self.telling = True
         #: How many were told, and how many of them have gone or needed nothing.
         self.recipients = self.left = 0
         #: How many clients the recipients belong to. The sender counts them.
@@ -60,7 +61,7 @@ class Delivery:
 
     def told_all(self) -> None:
         """The sender has told all recipients."""
-        self._telling = False
+        self.telling = False
         self.unconfirmed -= 1
         if not self.unconfirmed:
             self.end()
@@ -68,7 +69,7 @@ class Delivery:
     @property
     def outstanding(self) -> int:
         """How many recipients have not answered yet."""
-        return self.unconfirmed - self._telling
+        return self.unconfirmed - self.telling
 
     @property
     def acknowledged(self) -> int:

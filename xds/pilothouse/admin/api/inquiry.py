@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from pilothouse.admin.api import views
-from pilothouse.admin.status import Questions
+from pilothouse.admin.status import Questions, StreamsStatus
 
 
 class Mistaken(ValueError):
@@ -29,6 +29,9 @@ class Inquiry(Protocol):
     @property
     def questions(self) -> Questions:
         """The questions without arguments."""
+
+    async def standing(self) -> StreamsStatus:
+        """All open streams, counted."""
 
     async def states(self) -> tuple[dict[str, int], tuple[views.BehindView, ...]]:
         """How many streams are in each state, and the first that are behind."""

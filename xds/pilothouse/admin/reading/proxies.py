@@ -7,11 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
+from typing import get_args
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Missing, Mistaken
 from pilothouse.admin.observe import LAGGING_S
 from pilothouse.admin.reading.clock import at
+from pilothouse.admin.status import StreamsStatus, TypeStatus
 from pilothouse.encoding.resources import version
 from pilothouse.encoding.types import TYPES, ResourceType
 from pilothouse.mesh.dependencies import Dependencies
@@ -61,6 +63,32 @@ async def states(discovery: Discovery) -> tuple[dict[str, int], tuple[views.Behi
         await turn.over()
     found["GONE"] = len(discovery.roster.gone())
     return {name: found[name] for name in _WORST if found[name]}, tuple(behind)
+
+
+async def standing(discovery: Discovery) -> StreamsStatus:
+    """All open streams, counted. In turns."""
+    variants = Counter(sotw=0, delta=0)
+    states: Counter[str] = Counter(dict.fromkeys(get_args(views.SyncState), 0))
+    types: dict[ResourceType, TypeStatus] = {}
+    turn, now = Turn(_TURN_S), time.monotonic()
+    for session in list(discovery.sessions):
+        variants[session.stream.codec.variant] += 1
+        states[state_of(session, now)] += 1
+        for type, each in session.stream.subscriptions.items():
+            types[type] = _with(types.get(type, TypeStatus()), each, session.pushed_at.get(type, now), now)
+        await turn.over()
+    return StreamsStatus(variants, states, {type.label: types[type] for type in TYPES if type in types})
+
+
+def _with(so_far: TypeStatus, held: Subscription, pushed_at: float, now: float) -> TypeStatus:
+    """What is counted of a type, with one more stream."""
+    waited_s = now - pushed_at if held.exchange.awaiting else 0.0
+    return TypeStatus(
+        so_far.awaiting_ack + held.exchange.awaiting,
+        so_far.lagging + (waited_s > LAGGING_S),
+        so_far.rejected + bool(held.exchange.error),
+        max(so_far.oldest_s, waited_s),
+    )
 
 
 def rows(roster: Roster, limit: int, after: str) -> views.ProxyList:

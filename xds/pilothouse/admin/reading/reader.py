@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pilothouse.admin.api import views
 from pilothouse.admin.reading import changes, explain, proxies, services
 from pilothouse.admin.reading.services import Parts
-from pilothouse.admin.status import Questions
+from pilothouse.admin.status import Questions, StreamsStatus
 from pilothouse.model.services import ServiceName
 from pilothouse.server.discovery import Discovery
 
@@ -22,6 +22,9 @@ class Reader:
     @property
     def questions(self) -> Questions:
         return self._questions()
+
+    async def standing(self) -> StreamsStatus:
+        return await proxies.standing(self._discovery)
 
     async def states(self) -> tuple[dict[str, int], tuple[views.BehindView, ...]]:
         return await proxies.states(self._discovery)

@@ -10,24 +10,21 @@ from itertools import chain, islice
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Missing, Mistaken
 from pilothouse.admin.reading.proxies import place
-from pilothouse.mesh.audience import ANYBODY, Audience
 from pilothouse.model.policy import PLAIN, Policy
 from pilothouse.model.reasons import WORDS, Omission, Reason
-from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec, State
+from pilothouse.model.services import Endpoint, Port, Service, ServiceName, State
 from pilothouse.registry.merged import Registry
 from pilothouse.serving.catalogue import Catalogue
-from pilothouse.serving.census import Census
+from pilothouse.serving.census import Census, viewer
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import Steps, Turn, in_turns
-from pilothouse.translate.endpoints.verdicts import verdicts
+from pilothouse.translate.endpoints.verdicts import called, verdicts
 from pilothouse.translate.names import mesh_ports
 
 _TURN_S = 0.002
 _STEP = 100  # names that are compared in a step
 _NAMED = 100  # so many omissions of a service are shown
 _CALLED = (State.READY, State.TERMINATING_SERVING)
-#: The endpoint is called if others fail.
-_LATE = frozenset({Reason.HINT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +158,6 @@ async def service(parts: Parts, name: ServiceName) -> views.ServiceView:
     )
 
 
-def viewer(spec: ServiceSpec) -> Audience:
-    """A client that may know of the service, about which nothing else is known."""
-    return Audience(namespace=min(spec.exported_to)) if spec.exported_to else ANYBODY
-
-
 def why(omission: Omission) -> views.Why:
     words = WORDS[omission.reason]
     said = f"{words}: {omission.why}" if omission.why else words
@@ -254,18 +246,8 @@ def _endpoint(
         state=endpoint.state.value,
         weight=endpoint.weight,
         locality=place(endpoint.locality),
-        called=_called(lost, len(verdicts)),
+        called=called(lost, len(verdicts)),
         reasons=tuple(why(each) for each in dict.fromkeys(lost)),
         on_node=endpoint.node or None,
         workload=endpoint.workload or None,
     )
-
-
-def _called(lost: list[Omission], ports: int) -> views.Called:
-    if not ports:
-        return "no"
-    if not lost:
-        return "yes"
-    if all(each.reason in _LATE for each in lost):
-        return "late"
-    return "no" if len(lost) == ports else "partly"

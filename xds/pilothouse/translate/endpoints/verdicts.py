@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pilothouse.mesh.audience import EndpointFacet
-from pilothouse.model.reasons import Omission
+from pilothouse.model.reasons import Called, Omission, Reason
 from pilothouse.model.services import Endpoint, Port, Service
 from pilothouse.structures.turns import Steps
 from pilothouse.translate.endpoints.candidates import Candidates, candidates
 from pilothouse.translate.endpoints.members import ip_or_none, written
 
 _STEP = 50  # endpoints in a step
+#: The endpoint is called if others fail.
+_LATE = frozenset({Reason.HINT})
 
 
 def verdicts(
@@ -31,6 +33,17 @@ def verdicts(
         said.append(_first(later if id(endpoint) in in_service else lost, endpoint, port))
         yield
     return said
+
+
+def called(lost: Sequence[Omission], ports: int) -> Called:
+    """How far an endpoint is called that is left out at some of so many ports, or called later there."""
+    if not ports:
+        return "no"
+    if not lost:
+        return "yes"
+    if all(each.reason in _LATE for each in lost):
+        return "late"
+    return "no" if len(lost) == ports else "partly"
 
 
 def _by_name(omissions: Iterable[Omission]) -> Steps[dict[str, Omission]]:

@@ -58,7 +58,6 @@ from pilothouse.admin.api.views.proxies import (
     UnansweredView,
 )
 from pilothouse.admin.api.views.services import (
-    Called,
     EndpointCounts,
     EndpointList,
     EndpointRow,
@@ -73,7 +72,6 @@ __all__ = [
     "AskedBy",
     "BehindView",
     "BlamedView",
-    "Called",
     "ChangeList",
     "ChangeView",
     "ChangedView",

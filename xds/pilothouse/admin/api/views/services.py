@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 from pilothouse.admin.api.views.base import PlaceView, View, Why
-
-#: `partly`: at some ports. `late`: it is called if the others fail.
-Called: TypeAlias = Literal["yes", "no", "partly", "late"]
+from pilothouse.model.reasons import Called
 
 
 class PortView(View, frozen=True):
