@@ -22,6 +22,7 @@ hypothesis.settings.load_profile("whenever")
 # What starts processes, opens sockets or waits for the disk: folders, and modules of other folders.
 _SLOW = (
     "admin/test_serve.py",
+    "admin/test_streaming.py",
     "apiserver/test_client.py",
     "apiserver/test_credentials.py",
     "apiserver/test_lease.py",

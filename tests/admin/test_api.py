@@ -11,9 +11,11 @@ import pytest
 
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
+from pilothouse.admin.api.events import Events
 from pilothouse.admin.api.openapi import document
 from pilothouse.admin.api.pages import PAGES, PREFIX
 from pilothouse.admin.http import admin
+from pilothouse.admin.reading.following import Following
 from pilothouse.admin.reading.reader import Reader
 from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.status import HoldStatus, SourceStatus, Status
@@ -68,10 +70,9 @@ class Starting(Reader):
 
     def __init__(self, said: Status) -> None:
         catalogue = Catalogue()
-        registry = Registry(["files"])
-        super().__init__(
-            lambda: said, Parts(registry, catalogue, Census(catalogue, {})), Discovery(catalogue)
-        )
+        registry, discovery = Registry(["files"]), Discovery(catalogue)
+        parts = Parts(registry, catalogue, Census(catalogue, {}))
+        super().__init__(lambda: said, parts, discovery, Events(Following(lambda: said, parts, discovery)))
 
 
 async def rejecting(discovery: Discovery, node: str = "web-7") -> Session:
@@ -116,7 +117,8 @@ async def api(busy: Status, make_service: Callable[..., Service]) -> AsyncIterat
     del discovery._conversations[gone]
     gone.end()
     parts = Parts(registry, catalogue, Census(catalogue, registry.services))
-    reader = Reader(lambda: replace(busy, sources=(*busy.sources, HOLDING)), parts, discovery)
+    said = replace(busy, sources=(*busy.sources, HOLDING))
+    reader = Reader(lambda: said, parts, discovery, Events(Following(lambda: said, parts, discovery)))
     transport = httpx.ASGITransport(app=admin(lambda: busy, lambda: reader))
     async with httpx.AsyncClient(
         transport=transport, base_url=f"http://admin{PREFIX}", verify=False

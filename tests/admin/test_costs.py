@@ -8,9 +8,11 @@ from typing import Any, NoReturn
 
 import pytest
 
+from pilothouse.admin.api.events import Events
 from pilothouse.admin.api.inquiry import Missing
 from pilothouse.admin.api.pages import PAGES
 from pilothouse.admin.reading import changes, explain, proxies, services
+from pilothouse.admin.reading.following import Following
 from pilothouse.admin.reading.reader import Reader
 from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.status import Status
@@ -48,6 +50,11 @@ def parts_of(services: Iterable[Service]) -> Parts:
     return Parts(registry, catalogue, Census(catalogue, registry.services))
 
 
+def reader_of(said: Status, parts: Parts) -> Reader:
+    discovery = Discovery(parts.catalogue)
+    return Reader(lambda: said, parts, discovery, Events(Following(lambda: said, parts, discovery)))
+
+
 @pytest.fixture(scope="module")
 def parts() -> Parts:
     """Those of many services. No test changes them, as making them takes long."""
@@ -56,7 +63,7 @@ def parts() -> Parts:
 
 @pytest.fixture
 def reader(parts: Parts, busy: Status) -> Reader:
-    return Reader(lambda: busy, parts, Discovery(parts.catalogue))
+    return reader_of(busy, parts)
 
 
 @pytest.fixture
@@ -168,7 +175,7 @@ def large() -> Parts:
 
 @pytest.fixture
 def of_large(large: Parts, busy: Status) -> Reader:
-    return Reader(lambda: busy, large, Discovery(large.catalogue))
+    return reader_of(busy, large)
 
 
 async def test_a_service_with_many_endpoints_is_paged_and_in_turns(of_large, turns, monkeypatch) -> None:

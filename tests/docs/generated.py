@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 from pilothouse.admin.api.pages import PAGES, PREFIX
+from pilothouse.admin.api.streaming import ABOUT, EVENTS, PARAMETERS
 from pilothouse.admin.metrics import StatusCollector
 from pilothouse.admin.status import Status, StreamsStatus
 from pilothouse.cli import app
@@ -78,7 +79,8 @@ def api() -> str:
         )
         for each in PAGES
     ]
-    return _table(("page", "what it answers", "parameters"), rows)
+    events = f"`{PREFIX}{EVENTS}`", ABOUT, ", ".join(f"`{one.name}`" for one in PARAMETERS)
+    return _table(("page", "what it answers", "parameters"), [*rows, events])
 
 
 _SUFFIXES = {"counter": "_total", "info": "_info"}

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -55,6 +57,21 @@ class Plane:
         answer = httpx.get(address, trust_env=False, timeout=20)
         assert answer.status_code == status, answer.text
         return answer.json()
+
+    @contextmanager
+    def events(self, **query: str) -> Iterator[Callable[[], tuple[str, dict[str, Any]]]]:
+        """A stream of events: each call waits for the next one, and returns its kind and its data."""
+        address = f"http://{self.admin}/api/v1/events" + (f"?{urlencode(query)}" if query else "")
+        with httpx.stream("GET", address, trust_env=False, timeout=20) as answer:
+            assert answer.status_code == 200
+            lines = answer.iter_lines()
+
+            def following() -> tuple[str, dict[str, Any]]:
+                kind = next(line for line in lines if line.startswith("event: "))
+                return kind.removeprefix("event: "), json.loads(next(lines).removeprefix("data: "))
+
+            next(lines)  # from now on nothing is missed
+            yield following
 
     def run(self, *arguments: str, status: int = 0) -> str:
         """What a command prints that asks this control plane."""

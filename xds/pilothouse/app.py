@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from pilothouse.admin.api.events import Events
 from pilothouse.admin.http import admin
 from pilothouse.admin.observe import Observed
+from pilothouse.admin.reading.following import Following
 from pilothouse.admin.reading.reader import Reader
 from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.serve import serving as serving_admin
@@ -94,7 +96,9 @@ async def run(
         def read() -> Observed:
             return Observed(started_s, *parts, [feed.state for feed in feeds.values()])
 
-        status = admin(read, partial(Reader, read, Parts(registry, catalogue, census), discovery))
+        asked = Parts(registry, catalogue, census)
+        events = Events(Following(read, asked, discovery))
+        status = admin(read, partial(Reader, read, asked, discovery, events))
         async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
             log.info("starting", admin=f"{settings.admin.host}:{admin_port}", sources=names)
             if await _synced(registry, stopping):

@@ -18,6 +18,8 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from pilothouse.admin.api.streaming import ABORT, ENDING
+
 DRAIN_S = 2
 """How long a request that is being answered may take at the end; a stuck reader must not hold up the exit."""
 
@@ -68,6 +70,7 @@ async def serving(app: Starlette, host: str, port: int, terms: Terms = ADMIN) ->
             await server.opened.wait()
             yield listener.getsockname()[1]
         finally:
+            server.ending.set()
             server.should_exit = True
             await running
 
@@ -79,6 +82,8 @@ class _Guest(uvicorn.Server):
         super().__init__(config)
         self._terms = terms
         self.opened = asyncio.Event()
+        #: Set when no answer may go on for ever any more.
+        self.ending = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn does, but a handshake has a time too, and a connection knows how many there may be."""
@@ -87,7 +92,7 @@ class _Guest(uvicorn.Server):
             self._terms,
             config=self.config,
             server_state=self.server_state,
-            app_state={},
+            app_state={ENDING: self.ending},
         )
         tls = self._terms.tls
         timeout_s = None if tls is None else REQUEST_S
@@ -129,6 +134,7 @@ class _Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.app_state = {**self.app_state, ABORT: transport.abort}
         self._opened = self.loop.time()
         self._limit(self._terms.idle_s)
         if len(self.connections) > self._terms.connections:

@@ -127,6 +127,16 @@ class Revisions:
         _, under_way = self._open.get(telling, _NONE) if telling and telling.telling else _NONE
         return min((revision.since for revision in (*under_way, *self._untold)), default=None)
 
+    @property
+    def published(self) -> int:
+        """The number of the last revision that was published; 0 before the first one."""
+        return self._published[-1].last if self._published else 0
+
+    def revision(self, number: int) -> Revision | None:
+        """The revision with this number. None if there is none, or if it is forgotten."""
+        place = number - self.recent[0].number if self.recent else -1
+        return self.recent[place] if 0 <= place < len(self.recent) else None
+
     @contextmanager
     def together(self, source: str) -> Iterator[None]:
         """Whatever the source reports inside of this block is one revision."""

@@ -67,6 +67,10 @@ class Roster:
             del self._sessions[key[1]]
             self._gone.append(_gone(key[1], session, reason))
 
+    def __contains__(self, number: int) -> bool:
+        """Whether the stream with this number is open."""
+        return number in self._sessions
+
     def after(self, node: str, number: float = _LAST) -> Iterator[tuple[int, Session]]:
         """The open streams after this one, each with its number. Without a number, those of later nodes."""
         first = bisect_right(self._order, (node, number))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from pilothouse.admin.api import views
+from pilothouse.admin.api.events import Events
 from pilothouse.admin.status import Questions, StreamsStatus
 
 
@@ -32,6 +33,10 @@ class Inquiry(Protocol):
 
     async def standing(self) -> StreamsStatus:
         """All open streams, counted."""
+
+    @property
+    def events(self) -> Events:
+        """What happens from now on, and what has happened just before."""
 
     async def states(self) -> tuple[dict[str, int], tuple[views.BehindView, ...]]:
         """How many streams are in each state, and the first that are behind."""

@@ -52,10 +52,11 @@ async def _sources(ask: Inquiry, said: Arguments) -> views.SourceList:
     rest = [source for source in found if source.name > said["after"]]
     shown = rest[: said["limit"]]
     more = shown[-1].name if len(rest) > len(shown) else None
-    return views.SourceList(tuple(map(_source, shown)), more)
+    return views.SourceList(tuple(map(source_view, shown)), more)
 
 
-def _source(source: SourceStatus) -> views.SourceView:
+def source_view(source: SourceStatus) -> views.SourceView:
+    """A source as pages show it."""
     return views.SourceView(
         source.name,
         explain(source),
@@ -89,11 +90,12 @@ async def _holds(ask: Inquiry, said: Arguments) -> views.HoldList:
     found = sorted((each for each in ask.questions.sources if each.hold), key=lambda each: each.name)
     rest = [each for each in found if each.name > said["after"]]
     shown = rest[: said["limit"]]
-    items = tuple(_hold(each) for each in shown)
+    items = tuple(hold_view(each) for each in shown)
     return views.HoldList(items, shown[-1].name if len(rest) > len(shown) else None)
 
 
-def _hold(source: SourceStatus) -> views.HoldView:
+def hold_view(source: SourceStatus) -> views.HoldView:
+    """The hold of a source that has one."""
     hold = source.hold
     assert hold is not None
     times = views.moment(hold.since), views.moment(hold.until)

@@ -16,6 +16,7 @@ from pilothouse.admin.api.inquiry import Inquiry, Missing, Mistaken
 from pilothouse.admin.api.openapi import document
 from pilothouse.admin.api.pages import PAGES, PREFIX, Page, arguments
 from pilothouse.admin.api.parameters import read
+from pilothouse.admin.api.streaming import EVENTS, event_stream
 from pilothouse.admin.api.views import ErrorView
 
 OPENAPI = f"{PREFIX}/openapi.json"
@@ -27,7 +28,17 @@ def routes(inquire: Callable[[], Inquiry], version: Callable[[], str]) -> list[R
     async def openapi(request: Request) -> Response:
         return answered(request, document(version()))
 
+    async def events(request: Request) -> Response:
+        found = inquire().events
+        if found.full:
+            return _refused(503, ErrorView("there are too many readers of events"))
+        try:
+            return event_stream(request, found)
+        except Mistaken as mistaken:
+            return _refused(400, ErrorView(str(mistaken)))
+
     return [
+        Route(PREFIX + EVENTS, events, methods=["GET"]),
         *(Route(PREFIX + page.path, _endpoint(page, inquire), methods=["GET"]) for page in PAGES),
         Route(OPENAPI, openapi, methods=["GET"]),
     ]

@@ -58,9 +58,14 @@ def _matching(
 async def change(revisions: Revisions, discovery: Discovery, number: str) -> views.ChangeView:
     """One change, and who has not answered yet. Raises Missing."""
     wanted = _number(number, "number")
-    one = next((each for each in list(revisions.recent) if each.number == wanted), None)
+    one = revisions.revision(wanted) if wanted is not None else None
     if one is None:
         raise Missing(f"change {number}; known are {_known(revisions)}")
+    return await full(revisions, discovery, one)
+
+
+async def full(revisions: Revisions, discovery: Discovery, one: Revision) -> views.ChangeView:
+    """A change as its page shows it."""
     published = revisions.publication(one.number)
     waiting = await _waiting(discovery, published.delivery) if published else ()
     return _change(revisions, one, None, waiting)
@@ -147,20 +152,19 @@ def _rejections(parts: Parts, rejections: Rejections, session: Session) -> Itera
     for type in sorted(session.rejecting, key=lambda each: each.label):
         found = rejections.by(session, type)
         if found is not None:
-            nonce = nack.nonce if (nack := session.stream.subscriptions[type].exchange.nack) else ""
-            yield _rejection(parts, session, type, found, nonce)
+            yield rejected(parts, session, type, found)
 
 
-def _rejection(
-    parts: Parts, session: Session, type: ResourceType, found: Rejection, nonce: str
-) -> views.NackRow:
+def rejected(parts: Parts, session: Session, type: ResourceType, found: Rejection) -> views.NackRow:
+    """What a client rejects of a type."""
+    nack = session.stream.subscriptions[type].exchange.nack
     return views.NackRow(
         node=session.node_id,
         peer=session.peer,
         type=type.label,
         text=found.reason,
         since=views.moment(found.since_s),
-        nonce=nonce,
+        nonce=nack.nonce if nack else "",
         resource=found.resource,
         services=tuple(_blamed(parts, name) for name in sorted(found.about)),
     )

@@ -101,7 +101,7 @@ def rows(roster: Roster, limit: int, after: str) -> views.ProxyList:
     found = list(islice(heapq.merge(*keyed, key=lambda one: one[:2]), limit + 1))
     now = time.monotonic()
     items = tuple(
-        _gone_row(each) if isinstance(each, Gone) else _row(each, now) for _, _, each in found[:limit]
+        gone_row(each) if isinstance(each, Gone) else row(each, now) for _, _, each in found[:limit]
     )
     last = found[limit - 1] if len(found) > limit else None
     return views.ProxyList(items, f"{last[1]}:{last[0]}" if last else None)
@@ -120,7 +120,8 @@ def cursor(after: str) -> tuple[str, int]:
     return node, int(number)
 
 
-def _row(session: Session, now: float) -> views.ProxyRow:
+def row(session: Session, now: float) -> views.ProxyRow:
+    """A stream as lists show it."""
     held = session.stream.subscriptions
     types = tuple(
         views.SubscriptionState(type.label, sync_state(held[type], session.pushed_at.get(type), now))
@@ -139,7 +140,8 @@ def _row(session: Session, now: float) -> views.ProxyRow:
     )
 
 
-def _gone_row(gone: Gone) -> views.ProxyRow:
+def gone_row(gone: Gone) -> views.ProxyRow:
+    """A stream that has ended as lists show it."""
     said = gone.node, gone.peer, gone.namespace, gone.variant, gone.about
     times = views.moment(gone.connected_s), (), views.moment(gone.gone_s)
     return views.ProxyRow(*said, "GONE", *times, gone.reason)

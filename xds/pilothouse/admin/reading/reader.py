@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pilothouse.admin.api import views
+from pilothouse.admin.api.events import Events
 from pilothouse.admin.reading import changes, explain, proxies, services
 from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.status import Questions, StreamsStatus
@@ -15,9 +16,12 @@ from pilothouse.server.discovery import Discovery
 class Reader:
     """Answers from the parts as they are now. It keeps nothing, and returns values."""
 
-    def __init__(self, questions: Callable[[], Questions], parts: Parts, discovery: Discovery) -> None:
+    def __init__(
+        self, questions: Callable[[], Questions], parts: Parts, discovery: Discovery, events: Events
+    ) -> None:
         self._questions = questions
         self._parts, self._discovery = parts, discovery
+        self.events = events
 
     @property
     def questions(self) -> Questions:

@@ -82,6 +82,13 @@ class HoldView(View, frozen=True):
     services: tuple[str, ...]
 
 
+class HoldEnded(View, frozen=True):
+    """A hold that has ended. `ended` is true."""
+
+    source: str
+    ended: bool
+
+
 class HoldList(View, frozen=True):
     items: tuple[HoldView, ...]
     next: str | None = None
