@@ -83,10 +83,12 @@ async def test_a_proxy_that_leaves_without_an_answer_is_waited_for_no_longer(
 
 
 async def test_a_rejected_resource_is_mapped_to_its_service_and_place(plane, client, eventually) -> None:
-    stream = await client("web-7")
-    await stream.ask(CLUSTER)
-    await stream.names()
+    stream, other = await client("web-7"), await client("web-6")
+    for each in (stream, other):
+        await each.ask(CLUSTER)
+        await each.names()
     plane.write("pay.json", service("payments", "10.1.7.1"))
+    await other.names()  # which accepts it, so it is not taken back
     response = await stream.read()
     text = "Error adding/updating cluster(s) outbound|80||payments.shop.svc.cluster.local: no such thing"
     await stream.accept(response, error=text)
@@ -101,6 +103,26 @@ async def test_a_rejected_resource_is_mapped_to_its_service_and_place(plane, cli
     assert "shop/payments" in plane.run("nacks")
     assert "rejected (web-7)" in plane.run("changes", "shop/payments")
     assert "web-7 is NACKED" in plane.run("status", status=1)
+
+
+async def test_a_service_that_its_only_reader_rejects_is_taken_back_and_it_is_said_why(
+    plane, client, eventually
+) -> None:
+    stream = await client("web-7")
+    await stream.ask(CLUSTER)
+    await stream.names()
+    plane.write("pay.json", service("payments", "10.1.7.1"))
+    await stream.accept(await stream.read(), error="no such thing")
+    found = await eventually(lambda: plane.get("services/shop/payments").get("quarantined"))
+    assert (found["reason"], found["served"]) == ("rejected by web-7: no such thing", False)
+    [last, *_] = plane.get("changes", service="shop/payments")["items"]
+    assert (last["source"], last["place"]) == ("proxies", "rejected by web-7")
+    await stream.names()
+    await eventually(lambda: not plane.get("nacks")["items"])
+    assert "quarantined" in plane.run("status", status=1)
+    plane.write("pay.json", service("payments", "10.1.7.1", annotations={"pilothouse.dev/export-to": "shop"}))
+    assert await stream.names()
+    await eventually(lambda: not plane.get("services/shop/payments").get("quarantined"))
 
 
 def test_changes_since_a_time_are_shown_and_a_time_that_is_none_is_refused(plane) -> None:

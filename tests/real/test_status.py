@@ -333,12 +333,12 @@ async def test_a_quarantine_is_told_until_it_is_over(
     replica, web = Replica(kubeconfig(cluster.kubeconfig), served), ServiceName(namespace.name, "web")
     try:
         await eventually(lambda: reasons(namespace, "r") == GOOD, within=60)
-        replica.catalogue._quarantine(web, ValueError("a field is too long"))
+        replica.catalogue._accepted._quarantine(web, ValueError("a field is too long"))
         held = GOOD | {PROGRAMMED: ("False", "Quarantined")}
         await eventually(lambda: reasons(namespace, "r") == held, within=60)
         assert conditions(namespace, "r")[PROGRAMMED]["message"].endswith("in force: a field is too long")
         await eventually(lambda: events(namespace, "web") == [("Warning", "Quarantined")], within=60)
-        del replica.catalogue.quarantined[web]
+        del replica.catalogue._accepted.quarantined[web]
         await eventually(lambda: reasons(namespace, "r") == GOOD, within=60)
     finally:
         await replica.end()

@@ -15,6 +15,7 @@ from .conftest import cluster, service
 
 ROUTES, CLUSTER, ENDPOINTS = ResourceType.ROUTES, ResourceType.CLUSTER, ResourceType.ENDPOINTS
 PAYMENTS, ORDERS = ServiceName("shop", "payments"), ServiceName("shop", "orders")
+BLAMED = frozenset([PAYMENTS])
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_clients_are_counted_once_and_their_texts_are_those_of_the_first(rejecti
 
 def test_while_it_lasts_a_rejection_is_about_all_that_was_rejected(rejections):
     told: list[set[ServiceName]] = []
-    rejections.listen = lambda names: told.append(set(names))
+    rejections.listeners.append(lambda names: told.append(set(names)))
     rejections.begin("a", ROUTES, "one", [ORDERS])
     rejections.begin("a", ROUTES, "two", [PAYMENTS])
     assert rejections.of(ORDERS) == rejections.of(PAYMENTS) == (1, "two")
@@ -73,11 +74,23 @@ def test_what_a_client_can_cause_is_bounded(rejections):
 def test_a_rejection_lasts_since_the_first_of_a_row_and_has_the_text_of_the_last(rejections):
     rejections.begin("a", CLUSTER, "payments", [])
     rejections.begin("a", CLUSTER, "no", [])
-    assert rejections.by("a", CLUSTER) == Rejection("no", None, frozenset([PAYMENTS]), 1.0)
+    assert rejections.by("a", CLUSTER) == Rejection("no", None, BLAMED, 1.0)
     rejections.end("a", CLUSTER)
     assert rejections.by("a", CLUSTER) is None
     rejections.begin("a", CLUSTER, "payments", [])
-    assert rejections.by("a", CLUSTER) == Rejection("payments", "a resource", frozenset([PAYMENTS]), 2.0)
+    found = Rejection("payments", "a resource", BLAMED, 2.0, suspects=BLAMED)
+    assert rejections.by("a", CLUSTER) == found
+
+
+def test_a_service_is_suspected_if_the_text_names_it_or_nothing_else_has_changed(rejections):
+    rejections.begin("a", CLUSTER, "payments", [ORDERS])
+    rejections.begin("b", CLUSTER, "no", [ORDERS])
+    assert rejections.suspecting(PAYMENTS) == (1, "a", "payments")
+    assert rejections.suspecting(ORDERS) == (1, "b", "no")
+    rejections.begin("b", CLUSTER, "no", [ORDERS, PAYMENTS])
+    assert rejections.suspecting(ORDERS) is None
+    rejections.end("a", CLUSTER)
+    assert rejections.suspecting(PAYMENTS) is None
 
 
 async def test_a_nack_is_about_the_changes_in_the_response_until_a_later_one_is_accepted(

@@ -92,7 +92,7 @@ def test_a_service_that_is_in_trouble_is_told_once_and_once_when_it_is_mended(to
     assert turned() == []
     del town.rejected[blue]
     assert turned() == [(blue, "True", "Programmed")]
-    town.catalogue._quarantine(blue, ValueError("too long"))
+    town.catalogue._accepted._quarantine(blue, ValueError("too long"))
     assert turned() == [(blue, "False", "Quarantined")]
     town.remove(Key("Service", "shop", "blue"))
     assert turned() == []

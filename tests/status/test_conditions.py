@@ -262,13 +262,13 @@ def test_a_quarantine_is_told_with_what_stays(town: Town) -> None:
     town.apply(route("[{backendRefs: [{name: blue, port: 80}]}]"))
     assert told(town) == GOOD
     name = ServiceName("shop", "web")
-    town.catalogue._quarantine(name, ValueError("a field is too long"))
+    town.catalogue._accepted._quarantine(name, ValueError("a field is too long"))
     assert town.board.quarantine_moved() == {name}
     assert town.board.quarantine_moved() == set()
     assert at_once(town.board.stirred([name])) == {Key("HTTPRoute", "shop", "r")}
     assert told(town)[2] == (PROGRAMMED, "False", "Quarantined")
     assert message(town, PROGRAMMED) == (
-        "the newest version of the Service breaks a rule of Envoy, so the last good version stays in force: "
+        "the newest version of the Service is not accepted, so the last good version stays in force: "
         "a field is too long"
     )
 

@@ -190,11 +190,11 @@ async def test_a_quarantine_is_told_although_nothing_has_changed(api, eventually
     monkeypatch.setattr(module, "_QUARANTINE_S", 0.01)
     async with replicas(api) as (one,):
         await eventually(lambda: reasons(api) == GOOD)
-        one.catalogue._quarantine(ServiceName("shop", "web"), ValueError("a field is too long"))
+        one.catalogue._accepted._quarantine(ServiceName("shop", "web"), ValueError("a field is too long"))
         await eventually(lambda: reasons(api) == [*GOOD[:2], "Quarantined"])
         about = [("HTTPRoute", "Warning"), ("Service", "Warning")]
         await eventually(lambda: events(api) == about)
-        del one.catalogue.quarantined[ServiceName("shop", "web")]
+        del one.catalogue._accepted.quarantined[ServiceName("shop", "web")]
         await eventually(lambda: reasons(api) == GOOD)
         await eventually(
             lambda: events(api) == sorted([*about, ("HTTPRoute", "Normal"), ("Service", "Normal")])

@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -42,11 +42,12 @@ from pilothouse.server.feeding import Feeding
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.server.publishing import FAN_OUT_S, count, publish, publish_next, telling
+from pilothouse.server.recall import Recall
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
 from pilothouse.serving.changes import Noticed
 from pilothouse.serving.feeding import Fed, Granted
-from pilothouse.sources import Misconfigured, Source
+from pilothouse.sources import Cause, Misconfigured, Source
 from pilothouse.sources.kubernetes.settings import KubernetesSettings
 from pilothouse.structures.delay import Delay
 from pilothouse.structures.dirty import DirtySet
@@ -107,14 +108,8 @@ async def run(
                 _log_loaded(sources, registry, time.time() - started_s)
                 catalogue.knowledge.begin()
                 _settle_memory()
-                tell = [telling(registry, catalogue)]
-                following = [count(uncounted, census), give_back(), delay.measure()]
-                writer = _status_writer(settings, sources, registry, catalogue, discovery)
-                if writer is not None:
-                    tell.append(writer.stir)
-                    following.append(writer.run())
-                following.append(publish(registry, catalogue, discovery, uncounted, tell))
-                running += map(tasks.create_task, following)
+                following = _following(settings, sources, registry, catalogue, discovery, census, uncounted)
+                running += map(tasks.create_task, [*following, delay.measure()])
                 async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
                     log.info(
                         "serving",
@@ -145,6 +140,32 @@ async def _opened(
         for feed in feeds:
             opening.enter_context(feed.followed(publish))
         yield await opening.enter_async_context(serving_discovery(discovery, address, terms))
+
+
+def _following(  # noqa: PLR0913  (it connects all parts)
+    settings: Settings,
+    sources: Sequence[Source],
+    registry: Registry,
+    catalogue: Catalogue,
+    discovery: Discovery,
+    census: Census,
+    uncounted: DirtySet[ServiceName],
+) -> Iterator[Coroutine[Any, Any, None]]:
+    """What goes on as long as the process serves."""
+    tell = [telling(registry, catalogue)]
+    writer = _status_writer(settings, sources, registry, catalogue, discovery)
+    if writer is not None:
+        tell.append(writer.stir)
+        yield writer.run()
+    yield publish(registry, catalogue, discovery, uncounted, tell)
+    yield Recall(discovery.sessions, discovery.rejections, catalogue, _again(registry)).run()
+    yield count(uncounted, census)
+    yield give_back()
+
+
+def _again(registry: Registry) -> Callable[[ServiceName, str], None]:
+    """Publishes a service again, and says in the history that it was for what proxies said."""
+    return lambda name, why: registry.reconsider(name, "proxies", Cause(why))
 
 
 def _log_failure(state: SourceState, retry_s: float) -> None:
@@ -245,7 +266,7 @@ def _status_writer(
     assert source.shown is not None, "it keeps what its settings ask for"
     board = Board(source.shown, registry.services, catalogue, discovery.rejections.of, source.reports)
     writer = Writer(source.access, source.shown, board)
-    discovery.rejections.listen = writer.stir
+    discovery.rejections.listeners.append(writer.stir)
     return writer
 
 

@@ -70,7 +70,7 @@ WORDS: Mapping[Reason, str] = {
     Reason.DUPLICATE_LOSER: "another endpoint has the same address and port, or is the same workload",
     Reason.UNSUPPORTED_TRANSPORT: "the port is neither TCP nor something that runs over it",
     Reason.DAMPED: "its readiness has changed too often, so it has to wait",
-    Reason.QUARANTINED: "the newest version breaks a rule of Envoy; the last good version stays in force",
+    Reason.QUARANTINED: "the newest version breaks a rule or is rejected; the last good one stays in force",
     Reason.OUT_OF_SCOPE: "the proxy depends neither on the Service nor on another that leads to it",
     Reason.NOT_EXPORTED: "the Service is not exported to the client's namespace",
     Reason.EXCLUDED_NAMESPACE: "the namespace is not served",

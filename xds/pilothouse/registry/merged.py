@@ -223,6 +223,11 @@ class Registry:
         with self.changed.together(), self.revisions.together(source):
             yield
 
+    def reconsider(self, name: ServiceName, source: str, cause: Cause) -> None:
+        """Have a service published again that no source of services has changed, for what `source` says."""
+        self.revisions.note(source, cause, [name])
+        self.changed.mark([name])
+
     def state_unknown(self, source: str, unknown: Unknown) -> None:
         self._shards[source].unknown = NOTHING if self._accept_missing else unknown
         self.changed.touch()

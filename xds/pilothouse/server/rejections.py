@@ -23,13 +23,15 @@ class Rejection(NamedTuple):
     """Why a client rejects its last response of a type, and what that is about.
 
     `since_s` is when it rejected the first response after those that it has accepted, in Unix seconds.
-    `resource` is there if the text names one.
+    `resource` is there if the text names one. `suspects` are those of `about` that are surely at fault: the
+    text names them, or nothing else has changed.
     """
 
     reason: str
     resource: str | None
     about: frozenset[ServiceName]
     since_s: float
+    suspects: frozenset[ServiceName] = frozenset()
 
 
 class Rejections:
@@ -44,8 +46,8 @@ class Rejections:
         self._attributed, self._clock = attributed, clock
         self._by_stream: dict[_Stream, Rejection] = {}
         self._by_service: dict[ServiceName, dict[_Stream, None]] = {}
-        #: Called with the services about which something has changed.
-        self.listen: Callable[[Collection[ServiceName]], None] = lambda names: None
+        #: Each is called with the services about which something has changed.
+        self.listeners: list[Callable[[Collection[ServiceName]], None]] = []
 
     def begin(self, client: Hashable, type: ResourceType, reason: str, changed: Iterable[object]) -> None:
         """A client rejects a response that carried changes of these services."""
@@ -53,21 +55,22 @@ class Rejections:
         before = self._by_stream.get(stream)
         resource, named = self._attributed(reason)
         about = named or {name for name in changed if isinstance(name, ServiceName)}
+        suspects = frozenset(about) if named or len(about) == 1 else frozenset[ServiceName]()
         if before is not None:
             about = about | before.about
         about = frozenset(sorted(about)[:_MOST_BLAMED])
         self._forget(stream)
         since_s = before.since_s if before else self._clock()
-        self._by_stream[stream] = Rejection(reason, resource, about, since_s)
+        self._by_stream[stream] = Rejection(reason, resource, about, since_s, suspects & about)
         for name in about:
             self._by_service.setdefault(name, {})[stream] = None
-        self.listen(about if before is None else about | before.about)
+        self._tell(about if before is None else about | before.about)
 
     def end(self, client: Hashable, type: ResourceType) -> None:
         """A client has accepted a later response, or is gone."""
         gone = self._forget((client, type))
         if gone is not None:
-            self.listen(gone.about)
+            self._tell(gone.about)
 
     def by(self, client: Hashable, type: ResourceType) -> Rejection | None:
         """Why a client rejects its last response of a type. None if it does not."""
@@ -80,6 +83,17 @@ class Rejections:
             return None
         first = self._by_stream[next(iter(streams))]
         return len({client for client, _ in streams}), first.reason
+
+    def suspecting(self, name: ServiceName) -> tuple[int, Hashable, str] | None:
+        """How many clients suspect a service, the first of them, and what it says."""
+        found = [one for one in self._by_service.get(name, ()) if name in self._by_stream[one].suspects]
+        if not found:
+            return None
+        return len({client for client, _ in found}), found[0][0], self._by_stream[found[0]].reason
+
+    def _tell(self, names: Collection[ServiceName]) -> None:
+        for listen in self.listeners:
+            listen(names)
 
     def _forget(self, stream: _Stream) -> Rejection | None:
         gone = self._by_stream.pop(stream, None)

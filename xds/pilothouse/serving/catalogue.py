@@ -1,17 +1,12 @@
 """All translated services. Sidecars share their resources, which are cached by the facet they depend on.
 
-A new version of a service is accepted only if all of its resources meet the validation rules of Envoy's
-messages. Otherwise the service is quarantined: its last good version stays, and other services go on to
-change. Without that check, Envoy would reject a whole response for one bad resource.
+`acceptance` decides which version of a service is in force.
 """
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from copy import copy
-from dataclasses import dataclass, replace
 from typing import Any
 
 from pilothouse.encoding.resources import Resource, Selection
@@ -22,6 +17,7 @@ from pilothouse.mesh.names import endpoint_owners, owners
 from pilothouse.mesh.visibility import Scope, Visibility
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Family, Service, ServiceName, ServiceSpec
+from pilothouse.serving.acceptance import Accepted, Quarantined
 from pilothouse.serving.assignments import Assignments
 from pilothouse.serving.capturing import Capturing, ListenerFacet, behind_egress
 from pilothouse.serving.changes import Change, change, concerns
@@ -29,14 +25,12 @@ from pilothouse.serving.directory import Counts, Directory
 from pilothouse.serving.knowledge import Knowledge
 from pilothouse.structures.cache import Cache, interned
 from pilothouse.structures.turns import Steps, at_once
-from pilothouse.translate import Translated, route_configuration, translate
+from pilothouse.translate import Translated, route_configuration
 from pilothouse.translate.names import (
     EGRESS,
     PASSTHROUGH,
     can_listen,
     cluster_name,
-    listener_name,
-    mesh_ports,
 )
 from pilothouse.translate.omissions import omissions_of
 from pilothouse.translate.proxyless import api_listener, cluster_routes, dialled
@@ -53,14 +47,6 @@ _DOMAINS = 16 * _MEBIBYTE
 _FEW = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """Why the newest version of a service is not in force, and since when (Unix seconds)."""
-
-    reason: str
-    since_s: float
-
-
 class Catalogue:
     """The translated services. Pure: time, tasks and logs are the caller's.
 
@@ -69,19 +55,37 @@ class Catalogue:
     """
 
     def __init__(self, external_names: bool = True, unknown_host_status: int = 503) -> None:
-        #: The services in force, and who claims what: for readers.
-        self.directory = Directory()
-        self.claims = Claims(external_names)
+        self._accepted = Accepted(Claims(external_names))
         self._unknown_host_status = unknown_host_status
-        self.capturing = Capturing(self._quarantine)
         self._assignments = Assignments()
         self._selections = Cache[Selection](_SELECTIONS, _size)
         self._choices = Cache[Selection](_CHOICES, _size)
         self._domains = Cache[Mapping[str, Resource]](_DOMAINS, lambda clusters: Selection(clusters).size)
-        #: Services whose newest version was not accepted, with the reason.
-        self.quarantined: dict[ServiceName, Quarantined] = {}
-        #: Which resources are known to be absent.
-        self.knowledge = Knowledge(self.directory, self.quarantined.keys())
+
+    @property
+    def directory(self) -> Directory:
+        """The services in force."""
+        return self._accepted.directory
+
+    @property
+    def claims(self) -> Claims:
+        """Who claims what."""
+        return self._accepted.claims
+
+    @property
+    def quarantined(self) -> Mapping[ServiceName, Quarantined]:
+        """Services whose newest version was not accepted, with the reason."""
+        return self._accepted.quarantined
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """Which resources are known to be absent."""
+        return self._accepted.knowledge
+
+    @property
+    def capturing(self) -> Capturing:
+        """What clients need that capture connections at virtual IPs."""
+        return self._accepted.capturing
 
     def serves(self, name: ServiceName) -> bool:
         """Whether a version of a service is in force."""
@@ -103,6 +107,13 @@ class Catalogue:
         """What a spec would be given beside the services in force."""
         return self.claims.resolve(spec)
 
+    def refuse(self, name: ServiceName, reason: str) -> bool:
+        """Clients refuse the version in force: the next time that it is applied, the one before is served.
+
+        Returns False if the version is not a recent one, so that nothing is served in its place.
+        """
+        return self._accepted.refuse(name, reason)
+
     def apply(self, names: Iterable[ServiceName], services: Mapping[ServiceName, Service]) -> list[Change]:
         """Apply the present state of these services. The cost is proportional to what changed."""
         return at_once(self.applying(names, services))
@@ -112,7 +123,8 @@ class Catalogue:
     ) -> Steps[list[Change]]:
         """As `apply`, in steps. If they are many, all of them come into force together in the end."""
         pending = deque(dict.fromkeys(names))
-        draft, started = (self if len(pending) <= _FEW else self._draft()), {*self.quarantined}
+        now = self._accepted
+        draft, started = (now if len(pending) <= _FEW else now.draft()), {*now.quarantined}
         before: dict[ServiceName, Translated | None] = {}
         waiting = set(pending)
         while pending:
@@ -120,40 +132,25 @@ class Catalogue:
             waiting.remove(name)
             before.setdefault(name, draft.directory.get(name))
             # A service may take a virtual IP or a name from others. Then these change as well.
-            touched = draft._accept(name, services.get(name)) - waiting
+            touched = draft.accept(name, services.get(name)) - waiting
             pending.extend(touched)
             waiting |= touched
-            if draft is not self:
+            if draft is not now:
                 yield
         changes: list[Change] = []
         for name in before:
             one = change(name, before, draft.directory, self.capturing.followed)
             if one.names:
                 changes.append(one)
-            if draft is not self:
+            if draft is not now:
                 yield
-        if draft is not self:
-            self._take_over(draft, started)
+        if draft is not now:
+            now.take_over(draft, started)
         self._forget_all(changes)
         while len(before) > _FEW:  # freeing thousands of versions at once takes long, too
             before.popitem()
             yield
         return changes
-
-    def _draft(self) -> Catalogue:
-        """A copy that becomes the next state of this catalogue. Clients read this one meanwhile."""
-        draft = copy(self)
-        draft.directory, draft.claims = self.directory.copy(), self.claims.copy()
-        draft.quarantined = self.quarantined.copy()
-        return draft
-
-    def _take_over(self, draft: Catalogue, started: Set[ServiceName]) -> None:
-        self.directory, self.claims = draft.directory, draft.claims
-        self.knowledge.directory = self.directory
-        # Meanwhile, clients that capture may have quarantined further services here, not in the draft.
-        late = {name: why for name, why in self.quarantined.items() if name not in started}
-        self.quarantined.clear()
-        self.quarantined.update(draft.quarantined | late)
 
     def cluster(self, scope: Scope, name: str, dialect: Dialect = Dialect.ENVOY) -> Resource | None:
         owner = self.directory.owner(scope, name)
@@ -310,60 +307,6 @@ class Catalogue:
             if found.is_called(host, scope.inside(name), families):
                 return True
         return False
-
-    def _accept(self, name: ServiceName, service: Service | None) -> Set[ServiceName]:
-        """Apply the present state of one service. Returns the other services that this touches."""
-        old = self.directory.get(name)
-        if service is None:
-            self.quarantined.pop(name, None)
-            if old is None:
-                return frozenset()
-            self.directory.put(old, None)
-            self._note_removed(old)
-            return self.claims.release(old.service.spec)
-        try:
-            new = self._translate(service, old)
-        except ValueError as violation:  # it breaks a rule, or a value fits into no message
-            self._quarantine(name, violation)
-            if old is not None:  # it stays, but without what others have taken from it meanwhile
-                self._renew(old, replace(old.service, endpoints=service.endpoints))
-            return frozenset()
-        self.quarantined.pop(name, None)
-        self.directory.put(old, new)
-        if old is None:
-            return self.claims.stake(service.spec)
-        if old.service.spec == service.spec:
-            return frozenset()
-        return self.claims.release(old.service.spec) | self.claims.stake(service.spec)
-
-    def _quarantine(self, name: ServiceName, violation: ValueError) -> None:
-        self.quarantined[name] = Quarantined(str(violation), time.time())
-
-    def _note_removed(self, old: Translated) -> None:
-        """Note that a source removed a service, and so its resources are gone."""
-        spec = old.resolved.spec
-        at_virtual_ips = [listener_name(vip, port) for vip in spec.vips for port in mesh_ports(spec)]
-        for type, names in (
-            (ResourceType.CLUSTER, old.clusters),
-            (ResourceType.ENDPOINTS, old.clusters),
-            (ResourceType.LISTENER, at_virtual_ips),
-            (ResourceType.ROUTES, at_virtual_ips),
-        ):
-            self.knowledge.removed(type, names)
-
-    def _renew(self, old: Translated, service: Service) -> None:
-        """Translate the version in force again, with these endpoints. If that breaks a rule, it stays."""
-        try:
-            self.directory.put(old, self._translate(service, old))
-        except ValueError as violation:
-            self._quarantine(old.service.name, violation)
-
-    def _translate(self, service: Service, old: Translated | None) -> Translated:
-        """Translate a service. Raises ValueError, also for its captured resources if some client captures."""
-        new = translate(service, self.claims.resolve(service.spec), old)
-        if old is None or old.resolved is not new.resolved:
-            self.capturing.admit(new)
-        return new
 
     def _domain_clusters(self, scope: Scope) -> Mapping[str, Resource]:
         domains = scope.dependencies.domains

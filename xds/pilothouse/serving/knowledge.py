@@ -15,6 +15,8 @@ class Knowledge:
 
     def __init__(self, directory: Directory, quarantined: Collection[ServiceName]) -> None:
         self.directory, self._quarantined = directory, quarantined
+        #: Whether clients may have been served.
+        self.begun = False
         #: Nothing is unknown, so a missing resource is known to be absent.
         self.complete = True
         self._unserved: frozenset[ServiceName] = frozenset()
@@ -36,6 +38,7 @@ class Knowledge:
 
         They may have, from an earlier process, what is quarantined here.
         """
+        self.begun = True
         self._unserved = frozenset(name for name in self._quarantined if self.directory.get(name) is None)
         self.complete = self.complete and not self._unserved
 

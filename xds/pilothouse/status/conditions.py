@@ -137,7 +137,7 @@ def programmed(facts: Facts) -> Condition:
     """What comes of a Service at the proxies."""
     if facts.quarantine:
         stays = "the last good version stays in force" if facts.served else "nothing of the Service is served"
-        why = f"the newest version of the Service breaks a rule of Envoy, so {stays}: {facts.quarantine}"
+        why = f"the newest version of the Service is not accepted, so {stays}: {facts.quarantine}"
         return Condition(PROGRAMMED, _FALSE, "Quarantined", _cut(why))
     if facts.rejected:
         count, text = facts.rejected
