@@ -42,6 +42,8 @@ def _of_kind(value: Any, schema: dict[str, Any], schemas: dict[str, Any], at: st
 
 
 def _of_object(value: dict, schema: dict[str, Any], schemas: dict[str, Any], at: str) -> Iterator[str]:
+    if "properties" not in schema and "additionalProperties" not in schema:
+        return  # of what others define
     known = schema.get("properties", {})
     for name in schema.get("required", ()):
         if name not in value:

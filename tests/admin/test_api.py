@@ -41,7 +41,10 @@ BAD = ServiceName("shop", "s1")
 HOLDING = SourceStatus("xtra", synced=True, hold=HoldStatus(3, 9, ("shop/a", "shop/b"), 1.0, 2.0))
 ASKED = {
     "/proxies/{node:path}": ("/proxies/web-7", "/proxies/web-8"),
-    "/proxies/{node:path}/resources": ("/proxies/web-7/resources", "/proxies/web-7/resources?type=CDS"),
+    "/proxies/{node:path}/resources": (
+        "/proxies/web-7/resources",
+        "/proxies/web-7/resources?type=CDS&content=yes",
+    ),
     "/services/{namespace}/{name}": ("/services/shop/s0", "/services/shop/s1"),
     "/changes/{number}": ("/changes/1", "/changes/2"),
     "/explain": (

@@ -34,6 +34,13 @@ def test_a_cell_of_several_lines_stays_in_its_row() -> None:
     assert len(table(("A",), [("one\ntwo",)], 80).splitlines()) == 2
 
 
+def test_a_wide_table_has_more_columns_and_cuts_nothing() -> None:
+    narrow = table(("NAME", "COUNT", "WHY"), ROWS, 80, more=1).splitlines()
+    assert narrow[0].split() == ["NAME", "COUNT"]
+    wide = table(("NAME", "COUNT", "WHY"), ROWS, 80, wide=True, more=1).splitlines()
+    assert wide[1].split() == [LONG, "12", LONG * 2]
+
+
 def change() -> views.ChangeView:
     told = views.ToldView(
         at=NOW,

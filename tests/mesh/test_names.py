@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.mesh.names import HostName, Names, contested, endpoint_owners, in_cluster, owners
+from pilothouse.mesh.names import (
+    HostName,
+    Names,
+    contested,
+    endpoint_owners,
+    in_cluster,
+    in_dns,
+    owners,
+    searched,
+    shortest,
+)
 from pilothouse.model.addresses import CLUSTER_SET
 from pilothouse.model.services import ServiceName, ServiceSpec
 
@@ -154,3 +164,37 @@ def test_what_ends_as_names_of_the_cluster_do_is_one_of_them(host: str) -> None:
 )
 def test_what_ends_otherwise_is_none(host: str) -> None:
     assert not in_cluster(host, "cluster.local")
+
+
+@pytest.mark.parametrize(
+    ("host", "asked"),
+    [
+        ("cart", ["cart.shop.svc.k8s.", "cart.svc.k8s.", "cart.k8s.", "cart."]),
+        ("cart.front", ["cart.front.shop.svc.k8s.", "cart.front.svc.k8s.", "cart.front.k8s.", "cart.front."]),
+        (
+            "a.b.c.d.e.f",
+            ["a.b.c.d.e.f.", "a.b.c.d.e.f.shop.svc.k8s.", "a.b.c.d.e.f.svc.k8s.", "a.b.c.d.e.f.k8s."],
+        ),
+        ("cart.front.svc.k8s.", ["cart.front.svc.k8s."]),
+    ],
+)
+def test_a_resolver_of_a_pod_asks_in_its_search_domains_first_unless_there_are_five_dots(host, asked) -> None:
+    assert searched(host, "shop", "k8s") == asked
+
+
+@given(LABELS, LABELS, st.sampled_from(["local", "corp.k8s", "a.b.c"]))
+def test_the_shortest_name_is_asked_for_first_and_a_shorter_one_is_not(name, namespace, domain) -> None:
+    absolute = f"{name}.{namespace}.svc.{domain}."
+    found = shortest(absolute, "shop", domain)
+    assert searched(found, "shop", domain)[0] == absolute
+    shorter = [absolute[:length] for length in range(1, len(found))]
+    assert not any(searched(each, "shop", domain)[0] == absolute for each in shorter)
+
+
+def test_the_dns_of_a_cluster_has_whole_names_and_those_of_a_headless_service_s_endpoints() -> None:
+    spec = ServiceSpec(ServiceName("shop", "db"), hostnames=("db-0",), headless=True)
+    assert in_dns("db.shop.svc.cluster.local.", spec)
+    assert in_dns("db-0.db.shop.svc.cluster.local.", spec)
+    assert not in_dns("db-1.db.shop.svc.cluster.local.", spec)
+    assert not in_dns("db.shop.svc.", spec)
+    assert not in_dns("db-0.db.shop.svc.cluster.local.", ServiceSpec(spec.name, hostnames=("db-0",)))

@@ -146,3 +146,26 @@ def test_a_name_that_is_taken_is_said_to_be_whose(suffixed) -> None:
     assert (note["code"], note["about"]) == ("name-taken", "shop/payments")
     assert note["words"] == "another Service has that host name: payments.mesh is mesh/payments"
     assert "[name-taken]" in suffixed.run("explain", "payments.mesh", "--namespace", "shop")
+
+
+def test_what_a_short_name_costs_in_dns_is_said_with_the_name_that_costs_least(plane) -> None:
+    asked = lambda host, **client: plane.get("explain", name=host, **client).get("dns")  # noqa: E731
+    short = asked("cart", namespace="shop")
+    assert short == {
+        "asked": [{"name": "cart.shop.svc.cluster.local.", "exists": True}],
+        "queries": 2,
+        "shortest": "cart",
+    }
+    other = asked("cart.shop", namespace="front")
+    assert [(each["name"], each["exists"]) for each in other["asked"]] == [
+        ("cart.shop.front.svc.cluster.local.", False),
+        ("cart.shop.svc.cluster.local.", True),
+    ]
+    assert (other["queries"], other["shortest"]) == (4, "cart.shop.svc.cluster.local.")
+    outside = asked("example.com", namespace="shop")
+    assert outside["asked"][3] == {"name": "example.com."}
+    assert (outside["queries"], outside["shortest"]) == (8, "example.com.")
+    assert asked("cart.shop") is None
+    assert asked("10.1.7.8", namespace="shop") is None
+    said = plane.run("explain", "cart.shop", "--namespace", "front")
+    assert "asks for 2 names, with 4 queries; cart.shop.svc.cluster.local. needs one" in said

@@ -17,6 +17,7 @@ from pilothouse.cli import (
     health,
     inject,
     proxies,
+    resources,
     serve,
     services,
     sidecar,
@@ -38,6 +39,7 @@ app.command()(serve.serve)
 app.command()(health.health)
 app.command()(status.status)
 app.command()(proxies.proxies)
+app.command()(resources.resources)
 app.command()(services.services)
 app.command()(services.endpoints)
 app.command()(sources.sources)

@@ -13,7 +13,6 @@ import msgspec
 import typer
 
 from pilothouse.admin.settings import AdminSettings
-from pilothouse.cli.output import Output, answer
 from pilothouse.config.settings import ConfigError, load_section
 from pilothouse.structures.hostport import HostPort, here
 
@@ -79,13 +78,6 @@ def read(found: Mapping[str, Any], kind: type[T]) -> T:
         return msgspec.convert(found, kind)
     except msgspec.ValidationError as wrong:
         raise Unanswered("--admin", f"the answer is not understood: {wrong}") from None
-
-
-def as_json(found: Mapping[str, Any], output: Output) -> bool:
-    """Print an answer as it is, if that is the output that is wanted."""
-    if output is Output.JSON:
-        answer(json.dumps(found, indent=2))
-    return output is Output.JSON
 
 
 def _get(asked: HostPort, page: str) -> tuple[int, bytes]:

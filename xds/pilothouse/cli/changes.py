@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from pilothouse.admin.api.views import ChangeList, ChangeView, NackList, NackRow, ToldView
-from pilothouse.cli.asking import Admin, as_json, every, path, place, read
-from pilothouse.cli.output import Form, Output, answer
+from pilothouse.cli.asking import Admin, every, path, place, read
+from pilothouse.cli.output import As, Format, answer, given
 from pilothouse.cli.tables import age, table
 
 Name = Annotated[str | None, typer.Argument(metavar="[SERVICE]", help="One service: NAMESPACE/NAME.")]
@@ -20,24 +20,27 @@ Since = Annotated[
 
 
 def changes(
-    service: Name = None, *, since: Since = None, admin: Admin = None, output: Form = Output.TEXT
+    service: Name = None, *, since: Since = None, admin: Admin = None, output: As = Format.TABLE
 ) -> None:
     """Show what has changed, where it was declared, and how many proxies have it. The newest is first."""
     found = every(place(admin), path("changes"), {"service": service, "since": since})
-    if as_json(found, output):
+    if given(found, output):
         return
     rows = (row for each in read(found, ChangeList).items for row in _rows(each))
-    answer(table(("CHANGE", "AT", "SERVICE", "WHAT", "PLACE", "ACKNOWLEDGED"), rows))
+    head = ("CHANGE", "AT", "SERVICE", "WHAT", "PLACE", "ACKNOWLEDGED", "SOURCE", "PUBLISHED")
+    answer(table(head, rows, wide=output.is_wide, more=2))
 
 
 def _rows(change: ChangeView) -> Iterator[tuple[str, ...]]:
     for number, each in enumerate(change.services):
         first = (str(change.number), change.at) if not number else ("", "")
         where = each.place or change.place or change.source
-        yield (*first, each.service, each.what or "-", where, _told(change.published) if not number else "")
+        told, at = change.published, change.published.at if change.published else "-"
+        rest = ("", "", "") if number else (_told(told), change.source, at)
+        yield (*first, each.service, each.what or "-", where, *rest)
     more = change.touched - len(change.services)
     if more and len(change.services) > 1:
-        yield "", "", f"and {more:,} more", "", "", ""
+        yield "", "", f"and {more:,} more", "", "", "", "", ""
 
 
 def _told(told: ToldView | None) -> str:
@@ -56,20 +59,22 @@ def _told(told: ToldView | None) -> str:
     return f"{text} in {told.waited:g} s" + (f", {told.slowest} last" if told.slowest else "")
 
 
-def nacks(*, admin: Admin = None, output: Form = Output.TEXT) -> None:
+def nacks(*, admin: Admin = None, output: As = Format.TABLE) -> None:
     """Show what proxies have rejected and not accepted since, and which services that is about."""
     found = every(place(admin), path("nacks"))
-    if as_json(found, output):
+    if given(found, output):
         return
     rows = (row for each in read(found, NackList).items for row in _rejected(each))
-    answer(table(("NODE", "TYPE", "FOR", "SERVICE", "PLACE", "TEXT"), rows))
+    head = ("NODE", "TYPE", "FOR", "SERVICE", "PLACE", "TEXT", "RESOURCE", "PEER", "NONCE")
+    answer(table(head, rows, wide=output.is_wide, more=3))
 
 
 def _rejected(nack: NackRow) -> Iterator[tuple[str, ...]]:
     """A line for each service that it is about, and one if nobody knows."""
     said = nack.node, nack.type, age(nack.since)
+    rest = nack.text, nack.resource or "-", nack.peer, nack.nonce
     if not nack.services:
-        yield *said, "-", "-", nack.text
+        yield *said, "-", "-", *rest
     for each in nack.services:
         name = f"{each.service} (quarantined)" if each.quarantined else each.service
-        yield *said, name, each.place or "-", nack.text
+        yield *said, name, each.place or "-", *rest

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from pilothouse.admin.api.views import ClusterView, ExplainView, RouteView, TargetView, ToView, Why
-from pilothouse.cli.asking import Admin, as_json, one, path, place, read
-from pilothouse.cli.output import Form, Output, answer, one_line
+from pilothouse.admin.api.views import ClusterView, DnsView, ExplainView, RouteView, TargetView, ToView, Why
+from pilothouse.cli.asking import Admin, one, path, place, read
+from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import age, table
 
 _NAME = "A host name, a virtual IP or NAMESPACE/NAME; with or without a port."
@@ -33,7 +33,7 @@ def explain(  # noqa: PLR0913  (typer makes a flag of each)
     locality: Locality = None,
     endpoint: Endpoint = None,
     admin: Admin = None,
-    output: Form = Output.TEXT,
+    output: As = Format.TABLE,
 ) -> None:
     """Explain where a name leads: service, virtual IP, rules, clusters, and endpoints with their shares.
 
@@ -47,11 +47,11 @@ def explain(  # noqa: PLR0913  (typer makes a flag of each)
         "endpoint": endpoint,
     }
     found = one(place(admin), path("explain"), query)
-    if not as_json(found, output):
-        answer("\n".join(_lines(read(found, ExplainView))))
+    if not given(found, output):
+        answer("\n".join(_lines(read(found, ExplainView), output.is_wide)))
 
 
-def _lines(said: ExplainView) -> Iterator[str]:
+def _lines(said: ExplainView, wide: bool = False) -> Iterator[str]:
     yield f"{one_line(said.name)}, called by {_client(said)}"
     if said.service is not None:
         answered = f", answered by {said.answered_by}" if said.answered_by else ""
@@ -64,11 +64,27 @@ def _lines(said: ExplainView) -> Iterator[str]:
         if said.near:
             yield f"near        {', '.join(said.near)}"
     if said.found:
-        yield from _found(said)
+        yield from _found(said, wide)
+    yield from _left_out(said)
+    if said.dns is not None:
+        yield from _dns(said.dns, said.asked_by.namespace)
+
+
+def _left_out(said: ExplainView) -> Iterator[str]:
+    """What no table has shown."""
     shown = {_place(each) for cluster in said.clusters for each in cluster.endpoints if each.reason}
     for each in said.left_out:
         if each.about not in shown:
             yield f"left out    {_why(each)}"
+
+
+def _dns(dns: DnsView, namespace: str) -> Iterator[str]:
+    first = f"; {dns.shortest} needs one" if dns.shortest and len(dns.asked) > 1 else ""
+    names = f"{len(dns.asked)} name{'s' * (len(dns.asked) != 1)}"
+    yield f"DNS         a Pod in {namespace} asks for {names}, with {dns.queries} queries{first}"
+    for each in dns.asked:
+        known = "outside" if each.exists is None else "exists" if each.exists else "no"
+        yield f"  {known:9} {one_line(each.name)}"
 
 
 def _client(said: ExplainView) -> str:
@@ -78,7 +94,7 @@ def _client(said: ExplainView) -> str:
     return one_line(f"{who} in {asked.namespace or 'no namespace'}" + (f" at {where}" if where else ""))
 
 
-def _found(said: ExplainView) -> Iterator[str]:
+def _found(said: ExplainView, wide: bool) -> Iterator[str]:
     yield f"virtual IP  {', '.join(said.virtual_ips) or '-'}"
     if said.port is not None:
         yield f"port        {said.port.number}/{said.port.protocol}"
@@ -89,7 +105,7 @@ def _found(said: ExplainView) -> Iterator[str]:
             since = f" for {age(step.since)}" if step.since else ""
             yield f"{step.type}         {step.state}{since}: {step.name}"
     for cluster in said.clusters:
-        yield from _cluster(cluster)
+        yield from _cluster(cluster, wide)
 
 
 def _route(route: RouteView) -> Iterator[str]:
@@ -106,14 +122,15 @@ def _to(to: ToView) -> str:
     return one_line((to.cluster or "nowhere") + weight + (f": {to.refused}" if to.refused else ""))
 
 
-def _cluster(cluster: ClusterView) -> Iterator[str]:
+def _cluster(cluster: ClusterView, wide: bool) -> Iterator[str]:
     yield f"cluster     {cluster.name}"
     yield f"  {cluster.arithmetic}"
     if cluster.problem is not None:
         yield f"  {_why(cluster.problem)}"
     if cluster.endpoints:
         rows = map(_target, cluster.endpoints)
-        yield table(("ADDRESS", "SHARE", "PRIORITY", "WEIGHT", "ZONE", "STATE", "WHY NOT"), rows)
+        head = ("ADDRESS", "SHARE", "PRIORITY", "WEIGHT", "ZONE", "STATE", "WHY NOT")
+        yield table(head, rows, wide=wide)
         if cluster.total > len(cluster.endpoints):
             yield f"  {len(cluster.endpoints):,} of {cluster.total:,} endpoints; --endpoint IP shows any"
 

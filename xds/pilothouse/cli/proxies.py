@@ -7,39 +7,30 @@ from typing import Annotated
 
 import typer
 
-from pilothouse.admin.api.views import GoneView, ProxyList, ProxyView, ResourceList, StreamView
-from pilothouse.cli.asking import Admin, as_json, every, one, path, place, read
-from pilothouse.cli.output import Form, Output, answer, one_line
+from pilothouse.admin.api.views import GoneView, ProxyList, ProxyView, StreamView
+from pilothouse.cli.asking import Admin, every, one, path, place, read
+from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import age, since, table
 
 Node = Annotated[str | None, typer.Argument(metavar="[NODE]", help="The node id of one proxy.")]
-Type = Annotated[
-    str | None, typer.Option(metavar="TYPE", help="List what NODE holds of a type, such as CDS.")
-]
 
 
-def proxies(node: Node = None, *, type: Type = None, admin: Admin = None, output: Form = Output.TEXT) -> None:
+def proxies(node: Node = None, *, admin: Admin = None, output: As = Format.TABLE) -> None:
     """Show the proxies and how far each is; or one proxy in detail.
 
     States: SYNCED, SENDING, STALE (does not answer), NACKED (rejected what it was sent), IDLE, GONE.
     """
     if node is None:
         found = every(place(admin), path("proxies"))
-        if not as_json(found, output):
-            answer(_listed(read(found, ProxyList)))
-        return
-    if type is not None:
-        found = every(place(admin), path("proxies", node, "resources"), {"type": type.upper()})
-        if not as_json(found, output):
-            rows = [(each.type, each.name, each.version or "-") for each in read(found, ResourceList).items]
-            answer(table(("TYPE", "NAME", "VERSION"), rows))
+        if not given(found, output):
+            answer(_listed(read(found, ProxyList), output.is_wide))
         return
     found = one(place(admin), path("proxies", node))
-    if not as_json(found, output):
+    if not given(found, output):
         answer("\n".join(_detail(read(found, ProxyView))))
 
 
-def _listed(said: ProxyList) -> str:
+def _listed(said: ProxyList, wide: bool = False) -> str:
     rows = [
         (
             each.node,
@@ -48,10 +39,14 @@ def _listed(said: ProxyList) -> str:
             " ".join(f"{one.type}:{one.state}" for one in each.types if one.state != "SYNCED") or "-",
             f"gone for {age(each.gone)}" if each.gone else age(each.connected),
             each.reason or each.peer,
+            each.stream,
+            each.variant,
+            each.connected,
         )
         for each in said.items
     ]
-    return table(("NODE", "NAMESPACE", "STATE", "NOT SYNCED", "CONNECTED", "PEER"), rows)
+    head = ("NODE", "NAMESPACE", "STATE", "NOT SYNCED", "CONNECTED", "PEER", "STREAM", "VARIANT", "SINCE")
+    return table(head, rows, wide=wide, more=3)
 
 
 def _detail(said: ProxyView) -> Iterator[str]:

@@ -16,8 +16,8 @@ from pilothouse.admin.api.views import (
     ServiceView,
     Why,
 )
-from pilothouse.cli.asking import Admin, as_json, every, one, path, place, read
-from pilothouse.cli.output import Form, Output, answer, one_line
+from pilothouse.cli.asking import Admin, every, one, path, place, read
+from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import amounts, since, table
 
 Name = Annotated[str | None, typer.Argument(metavar="[SERVICE]", help="One service: NAMESPACE/NAME.")]
@@ -31,27 +31,29 @@ def services(
     namespace: Namespace = None,
     search: Search = None,
     admin: Admin = None,
-    output: Form = Output.TEXT,
+    output: As = Format.TABLE,
 ) -> None:
     """Show the services, where each is declared, and how much of it is left out; or one in detail."""
     if service is not None:
         found = one(place(admin), path("services", *_parts(service)))
-        if not as_json(found, output):
+        if not given(found, output):
             answer("\n".join(map(one_line, _detail(read(found, ServiceView)))))
         return
     found = every(place(admin), path("services"), {"namespace": namespace, "search": search})
-    if not as_json(found, output):
+    if not given(found, output):
         rows = map(_row, read(found, ServiceList).items)
-        answer(table(("SERVICE", "PORTS", "READY", "LEFT OUT", "SOURCE", "PLACE"), rows))
+        head = ("SERVICE", "PORTS", "READY", "LEFT OUT", "SOURCE", "PLACE")
+        answer(table(head, rows, wide=output.is_wide))
 
 
-def endpoints(service: Name = None, *, admin: Admin = None, output: Form = Output.TEXT) -> None:
+def endpoints(service: Name = None, *, admin: Admin = None, output: As = Format.TABLE) -> None:
     """Show the endpoints, whether each is called, and if not, why."""
     wanted = "/".join(_parts(service)) if service else None
     found = every(place(admin), path("endpoints"), {"service": wanted})
-    if not as_json(found, output):
+    if not given(found, output):
         rows = map(_endpoint, read(found, EndpointList).items)
-        answer(table(("SERVICE", "ADDRESS", "STATE", "WEIGHT", "ZONE", "CALLED", "WHY"), rows))
+        head = ("SERVICE", "ADDRESS", "STATE", "WEIGHT", "ZONE", "CALLED", "WHY", "ON NODE", "WORKLOAD")
+        answer(table(head, rows, wide=output.is_wide, more=2))
 
 
 def _parts(service: str) -> tuple[str, ...]:
@@ -87,6 +89,8 @@ def _endpoint(each: EndpointRow) -> tuple[str, ...]:
         each.locality.zone or each.locality.region or "-",
         each.called,
         "; ".join(f"{reason.code}: {reason.words}" for reason in each.reasons) or "-",
+        each.on_node or "-",
+        each.workload or "-",
     )
 
 

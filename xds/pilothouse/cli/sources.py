@@ -5,19 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pilothouse.admin.api.views import FaultView, SourceList, SourceView
-from pilothouse.cli.asking import Admin, as_json, every, path, place, read
-from pilothouse.cli.output import Form, Output, answer, one_line
+from pilothouse.cli.asking import Admin, every, path, place, read
+from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import age, since, table
 
 
-def sources(*, admin: Admin = None, output: Form = Output.TEXT) -> None:
+def sources(*, admin: Admin = None, output: As = Format.TABLE) -> None:
     """Show the sources of services, since when one fails, and what it cannot read."""
     found = every(place(admin), path("sources"))
-    if as_json(found, output):
+    if given(found, output):
         return
     items = read(found, SourceList).items
-    rows = [(each.name, _state(each), str(each.services), age(each.last_report)) for each in items]
-    shown = table(("SOURCE", "STATE", "SERVICES", "REPORTED"), rows)
+    rows = [
+        (
+            each.name,
+            _state(each),
+            str(each.services),
+            age(each.last_report),
+            str(len(each.faults)),
+            str(len(each.warnings)),
+            each.stale_since or "-",
+        )
+        for each in items
+    ]
+    head = ("SOURCE", "STATE", "SERVICES", "REPORTED", "FAULTS", "WARNINGS", "STALE SINCE")
+    shown = table(head, rows, wide=output.is_wide, more=3)
     answer("\n".join([shown, *(line for each in items for line in _troubles(each))]))
 
 

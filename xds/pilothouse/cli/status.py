@@ -7,19 +7,19 @@ from collections.abc import Iterator
 import typer
 
 from pilothouse.admin.api.views import StatusView
-from pilothouse.cli.asking import Admin, as_json, one, path, place, read
-from pilothouse.cli.output import Form, Output, answer, one_line
+from pilothouse.cli.asking import Admin, one, path, place, read
+from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import amounts, since
 
 
-def status(*, admin: Admin = None, output: Form = Output.TEXT) -> None:
+def status(*, admin: Admin = None, output: As = Format.TABLE) -> None:
     """Show how a running control plane is, and what needs attention.
 
     Exits 1 if anything does: it is not ready, there is a warning, or a proxy is STALE or NACKED.
     """
     found = one(place(admin), path("status"))
     said = read(found, StatusView)
-    if not as_json(found, output):
+    if not given(found, output):
         answer("\n".join(map(one_line, _lines(said))))
     if said.degraded or said.behind:
         raise typer.Exit(1)

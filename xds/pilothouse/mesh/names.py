@@ -185,3 +185,42 @@ def _namespaces(after: str, spec: ServiceSpec) -> set[str]:
     endings = ("", ".svc", f".svc.{spec.cluster_domain}", *spec.suffixes)
     found = {after[1:].removesuffix(ending) for ending in endings if after.endswith(ending)}
     return {namespace for namespace in found if namespace and "." not in namespace}
+
+
+#: The options of a Pod's resolver: a name with fewer dots is looked for in the search domains first.
+NDOTS = 5
+
+
+def searched(host: str, namespace: str, cluster_domain: str) -> list[str]:
+    """The names that the resolver of a Pod asks for, one after the other, until one exists.
+
+    This is what the kubelet writes into resolv.conf for dnsPolicy ClusterFirst, without the search domains of
+    the node. An absolute name, which ends in a dot, is asked for alone.
+    """
+    if host.endswith("."):
+        return [host]
+    domains = (f"{namespace}.svc.{cluster_domain}", f"svc.{cluster_domain}", cluster_domain)
+    inside = [f"{host}.{domain}." for domain in domains]
+    alone = f"{host}."
+    return [alone, *inside] if host.count(".") >= NDOTS else [*inside, alone]
+
+
+def shortest(absolute: str, namespace: str, cluster_domain: str) -> str:
+    """The shortest name for which a Pod's resolver asks first for this absolute name."""
+    first_domain = f".{namespace}.svc.{cluster_domain}."
+    short = absolute.removesuffix(first_domain)
+    if short != absolute and short.count(".") < NDOTS:
+        return short
+    plain = absolute.removesuffix(".")
+    return plain if plain.count(".") >= NDOTS else absolute
+
+
+def in_dns(host: str, spec: ServiceSpec) -> bool:
+    """Whether the DNS of the cluster has this absolute name for a service or one of its endpoints.
+
+    It has the whole names only. The shorter ones come about by search domains.
+    """
+    name = spec.name
+    whole = f"{name.name}.{name.namespace}.svc.{spec.cluster_domain}.".lower()
+    label, _, rest = host.partition(".")
+    return host == whole or (spec.headless and rest == whole and label in spec.hostnames)

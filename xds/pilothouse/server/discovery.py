@@ -61,7 +61,7 @@ class Discovery:
         self._catalogue = catalogue
         #: The shelves of all types that are served.
         self.shelves: Shelves = {**of_services(catalogue), **(feeds or {})}
-        self._admission = admission
+        self.admission = admission
         self._identity = identity  # None: clients are believed without a certificate
         self._trust_local = trust_local
         self._conversations: dict[Session, asyncio.Task[None] | None] = {}
@@ -148,7 +148,7 @@ class Discovery:
     def _world_of(self, node: Node, context: Context) -> World:
         certificate = presented(context)
         bound = self._identity.namespace(certificate) if self._identity else ""
-        found = audience(node, self._admission, bound)
+        found = audience(node, self.admission, bound)
         # A client's own word proves nothing, except on a local connection: nobody else can open one.
         local = self._trust_local and self._identity is None and is_local(context)
         proven = bound or (found.namespace if local else "")

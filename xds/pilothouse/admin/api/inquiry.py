@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from pilothouse.admin.api import views
@@ -19,6 +20,17 @@ class Missing(Exception):
     def __init__(self, what: str, near: tuple[str, ...] = ()) -> None:
         self.near = near
         super().__init__(f"there is no {what}" + (f"; near: {', '.join(near)}" if near else ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which resources to list: of one type or of all, the one with a name or all, and with their content."""
+
+    type: str
+    name: str
+    content: bool
+    limit: int
+    after: str
 
 
 class Inquiry(Protocol):
@@ -47,8 +59,8 @@ class Inquiry(Protocol):
     async def proxy(self, node: str) -> views.ProxyView:
         """One proxy. Raises Missing."""
 
-    async def resources(self, node: str, type: str, limit: int, after: str) -> views.ResourceList:
-        """What a proxy holds, by type and name; of one type, or of all if `type` is empty. Raises Missing."""
+    async def resources(self, node: str, wanted: Wanted) -> views.ResourceList:
+        """What a proxy holds, by type and name. Raises Missing."""
 
     async def services(self, namespace: str, search: str, limit: int, after: str) -> views.ServiceList:
         """The services by name, of one namespace or of all, with a text in their names."""

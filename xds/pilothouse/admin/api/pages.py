@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilothouse.admin.api import views
-from pilothouse.admin.api.inquiry import Inquiry
-from pilothouse.admin.api.parameters import AFTER, LIMIT, Parameter, ago
+from pilothouse.admin.api.inquiry import Inquiry, Wanted
+from pilothouse.admin.api.parameters import AFTER, LIMIT, Parameter, ago, yes
 from pilothouse.admin.readiness import explain, readiness
 from pilothouse.admin.status import FaultStatus, SourceStatus
 
@@ -115,7 +115,11 @@ async def _proxy(ask: Inquiry, said: Arguments) -> views.ProxyView:
 
 
 async def _resources(ask: Inquiry, said: Arguments) -> views.ResourceList:
-    return await ask.resources(said["node"], said["type"], said["limit"], said["after"])
+    return await ask.resources(said["node"], _wanted(said))
+
+
+def _wanted(said: Arguments) -> Wanted:
+    return Wanted(said["type"], said["resource"], said["content"], said["limit"], said["after"])
 
 
 async def _services(ask: Inquiry, said: Arguments) -> views.ServiceList:
@@ -158,7 +162,12 @@ _EXPLAINED = (
     Parameter("locality", "The place of a client, instead of a proxy: REGION/ZONE."),
     Parameter("endpoint", "Only the endpoint with this address."),
 )
-_TYPE = Parameter("type", "One type, such as CDS. Without it, all types.")
+_RESOURCES = (
+    Parameter("type", "One type, such as CDS. Without it, all types."),
+    Parameter("resource", "Only the resource with this name."),
+    Parameter("content", "With the content of each resource: yes or no.", yes, False),
+    *_LIST,
+)
 
 PAGES = (
     Page(
@@ -178,7 +187,7 @@ PAGES = (
         "The resources that a proxy holds.",
         views.ResourceList,
         _resources,
-        (_TYPE, *_LIST),
+        _RESOURCES,
     ),
     Page(
         "/proxies/{node:path}",

@@ -51,6 +51,12 @@ def ago(text: str) -> float:
     return -at.timestamp()
 
 
+def yes(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError("must be yes or no")
+    return text == "yes"
+
+
 LIMIT = Parameter("limit", f"How many items at most: 1 to {MOST}.", limit, _FEW, "integer")
 AFTER = Parameter("after", "The `next` of the page before.")
 

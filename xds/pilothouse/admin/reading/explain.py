@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Mistaken
 from pilothouse.admin.reading.clock import at
@@ -13,7 +15,7 @@ from pilothouse.admin.reading.proxies import missing, place
 from pilothouse.admin.reading.services import Parts, why
 from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import Audience
-from pilothouse.mesh.names import contested, endpoint_owners, owners
+from pilothouse.mesh.names import contested, endpoint_owners, in_cluster, in_dns, owners, searched, shortest
 from pilothouse.model.reasons import WORDS, Omission, Reason
 from pilothouse.model.routing import Match, PathKind
 from pilothouse.model.services import Endpoint, Locality, Port, ServiceName
@@ -43,26 +45,30 @@ _PATHS = {PathKind.EXACT: "path", PathKind.REGEX: "path like", PathKind.PREFIX: 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who asks: a client, its world, and its streams if it is a proxy that is connected."""
+    """Who asks: a client, its world, the DNS domain of its cluster, and its streams if it is a proxy that is
+    connected.
+    """
 
     audience: Audience
     world: World
+    domain: str
     node: str = ""
     sessions: Sequence[Session] = ()
 
 
 async def asking(parts: Parts, discovery: Discovery, proxy: str, namespace: str, locality: str) -> Asking:
     """The proxy, or a client that nobody has seen. Raises Missing and Mistaken."""
+    domain = discovery.admission.cluster_domain.lower().strip(".")
     if not proxy:
         client = Audience(namespace=namespace, locality=_locality(locality))
-        return Asking(client, World(parts.catalogue, client, discovery.shelves))
+        return Asking(client, World(parts.catalogue, client, discovery.shelves), domain)
     if namespace or locality:
         raise Mistaken("proxy: says where it is itself, so namespace and locality cannot be given with it")
     sessions = discovery.roster.of(proxy)
     if not sessions or sessions[0].world is None:
         raise await missing(discovery.roster, proxy)
     world = sessions[0].world
-    return Asking(world.audience, world, proxy, sessions)
+    return Asking(world.audience, world, domain, proxy, sessions)
 
 
 def _locality(text: str) -> Locality:
@@ -92,6 +98,13 @@ class _Walk:
 async def explained(parts: Parts, who: Asking, name: str, endpoint: str) -> views.ExplainView:
     """The walk. It ends at `problem` if the name leads nowhere."""
     host, number = _split(name)
+    walked = await _walked(parts, who, name, host, number, endpoint)
+    return structs.replace(walked, dns=_dns(parts, who, host))
+
+
+async def _walked(  # noqa: PLR0913  (the name in its parts)
+    parts: Parts, who: Asking, name: str, host: str, number: int, endpoint: str
+) -> views.ExplainView:
     found = _called(parts, who, host)
     walk = _Walk(parts, who, name, tuple(map(why, _notes(parts, who, host, found))))
     if isinstance(found, Omission):
@@ -138,6 +151,27 @@ def _called(parts: Parts, who: Asking, host: str) -> Translated | Omission | Non
             return found
         reason = reason or next(iter(parts.catalogue.omissions(found.service, client)), None)
     return reason
+
+
+def _dns(parts: Parts, who: Asking, host: str) -> views.DnsView | None:
+    """What a resolver asks for until a name exists, and which name would be asked for first."""
+    namespace = who.audience.namespace
+    if not namespace or _is_address(host):
+        return None
+    asked: list[views.AskedName] = []
+    for name in searched(host, namespace, who.domain):
+        inside = in_cluster(name.removesuffix("."), who.domain)
+        asked.append(views.AskedName(name, _in_dns(parts, name) if inside else None))
+        if asked[-1].exists:
+            return views.DnsView(tuple(asked), 2 * len(asked), shortest(name, namespace, who.domain))
+    outside = asked[-1].name if asked[-1].exists is None else None
+    return views.DnsView(tuple(asked), 2 * len(asked), outside)
+
+
+def _in_dns(parts: Parts, name: str) -> bool:
+    host = name.removesuffix(".")
+    known = map(parts.service, (*owners(host, ""), *endpoint_owners(host, "")))
+    return any(in_dns(name, each.spec) for each in known if each is not None)
 
 
 def _candidates(parts: Parts, host: str, namespace: str) -> list[ServiceName]:

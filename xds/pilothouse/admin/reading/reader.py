@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.events import Events
-from pilothouse.admin.reading import changes, explain, proxies, services
+from pilothouse.admin.api.inquiry import Wanted
+from pilothouse.admin.reading import changes, explain, proxies, resources, services
 from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.status import Questions, StreamsStatus
 from pilothouse.model.services import ServiceName
@@ -39,8 +40,8 @@ class Reader:
     async def proxy(self, node: str) -> views.ProxyView:
         return await proxies.proxy(self._discovery.roster, node)
 
-    async def resources(self, node: str, type: str, limit: int, after: str) -> views.ResourceList:
-        return await proxies.resources(self._discovery.roster, node, type, limit, after)
+    async def resources(self, node: str, wanted: Wanted) -> views.ResourceList:
+        return await resources.held(self._parts, self._discovery, node, wanted)
 
     async def services(self, namespace: str, search: str, limit: int, after: str) -> views.ServiceList:
         return await services.rows(self._parts, namespace, search, limit, after)

@@ -25,8 +25,10 @@ from pilothouse.admin.api.views.changes import (
 )
 from pilothouse.admin.api.views.explain import (
     AskedBy,
+    AskedName,
     ClusterView,
     Delivered,
+    DnsView,
     ExplainView,
     RouteView,
     StepView,
@@ -71,6 +73,7 @@ from pilothouse.admin.api.views.services import (
 
 __all__ = [
     "AskedBy",
+    "AskedName",
     "BehindView",
     "BlamedView",
     "ChangeList",
@@ -79,6 +82,7 @@ __all__ = [
     "ClusterView",
     "Counts",
     "Delivered",
+    "DnsView",
     "EndpointCounts",
     "EndpointList",
     "EndpointRow",

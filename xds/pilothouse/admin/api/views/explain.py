@@ -81,11 +81,34 @@ class ClusterView(View, frozen=True):
     problem: Why | None = None
 
 
+class AskedName(View, frozen=True):
+    """An absolute name that a resolver asks for.
+
+    `exists` is absent if it is no name of the cluster, so that only other DNS servers know.
+    """
+
+    name: str
+    exists: bool | None = None
+
+
+class DnsView(View, frozen=True):
+    """What the resolver of a Pod in the client's namespace asks for, one after the other (`ndots:5`).
+
+    `queries` counts one for A and one for AAAA each. `shortest` is the shortest name for which the resolver
+    asks first for what exists, or for what may exist outside of the cluster.
+    """
+
+    asked: tuple[AskedName, ...]
+    queries: int
+    shortest: str | None = None
+
+
 class ExplainView(View, frozen=True):
     """The walk from a name to endpoints, for one client.
 
     If `found` is false, `problem` says why the name leads nowhere. `notes` are about other services that
-    would have the name. `left_out` is what of the service this client does not get.
+    would have the name. `left_out` is what of the service this client does not get. `dns` is absent for an
+    address, and for a client without a namespace.
     """
 
     name: str
@@ -103,3 +126,4 @@ class ExplainView(View, frozen=True):
     notes: tuple[Why, ...] = ()
     problem: Why | None = None
     near: tuple[str, ...] = ()
+    dns: DnsView | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from pilothouse.admin.api.views.base import PlaceView, SyncState, View
 
@@ -116,11 +116,18 @@ class ProxyView(View, frozen=True):
 
 
 class ResourceRow(View, frozen=True):
-    """A resource that a proxy holds. The version is absent if only the proxy knows it."""
+    """A resource. The version of one that a proxy holds is absent if only the proxy knows it.
+
+    `services` are those that it is about, if it is about few, and `change` is the latest change of one of
+    them that is remembered. `content` is Envoy's message, without keys and passwords.
+    """
 
     type: str
     name: str
     version: str | None = None
+    services: tuple[str, ...] = ()
+    change: int | None = None
+    content: dict[str, Any] | None = None
 
 
 class ResourceList(View, frozen=True):

@@ -1,0 +1,136 @@
+"""The resources that a client has, and those that it would get: names, versions, services and content."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from pilothouse.admin.api import views
+from pilothouse.admin.api.inquiry import Mistaken, Wanted
+from pilothouse.admin.reading.proxies import missing
+from pilothouse.admin.reading.services import Parts
+from pilothouse.encoding.contents import contents
+from pilothouse.encoding.resources import Resource
+from pilothouse.encoding.types import TYPES, ResourceType
+from pilothouse.model.services import ServiceName
+from pilothouse.protocol.holdings import ReportedVersion
+from pilothouse.registry.revisions import Revisions
+from pilothouse.server.discovery import Discovery
+from pilothouse.server.session import Session
+from pilothouse.serving.attribution import attributed
+from pilothouse.structures.turns import Steps, Turn, in_turns
+
+_TURN_S = 0.002
+_STEP = 20  # revisions that are searched in a step
+# A page with content ends after so many encoded bytes, which are about ten times as many in JSON. Its first
+# resource is on it, however large.
+_LARGEST = 1 << 17
+
+_Held: TypeAlias = Resource | ReportedVersion
+_LABELS: Mapping[str, ResourceType] = {each.label: each for each in sorted(TYPES, key=lambda one: one.label)}
+
+
+async def held(parts: Parts, discovery: Discovery, node: str, wanted: Wanted) -> views.ResourceList:
+    """What a proxy holds, by type and name. Raises Missing, and Mistaken for an unknown type."""
+    types = _types(wanted)
+    sessions = discovery.roster.of(node)
+    if not sessions:
+        raise await missing(discovery.roster, node)
+    turn, found = Turn(_TURN_S), list[tuple[ResourceType, str, _Held]]()
+    for type in types:
+        if len(found) <= wanted.limit:
+            found += _first(sessions, type, wanted, wanted.limit + 1 - len(found))
+        await turn.over()
+    return await shown(parts, found, wanted)
+
+
+def _types(wanted: Wanted) -> Sequence[ResourceType]:
+    """The types to list that do not come before the page, by label."""
+    if wanted.type and wanted.type not in _LABELS:
+        raise Mistaken(f"type: must be one of {', '.join(_LABELS)}, not {wanted.type!r}")
+    chosen = [_LABELS[wanted.type]] if wanted.type else _LABELS.values()
+    return [type for type in chosen if type.label >= wanted.after.partition(":")[0]]
+
+
+def _first(
+    sessions: Iterable[Session], type: ResourceType, wanted: Wanted, most: int
+) -> Iterator[tuple[ResourceType, str, _Held]]:
+    """The first resources of one type on this page. Finding them costs no sorting of all."""
+    all_held = [
+        each.stream.subscriptions[type].held.sent for each in sessions if type in each.stream.subscriptions
+    ]
+    beyond = begin(type, wanted)
+    if wanted.name:
+        names = {wanted.name for sent in all_held if wanted.name in sent and wanted.name > beyond}
+    else:
+        names = {name for sent in all_held for name in sent if name > beyond}
+    for name in heapq.nsmallest(most, names):
+        yield type, name, next(sent[name] for sent in reversed(all_held) if name in sent)
+
+
+def begin(type: ResourceType, wanted: Wanted) -> str:
+    """The name after which the page begins, in one type."""
+    label, _, name = wanted.after.partition(":")
+    return name if type.label == label else ""
+
+
+async def shown(
+    parts: Parts, found: Sequence[tuple[ResourceType, str, _Held]], wanted: Wanted
+) -> views.ResourceList:
+    """The page with what was found, of which one more than fits says that there are more."""
+    kept = _fitting(found, wanted)
+    services = {name: _services(parts, type, name) for type, name, _ in kept}
+    latest = await in_turns(_latest(parts.registry.revisions, services.values()), _TURN_S)
+    items = []
+    for type, name, held in kept:
+        about = sorted(services[name])
+        inside = None
+        if wanted.content and isinstance(held, Resource):
+            inside = await in_turns(contents(held), _TURN_S)
+        items.append(
+            views.ResourceRow(
+                type.label,
+                name,
+                held.version or None,
+                tuple(map(str, about)),
+                max((latest[each] for each in about if each in latest), default=None),
+                inside,
+            )
+        )
+    more = items and len(found) > len(kept)
+    return views.ResourceList(tuple(items), f"{items[-1].type}:{items[-1].name}" if more else None)
+
+
+def _fitting(
+    found: Sequence[tuple[ResourceType, str, _Held]], wanted: Wanted
+) -> Sequence[tuple[ResourceType, str, _Held]]:
+    if not wanted.content:
+        return found[: wanted.limit]
+    size = count = 0
+    for _, _, each in found[: wanted.limit]:
+        size += len(each.any) if isinstance(each, Resource) else 0
+        if count and size > _LARGEST:
+            break
+        count += 1
+    return found[:count]
+
+
+def _services(parts: Parts, type: ResourceType, name: str) -> frozenset[ServiceName]:
+    if type in (ResourceType.RUNTIME, ResourceType.SECRET):
+        return frozenset()
+    return attributed(name, parts.catalogue).services
+
+
+def _latest(revisions: Revisions, about: Iterable[frozenset[ServiceName]]) -> Steps[dict[ServiceName, int]]:
+    """The latest change of each of these services, as far as it is remembered."""
+    wanted = set[ServiceName]().union(*about)
+    found: dict[ServiceName, int] = {}
+    for count, one in enumerate(reversed(list(revisions.recent)), 1):
+        if len(found) == len(wanted):
+            break
+        for name in wanted.intersection(one.names):
+            found.setdefault(name, one.number)
+        if count % _STEP == 0:
+            yield
+    return found
