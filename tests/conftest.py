@@ -33,6 +33,7 @@ _SLOW = (
     "cli/test_version.py",
     "cli/test_workers.py",
     "compose/test_mesh.py",
+    "console/test_pages.py",
     "demo/test_command.py",
     "demo/test_processes.py",
     "demo/test_traffic.py",

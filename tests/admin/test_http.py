@@ -9,7 +9,7 @@ from pilothouse.admin.http import admin
 
 from .conftest import asked, unasked
 
-ROUTES = ["/", "/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"]
+ROUTES = ["/", "/healthz", "/readyz", "/metrics", "/api/v1/openapi.json", "/console/"]
 
 
 async def test_the_index_lists_every_page_and_says_who_answers(ask, busy) -> None:
@@ -18,7 +18,8 @@ async def test_the_index_lists_every_page_and_says_who_answers(ask, busy) -> Non
         answers = {page: (await client.get(page)).status_code for page in body["pages"]}
     assert (body["name"], body["version"], body["started_at"]) == ("pilothouse", "1.2.3", 1_700_000_000.0)
     assert set(body["pages"]) == set(ROUTES) - {"/"}
-    assert answers == {"/healthz": 200, "/readyz": 503, "/metrics": 200, "/api/v1/openapi.json": 200}
+    assert answers.pop("/readyz") == 503
+    assert set(answers.values()) == {200}
 
 
 async def test_healthz_answers_even_where_nothing_can_be_read() -> None:

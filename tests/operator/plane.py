@@ -19,13 +19,16 @@ START_S = 60
 
 
 class Plane:
-    """A control plane over a folder of manifests, on free ports, that keeps nothing."""
+    """A control plane over a folder of manifests, on free ports, that keeps nothing.
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    If it does not `allow_empty`, it holds the loss of many files at once.
+    """
+
+    def __init__(self, folder: Path, *flags: str, allow_empty: bool = True) -> None:
         self.manifests = folder / "manifests"
         self.manifests.mkdir()
         self._log = folder / "log"
-        self._flags = flags
+        self._flags = (*flags, *(["--allow-empty"] if allow_empty else []))
         self._process: subprocess.Popen[bytes] | None = None
 
     def write(self, file: str, text: str) -> None:
@@ -35,7 +38,7 @@ class Plane:
         beside.rename(self.manifests / file)
 
     def start(self) -> None:
-        command: list[str | Path] = [PROGRAM, "serve", "--manifests", self.manifests, "--allow-empty"]
+        command: list[str | Path] = [PROGRAM, "serve", "--manifests", self.manifests]
         command += ["--xds", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--no-state", "--log-format", "json"]
         with self._log.open("w") as log:
             self._process = subprocess.Popen([*command, *self._flags], stdout=log, stderr=log)

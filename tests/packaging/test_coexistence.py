@@ -9,7 +9,7 @@ import tarfile
 import tomllib
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -111,10 +111,16 @@ def test_an_sdist_holds_its_sources_and_nothing_generated(sdist: Path) -> None:
     assert [name for name in names if "/_pb/" in name or name.startswith(".venv")] == []
 
 
-def test_a_wheel_of_the_sdist_holds_the_messages_and_their_types(wheel: Path) -> None:
+def test_a_wheel_of_the_sdist_holds_the_messages_their_types_and_the_console(
+    wheel: Path, project: Path
+) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {f"{OURS.replace('.', '/')}.{kind}" for kind in ("py", "pyi")} <= set(names)
     assert "pilothouse/py.typed" in names
+    static = PurePosixPath("pilothouse/admin/console/static")
+    ours = project / "xds" / static
+    wanted = {str(static / path.relative_to(ours)) for path in ours.rglob("*") if path.is_file()}
+    assert {f"{static}/app.js", f"{static}/vendor/THIRD_PARTY.md"} <= wanted <= set(names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"pilothouse"}
 
 

@@ -10,11 +10,12 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from pilothouse.admin.api.inquiry import Inquiry
 from pilothouse.admin.api.routes import OPENAPI, routes
+from pilothouse.admin.console import files as console
 from pilothouse.admin.metrics import exposition
 from pilothouse.admin.readiness import explain, readiness
 from pilothouse.admin.status import FaultStatus, Questions, SourceStatus
@@ -24,6 +25,7 @@ PAGES = {
     "/readyz": "200 when sidecars are served what every source has reported, else 503; and why",
     "/metrics": "Prometheus metrics",
     OPENAPI: "the pages of the API, as an OpenAPI document",
+    console.PATH: "the console, for browsers",
 }
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
@@ -61,13 +63,16 @@ def admin(read: Callable[[], Questions], inquire: Callable[[], Inquiry]) -> Star
         streams = await inquire().standing()
         return Response(exposition(read(), streams), headers={"content-type": EXPOSITION})
 
-    async def index(_: Request) -> Response:
-        return Json(index_view(read()))
+    async def index(request: Request) -> Response:
+        told = {"vary": "Accept"}
+        if console.for_browser(request):
+            return RedirectResponse(console.PATH.removeprefix("/"), headers=told)
+        return Json(index_view(read()), headers=told)
 
     endpoints = {"/": index, "/healthz": healthz, "/readyz": readyz, "/metrics": scrape}
     plain = [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
     api = routes(inquire, lambda: read().version)
-    app = Starlette(routes=[*plain, *api], exception_handlers={HTTPException: _refuse})
+    app = Starlette(routes=[*plain, *api, *console.routes()], exception_handlers={HTTPException: _refuse})
     app.router.redirect_slashes = False
     return app
 

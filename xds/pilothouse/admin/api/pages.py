@@ -10,7 +10,7 @@ from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Inquiry, Wanted
 from pilothouse.admin.api.parameters import AFTER, LIMIT, Parameter, ago, yes
 from pilothouse.admin.readiness import explain, readiness
-from pilothouse.admin.status import FaultStatus, SourceStatus
+from pilothouse.admin.status import FaultStatus, PropagationStatus, SourceStatus
 
 PREFIX = "/api/v1"
 
@@ -100,6 +100,20 @@ def hold_view(source: SourceStatus) -> views.HoldView:
     assert hold is not None
     times = views.moment(hold.since), views.moment(hold.until)
     return views.HoldView(source.name, hold.services, hold.endpoints, *times, hold.names)
+
+
+async def _propagation(ask: Inquiry, said: Arguments) -> views.PropagationList:
+    found = sorted(ask.questions.propagation, key=lambda each: each.source)
+    rest = [each for each in found if each.source > said["after"]]
+    shown = rest[: said["limit"]]
+    items = tuple(map(_propagated, shown))
+    return views.PropagationList(items, shown[-1].source if len(rest) > len(shown) else None)
+
+
+def _propagated(of: PropagationStatus) -> views.PropagationView:
+    told = of.source, of.revisions, of.pending, of.incomplete, of.rejected, of.unneeded
+    taken = of.taken
+    return views.PropagationView(*told, taken.bounds, taken.seconds, round(taken.total_s, 6))
 
 
 def _moment(seconds: float | None) -> str | None:
@@ -218,6 +232,13 @@ PAGES = (
         (_ONE, _SINCE, *_LIST),
     ),
     Page("/changes/{number}", "One change, and who has not answered yet.", views.ChangeView, _change),
+    Page(
+        "/propagation",
+        "What became of each source's changes, and how long the last acknowledgement took.",
+        views.PropagationList,
+        _propagation,
+        _LIST,
+    ),
     Page(
         "/nacks",
         "What proxies have rejected, and of which services.",

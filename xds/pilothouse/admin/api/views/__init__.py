@@ -21,6 +21,8 @@ from pilothouse.admin.api.views.changes import (
     ChangeView,
     NackList,
     NackRow,
+    PropagationList,
+    PropagationView,
     ToldView,
 )
 from pilothouse.admin.api.views.explain import (
@@ -98,6 +100,8 @@ __all__ = [
     "NackView",
     "PlaceView",
     "PortView",
+    "PropagationList",
+    "PropagationView",
     "ProxyList",
     "ProxyRow",
     "ProxyState",

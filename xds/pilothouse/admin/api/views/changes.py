@@ -84,3 +84,27 @@ class NackRow(View, frozen=True):
 class NackList(View, frozen=True):
     items: tuple[NackRow, ...]
     next: str | None = None
+
+
+class PropagationView(View, frozen=True):
+    """What became of the changes of one source, and how long they took to the last acknowledgement.
+
+    `counts` is cumulative: for each of `bounds`, in seconds, how many took no longer; and at the end how many
+    were acknowledged by all. `total_seconds` is the sum of their times. The others are pending, not answered
+    in time by some proxy (`incomplete`), `rejected` by some, or wanted by none (`unneeded`).
+    """
+
+    source: str
+    revisions: int
+    pending: int
+    incomplete: int
+    rejected: int
+    unneeded: int
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    total_seconds: float
+
+
+class PropagationList(View, frozen=True):
+    items: tuple[PropagationView, ...]
+    next: str | None = None

@@ -1,0 +1,317 @@
+"""The console in a real browser: it shows what the control plane knows, at once and to everybody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from pilothouse.encoding.types import ResourceType
+
+from ..operator.plane import Plane, service
+from .conftest import NARROW
+
+CLUSTER, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
+CART = "outbound|80||cart.shop.svc.cluster.local"
+HOSTILE = "<img src=x onerror=alert(1)>\"'/../a b%2f"
+AXE = Path(__file__).parent / "vendor/axe-core-4.14.1/axe.min.js"
+PAGES = (
+    "#/",
+    "#/map",
+    "#/services",
+    "#/services/shop/cart",
+    "#/endpoints",
+    "#/proxies",
+    "#/proxies/web-7",
+    "#/changes",
+    "#/changes/1",
+    "#/propagation",
+    "#/explain?name=cart&proxy=web-7",
+    "#/sources",
+    "#/holds",
+    "#/nacks",
+)
+
+
+@pytest.fixture
+async def web_7(client):
+    """A proxy that has acknowledged the endpoints of `shop/cart`."""
+    stream = await client("web-7")
+    await stream.ask(ENDPOINTS, CART)
+    await stream.names()
+    return stream
+
+
+async def marked(page: Page) -> None:
+    """Leave something in the page that does not outlive it."""
+    await page.evaluate("window.marked = true")
+
+
+async def is_marked(page: Page) -> bool:
+    return bool(await page.evaluate("window.marked === true"))
+
+
+async def test_the_overview_says_that_all_is_well_and_how_much_there_is(look, web_7) -> None:
+    page = await look()
+    await expect(page.get_by_text("Nothing needs attention.")).to_be_visible()
+    await expect(page.get_by_role("link", name="Services 1").locator(".figure")).to_have_text("1")
+    await expect(page.get_by_role("link", name="Endpoints 2").locator(".figure")).to_have_text("2")
+    await expect(page.get_by_role("link", name="Proxies 1")).to_contain_text("1 SYNCED")
+    await expect(page).to_have_title("Overview · Pilothouse")
+
+
+async def test_a_changed_manifest_changes_the_row_without_a_reload(look, plane) -> None:
+    page = await look("#/services")
+    row = page.locator("tr", has_text="shop/cart")
+    await expect(row).to_contain_text("2/2")
+    await marked(page)
+    plane.write("cart.json", service("cart", "10.1.7.8", "10.1.7.9", "10.1.7.10", not_ready=("10.1.7.8",)))
+    await expect(row).to_contain_text("2/3")
+    await expect(row).to_contain_text("partly ready")
+    plane.write("pay.json", service("payments", "10.1.8.1"))
+    await expect(page.locator("tr", has_text="shop/payments")).to_be_visible()
+    assert await is_marked(page)
+
+
+async def test_a_service_page_has_endpoints_by_zone_with_reasons_and_its_history(look, plane) -> None:
+    zones: dict[str, Any] = {"10.1.7.8": {"zone": "b"}, "10.1.7.9": {"zone": "a"}}
+    page = await look("#/services/shop/cart")
+    plane.write("cart.json", service("cart", "10.1.7.8", "10.1.7.9", not_ready=("10.1.7.9",), **zones))
+    await expect(page.get_by_label("Endpoints by zone").locator("li").first).to_contain_text("0 of 1 called")
+    row = page.locator("tr", has_text="10.1.7.9:8080")
+    await expect(row).to_contain_text("no")
+    await expect(row).to_contain_text("not-ready: the endpoint is not ready")
+    await expect(page.get_by_label("History").locator("li").first).to_contain_text("cart")
+
+
+async def test_a_service_that_is_unknown_leads_to_one_that_is_like_it(look) -> None:
+    page = await look("#/services/shop/carte", expected=("404",))
+    await page.get_by_role("link", name="shop/cart").click()
+    await expect(page.get_by_role("heading", name="shop/cart", exact=True)).to_be_visible()
+
+
+async def test_a_proxy_appears_and_goes_without_a_reload(look, client) -> None:
+    page = await look("#/proxies")
+    await expect(page.get_by_text("No proxy is connected")).to_be_visible()
+    await marked(page)
+    stream = await client("web-9")
+    await stream.ask(ENDPOINTS, CART)
+    await stream.names()
+    row = page.locator("tr", has_text="web-9")
+    await expect(row).to_contain_text("SYNCED")
+    stream.call.cancel()
+    await expect(row).to_contain_text("GONE")
+    assert await is_marked(page)
+
+
+async def test_a_proxy_page_has_its_sync_by_type_and_what_it_was_sent(look, web_7) -> None:
+    page = await look("#/proxies/web-7")
+    row = page.get_by_label("Sync by type").locator("tr", has_text="EDS")
+    await expect(row).to_contain_text("SYNCED")
+    await expect(row).to_contain_text("the same")
+    await expect(page.get_by_label("Resources")).to_contain_text(CART)
+
+
+async def test_a_rejection_is_shown_with_its_text_its_service_and_its_place(look, plane, client) -> None:
+    stream = await client("web-7")
+    await stream.ask(CLUSTER)
+    text = f"Error adding/updating cluster(s) {CART}: <b>no such thing</b>"
+    await stream.accept(await stream.read(), error=text)
+    page = await look("#/")
+    concern = page.get_by_label("What needs attention").get_by_role("link", name="web-7")
+    await expect(concern).to_contain_text("NACKED")
+    await concern.click()
+    found = page.locator(".nacks li")
+    await expect(found).to_contain_text(text)
+    await expect(found).to_contain_text(str(plane.manifests / "cart.json"))
+    await found.get_by_role("link", name="web-7").click()
+    await expect(page.get_by_label("Sync by type")).to_contain_text("NACKED")
+
+
+async def test_a_node_id_that_is_markup_is_a_text(look, client, plane) -> None:
+    stream = await client(HOSTILE)
+    await stream.ask(ENDPOINTS, CART)
+    await stream.names()
+    page = await look("#/proxies")
+    await page.get_by_role("link", name=HOSTILE).click()
+    await expect(page.get_by_role("heading", name=HOSTILE)).to_be_visible()
+    await expect(page.get_by_label("Resources")).to_contain_text(CART)
+    await page.get_by_role("link", name="Map").click()
+    await page.locator(f"[aria-label={json.dumps(HOSTILE + ', SYNCED')}]").click()
+    await expect(page.locator(".inspector")).to_contain_text(HOSTILE)
+    assert await page.locator("main img").count() == 0
+
+
+async def test_the_search_says_where_a_name_leads_and_where_it_ends(look, web_7) -> None:
+    page = await look("#/explain?proxy=web-7", expected=("404",))
+    await page.get_by_label("Name", exact=True).fill("cart")
+    await page.get_by_role("button", name="Explain").click()
+    await expect(page.locator(".verdict")).to_contain_text(
+        "cart leads to shop/cart, called by proxy web-7 in shop."
+    )
+    await expect(page.locator("tr", has_text="10.1.7.8:8080")).to_contain_text("50 %")
+    await expect(page.locator(".lines li", has_text="EDS")).to_contain_text("acknowledged")
+    await page.keyboard.press("Escape")
+    await page.get_by_role("searchbox", name="Explain a name").fill("carte.shop")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".verdict")).to_contain_text("leads nowhere")
+    await expect(page.get_by_text("no-such-service")).to_be_visible()
+    await page.get_by_role("link", name="shop/cart").click()
+    await expect(page.locator(".verdict")).to_contain_text("leads to")
+
+
+async def test_a_change_is_traced_to_who_has_not_answered(look, plane, client) -> None:
+    quick, slow = await client("web-1"), await client("web-2")
+    for stream in (quick, slow):
+        await stream.ask(ENDPOINTS, CART)
+        await stream.names()
+    page = await look("#/changes")
+    plane.write("cart.json", service("cart", "10.1.7.8"))
+    await quick.names()
+    late = await slow.read()
+    entry = page.locator(".feed li").first
+    await expect(entry).to_contain_text("10.1.7.9 removed")
+    await expect(entry).to_contain_text("1 outstanding")
+    await entry.get_by_role("link", name="Change").click()
+    await expect(page.locator(".nodes")).to_contain_text("web-2")
+    await slow.accept(late)
+    await expect(page.get_by_text("Answered by all")).to_be_visible()
+    await page.get_by_role("link", name="Propagation").click()
+    await expect(page.locator(".chart canvas")).to_be_visible()
+    await expect(page.get_by_label("Source files, since the start")).to_contain_text("Half of them within")
+
+
+@pytest.fixture
+def doubting(tmp_path) -> Iterator[Plane]:
+    """A control plane with a dozen services that holds the loss of many at once."""
+    (tmp_path / "doubting").mkdir()
+    found = Plane(tmp_path / "doubting", allow_empty=False)
+    for number in range(12):
+        found.write(f"s{number}.json", service(f"s{number}", f"10.2.0.{number + 1}"))
+    try:
+        found.start()
+        yield found
+    finally:
+        found.stop()
+
+
+async def test_a_hold_is_released_with_a_reason_and_a_token(look, doubting) -> None:
+    page = await look("#/holds", doubting, expected=("401",))
+    await expect(page.get_by_text("Nothing is held")).to_be_visible()
+    for file in doubting.manifests.glob("*.json"):
+        file.unlink()
+    await expect(page.get_by_label("files")).to_contain_text("shop/s1")
+    asked: list[tuple[str | None, Any]] = []
+
+    async def answer(route: Route) -> None:
+        known = await route.request.header_value("authorization")
+        asked.append((known, route.request.post_data_json))
+        said = {"error": "a token is needed"} if known is None else {}
+        await route.fulfill(status=401 if known is None else 200, json=said)
+
+    await page.route("**/api/v1/holds/files/release", answer)
+    await page.get_by_role("button", name="Release").click()
+    await page.get_by_label("Reason").fill("moved away")
+    await page.get_by_role("dialog").get_by_role("button", name="Release").click()
+    await page.get_by_role("textbox", name="Token").fill("secret")
+    await page.get_by_role("button", name="Use it").click()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    said = {"reason": "moved away"}
+    assert asked == [(None, said), ("Bearer secret", said)]
+    assert "secret" not in await page.evaluate(
+        "JSON.stringify(localStorage) + document.cookie + location.href"
+    )
+
+
+async def test_a_refusal_is_told_in_the_words_of_the_control_plane(look) -> None:
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=401, json={"error": "Authorization: a bearer token is needed"})
+
+    page = await look("#/sources", expected=("401",))
+    await page.route("**/api/v1/**", refuse)
+    await page.goto("about:blank")
+    await page.go_back()
+    await expect(page.get_by_role("alert")).to_contain_text("a bearer token is needed")
+    await page.unroute("**/api/v1/**")
+    await page.get_by_role("button", name="Enter a token").click()
+    await page.get_by_role("textbox", name="Token").fill("secret")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("files")).to_be_visible()
+
+
+async def test_if_the_control_plane_is_gone_what_was_known_stays_and_says_so(look, plane) -> None:
+    page = await look("#/services", expected=("ERR_", "Failed to load"))
+    await expect(page.locator("tr", has_text="shop/cart")).to_be_visible()
+    plane.stop()
+    await expect(
+        page.get_by_text("The control plane does not answer. This is what was known before.")
+    ).to_be_visible()
+    await expect(page.locator("tr", has_text="shop/cart")).to_be_visible()
+    await expect(page.get_by_role("status").get_by_text("not reachable")).to_be_visible()
+
+
+async def test_all_of_it_can_be_reached_with_the_keyboard(look, plane) -> None:
+    plane.write("pay.json", service("payments", "10.1.8.1"))
+    page = await look("#/services")
+    await expect(page.locator("tr", has_text="shop/payments")).to_be_visible()
+    focused = page.locator(":focus")
+    await page.keyboard.press("Tab")
+    await expect(focused).to_have_text("Skip to the content")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("main:focus")).to_be_visible()
+    for _ in range(4):  # two views, the search, and the first row
+        await page.keyboard.press("Tab")
+    await expect(focused).to_have_text("shop/cart")
+    await page.keyboard.press("ArrowDown")
+    await expect(focused).to_have_text("shop/payments")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1:focus")).to_have_text("shop/payments")
+    await page.keyboard.press("/")
+    await page.keyboard.type("cart.shop")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".verdict")).to_contain_text("leads to shop/cart")
+
+
+async def test_the_theme_is_that_of_the_system_until_one_is_chosen(look) -> None:
+    page = await look(color_scheme="dark")
+    colour = "getComputedStyle(document.body).backgroundColor"
+    dark = await page.evaluate(colour)
+    await page.get_by_role("button", name="Use light colours").click()
+    assert await page.evaluate(colour) != dark
+    await page.reload()
+    await expect(page.get_by_role("button", name="Use dark colours")).to_be_visible()
+    assert await page.evaluate(colour) != dark
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_page_is_accessible(look, plane, web_7, scheme) -> None:
+    plane.write("odd.json", service("odd", "10.1.8.1", "10.1.8.2", not_ready=("10.1.8.1",), port="web"))
+    page = await look(color_scheme=scheme)
+    for address in PAGES:
+        await page.goto(f"http://{plane.admin}/console/{address}")
+        await expect(page.locator("h1")).to_be_visible()
+        await expect(page.locator(".loading")).to_have_count(0)
+        await page.evaluate(AXE.read_text() + "; null")
+        found = await page.evaluate(
+            "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+        )
+        wrong = [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]]
+        assert wrong == [], address
+
+
+async def test_no_page_is_wider_than_a_phone(look, plane, web_7) -> None:
+    name = "a-name-of-63-characters-which-is-as-long-as-a-name-may-be-so-63"
+    plane.write("long.json", service(name, "10.1.8.1"))
+    page = await look(viewport=NARROW)
+    for address in (*PAGES, f"#/services/shop/{name}"):
+        await page.goto(f"http://{plane.admin}/console/{address}")
+        await expect(page.locator("h1")).to_be_visible()
+        await expect(page.locator(".loading")).to_have_count(0)
+        too_wide = (
+            "[document.body, document.getElementById('content')].map(e => e.scrollWidth - e.clientWidth)"
+        )
+        assert await page.evaluate(too_wide) == [0, 0], address

@@ -1,0 +1,101 @@
+// The two dialogs: who one is, and why one orders something. Both are native, so focus and Escape behave.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { post, token } from '../api.js';
+import { html } from '../html.js';
+import { refresh } from '../live.js';
+import { store, useStore } from '../store.js';
+
+/** Resolves the question for a token, if one is asked: with whether one was entered. */
+const asked = store(null);
+
+/** Ask for a token. Returns whether one was entered. */
+export function enterToken() {
+  return new Promise((resolve) => asked.set({ resolve }));
+}
+
+/** The dialog for a token. There is one, whoever asks. */
+export function TokenDialog() {
+  const question = useStore(asked);
+  const [text, setText] = useState('');
+  if (!question) return null;
+  const end = (value) => {
+    if (value !== null) token.set(value);
+    setText('');
+    asked.set(null);
+    question.resolve(Boolean(value));
+    if (value !== null) refresh();
+  };
+  return html`<${Dialog} title="Token" onCancel=${() => end(null)} onSubmit=${() => end(text.trim())}>
+    <p>
+      Some control planes ask who you are, and orders always need a token that may write. It is sent to this control plane only, and is
+      forgotten when you close this tab.
+    </p>
+    <label>Token <input type="password" autocomplete="off" value=${text} onInput=${(e) => setText(e.target.value)} /></label>
+    <p class="row end">
+      ${token.get() && html`<button type="button" onClick=${() => end('')}>Forget it</button>`}
+      <button type="button" onClick=${() => end(null)}>Cancel</button>
+      <button class="primary" type="submit">Use it</button>
+    </p>
+  <//>`;
+}
+
+/**
+ * Orders something after asking why: `page` is told `{ reason }` and what `body` has. `verb` is what the button says.
+ */
+export function Order({ title, verb, page, body = {}, danger = false, onEnd, children }) {
+  const [reason, setReason] = useState('');
+  const [error, setError] = useState(null);
+  const [busy, setBusy] = useState(false);
+  const send = async () => {
+    setBusy(true);
+    setError(null);
+    try {
+      await withToken(() => post(page, { ...body, reason }));
+      refresh();
+      onEnd();
+    } catch (refused) {
+      setError(refused);
+      setBusy(false);
+    }
+  };
+  return html`<${Dialog} title=${title} onCancel=${onEnd} onSubmit=${send}>
+    ${children}
+    <label>Reason <input required maxlength="200" value=${reason} onInput=${(e) => setReason(e.target.value)} /></label>
+    <p class="quiet">The journal keeps who has ordered it, and why.</p>
+    ${error && html`<p class="bad-text" role="alert">${error.message}</p>`}
+    <p class="row end">
+      <button type="button" onClick=${onEnd}>Cancel</button>
+      <button class=${danger ? 'danger' : 'primary'} type="submit" disabled=${busy}>${busy ? 'Sending' : verb}</button>
+    </p>
+  <//>`;
+}
+
+/** Try; if it is not known who asks, ask for a token and try once more. */
+async function withToken(attempt) {
+  try {
+    return await attempt();
+  } catch (refused) {
+    if (refused.status !== 401 || !(await enterToken())) throw refused;
+    return attempt();
+  }
+}
+
+function Dialog({ title, onCancel, onSubmit, children }) {
+  const element = useRef(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    element.current.showModal();
+    return () => before?.focus?.();
+  }, []);
+  const submit = (event) => {
+    event.preventDefault();
+    onSubmit();
+  };
+  const cancel = (event) => {
+    event.preventDefault(); // the component goes, and the dialog with it
+    onCancel();
+  };
+  return html`<dialog ref=${element} aria-label=${title} onCancel=${cancel}>
+    <form method="dialog" onSubmit=${submit}><h2>${title}</h2>${children}</form>
+  </dialog>`;
+}
