@@ -84,15 +84,18 @@ class Measured(Fleet):
         self._pid = pid  # whose children count as well
         self._begun = time.perf_counter()
         self._ready_s = 0.0
+        self._admin = ""
 
     def state(self) -> Mapping[str, object]:
-        return {"pid": self._pid, "ready_s": self._ready_s, **self._size}
+        return {"pid": self._pid, "ready_s": self._ready_s, "admin": self._admin, **self._size}
 
     async def change(self, service: int, sequence: int) -> None:
         self._source.change(service, sequence)
 
-    def ready(self) -> None:
+    def ready(self, admin: int = 0) -> None:
+        """`admin` is the port of the admin, if there is one."""
         self._ready_s = time.perf_counter() - self._begun
+        self._admin = f"127.0.0.1:{admin}" if admin else ""
 
 
 async def serve(services: int, endpoints: int, folder: Path, on_disk: bool) -> int:
@@ -103,7 +106,7 @@ async def serve(services: int, endpoints: int, folder: Path, on_disk: bool) -> i
     free = HostPort("127.0.0.1", 0)
 
     def opened(xds: int, admin: int) -> None:
-        measured.ready()
+        measured.ready(admin)
         print(f"127.0.0.1:{xds} 127.0.0.1:{control_port}", flush=True)
 
     sources: list[Source] | None = [source] if isinstance(source, BenchmarkSource) else None

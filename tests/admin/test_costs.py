@@ -198,6 +198,23 @@ async def test_a_service_with_many_endpoints_is_paged_and_in_turns(of_large, tur
     assert found == ADDRESSES[:1200]
 
 
+async def test_a_page_of_many_small_services_is_in_turns(reader, turns) -> None:
+    for asked in (reader.services("", "", 500, ""), reader.endpoints("", 500, "")):
+        count, page = await turns(asked)
+        assert len(page.items) == 500
+        assert count > 500
+
+
+async def test_a_page_of_changes_is_in_turns(busy, turns) -> None:
+    parts = parts_of([service("s0000")])
+    shard = parts.registry.shard("files")
+    for number in range(50):
+        shard.put(service("s0000", f"10.9.0.{number}"))
+    count, page = await turns(reader_of(busy, parts).changes("", 60, 50, ""))
+    assert len(page.items) == 50
+    assert count > 50
+
+
 async def test_a_walk_to_many_endpoints_shows_the_first_and_any_that_is_asked_for(of_large, turns) -> None:
     count, walk = await turns(of_large.explain("large.shop", "", "", "", ""))
     [cluster] = walk.clusters

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from pilothouse.admin.api.inquiry import Inquiry
 from pilothouse.admin.api.routes import OPENAPI, routes
 from pilothouse.admin.console import files as console
+from pilothouse.admin.lane import Lane
 from pilothouse.admin.metrics import exposition
 from pilothouse.admin.readiness import explain, readiness
 from pilothouse.admin.status import FaultStatus, Questions, SourceStatus
@@ -50,6 +51,8 @@ def admin(read: Callable[[], Questions], inquire: Callable[[], Inquiry]) -> Star
     threads, and the parts that are asked have no locks.
     """
 
+    lane = Lane()
+
     async def healthz(_: Request) -> Response:
         # A liveness probe reads nothing, so that it does not depend on how the other parts are doing.
         return Json({"alive": True})
@@ -60,8 +63,9 @@ def admin(read: Callable[[], Questions], inquire: Callable[[], Inquiry]) -> Star
 
     async def scrape(_: Request) -> Response:
         # Asked first, because it takes turns: all numbers are then of about the same moment.
-        streams = await inquire().standing()
-        return Response(exposition(read(), streams), headers={"content-type": EXPOSITION})
+        async with lane.taken():
+            streams = await inquire().standing()
+            return Response(exposition(read(), streams), headers={"content-type": EXPOSITION})
 
     async def index(request: Request) -> Response:
         told = {"vary": "Accept"}
@@ -71,8 +75,9 @@ def admin(read: Callable[[], Questions], inquire: Callable[[], Inquiry]) -> Star
 
     endpoints = {"/": index, "/healthz": healthz, "/readyz": readyz, "/metrics": scrape}
     plain = [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
-    api = routes(inquire, lambda: read().version)
-    app = Starlette(routes=[*plain, *api, *console.routes()], exception_handlers={HTTPException: _refuse})
+    api = routes(inquire, lambda: read().version, lane)
+    pages = [*plain, *api, *console.routes()]
+    app = Starlette(routes=pages, exception_handlers={HTTPException: _refuse})
     app.router.redirect_slashes = False
     return app
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
+from contextvars import ContextVar
 from typing import TypeAlias, TypeVar
 
 _TURN_S = 0.01
@@ -13,6 +14,16 @@ T = TypeVar("T")
 
 #: Work that yields after each small step and returns a result.
 Steps: TypeAlias = Generator[None, None, T]
+
+
+async def _give_way() -> None:
+    """Let every other task run once."""
+    await asyncio.sleep(0)
+
+
+#: What happens between two turns of the present task. Who starts work that is less urgent than other work
+#: sets something that takes longer.
+PAUSE: ContextVar[Callable[[], Awaitable[None]]] = ContextVar("pause", default=_give_way)
 
 
 async def in_turns(steps: Steps[T], turn_s: float = _TURN_S) -> T:
@@ -25,7 +36,7 @@ async def in_turns(steps: Steps[T], turn_s: float = _TURN_S) -> T:
             result: T = done.value
             return result
         if time.monotonic() >= ends:
-            await asyncio.sleep(0)
+            await PAUSE.get()()
             ends = time.monotonic() + turn_s
 
 
@@ -50,6 +61,6 @@ class Turn:
         """To be awaited after each step: lets other tasks run when a turn is over. Returns whether it was."""
         if time.monotonic() < self._ends:
             return False
-        await asyncio.sleep(0)
+        await PAUSE.get()()
         self._ends = time.monotonic() + self._turn_s
         return True

@@ -18,12 +18,14 @@ from pilothouse.admin.api.pages import PAGES, PREFIX, Page, arguments
 from pilothouse.admin.api.parameters import read
 from pilothouse.admin.api.streaming import EVENTS, event_stream
 from pilothouse.admin.api.views import ErrorView
+from pilothouse.admin.lane import Lane
+from pilothouse.structures.turns import PAUSE
 
 OPENAPI = f"{PREFIX}/openapi.json"
 
 
-def routes(inquire: Callable[[], Inquiry], version: Callable[[], str]) -> list[Route]:
-    """A route for each page. `inquire` is called again for each request."""
+def routes(inquire: Callable[[], Inquiry], version: Callable[[], str], lane: Lane) -> list[Route]:
+    """A route for each page. `inquire` is called again for each request. The answers share the lane."""
 
     async def openapi(request: Request) -> Response:
         return answered(request, document(version()))
@@ -39,16 +41,13 @@ def routes(inquire: Callable[[], Inquiry], version: Callable[[], str]) -> list[R
 
     return [
         Route(PREFIX + EVENTS, events, methods=["GET"]),
-        *(Route(PREFIX + page.path, _endpoint(page, inquire), methods=["GET"]) for page in PAGES),
+        *(Route(PREFIX + page.path, _endpoint(page, inquire, lane), methods=["GET"]) for page in PAGES),
         Route(OPENAPI, openapi, methods=["GET"]),
     ]
 
 
 def answered(request: Request, content: Any) -> Response:
-    """The content as JSON, or 304 if the client says that it has the same.
-
-    ASCII, because a fault can name a file whose name is not UTF-8.
-    """
+    """The content as JSON, or 304 if the client says that it has the same."""
     body = _json(content)
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"etag": tag, "cache-control": "no-cache"}
@@ -57,28 +56,38 @@ def answered(request: Request, content: Any) -> Response:
     return Response(body, media_type="application/json", headers=headers)
 
 
-def _endpoint(page: Page, inquire: Callable[[], Inquiry]) -> Callable[[Request], Any]:
+def _endpoint(page: Page, inquire: Callable[[], Inquiry], lane: Lane) -> Callable[[Request], Any]:
     places = tuple(arguments(page))
 
     async def endpoint(request: Request) -> Response:
         try:
             said = read(page.parameters, request.query_params.multi_items())
             in_path = {name: request.path_params[name] for name in places}
-            found = await page.ask(inquire(), {**said, **in_path})
+            async with lane.taken():
+                found = await page.ask(inquire(), {**said, **in_path})
+                await PAUSE.get()()
+                return answered(request, found)
         except Mistaken as mistaken:
             return _refused(400, ErrorView(str(mistaken)))
         except Missing as missing:
             return _refused(404, ErrorView(str(missing), missing.near))
-        return answered(request, msgspec.to_builtins(found))
 
     return endpoint
 
 
 def _refused(status: int, error: ErrorView) -> Response:
-    body = _json(msgspec.to_builtins(error))
+    body = _json(error)
     return Response(body, status_code=status, media_type="application/json")
 
 
 def _json(content: Any) -> bytes:
-    """Text for people, too. To indent it here takes a tenth of the time that `json` takes."""
-    return msgspec.json.format(json.dumps(content).encode("ascii"), indent=2) + b"\n"
+    """Text for people, too.
+
+    A fault can name a file whose name is not UTF-8. Python represents such a name by lone surrogates, which
+    only `json` can write, and that takes ten times as long.
+    """
+    try:
+        text = msgspec.json.encode(content)
+    except UnicodeEncodeError:
+        text = json.dumps(msgspec.to_builtins(content)).encode("ascii")
+    return msgspec.json.format(text, indent=2) + b"\n"

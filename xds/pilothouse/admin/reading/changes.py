@@ -29,8 +29,11 @@ async def rows(revisions: Revisions, service: str, since: float, limit: int, aft
     wanted = named(service) if service else None
     begun = time.time() - since if since > 0 else -since
     found = await in_turns(_matching(revisions, wanted, begun, limit + 1, _number(after)), _TURN_S)
-    items = tuple(_change(revisions, one, wanted) for one in found[:limit])
-    return views.ChangeList(items, str(items[-1].number) if len(found) > limit else None)
+    turn, items = Turn(_TURN_S), list[views.ChangeView]()
+    for one in found[:limit]:
+        items.append(_change(revisions, one, wanted))
+        await turn.over()
+    return views.ChangeList(tuple(items), str(items[-1].number) if len(found) > limit else None)
 
 
 def _number(text: str, parameter: str = "after") -> int | None:

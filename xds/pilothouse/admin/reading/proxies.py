@@ -91,8 +91,8 @@ def _with(so_far: TypeStatus, held: Subscription, pushed_at: float, now: float) 
     )
 
 
-def rows(roster: Roster, limit: int, after: str) -> views.ProxyList:
-    """The streams by node, those that have gone among them."""
+async def rows(roster: Roster, limit: int, after: str) -> views.ProxyList:
+    """The streams by node, those that have gone among them. In turns."""
     node, number = cursor(after)
     keyed: list[Iterator[tuple[str, int, Gone | Session]]] = [
         ((each.node, each.number, each) for each in _gone_after(roster, node, number)),
@@ -100,11 +100,12 @@ def rows(roster: Roster, limit: int, after: str) -> views.ProxyList:
     ]
     found = list(islice(heapq.merge(*keyed, key=lambda one: one[:2]), limit + 1))
     now = time.monotonic()
-    items = tuple(
-        gone_row(each) if isinstance(each, Gone) else row(each, now) for _, _, each in found[:limit]
-    )
+    turn, items = Turn(_TURN_S), list[views.ProxyRow]()
+    for _, _, each in found[:limit]:
+        items.append(gone_row(each) if isinstance(each, Gone) else row(each, now))
+        await turn.over()
     last = found[limit - 1] if len(found) > limit else None
-    return views.ProxyList(items, f"{last[1]}:{last[0]}" if last else None)
+    return views.ProxyList(tuple(items), f"{last[1]}:{last[0]}" if last else None)
 
 
 def _gone_after(roster: Roster, node: str, number: int) -> list[Gone]:

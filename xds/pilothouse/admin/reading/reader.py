@@ -35,7 +35,7 @@ class Reader:
         return await proxies.states(self._discovery)
 
     async def proxies(self, limit: int, after: str) -> views.ProxyList:
-        return proxies.rows(self._discovery.roster, limit, after)
+        return await proxies.rows(self._discovery.roster, limit, after)
 
     async def proxy(self, node: str) -> views.ProxyView:
         return await proxies.proxy(self._discovery.roster, node)

@@ -190,13 +190,9 @@ async def endpoints(parts: Parts, service: str, limit: int, after: str) -> views
     else:
         here = (first,) if after and parts.service(first) else ()
         names = chain(here, islice(parts.names(first), limit + 1))
-    found: list[views.EndpointRow] = []
-    for name in list(names):
-        one = parts.service(name)
-        if one is not None and len(found) <= limit:
-            begin = skipped if name == first else 0
-            shown = one.endpoints[begin : begin + limit + 1 - len(found)]
-            found += await in_turns(_endpoints(one, shown), _TURN_S)
+    begins = {first: skipped}
+    wanted_services = ((each, begins.get(name, 0)) for name in list(names) if (each := parts.service(name)))
+    found = await in_turns(_endpoints_of(wanted_services, limit + 1), _TURN_S)
     return _endpoint_page(found, limit, first, skipped)
 
 
@@ -218,6 +214,16 @@ def _endpoint_page(
     last = items[-1].service
     count = sum(each.service == last for each in items) + (skipped if last == str(first) else 0)
     return views.EndpointList(items, f"{last}#{count}")
+
+
+def _endpoints_of(services: Iterable[tuple[Service, int]], most: int) -> Steps[list[views.EndpointRow]]:
+    """The first endpoints of these services, of each from this one on."""
+    found: list[views.EndpointRow] = []
+    for service, begin in services:
+        found += yield from _endpoints(service, service.endpoints[begin : begin + most - len(found)])
+        if len(found) == most:
+            break
+    return found
 
 
 def _endpoints(service: Service, shown: Sequence[Endpoint]) -> Steps[list[views.EndpointRow]]:

@@ -1,0 +1,70 @@
+"""However many read, the event loop belongs to others most of the time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pilothouse.admin.lane import Lane
+from pilothouse.structures.turns import PAUSE, Turn
+
+
+async def work(lane: Lane, name: str, turns: int, log: list[str]) -> None:
+    turn = Turn(0.0)
+    async with lane.taken():
+        for _ in range(turns):
+            await turn.over()
+            log.append(name)
+
+
+@pytest.fixture
+def lane() -> Lane:
+    return Lane(rest_s=0.001)
+
+
+async def test_readers_have_a_turn_each_in_order(lane: Lane) -> None:
+    log: list[str] = []
+    async with asyncio.TaskGroup() as tasks:
+        for name in "abc":
+            tasks.create_task(work(lane, name, 3, log))
+    assert log == [*"abcabcabc"]
+
+
+async def test_after_each_turn_readers_rest_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    lane, log, rests = Lane(rest_s=0.001), list[str](), list[float]()
+    sleep = asyncio.sleep
+
+    async def counted(seconds: float) -> None:
+        rests.append(seconds)
+        await sleep(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", counted)
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(20):
+            tasks.create_task(work(lane, str(number), 5, log))
+    assert len(log) == 100
+    assert rests == [0.001] * 100
+
+
+async def test_a_reader_that_is_cancelled_gives_its_place_up(lane: Lane, eventually: Any) -> None:
+    log: list[str] = []
+    endless = asyncio.create_task(work(lane, "endless", 1_000_000, log))
+    other = asyncio.create_task(work(lane, "other", 1_000_000, log))
+    await eventually(lambda: "other" in log)
+    for cancelled in (endless, other):
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+    await asyncio.wait_for(work(lane, "next", 1, log), 30)
+    assert log[-1] == "next"
+
+
+async def test_a_page_that_fails_leaves_the_lane(lane: Lane) -> None:
+    before = PAUSE.get()
+    with pytest.raises(ValueError, match="no such page"):
+        async with lane.taken():
+            raise ValueError("no such page")
+    assert PAUSE.get() is before
+    async with lane.taken():
+        assert PAUSE.get() is not before
