@@ -19,6 +19,7 @@ from pilothouse.admin.console import files as console
 from pilothouse.admin.lane import Lane
 from pilothouse.admin.metrics import exposition
 from pilothouse.admin.readiness import explain, readiness
+from pilothouse.admin.redirects import redirects
 from pilothouse.admin.status import FaultStatus, Questions, SourceStatus
 
 PAGES = {
@@ -76,7 +77,7 @@ def admin(read: Callable[[], Questions], inquire: Callable[[], Inquiry]) -> Star
     endpoints = {"/": index, "/healthz": healthz, "/readyz": readyz, "/metrics": scrape}
     plain = [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
     api = routes(inquire, lambda: read().version, lane)
-    pages = [*plain, *api, *console.routes()]
+    pages = [*plain, *api, *redirects(), *console.routes()]
     app = Starlette(routes=pages, exception_handlers={HTTPException: _refuse})
     app.router.redirect_slashes = False
     return app
