@@ -39,6 +39,7 @@ _SLOW = (
     "demo/test_traffic.py",
     "envoy",
     "examples/test_examples.py",
+    "monitoring/test_rules.py",
     "operator",
     "packaging",
     "proxyless",
