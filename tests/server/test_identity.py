@@ -58,11 +58,14 @@ class Secured:
         self, mine: Issued, method: str = METHODS[1], server: Authority | None = None, **node: Any
     ) -> Stream:
         """A stream on a connection of its own, to a server of an authority, by one that has a certificate."""
+        return Stream(await self.connect(mine, server), method, {"id": "web-0", **node})
+
+    async def connect(self, mine: Issued, server: Authority | None = None) -> grpc.aio.Channel:
+        """A connection of its own, to a server of an authority, by one that has a certificate."""
         credentials = grpc.ssl_channel_credentials((server or self.authority).pem, mine.key, mine.cert)
         options = [("grpc.use_local_subchannel_pool", 1)]
         channel = grpc.aio.secure_channel(f"127.0.0.1:{self.server.port}", credentials, options)
-        await self._cleanup.enter_async_context(channel)
-        return Stream(channel, method, {"id": "web-0", **node})
+        return await self._cleanup.enter_async_context(channel)
 
     async def refused(self, mine: Issued, server: Authority | None = None) -> bool:
         """Whether no connection comes about."""

@@ -98,6 +98,7 @@ async def test_reflection_tells_of_every_service_and_its_methods(server) -> None
     names, methods = await asyncio.to_thread(ask)
     assert names >= {name for name, _, _ in SERVICES} | {
         "envoy.service.discovery.v3.AggregatedDiscoveryService",
+        "envoy.service.status.v3.ClientStatusDiscoveryService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }

@@ -16,11 +16,11 @@ from starlette.routing import Route
 from pilothouse.admin.api.inquiry import Inquiry
 from pilothouse.admin.api.routes import OPENAPI, routes
 from pilothouse.admin.console import files as console
-from pilothouse.admin.lane import Lane
 from pilothouse.admin.metrics import exposition
 from pilothouse.admin.readiness import explain, readiness
 from pilothouse.admin.redirects import redirects
 from pilothouse.admin.status import FaultStatus, Questions, SourceStatus
+from pilothouse.structures.lane import Lane
 
 PAGES = {
     "/healthz": "200 while the process lives",

@@ -20,6 +20,7 @@ from pilothouse.mesh.identity import Identity, Principal
 from pilothouse.protocol.delta import DELTA
 from pilothouse.protocol.sotw import SOTW
 from pilothouse.protocol.stream import Codec, Stream
+from pilothouse.server.client_status import ClientStatus
 from pilothouse.server.methods import SERVICES
 from pilothouse.server.namesakes import Namesakes
 from pilothouse.server.peer import is_local, presented
@@ -69,6 +70,7 @@ class Discovery:
         self.roster = Roster()
         self.tally = Tally()
         self.rejections = Rejections(partial(attributed, catalogue=catalogue))
+        self._client_status = ClientStatus(self.roster, self.rejections, identity)
         #: Whether the xDS port is open.
         self.listening = False
         self.draining = False
@@ -115,8 +117,8 @@ class Discovery:
                 conversation.cancel()
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
-        """ADS and one service for each type, each with State of the World and Delta."""
-        return [
+        """ADS and one service for each type, each with State of the World and Delta; and CSDS."""
+        discovery = [
             grpc.method_handlers_generic_handler(
                 service.name,
                 {
@@ -126,6 +128,7 @@ class Discovery:
             )
             for service in SERVICES
         ]
+        return [*discovery, self._client_status.handler()]
 
     def _method(self, codec: Codec[Any], about: ResourceType | None) -> grpc.RpcMethodHandler[Any, Any]:
         async def converse(_: object, context: Context) -> None:

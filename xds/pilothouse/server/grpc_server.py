@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from pilothouse.feeds.pem import Tls
 from pilothouse.server.certificates import Certificates
+from pilothouse.server.client_status import SERVICE as CLIENT_STATUS
 from pilothouse.server.descriptors import for_sidecars
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.methods import SERVICES
@@ -45,7 +46,7 @@ async def serving(discovery: Discovery, address: str, terms: Terms) -> AsyncIter
     server.add_generic_rpc_handlers(discovery.handlers())
     alive = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(alive, server)
-    names = ["", *(service.name for service in SERVICES)]
+    names = ["", *(service.name for service in SERVICES), CLIENT_STATUS]
     reflection.enable_server_reflection([*names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     port = _listen(server, address, terms.tls)
     await server.start()

@@ -24,5 +24,10 @@ def is_local(context: grpc.aio.ServicerContext[Any, Any]) -> bool:
     return context.peer().startswith(_LOCAL)
 
 
+def is_verified(context: grpc.aio.ServicerContext[Any, Any]) -> bool:
+    """Whether the client has presented a certificate, which gRPC has verified."""
+    return bool(context.auth_context().get("x509_pem_cert"))
+
+
 def _texts(values: Any) -> tuple[str, ...]:
     return tuple(value.decode(errors="replace") for value in values)

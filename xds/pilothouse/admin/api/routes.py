@@ -18,7 +18,7 @@ from pilothouse.admin.api.pages import PAGES, PREFIX, Page, arguments
 from pilothouse.admin.api.parameters import read
 from pilothouse.admin.api.streaming import EVENTS, event_stream
 from pilothouse.admin.api.views import ErrorView
-from pilothouse.admin.lane import Lane
+from pilothouse.structures.lane import Lane
 from pilothouse.structures.turns import PAUSE
 
 OPENAPI = f"{PREFIX}/openapi.json"

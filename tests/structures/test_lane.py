@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.admin.lane import Lane
+from pilothouse.structures.lane import Lane
 from pilothouse.structures.turns import PAUSE, Turn
 
 
