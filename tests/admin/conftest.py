@@ -94,6 +94,8 @@ def busy(fault: FaultStatus) -> Status:
             bad_requests=1,
             unknown_names=7,
             bytes_sent=12345,
+            stale_resent=2,
+            stale_closed=1,
         ),
         left_out={"not-ready": 2, "unsupported-kind": 1},
         propagation=(

@@ -79,6 +79,8 @@ EXPECTED = {
     "streams_closed_total": {(): 2},
     "bad_requests_total": {(): 1},
     "unknown_names_total": {(): 7},
+    "stale_resent_total": {(): 2},
+    "stale_closed_total": {(): 1},
     "sent_bytes_total": {(): 12345},
 }
 

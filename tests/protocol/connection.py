@@ -35,6 +35,7 @@ class Connection:
         self.told: dict[ResourceType, set[str]] = {}  # what the server was asked for
         self.unanswered: set[ResourceType] = set()
         self.asked: set[ResourceType] = set()  # since the last response
+        self.lapsed: set[ResourceType] = set()  # to be sent again
         self.client.reconnect()
 
     def first(self, type: ResourceType, names: set[str] | frozenset[str] = frozenset()) -> None:
@@ -56,6 +57,7 @@ class Connection:
             self.asked.add(type)
         if current:
             self.unanswered.discard(type)
+            self.lapsed.discard(type)
         receive(self.stream, type, request, self.now)
         self.awake = True
         self.serve()
@@ -86,7 +88,9 @@ class Connection:
         type, told = said.type, self.told.get(said.type, set())
         unasked = [name for name in (*said.texts, *said.removed) if ALL not in told and name not in told]
         assert not unasked, f"nobody asked for {type.label} {unasked}"
-        if type in self.unanswered:
+        if type in self.lapsed:
+            self.lapsed.discard(type)
+        elif type in self.unanswered:
             assert self.client.variant == "delta", f"a second unanswered response of {type.label}"
             assert type in self.asked, f"a second unanswered response of {type.label}, unasked"
         self.unanswered.add(type)
@@ -95,6 +99,12 @@ class Connection:
             self.asked.add(EDS)  # they have to be stated again for clusters that changed
         self.nonces[type] = said.nonce
         self.responses.append(said)
+
+    def remind(self) -> None:
+        """The client has not answered for long."""
+        self.awake |= self.stream.remind(self.now)
+        self.lapsed = {type for type, each in self.stream.subscriptions.items() if each.exchange.lapsed}
+        self.serve()
 
     def drain(self, room: int) -> None:
         """So many responses can be written from now on."""

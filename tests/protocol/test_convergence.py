@@ -87,6 +87,10 @@ class Conversation(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.line.wait(seconds)
 
+    @rule()
+    def the_client_is_reminded(self) -> None:
+        self.line.remind()
+
     @rule(room=st.sampled_from([0, 1, 2, MANY]))
     def the_wire_fills_or_drains(self, room: int) -> None:
         self.line.drain(room)

@@ -6,6 +6,8 @@
     < CDS a=1 -b                 the next response: a is 1, b is removed (of SotW endpoints: is empty)
     wait 3                       seconds pass
     wakes 0.25                   the stream wants to be polled again in so many seconds
+    silent 20                    the client has not answered for so many seconds; `none`: it owes nothing
+    remind 20                    what it has owed for so long is sent again
     reconnect                    a new stream of the same client
 
 Between these lines the server must be silent. `sotw:` or `delta:` before a line is for that variant only.
@@ -21,6 +23,7 @@ change it; `ack` or `nack` alone leaves it as it is, `none` empties it. In Delta
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import pytest
@@ -75,8 +78,8 @@ class Player:
                 self.change(words)
             case ">" | "&":
                 self.ask(LABELS[words[0]], words[1:])
-            case "wait" | "wakes":
-                {"wait": self.wait, "wakes": self.wakes}[verb](float(words[0]))
+            case "wait" | "wakes" | "silent" | "remind":
+                getattr(self, verb)(float(words[0].replace("none", "inf")))
             case "reconnect":
                 self.reconnect()
             case _ if verb != "end":
@@ -89,6 +92,13 @@ class Player:
         self.now += seconds
         wake_at = self.stream.wake_at
         self._awake |= wake_at is not None and wake_at <= self.now
+
+    def silent(self, seconds: float) -> None:
+        since = self.stream.silent_since
+        assert (inf if since is None else self.now - since) == pytest.approx(seconds)
+
+    def remind(self, seconds: float) -> None:
+        self._awake |= self.stream.remind(self.now - seconds)
 
     def reconnect(self) -> None:
         self.stream: Any = begun(self.variant)

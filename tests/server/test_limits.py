@@ -265,7 +265,7 @@ async def test_a_client_that_vanishes_while_a_write_is_blocked_is_no_error(
     assert client.stdin
     assert client.stdout
     await client.stdout.readline()
-    await eventually(lambda: any(each.pushed_at for each in server.discovery.sessions), within=30)
+    await eventually(lambda: any(each.unanswered for each in server.discovery.sessions), within=30)
     with caplog.at_level(logging.INFO):
         client.stdin.write(b"\n")
         await client.wait()

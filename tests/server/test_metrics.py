@@ -52,7 +52,7 @@ async def test_a_response_ages_until_it_is_answered(server: Server, ads: Any, ev
     await stream.ask(CLUSTER)
     response = await stream.read()
     [session] = server.discovery.sessions
-    session.pushed_at[CLUSTER] -= 7.0
+    session.stream.subscriptions[CLUSTER].exchange.since -= 7.0
     assert (await standing(server.discovery)).types["CDS"].oldest_s >= 7.0
     await stream.accept(response)
 

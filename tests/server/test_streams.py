@@ -8,9 +8,9 @@ from contextlib import suppress
 import grpc
 import pytest
 
-from pilothouse.admin.observe import LAGGING_S
 from pilothouse.admin.reading.proxies import standing
 from pilothouse.encoding.types import ResourceType
+from pilothouse.server.session import STALE_S
 
 from .conftest import cluster, named, service
 
@@ -80,14 +80,14 @@ async def test_a_client_that_does_not_answer_for_long_lags_behind(server, ads) -
     async def lagging() -> tuple[int, bool]:
         found = (await standing(server.discovery)).types["CDS"]
         assert found.awaiting_ack == 1
-        return found.lagging, found.oldest_s > LAGGING_S
+        return found.lagging, found.oldest_s > STALE_S
 
     stream = ads()
     await stream.ask(CLUSTER)
     response = await stream.read()
     assert await lagging() == (0, False)
     [session] = server.discovery.sessions
-    session.pushed_at[CLUSTER] -= LAGGING_S
+    session.stream.subscriptions[CLUSTER].exchange.since -= STALE_S
     assert await lagging() == (1, True)
     await stream.accept(response)
     server.put(service("web"))

@@ -41,6 +41,7 @@ from pilothouse.server.discovery import Discovery
 from pilothouse.server.feeding import Feeding
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
+from pilothouse.server.healing import heal
 from pilothouse.server.publishing import FAN_OUT_S, count, publish, publish_next, telling
 from pilothouse.server.recall import Recall
 from pilothouse.serving.catalogue import Catalogue
@@ -159,6 +160,7 @@ def _following(  # noqa: PLR0913  (it connects all parts)
         yield writer.run()
     yield publish(registry, catalogue, discovery, uncounted, tell)
     yield Recall(discovery.sessions, discovery.rejections, catalogue, _again(registry)).run()
+    yield heal(discovery)
     yield count(uncounted, census)
     yield give_back()
 

@@ -157,6 +157,10 @@ def _counts(counters: Counters) -> Iterator[Metric]:
     yield _counter("streams_closed", "Streams closed.", counters.streams_closed)
     yield _counter("bad_requests", "Streams refused because of a bad request.", counters.bad_requests)
     yield _counter("unknown_names", "Requests for endpoints of unknown clusters.", counters.unknown_names)
+    about = "Times that a client was sent the same again, because it did not answer for 20 s."
+    yield _counter("stale_resent", about, counters.stale_resent)
+    about = "Streams ended because the client did not answer for 60 s."
+    yield _counter("stale_closed", about, counters.stale_closed)
     yield _counter("sent_bytes", "Bytes of responses sent.", counters.bytes_sent)
 
 

@@ -33,8 +33,6 @@ from pilothouse.serving.census import Census
 from pilothouse.sources import Fault, Standing
 from pilothouse.structures.histogram import Histogram
 
-#: After how long without an answer a client is not just busy.
-LAGGING_S = 10.0
 _NAMES = 100  # so many services of a hold are named
 
 
@@ -221,6 +219,8 @@ def _counters(discovery: Discovery) -> Counters:
         bad_requests=tally.bad_requests,
         unknown_names=tally.unknown_names + sum(each.unknown_names for each in discovery.sessions),
         bytes_sent=tally.bytes_sent,
+        stale_resent=tally.stale_resent,
+        stale_closed=tally.stale_closed,
     )
 
 

@@ -126,6 +126,8 @@ class Counters:
     `rejects` are NACKs.
     `bad_requests` are streams that were refused because of a bad request.
     `unknown_names` are requests for endpoints of clusters that do not exist.
+    `stale_resent` are times that a client was sent the same again, because it did not answer, and
+    `stale_closed` the streams that were ended for that.
     """
 
     pushes: Mapping[tuple[str, Variant], int] = field(default_factory=dict)
@@ -136,6 +138,8 @@ class Counters:
     bad_requests: int = 0
     unknown_names: int = 0
     bytes_sent: int = 0
+    stale_resent: int = 0
+    stale_closed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from pilothouse.encoding import wire
 from pilothouse.encoding.resources import Selection, delta_body
 from pilothouse.encoding.types import ResourceType
 from pilothouse.protocol.agenda import Agenda
+from pilothouse.protocol.difference import Difference
 from pilothouse.protocol.interest import Interest, Names, named, split_wildcard
 from pilothouse.protocol.limits import counted
 from pilothouse.protocol.ordering import Subscriptions
 from pilothouse.protocol.stream import Codec
-from pilothouse.protocol.subscription import Difference, Report, Subscription
+from pilothouse.protocol.subscription import Report, Subscription
 from pilothouse.serving.world import World
 
 # Field numbers of DeltaDiscoveryResponse, and of DeltaDiscoveryRequest.
@@ -95,7 +96,7 @@ class Delta(Codec[DeltaDiscoveryRequest]):
         if removed:
             subscription.held.forget(removed)
         nonce, end, acceptance = _ending(subscription.type, number)
-        subscription.responded(nonce, acceptance, b"")
+        subscription.responded(nonce, acceptance, b"", difference)
         body = difference.whole.delta_body if difference.whole else delta_body(changed)
         absent = DeltaDiscoveryResponse(removed_resources=removed).SerializeToString() if removed else b""
         return b"".join((body, absent, end))

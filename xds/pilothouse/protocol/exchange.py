@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
+from pilothouse.protocol.difference import Difference
 from pilothouse.protocol.limits import LONGEST_REASON, cut
 from pilothouse.structures.delivery import Deliveries, confirmed, refused, withdrawn
 
@@ -25,6 +27,14 @@ class Exchange:
     nonce: str = ""  # the nonce of the last response
     client: str = ""  # who answers, for those who wait for it
     awaiting: bool = False  # the last response is unanswered
+    # When the first of the unanswered responses was made, and when the last response was, by the clock of the
+    # stream.
+    since: float = 0.0
+    at: float = 0.0
+    number: int = 0  # which of all responses of the stream the last one is
+    said: Difference | None = None  # what the unanswered response states; None if that is everything
+    lapsed: bool = False  # the client should have answered: say it again
+    repeated: bool = False  # it was said again
     # The ACK as Envoy encodes it, in three pieces: the bytes before the names, the names, the bytes after
     # them.
     acceptance: tuple[bytes, bytes, bytes] = (b"", b"", b"")
@@ -48,12 +58,29 @@ class Exchange:
         """Do not recognize the next answer by its bytes. It has to be decoded."""
         self.acceptance = (b"", b"", b"")
 
-    def sent(self, nonce: str, before: bytes, after: bytes, noted: Deliveries, stated: int = 0) -> None:
+    def made(self, number: int, now: float, again: bool) -> None:
+        """Note when the response with this number was made. `again`: there was an unanswered one before."""
+        if not again:
+            self.since = now
+        self.number, self.at = number, now
+
+    def sent(  # noqa: PLR0913  (a response has so many parts)
+        self,
+        nonce: str,
+        before: bytes,
+        after: bytes,
+        noted: Deliveries,
+        stated: int = 0,
+        said: Difference | None = None,
+    ) -> None:
         """Note that a response was sent. Its ACK has the bytes `before` and `after` around the names.
 
-        `stated` is the fingerprint of all that the client has with it.
+        `stated` is the fingerprint of all that the client has with it, and `said` what the response states.
         """
+        again = self.awaiting
         self.nonce, self.awaiting, self.stated = nonce, True, stated
+        self.said = said
+        self.lapsed, self.repeated = False, self.lapsed or (self.repeated and again)
         self.acceptance = (before, self.acceptance[1], after)
         # The client asked again without answering. Deliveries that were given up are dropped: nobody waits
         # for them.
@@ -61,6 +88,11 @@ class Exchange:
             self.pushed = tuple([each for each in (*self.pushed, *noted) if each.live])
         else:
             self.pushed = noted
+
+    def lapse(self) -> Collection[str]:
+        """Note that the response has to be sent again. Returns the names that it states, if not all."""
+        self.lapsed = True
+        return self.said.names if self.said is not None else ()
 
     def answered(self, request: DiscoveryRequest | DeltaDiscoveryRequest, now: float) -> None:
         """Note that the client accepted or rejected the last response.
@@ -76,7 +108,7 @@ class Exchange:
                 self.nack = Nack(reason, self.nonce, now)
             else:
                 self.accepted_nonce, self.accepted_state = self.nonce, self.stated
-        self.awaiting = False
+        self._settle()
         pushed, self.pushed = self.pushed, ()
         (refused if rejected else confirmed)(pushed, now, self.client)
 
@@ -93,7 +125,7 @@ class Exchange:
 
     def accepted(self, now: float) -> None:
         """Note that the client accepted the last response."""
-        self.awaiting, self.error = False, ""
+        self.awaiting, self.lapsed, self.error, self.said = False, False, "", None
         self.accepted_nonce, self.accepted_state = self.nonce, self.stated
         if self.pushed:
             confirmed(self.pushed, now, self.client)
@@ -101,6 +133,10 @@ class Exchange:
 
     def end(self) -> None:
         """Note that the client will not answer any more."""
-        self.awaiting = False
+        self._settle()
         withdrawn(self.pushed)
         self.pushed = ()
+
+    def _settle(self) -> None:
+        """Nothing is unanswered any more."""
+        self.awaiting, self.lapsed, self.said = False, False, None

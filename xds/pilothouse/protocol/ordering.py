@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping
 
 from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import TYPES, ResourceType
-from pilothouse.protocol.subscription import Difference, Subscription
+from pilothouse.protocol.difference import Difference
+from pilothouse.protocol.subscription import Subscription
 
 WARM_S = 3.0  # wait for the client to acknowledge clusters
 FOLLOW_UP_S = 0.25  # then wait for it to ask for the endpoints of new clusters

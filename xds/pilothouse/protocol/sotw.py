@@ -14,13 +14,14 @@ from pilothouse.encoding import wire
 from pilothouse.encoding.resources import VERSION_SIZE, Selection, emptied, sotw_body, version
 from pilothouse.encoding.types import ResourceType
 from pilothouse.protocol.agenda import Agenda
+from pilothouse.protocol.difference import Difference
 from pilothouse.protocol.exchange import Exchange
 from pilothouse.protocol.holdings import Holdings
 from pilothouse.protocol.interest import Interest, Names, named
 from pilothouse.protocol.limits import LONGEST_VERSION, Excess
 from pilothouse.protocol.ordering import Subscriptions
 from pilothouse.protocol.stream import Codec
-from pilothouse.protocol.subscription import Difference, Report, Subscription
+from pilothouse.protocol.subscription import Report, Subscription
 from pilothouse.serving.world import World
 
 # Field numbers of DiscoveryResponse.
@@ -124,7 +125,7 @@ class Sotw(Codec[DiscoveryRequest]):
         # Version, type and nonce have the same field numbers in a request.
         nonce, end = _ending(subscription.type, number)
         state = _VERSION_HEAD + subscription.held.tell().encode()
-        subscription.responded(nonce, state, end)
+        subscription.responded(nonce, state, end, None if subscription.type.full_state else difference)
         if not subscription.interest:
             # Without a subscription, Envoy processes a response but does not answer it.
             subscription.exchange.end()
@@ -203,7 +204,7 @@ def _parts(subscription: Subscription, difference: Difference, all: Subscription
     empty = difference.missing
     if difference.gone:
         subscription.held.forget(difference.gone)
-    if not (difference.changed or empty or _outdated(subscription, all)):
+    if not (difference.changed or empty or subscription.exchange.lapsed or _outdated(subscription, all)):
         return None
     subscription.record(difference)
     body = difference.whole.sotw_body if difference.whole else sotw_body(difference.changed)

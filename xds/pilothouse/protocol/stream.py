@@ -11,9 +11,10 @@ from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
 from pilothouse.encoding.resources import Selection
 from pilothouse.encoding.types import TYPES, Changes, ResourceType, turns
+from pilothouse.protocol.difference import Difference
 from pilothouse.protocol.interest import Names
 from pilothouse.protocol.ordering import Ordering, Subscriptions
-from pilothouse.protocol.subscription import Difference, Subscription
+from pilothouse.protocol.subscription import Subscription
 from pilothouse.serving.world import World
 from pilothouse.structures.delivery import Delivery
 
@@ -82,7 +83,17 @@ class Codec(Protocol[R]):
 class Stream(Generic[R]):
     """One stream, with one type of resources or, with ADS, several."""
 
-    __slots__ = ("_ordering", "_responses", "_turns", "_types", "client", "codec", "legacy", "subscriptions")
+    __slots__ = (
+        "_ordering",
+        "_read",
+        "_responses",
+        "_turns",
+        "_types",
+        "client",
+        "codec",
+        "legacy",
+        "subscriptions",
+    )
 
     def __init__(self, codec: Codec[R], types: tuple[ResourceType, ...] = TYPES) -> None:
         self.codec: Codec[R] = codec
@@ -95,6 +106,7 @@ class Stream(Generic[R]):
         self._turns: tuple[Subscription, ...] = ()
         self._ordering = Ordering()
         self._responses = 0
+        self._read = 0  # the number of the last response that the client has surely read
 
     @property
     def wake_at(self) -> float | None:
@@ -119,7 +131,7 @@ class Stream(Generic[R]):
         answers = bool(request.response_nonce) and request.response_nonce == subscription.exchange.nonce
         if answers:
             subscription.exchange.answered(request, now)
-            self._ordering.answered(type, now)
+            self._answered(subscription, now)
         self.codec.follow(subscription, request, asked, answers)
         if not subscription.stirring:
             subscription.settle()  # nothing is left to send, so no delivery waits for an answer
@@ -138,9 +150,38 @@ class Stream(Generic[R]):
             exchange = subscription.exchange
             if exchange.accepted_by(data):
                 exchange.accepted(now)
-                self._ordering.answered(type, now)
+                self._answered(subscription, now)
                 return type
         return None
+
+    def _answered(self, subscription: Subscription, now: float) -> None:
+        self._read = max(self._read, subscription.exchange.number)
+        self._ordering.answered(subscription.type, now)
+
+    @property
+    def silent_since(self) -> float | None:
+        """Since when the client has owed an answer without a sign that it reads. None if it owes none.
+
+        A client that has answered what was sent later has read the other response, too, and takes its time on
+        purpose: Envoy acknowledges clusters when they are warm.
+        """
+        return min((each.exchange.since for each in self._owing()), default=None)
+
+    def remind(self, before: float) -> bool:
+        """Send again, once, what the client has owed an answer to since this time, and may not have read.
+
+        Returns whether there is anything.
+        """
+        owing = [each for each in self._owing() if each.exchange.since <= before]
+        lapsing = [each for each in owing if not (each.exchange.repeated or each.exchange.lapsed)]
+        for each in lapsing:
+            each.remind()
+        return bool(lapsing)
+
+    def _owing(self) -> Iterator[Subscription]:
+        for each in self.subscriptions.values():
+            if each.exchange.awaiting and each.exchange.number > self._read:
+                yield each
 
     def notify(self, changes: Changes, delivery: Delivery | None = None) -> bool:
         """Note what changed in the world. Returns whether there may be something to send.
@@ -191,17 +232,21 @@ class Stream(Generic[R]):
         if difference.gone or difference.missing:
             difference.missing = codec.unfound(subscription.type, difference)
         ordering.sending(subscription, difference, all, now)
+        again = subscription.exchange.awaiting
         data = codec.response(subscription, difference, all, world, self._responses + 1)
         if data is None:
             subscription.settle()
             return None
+        difference.stated()
         self._responses += 1
+        subscription.exchange.made(self._responses, now, again)
         return Response(subscription.type, data)
 
     def _may_speak(self, subscription: Subscription, world: World) -> bool:
         """Whether a response of this type may be sent now, if the client lacks something."""
-        report = subscription.report
-        if subscription.exchange.awaiting and not (self.codec.answers_early and subscription.agenda.asked):
+        report, exchange = subscription.report, subscription.exchange
+        early = self.codec.answers_early and subscription.agenda.asked
+        if exchange.awaiting and not (exchange.lapsed or early):
             return False
         if report.said and self._resumed(subscription, world):
             return False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from pilothouse.encoding.resources import Resource, Selection
 from pilothouse.encoding.types import ResourceType
 from pilothouse.protocol.agenda import Agenda
+from pilothouse.protocol.difference import Difference
 from pilothouse.protocol.exchange import Exchange
 from pilothouse.protocol.holdings import Holdings, ReportedVersion
 from pilothouse.protocol.interest import Interest
@@ -53,17 +54,6 @@ class Report:
     def replaced(self) -> None:
         """Note that the client was sent a response on this stream."""
         self.returning = False
-
-
-@dataclass(slots=True)
-class Difference:
-    """What a client lacks, and so what the next response has to say."""
-
-    changed: list[Resource]  # resources to send
-    missing: list[str]  # names that the client asked for and that do not exist
-    gone: Sequence[str] = ()  # names of resources that the client has and that it has to drop
-    #: The selection that `changed` lists, if the client has nothing yet.
-    whole: Selection | None = None
 
 
 @dataclass(slots=True)
@@ -113,6 +103,11 @@ class Subscription:
         """Answer for those of these names that the client wants, as if it had asked again."""
         self.agenda.request(filter(self.interest.wants, names))
 
+    def remind(self) -> None:
+        """Send again what the last response states, because the client has not answered it."""
+        self.again(self.exchange.lapse())
+        self.agenda.respond()
+
     def release(self) -> bool:
         """Look again at withheld names, because more is known now.
 
@@ -137,9 +132,14 @@ class Subscription:
         elif len(requested) > _MANY:
             yield from world.prepare(self.type, frozenset(requested), wildcard=False)
 
-    def responded(self, nonce: str, before: bytes, after: bytes) -> None:
-        """Note that a response was sent. Its ACK has the bytes `before` and `after` around the names."""
-        self.exchange.sent(nonce, before, after, self.agenda.taken(), self.held.fingerprint)
+    def responded(
+        self, nonce: str, before: bytes, after: bytes, difference: Difference | None = None
+    ) -> None:
+        """Note that a response was sent. Its ACK has the bytes `before` and `after` around the names.
+
+        It states the difference, or else everything.
+        """
+        self.exchange.sent(nonce, before, after, self.agenda.taken(), self.held.fingerprint, difference)
         self.report.replaced()
         self.agenda.clear()
 

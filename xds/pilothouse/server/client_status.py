@@ -169,7 +169,7 @@ class ClientStatus:
         """Add what the client was sent of one type, and the names that it asked for in vain."""
         rejection = self._rejections.by(session, held.type)
         guilty = rejection.resource if rejection and rejection.resource in held.held.sent else None
-        pushed = session.pushed_at.get(held.type)
+        pushed = held.exchange.at if held.exchange.nonce else None
         sent = held.held.sent
         for name, one in sorted(sent.items()):
             content = one if isinstance(one, Resource) else None

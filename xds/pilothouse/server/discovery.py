@@ -26,7 +26,7 @@ from pilothouse.server.namesakes import Namesakes
 from pilothouse.server.peer import is_local, presented
 from pilothouse.server.rejections import Rejections
 from pilothouse.server.roster import Roster
-from pilothouse.server.session import BadRequest, Context, Session
+from pilothouse.server.session import STALE_S, BadRequest, Context, Session
 from pilothouse.server.tally import Tally
 from pilothouse.serving.attribution import attributed
 from pilothouse.serving.catalogue import Catalogue
@@ -44,6 +44,9 @@ _ENDED = "the client ended it or is gone"
 _REFUSED = "the control plane refused a request"
 _STOPPING = "the control plane is stopping"
 _FAILED = "an error, which was logged before"
+
+# How long the last write may take to a client whose stream is ended, in seconds.
+_LAST_WRITE_S = 2.0
 
 
 class Discovery:
@@ -116,6 +119,13 @@ class Discovery:
             if conversation is not None:
                 conversation.cancel()
 
+    def disconnect(self, session: Session, why: str) -> None:
+        """End a stream. Its client is told why, keeps what it has, and reconnects."""
+        conversation = self._conversations.get(session)
+        if conversation is not None and not session.closing:
+            session.closing = why
+            conversation.cancel()
+
     def handlers(self) -> list[grpc.GenericRpcHandler]:
         """ADS and one service for each type, each with State of the World and Delta; and CSDS."""
         discovery = [
@@ -167,16 +177,19 @@ class Discovery:
             if refused is not None:
                 await context.abort(*refused)
         except asyncio.CancelledError:
-            # The client is gone, or `drain` cancelled this task. Nothing more is sent in either case.
-            reason = _STOPPING if self.draining else _ENDED
-            await session.finish()
-            if not self.draining:
-                raise
+            # The client is gone, or `drain` or `disconnect` cancelled this task. Nothing more is sent.
+            reason = _STOPPING if self.draining else session.closing or _ENDED
+            finished = await session.finish(_LAST_WRITE_S if session.closing else None)
+            if not finished or not (self.draining or session.closing):
+                raise  # a client that does not even read gets no status, but the end of the stream
             context.set_code(grpc.StatusCode.UNAVAILABLE)
-            context.set_details(_STOPPING)
+            context.set_details(reason)
         finally:
+            silent_s = _silent_s(session)
+            if reason is _ENDED and silent_s > STALE_S:
+                reason = f"{_ENDED}; it had not answered for {silent_s:.0f} s"
             self.roster.part(session, reason)
-            _log_closed(session, reason)
+            _log_closed(session, reason, silent_s)
 
     async def _listen(self, session: Session, context: Context) -> tuple[grpc.StatusCode, str] | None:
         """Process requests until there are no more. Returns the status for a bad request, or None.
@@ -210,11 +223,22 @@ def _tell(session: Session, changes: Changes, delivery: Delivery | None) -> None
     delivery.proxies += delivery.recipients > before
 
 
-def _log_closed(session: Session, reason: str) -> None:
-    """Log the end of a stream whose opening was logged."""
-    if session.world is not None:
-        lasted_s = round(time.time() - session.connected_s, 1)
-        log.info("stream closed", node=session.node_id, peer=session.peer, reason=reason, lasted_s=lasted_s)
+def _silent_s(session: Session) -> float:
+    """For how long the client has not answered what it was sent. 0 if it has."""
+    since = session.stream.silent_since
+    return 0.0 if since is None else time.monotonic() - since
+
+
+def _log_closed(session: Session, reason: str, silent_s: float) -> None:
+    """Log the end of a stream whose opening was logged; louder, if its client had stopped to answer."""
+    if session.world is None:
+        return
+    lasted_s = round(time.time() - session.connected_s, 1)
+    said = {"node": session.node_id, "peer": session.peer, "reason": reason, "lasted_s": lasted_s}
+    if silent_s > STALE_S:
+        log.warning("stream closed", **said, unanswered=session.unanswered, unanswered_s=round(silent_s, 1))
+    else:
+        log.info("stream closed", **said)
 
 
 async def _finish(session: Session) -> None:

@@ -107,6 +107,6 @@ def _gone(number: int, session: Session, reason: str) -> Gone:
         session.connected_s,
         time.time(),
         reason,
-        tuple((type.label, session.pushed_at[type]) for type, each in held if each.exchange.awaiting),
+        tuple((type.label, each.exchange.since) for type, each in held if each.exchange.awaiting),
         tuple((type.label, each.exchange.error) for type, each in held if each.exchange.error),
     )

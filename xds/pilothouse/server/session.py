@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
+#: A client that has owed an answer for longer than this is not just busy, in seconds.
+STALE_S = 10.0
+
 _STATUS_TEXT = 500
 _NODE_ID = 200
 # More clusters than this cost a sidecar memory and time for nothing.
@@ -68,8 +71,8 @@ class Session:
         self.connected_s = time.time()
         #: Whether a write failed because the client is gone.
         self.gone = False
-        #: When the write of the last response of each type began, by the monotonic clock.
-        self.pushed_at: dict[ResourceType, float] = {}
+        #: Why the control plane ends the stream. Empty while it does not.
+        self.closing = ""
         #: The types whose last response the client rejected.
         self.rejecting: set[ResourceType] = set()
         self._type = type
@@ -171,6 +174,22 @@ class Session:
         if self.stream.notify(changes, delivery):
             self.pump()
 
+    @property
+    def unanswered(self) -> list[str]:
+        """The labels of the types whose last response the client has not answered."""
+        held = self.stream.subscriptions.items()
+        return [type.label for type, each in held if each.exchange.awaiting]
+
+    def remind(self, before: float) -> bool:
+        """Send again what the client has owed an answer to since then. Returns whether that is done.
+
+        A client that does not even read what is being written is sent nothing on top.
+        """
+        if self._writer is not None or self._preparing or not self.stream.remind(before):
+            return False
+        self.pump()
+        return True
+
     def release(self) -> None:
         """Send what was withheld, as far as enough is known now."""
         if self.stream.release():
@@ -190,16 +209,18 @@ class Session:
         if response is not None:
             self._writer = asyncio.create_task(self._write(self.world, response))
 
-    async def finish(self) -> None:
-        """Begin no further write, and wait for the one that is under way.
+    async def finish(self, within_s: float | None = None) -> bool:
+        """Begin no further write, and wait for the one that is under way. Returns whether it is over.
 
         That write ends with the stream at the latest. If it were cancelled, gRPC could not send the status.
         """
         self._finishing = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._writer is not None:
-            await asyncio.wait([self._writer])
+        if self._writer is None:
+            return True
+        done, _ = await asyncio.wait([self._writer], timeout=within_s)
+        return bool(done)
 
     def _meet(self, request: DiscoveryRequest | DeltaDiscoveryRequest) -> None:
         try:
@@ -260,7 +281,6 @@ class Session:
                 delay = max(0.0, self.stream.wake_at - now)
                 self._timer = asyncio.get_running_loop().call_later(delay, self.pump)
             return None
-        self.pushed_at[response.type] = now
         self._tally.pushed(response.type, self.stream.codec.variant, len(response.data))
         if response.type is ResourceType.CLUSTER:
             self._warn_of_many(

@@ -24,6 +24,8 @@ class Tally:
         self.streams_closed = 0
         self.bad_requests = 0
         self.bytes_sent = 0
+        self.stale_resent = 0  # times that a client was sent the same again, because it did not answer
+        self.stale_closed = 0  # streams that were ended for that
         self.unknown_names = 0  # of closed streams
         self._crowded: dict[str, None] = {}
 

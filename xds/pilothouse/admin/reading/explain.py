@@ -418,7 +418,7 @@ def _step(who: Asking, type: ResourceType, name: str) -> views.StepView:
         if has.version != wanted:
             return views.StepView(type.label, name, "older", wanted, has.version)
         if held.exchange.awaiting:
-            since = at(session.pushed_at.get(type))
+            since = at(held.exchange.since)
             return views.StepView(type.label, name, "unanswered", wanted, has.version, since)
         state: views.Delivered = "rejected" if held.exchange.error else "acknowledged"
         return views.StepView(type.label, name, state, wanted, has.version)

@@ -11,7 +11,6 @@ from typing import get_args
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Missing, Mistaken
-from pilothouse.admin.observe import LAGGING_S
 from pilothouse.admin.reading.clock import at
 from pilothouse.admin.status import StreamsStatus, TypeStatus
 from pilothouse.encoding.resources import version
@@ -21,7 +20,7 @@ from pilothouse.model.services import Locality
 from pilothouse.protocol.subscription import Subscription
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.roster import Gone, Roster
-from pilothouse.server.session import Session
+from pilothouse.server.session import STALE_S, Session
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import Turn, in_turns
 
@@ -31,10 +30,10 @@ _BEHIND = 10  # so many proxies that are behind are named
 _NAMED = 20  # so many dependencies are named
 
 
-def sync_state(subscription: Subscription, pushed_at: float | None, now: float) -> views.SyncState:
+def sync_state(subscription: Subscription, now: float) -> views.SyncState:
     """How a client stands with one type."""
     exchange = subscription.exchange
-    if exchange.awaiting and pushed_at is not None and now - pushed_at > LAGGING_S:
+    if exchange.awaiting and now - exchange.since > STALE_S:
         return "STALE"
     if exchange.error:
         return "NACKED"
@@ -45,8 +44,7 @@ def sync_state(subscription: Subscription, pushed_at: float | None, now: float) 
 
 def state_of(session: Session, now: float) -> views.SyncState:
     """The state of the type that needs most attention."""
-    held = session.stream.subscriptions.items()
-    found = [sync_state(each, session.pushed_at.get(type), now) for type, each in held]
+    found = [sync_state(each, now) for each in session.stream.subscriptions.values()]
     return min(found, key=_WORST.index, default="IDLE")
 
 
@@ -75,17 +73,17 @@ async def standing(discovery: Discovery) -> StreamsStatus:
         variants[session.stream.codec.variant] += 1
         states[state_of(session, now)] += 1
         for type, each in session.stream.subscriptions.items():
-            types[type] = _with(types.get(type, TypeStatus()), each, session.pushed_at.get(type, now), now)
+            types[type] = _with(types.get(type, TypeStatus()), each, now)
         await turn.over()
     return StreamsStatus(variants, states, {type.label: types[type] for type in TYPES if type in types})
 
 
-def _with(so_far: TypeStatus, held: Subscription, pushed_at: float, now: float) -> TypeStatus:
+def _with(so_far: TypeStatus, held: Subscription, now: float) -> TypeStatus:
     """What is counted of a type, with one more stream."""
-    waited_s = now - pushed_at if held.exchange.awaiting else 0.0
+    waited_s = now - held.exchange.since if held.exchange.awaiting else 0.0
     return TypeStatus(
         so_far.awaiting_ack + held.exchange.awaiting,
-        so_far.lagging + (waited_s > LAGGING_S),
+        so_far.lagging + (waited_s > STALE_S),
         so_far.rejected + bool(held.exchange.error),
         max(so_far.oldest_s, waited_s),
     )
@@ -125,9 +123,7 @@ def row(session: Session, now: float) -> views.ProxyRow:
     """A stream as lists show it."""
     held = session.stream.subscriptions
     types = tuple(
-        views.SubscriptionState(type.label, sync_state(held[type], session.pushed_at.get(type), now))
-        for type in TYPES
-        if type in held
+        views.SubscriptionState(type.label, sync_state(held[type], now)) for type in TYPES if type in held
     )
     return views.ProxyRow(
         session.node_id,
@@ -187,7 +183,7 @@ def _stream(session: Session, now: float) -> views.StreamView:
         namespace=client.namespace,
         locality=place(client.locality),
         connected=views.moment(session.connected_s),
-        types=tuple(_subscription(held[type], session, now) for type in TYPES if type in held),
+        types=tuple(_subscription(held[type], now) for type in TYPES if type in held),
         identity=tuple(sorted(session.world.principal.ids)),
         on_node=client.node or None,
         capture=client.capture.value,
@@ -207,20 +203,20 @@ def _dependencies(said: Dependencies) -> Iterator[str]:
         yield f"and {len(wanted) - _NAMED} more"
 
 
-def _subscription(held: Subscription, session: Session, now: float) -> views.SubscriptionView:
-    exchange, pushed = held.exchange, session.pushed_at.get(held.type)
-    last = exchange.nack
+def _subscription(held: Subscription, now: float) -> views.SubscriptionView:
+    exchange = held.exchange
+    last, sent = exchange.nack, at(exchange.at) if exchange.nonce else None
     return views.SubscriptionView(
         type=held.type.label,
-        state=sync_state(held, pushed, now),
+        state=sync_state(held, now),
         wildcard=held.interest.wildcard,
         asked=len(held.interest.names),
         held=len(held.held.sent),
         nonce_sent=exchange.nonce or None,
         version_sent=version(exchange.stated) if exchange.nonce else None,
-        sent=at(pushed),
+        sent=sent,
         nonce_acknowledged=exchange.accepted_nonce or None,
         version_acknowledged=version(exchange.accepted_state) if exchange.accepted_nonce else None,
-        in_flight_since=at(pushed) if exchange.awaiting else None,
+        in_flight_since=at(exchange.since) if exchange.awaiting else None,
         last_nack=views.NackView(last.reason, at(last.at) or "", last.nonce) if last else None,
     )
