@@ -30,6 +30,8 @@ def pki(here: Path) -> Path:
     (here / "map.yaml").write_text("spiffe://mesh.test/ns/{namespace}/*:\nspiffe://mesh.test/vm: shop\n")
     (here / "r.yaml").write_text("a: 1\n")
     (here / "kube.yaml").touch()
+    (here / "tokens").touch(mode=0o600)
+    (here / "tokens").write_text(f"alice:{'w' * 32}\n")
     (here / "s.yaml").write_text("web: {cert: tls.crt, key: tls.key, namespaces: [shop]}\n")
     (here / "torn.key").write_bytes(mine.private_key_pem.bytes()[:100])
     return here

@@ -103,6 +103,10 @@ EVERYTHING = {
     "hold": "7.5",
     "runtime": "r.yaml",
     "secrets": "s.yaml",
+    "admin_tokens": "tokens",
+    "admin_tls_cert": "tls.crt",
+    "admin_tls_key": "tls.key",
+    "admin_client_ca": "ca.crt",
 }
 
 
@@ -114,6 +118,8 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert flags == variables == keys
     assert (flags.xds, flags.admin) == (HostPort("::1", 1), HostPort("0.0.0.0", 0))
     assert (flags.tls_key, flags.client_ca) == (Path("tls.key"), Path("ca.crt"))
+    assert (flags.admin_tokens, flags.admin_tls_cert) == (Path("tokens"), Path("tls.crt"))
+    assert (flags.admin_tls_key, flags.admin_client_ca) == (Path("tls.key"), Path("ca.crt"))
     assert flags.identity == "certificate"
     assert flags.identity_map is not None
     assert [rule.namespace for rule in flags.identity_map.rules] == [None, "shop"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -53,6 +54,20 @@ class Plane:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def command_line(self) -> str:
+        return Path(f"/proc/{self.pid}/cmdline").read_text()
+
+    def log(self) -> str:
+        return self._log.read_text()
 
     def get(self, page: str, status: int = 200, **query: str) -> Any:
         """The answer of a page of the API."""

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pilothouse.admin.api.events import Events
+from pilothouse.admin.entrance import Entrance
 from pilothouse.admin.http import admin
 from pilothouse.admin.observe import Observed
 from pilothouse.admin.reading.following import Following
 from pilothouse.admin.reading.reader import Reader
 from pilothouse.admin.reading.services import Parts
-from pilothouse.admin.serve import serving as serving_admin
 from pilothouse.config.settings import ConfigError, Settings
 from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import ResourceType
@@ -85,15 +85,17 @@ async def run(
     discovery = _discovery(settings, catalogue, feeds)
     terms = Terms(_certificates(settings), settings.max_connection_age_s, shared=settings.workers > 1)
     census, uncounted, delay = Census(catalogue, registry.services), DirtySet[ServiceName](), Delay()
+    entrance = _entrance(settings)
     started_s, stopping = time.time(), asyncio.Event()
-    looks = [feed.look for feed in feeds.values()] + ([terms.tls.look] if terms.tls else [])
-    _heed_signals(stopping, [lambda: _reread(sources), *looks])
+    certificates = [each for each in (terms.tls, entrance.certificates) if each]
+    looks = [*(each.look for each in feeds.values()), *(each.look for each in certificates)]
+    _heed_signals(stopping, [partial(_reread, sources), *looks, entrance.look])
 
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(supervise(state, registry.shard(state.name), _log_failure)) for state in states
         ]
-        parts = states, registry, catalogue, discovery, census, terms.tls, delay.seen
+        parts = states, registry, catalogue, discovery, census, certificates, entrance.tokens, delay.seen
 
         def read() -> Observed:
             return Observed(started_s, *parts, [feed.state for feed in feeds.values()])
@@ -101,8 +103,9 @@ async def run(
         asked = Parts(registry, catalogue, census)
         events = Events(Following(read, asked, discovery))
         status = admin(read, partial(Reader, read, asked, discovery, events))
-        async with serving_admin(status, settings.admin.host, settings.admin.port) as admin_port:
-            log.info("starting", admin=f"{settings.admin.host}:{admin_port}", sources=names)
+        async with entrance.serving(status) as admin_port:
+            served = f"{settings.admin.host}:{admin_port}"
+            log.info("starting", admin=served, sources=names)
             if await _synced(registry, stopping):
                 registry.changed.touch()
                 await publish_next(registry, catalogue, discovery, uncounted)
@@ -112,11 +115,7 @@ async def run(
                 following = _following(settings, sources, registry, catalogue, discovery, census, uncounted)
                 running += map(tasks.create_task, [*following, delay.measure()])
                 async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
-                    log.info(
-                        "serving",
-                        xds=f"{settings.xds.host}:{xds_port}",
-                        admin=f"{settings.admin.host}:{admin_port}",
-                    )
+                    log.info("serving", xds=f"{settings.xds.host}:{xds_port}", admin=served)
                     opened(xds_port, admin_port)
                     await stopping.wait()
                     log.info("stopping", streams=len(discovery.sessions))
@@ -325,6 +324,13 @@ def _certificates(settings: Settings) -> Certificates | None:
     try:
         return Certificates(Files(settings.tls_cert, settings.tls_key, settings.client_ca))
     except Unusable as error:  # the files were valid when the settings were read
+        raise ConfigError("serve", str(error)) from None
+
+
+def _entrance(settings: Settings) -> Entrance:
+    try:
+        return Entrance(settings)
+    except ValueError as error:  # the files were valid when the settings were read
         raise ConfigError("serve", str(error)) from None
 
 

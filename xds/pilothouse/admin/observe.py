@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import get_args
 
 from pilothouse import __version__
+from pilothouse.admin.access.credentials import TokenFile
 from pilothouse.admin.status import (
     CertificatesStatus,
     Counters,
@@ -49,14 +50,15 @@ class Observed:
         catalogue: Catalogue,
         discovery: Discovery,
         census: Census,
-        certificates: Certificates | None = None,
+        certificates: Sequence[Certificates] = (),
+        tokens: TokenFile | None = None,
         loop_delay: Histogram | None = None,
         feeds: Sequence[State] = (),
     ) -> None:
         self.started_at = started_s
         self._states, self._registry, self._catalogue = states, registry, catalogue
         self._discovery, self._census, self._certificates = discovery, census, certificates
-        self._loop_delay, self._feeds = loop_delay, feeds
+        self._tokens, self._loop_delay, self._feeds = tokens, loop_delay, feeds
 
     @property
     def listening(self) -> bool:
@@ -103,7 +105,7 @@ class Observed:
 
     @cached_property
     def certificates(self) -> CertificatesStatus:
-        return _certificates(self._certificates) if self._certificates else CertificatesStatus()
+        return _certificates(self._certificates, self._tokens)
 
     @cached_property
     def left_out(self) -> Mapping[str, int]:
@@ -200,11 +202,15 @@ def _hold(hold: Hold | None) -> HoldStatus | None:
     return HoldStatus(len(hold.names), hold.endpoints, names, hold.since + ahead, hold.until + ahead)
 
 
-def _certificates(certificates: Certificates) -> CertificatesStatus:
+def _certificates(certificates: Sequence[Certificates], tokens: TokenFile | None) -> CertificatesStatus:
+    """Those of the xDS port and of the admin port together, and its tokens: their files tell them apart."""
+    validities = [validity for each in certificates for validity in each.tls.validities]
     return CertificatesStatus(
-        stale=bool(certificates.error),
-        expires_s={str(each.file): each.until.timestamp() for each in certificates.tls.validities},
-        warnings=tuple(certificates.warnings),
+        stale=any(each.error for each in certificates),
+        expires_s={str(each.file): each.until.timestamp() for each in validities},
+        warnings=tuple(
+            warning for each in (*certificates, *([tokens] if tokens else ())) for warning in each.warnings
+        ),
     )
 
 

@@ -15,9 +15,10 @@ from functools import partial
 from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from pilothouse.admin.access.gate import CERTIFICATE
 from pilothouse.admin.api.streaming import ABORT, ENDING
 
 DRAIN_S = 2
@@ -44,7 +45,7 @@ ADMIN = Terms("the admin", connections=64)
 
 
 @asynccontextmanager
-async def serving(app: Starlette, host: str, port: int, terms: Terms = ADMIN) -> AsyncIterator[int]:
+async def serving(app: ASGIApp, host: str, port: int, terms: Terms = ADMIN) -> AsyncIterator[int]:
     """Answer HTTP while the block runs, and yield the port. Port 0 asks for a free one.
 
     Raises OSError if it cannot listen on the address. Its `strerror` is one line for users.
@@ -134,7 +135,11 @@ class _Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.app_state = {**self.app_state, ABORT: transport.abort}
+        self.app_state = {
+            **self.app_state,
+            ABORT: transport.abort,
+            CERTIFICATE: transport.get_extra_info("peercert"),
+        }
         self._opened = self.loop.time()
         self._limit(self._terms.idle_s)
         if len(self.connections) > self._terms.connections:

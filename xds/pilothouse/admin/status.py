@@ -80,7 +80,7 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class CertificatesStatus:
-    """The certificate files of the xDS port. `stale`: the present files cannot be used, and the earlier ones
+    """The certificate files of the ports. `stale`: the present files cannot be used, and the earlier ones
     are.
 
     `expires_s` is the end of each file's validity in Unix seconds. `warnings` need attention.

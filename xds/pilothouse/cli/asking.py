@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 import typer
 
-from pilothouse.admin.settings import AdminSettings
+from pilothouse.admin.settings import AdminAddress
 from pilothouse.config.settings import ConfigError, load_section
 from pilothouse.structures.hostport import HostPort, here
 
@@ -34,7 +34,7 @@ class Unanswered(ConfigError):
 
 def place(admin: str | None) -> HostPort:
     """The address of the admin port, from the flag, the variable or the file, as for `serve`."""
-    found = load_section(AdminSettings, {"admin": admin}, os.environ).admin
+    found = load_section(AdminAddress, {"admin": admin}, os.environ).admin
     if found.port == 0:
         raise ConfigError("--admin", "port 0 is any free one; say which one it became")
     return HostPort(here(found.host), found.port)

@@ -17,7 +17,14 @@ from structlog.typing import EventDict, Processor
 log = structlog.get_logger(__name__)
 
 _LONGEST = 500
-_CAUSED_BY_CLIENTS = ("pilothouse.server", "pilothouse.webhook.reviewing", "grpc", "uvicorn", "asyncio")
+_CAUSED_BY_CLIENTS = (
+    "pilothouse.admin.access",
+    "pilothouse.server",
+    "pilothouse.webhook.reviewing",
+    "grpc",
+    "uvicorn",
+    "asyncio",
+)
 # At most this many lines of one kind in this many seconds.
 _AT_ONCE, _AT_ONCE_S = 10, 1.0
 

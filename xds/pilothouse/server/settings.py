@@ -92,7 +92,7 @@ class XdsSettings(Section):
         if ca and not cert:
             raise Conflict("needs --tls-cert and --tls-key", "client_ca")
         if cert and key:
-            _check(cert, key, ca)
+            check_pem_files(cert, key, ca, ("tls_cert", "tls_key", "client_ca"))
         return self
 
     @model_validator(mode="after")
@@ -106,16 +106,17 @@ class XdsSettings(Section):
         return self
 
 
-def _check(cert: Path, key: Path, client_ca: Path | None) -> None:
+def check_pem_files(cert: Path, key: Path, client_ca: Path | None, names: tuple[str, str, str]) -> None:
+    """Raises Conflict if the files cannot be used together. `names` are those of the settings."""
     # Not at the top: most commands read no certificates.
     from pilothouse.feeds.pem import Files, read
 
     try:
         read(Files(cert, key))
     except ValueError as error:
-        raise Conflict(str(error), "tls_cert", "tls_key") from None
+        raise Conflict(str(error), *names[:2]) from None
     if client_ca:
         try:
             read(Files(cert, key, client_ca))
         except ValueError as error:
-            raise Conflict(str(error), "client_ca") from None
+            raise Conflict(str(error), names[2]) from None

@@ -1,0 +1,1 @@
+"""Who may ask the admin port, and who may give it orders."""
