@@ -19,7 +19,7 @@ from pilothouse.admin.access.tokens import Tokens, Unreadable, read
 from pilothouse.admin.http import admin
 from pilothouse.config.settings import ConfigError, load
 
-from .conftest import unasked
+from .conftest import asked as answering
 
 WRITER, READER = "w" * 32, "r" * 32
 TOKENS = read(f"# who may\n\nalice:{WRITER}\n  dashboard:{READER}:read\n")
@@ -55,7 +55,7 @@ def basic(name: str, token: str) -> dict[str, str]:
         (LOCAL, asked(), NOBODY),
         (LOCAL, asked(headers={"host": "localhost:18001"}), NOBODY),
         (LOCAL, asked(headers={"host": "[::1]:18001"}, peer="::1"), NOBODY),
-        (LOCAL_GUARDED, asked(), NOBODY),
+        (LOCAL_GUARDED, asked(), Caller(could_prove=True)),
         (LOCAL_GUARDED, asked(headers=bearer(WRITER)), ALICE),
         (ANYWHERE, asked(), NOBODY),
         (ANYWHERE, asked(peer="::ffff:127.0.0.1"), NOBODY),
@@ -236,7 +236,7 @@ def test_settings_that_would_give_secrets_away_stop_the_start(file: Path, flags:
 
 
 def guarded(terms: Callable[[], Terms], busy: Any, peer: str = "10.1.2.3") -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app=Gate(admin(lambda: busy, unasked), terms), client=(peer, 1))
+    transport = httpx.ASGITransport(app=Gate(admin(lambda: busy, answering), terms), client=(peer, 1))
     return httpx.AsyncClient(transport=transport, base_url="http://pilothouse", verify=False)
 
 

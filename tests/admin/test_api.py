@@ -24,6 +24,7 @@ from pilothouse.mesh.audience import OPEN, audience
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.protocol.sotw import SOTW
 from pilothouse.protocol.stream import Stream
+from pilothouse.registry.drains import Drain, Target
 from pilothouse.registry.merged import Registry
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
@@ -112,6 +113,10 @@ async def api(busy: Status, make_service: Callable[..., Service]) -> AsyncIterat
     bad = registry.services[BAD]
     shard.put(replace(bad, spec=replace(bad.spec, cluster_domain="line\nbreak")), Cause("b.yaml"))
     catalogue.apply([BAD], registry.services)
+    target = Target("10.9.9.9", 80, BAD)
+    registry.drains.replace(
+        [Drain(target, "alice", "", 0.0, 1.0), Drain(Target("10.9.9.9"), "bob", "why", 0.0, 1.0)]
+    )
     discovery = Discovery(catalogue)
     discovery.roster.meet(await rejecting(discovery))
     gone = await rejecting(discovery, "web-8")

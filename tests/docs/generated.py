@@ -9,10 +9,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 import typer
 
+from pilothouse.admin.api.orders import COMMANDS
 from pilothouse.admin.api.pages import PAGES, PREFIX
 from pilothouse.admin.api.streaming import ABOUT, EVENTS, PARAMETERS
+from pilothouse.admin.api.views import Order
 from pilothouse.admin.metrics import StatusCollector
 from pilothouse.admin.status import Status, StreamsStatus
 from pilothouse.cli import app
@@ -70,7 +73,7 @@ def metrics() -> str:
 
 
 def api() -> str:
-    """A table of the pages of the API."""
+    """A table of the pages of the API, and one of the orders."""
     rows = [
         (
             f"`{PREFIX}{each.path.replace(':path', '')}`",
@@ -80,7 +83,17 @@ def api() -> str:
         for each in PAGES
     ]
     events = f"`{PREFIX}{EVENTS}`", ABOUT, ", ".join(f"`{one.name}`" for one in PARAMETERS)
-    return _table(("page", "what it answers", "parameters"), [*rows, events])
+    orders = [(_posted(each.path), each.about, _fields(each.body)) for each in COMMANDS]
+    pages = _table(("page", "what it answers", "parameters"), [*rows, events])
+    return f"{pages}\n\n{_table(('order', 'what it does', 'fields of the body'), orders)}"
+
+
+def _posted(path: str) -> str:
+    return f"`POST {PREFIX}{path.replace(':path', '')}`"
+
+
+def _fields(body: type[Order]) -> str:
+    return ", ".join(f"`{each.encode_name}`" for each in reversed(msgspec.structs.fields(body)))
 
 
 _SUFFIXES = {"counter": "_total", "info": "_info"}

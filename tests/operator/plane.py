@@ -30,6 +30,7 @@ class Plane:
         self.manifests.mkdir()
         self._log = folder / "log"
         self._flags = (*flags, *(["--allow-empty"] if allow_empty else []))
+        self.keeping = ["--no-state"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def write(self, file: str, text: str) -> None:
@@ -40,7 +41,7 @@ class Plane:
 
     def start(self) -> None:
         command: list[str | Path] = [PROGRAM, "serve", "--manifests", self.manifests]
-        command += ["--xds", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--no-state", "--log-format", "json"]
+        command += ["--xds", "127.0.0.1:0", "--admin", "127.0.0.1:0", *self.keeping, "--log-format", "json"]
         with self._log.open("w") as log:
             self._process = subprocess.Popen([*command, *self._flags], stdout=log, stderr=log)
         deadline = time.monotonic() + START_S

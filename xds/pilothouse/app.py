@@ -19,6 +19,8 @@ from pilothouse.admin.api.events import Events
 from pilothouse.admin.entrance import Entrance
 from pilothouse.admin.http import admin
 from pilothouse.admin.observe import Observed
+from pilothouse.admin.orders.keeping import Keeper, Kept
+from pilothouse.admin.orders.operator import Operator
 from pilothouse.admin.reading.following import Following
 from pilothouse.admin.reading.reader import Reader
 from pilothouse.admin.reading.services import Parts
@@ -34,7 +36,7 @@ from pilothouse.mesh.audience import Admission
 from pilothouse.mesh.identity import Grant, Identity
 from pilothouse.model.services import ServiceName
 from pilothouse.registry.damping import Damping
-from pilothouse.registry.merged import Registry
+from pilothouse.registry.merged import OPERATOR, Registry
 from pilothouse.registry.supervise import SourceState, supervise
 from pilothouse.server.certificates import Certificates
 from pilothouse.server.discovery import Discovery
@@ -91,6 +93,8 @@ async def run(
     looks = [*(each.look for each in feeds.values()), *(each.look for each in certificates)]
     _heed_signals(stopping, [partial(_reread, sources), *looks, entrance.look])
 
+    operator = Operator(registry, discovery, _keeper(settings, registry), settings.workers)
+    await operator.begin()
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(supervise(state, registry.shard(state.name), _log_failure)) for state in states
@@ -100,9 +104,7 @@ async def run(
         def read() -> Observed:
             return Observed(started_s, *parts, [feed.state for feed in feeds.values()])
 
-        asked = Parts(registry, catalogue, census)
-        events = Events(Following(read, asked, discovery))
-        status = admin(read, partial(Reader, read, asked, discovery, events))
+        status = admin(read, _inquiry(read, Parts(registry, catalogue, census), discovery), operator)
         async with entrance.serving(status) as admin_port:
             served = f"{settings.admin.host}:{admin_port}"
             log.info("starting", admin=served, sources=names)
@@ -113,7 +115,7 @@ async def run(
                 catalogue.knowledge.begin()
                 _settle_memory()
                 following = _following(settings, sources, registry, catalogue, discovery, census, uncounted)
-                running += map(tasks.create_task, [*following, delay.measure()])
+                running += map(tasks.create_task, [*following, delay.measure(), operator.run()])
                 async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
                     log.info("serving", xds=f"{settings.xds.host}:{xds_port}", admin=served)
                     opened(xds_port, admin_port)
@@ -240,6 +242,12 @@ def _registry(settings: Settings, sources: Sequence[str]) -> Registry:
     return Registry(sources, hold_s=settings.hold, accept_missing=settings.accept_missing, damping=damping)
 
 
+def _keeper(settings: Settings, registry: Registry) -> Keeper:
+    """Who keeps the drains, in the state folder if there is one."""
+    state = settings.common(os.environ).state
+    return Keeper(registry, Kept(state / OPERATOR) if state else None, shared=settings.workers > 1)
+
+
 def _made(settings: Settings) -> list[Source]:
     """The sources that the settings ask for. Raises ConfigError."""
     common = settings.common(os.environ)
@@ -325,6 +333,11 @@ def _certificates(settings: Settings) -> Certificates | None:
         return Certificates(Files(settings.tls_cert, settings.tls_key, settings.client_ca))
     except Unusable as error:  # the files were valid when the settings were read
         raise ConfigError("serve", str(error)) from None
+
+
+def _inquiry(read: Callable[[], Observed], parts: Parts, discovery: Discovery) -> Callable[[], Reader]:
+    """Asks the running parts, anew for each page, and of all events in one place."""
+    return partial(Reader, read, parts, discovery, Events(Following(read, parts, discovery)))
 
 
 def _entrance(settings: Settings) -> Entrance:

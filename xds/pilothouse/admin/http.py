@@ -1,4 +1,4 @@
-"""The admin's routes. They only read: the methods are GET and HEAD."""
+"""The admin's routes. They only read (GET and HEAD), except for orders (POST), which others carry out."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from pilothouse.admin.api.inquiry import Inquiry
+from pilothouse.admin.api.orders import Orders
 from pilothouse.admin.api.routes import OPENAPI, routes
 from pilothouse.admin.console import files as console
 from pilothouse.admin.metrics import exposition
@@ -45,8 +46,10 @@ class Json(JSONResponse):
         return json.dumps(content, indent=2).encode("ascii") + b"\n"
 
 
-def admin(read: Callable[[], Questions], inquire: Callable[[], Inquiry]) -> Starlette:
-    """The application. It calls `read` or `inquire` again for each page.
+def admin(
+    read: Callable[[], Questions], inquire: Callable[[], Inquiry], orders: Orders | None = None
+) -> Starlette:
+    """The application. It calls `read` or `inquire` again for each page. Without `orders` it takes none.
 
     Its handlers are coroutines, so they ask on the event loop: Starlette would run plain functions on
     threads, and the parts that are asked have no locks.
@@ -76,7 +79,7 @@ def admin(read: Callable[[], Questions], inquire: Callable[[], Inquiry]) -> Star
 
     endpoints = {"/": index, "/healthz": healthz, "/readyz": readyz, "/metrics": scrape}
     plain = [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
-    api = routes(inquire, lambda: read().version, lane)
+    api = routes(inquire, lambda: read().version, lane, orders)
     pages = [*plain, *api, *redirects(), *console.routes()]
     app = Starlette(routes=pages, exception_handlers={HTTPException: _refuse})
     app.router.redirect_slashes = False

@@ -174,7 +174,7 @@ def _source(state: SourceState, registry: Registry) -> SourceStatus:
         faults=tuple(_fault(fault) for fault in faults if not fault.warning),
         warnings=tuple(_fault(fault) for fault in faults if fault.warning),
         unknown=registry.unknown(state.name).places,
-        hold=_hold(registry.held(state.name)),
+        hold=hold_status(held) if (held := registry.held(state.name)) else None,
     )
 
 
@@ -194,9 +194,7 @@ def _fault(fault: Fault) -> FaultStatus:
     return FaultStatus(*said, fault.standing.value, fault.code, fault.parts)
 
 
-def _hold(hold: Hold | None) -> HoldStatus | None:
-    if hold is None:
-        return None
+def hold_status(hold: Hold) -> HoldStatus:
     ahead = time.time() - time.monotonic()  # of the clock that holds are told by
     names = tuple(map(str, sorted(hold.names)[:_NAMES]))
     return HoldStatus(len(hold.names), hold.endpoints, names, hold.since + ahead, hold.until + ahead)

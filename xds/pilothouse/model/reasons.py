@@ -16,6 +16,7 @@ class Reason(Enum):
     NOT_READY = "not-ready"
     TERMINATING = "terminating"
     MAINTENANCE = "maintenance"  # weight 0
+    DRAINED = "drained"
     INVALID_ADDRESS = "invalid-address"
     INVALID_PORT = "invalid-port"
     INVALID_ENDPOINT = "invalid-endpoint"
@@ -63,6 +64,7 @@ WORDS: Mapping[Reason, str] = {
     Reason.NOT_READY: "the endpoint is not ready",
     Reason.TERMINATING: "the endpoint is terminating",
     Reason.MAINTENANCE: "the endpoint has weight 0",
+    Reason.DRAINED: "drained by an operator",
     Reason.INVALID_ADDRESS: "the address may not be called, or listened on",
     Reason.INVALID_PORT: "the port is not in 1 to 65535",
     Reason.INVALID_ENDPOINT: "the endpoint cannot be read",

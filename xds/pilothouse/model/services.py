@@ -204,6 +204,7 @@ class Endpoint(NamedTuple):
     `for_zones` and `for_nodes` are the hints: the clients that the endpoint is meant for (KEP-2433,
     KEP-3015).
     `labels` are the Pod's labels that are among the service's `subset_labels`.
+    `drained` says who has taken it out of service, until when and why. Its weight is 0 then.
     """
 
     address: str
@@ -217,6 +218,7 @@ class Endpoint(NamedTuple):
     for_zones: tuple[str, ...] = ()
     for_nodes: tuple[str, ...] = ()
     labels: Labels = ()
+    drained: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.damping import Damping
+from pilothouse.registry.drains import Drains, Target, covers
 from pilothouse.registry.fading import Fading
 from pilothouse.registry.guard import WINDOW_S, Guard, Hold, callable_endpoints, reduced
 from pilothouse.registry.merging import FIRST_WINS, Contribution, Merging, Origin, Said
@@ -19,11 +20,15 @@ from pilothouse.registry.merging import merged as combined
 from pilothouse.registry.revisions import Revisions
 from pilothouse.sources import HOLD_S, NOTHING, UNSTATED, Cause, Unknown
 from pilothouse.structures.dirty import DirtySet
+from pilothouse.structures.turns import Steps
 
 # The places of changes that no report has caused.
 _KEPT = Cause("kept by an earlier process")
 _RELEASED = Cause("the end of a hold")
 _CALM = Cause("the end of damping")
+# The source of what an operator changes.
+OPERATOR = "operator"
+_STEP = 50  # services that are looked at in a step
 _DOUBTED = Cause("too many endpoints that are not ready any more")
 
 
@@ -71,12 +76,14 @@ class Registry:
         damping: Damping | None = None,
         merging: Merging = FIRST_WINS,
     ) -> None:
-        self._merging = merging
+        self._merging, self._hold_s = merging, hold_s
         origins = [Origin(source) if isinstance(source, str) else source for source in sources]
         self._shards = {origin.source: _Shard(origin, Guard(hold_s)) for origin in origins}
         self._accept_missing = accept_missing
         self._synced = asyncio.Event()
         self._damping = damping
+        #: What an operator has taken out of service. To be changed before `redrained` is called.
+        self.drains = Drains()
         self._services: dict[ServiceName, Service] = {}
         self._declared: dict[ServiceName, Declared] = {}
         #: The number of endpoints of all services.
@@ -116,10 +123,42 @@ class Registry:
         return self._declared.get(name)
 
     def provenance(self, name: ServiceName) -> Sequence[Contribution]:
-        """Which sources contribute to a service, the one that defines it first. Damping is not applied."""
+        """Which sources contribute to a service, the one that defines it first.
+
+        Neither drains nor damping are applied.
+        """
         shards = self._shards.values()
         said = [Said(shard.origin, shard.in_force[name]) for shard in shards if name in shard.in_force]
         return self._merging.choose(said)
+
+    def having(self, targets: Iterable[Target]) -> Steps[list[ServiceName]]:
+        """The services that have an endpoint which one of these drains is about."""
+        wanted = [*targets]
+        stated = {target.service for target in wanted if target.service in self._services}
+        anywhere = [target for target in wanted if target.service is None]
+        found = {name: None for name in stated if name is not None}
+        for count, service in enumerate([*self._services.values()] if anywhere else ()):
+            if any(covers(target, service.name, each) for each in service.endpoints for target in anywhere):
+                found[service.name] = None
+            if count % _STEP == 0:
+                yield
+        return list(found)
+
+    def redrained(self, names: Iterable[ServiceName], cause: Cause) -> None:
+        """The drains of these services have changed."""
+        self._merge([name for name in names if name in self._services], OPERATOR, cause)
+
+    def release(self, source: str, cause: Cause) -> None:
+        """Believe the loss that is held of a source, as if its hold had ended."""
+        self._release(self._shards[source], cause)
+
+    def prolong(self, source: str) -> None:
+        """Hold the loss of a source for another `hold_s` seconds from now, or until it is back."""
+        shard = self._shards[source]
+        assert shard.hold is not None, "only a hold can be prolonged"
+        held = set(shard.held)
+        self._hold(shard, replace(shard.hold, until=time.monotonic() + self._hold_s))
+        shard.held = held
 
     def held(self, source: str) -> Hold | None:
         """The loss of a source that is not believed yet. Services that are back are no part of it."""
@@ -253,12 +292,12 @@ class Registry:
             remaining = max(0.0, hold.until - time.monotonic())
             shard.release = asyncio.get_running_loop().call_later(remaining, self._release, shard)
 
-    def _release(self, shard: _Shard) -> None:
+    def _release(self, shard: _Shard, cause: Cause = _RELEASED) -> None:
         """The hold has lasted long enough. The report is believed now."""
         self._hold(shard, None)
         shard.fading.clear()
         shard.guard.believed(shard.reported, time.monotonic())
-        self._enforce(shard, shard.reported, _RELEASED)
+        self._enforce(shard, shard.reported, cause)
 
     def _enforce(self, shard: _Shard, services: Mapping[ServiceName, Service], cause: Cause) -> None:
         before, after = shard.in_force, dict(services)
@@ -269,7 +308,7 @@ class Registry:
     def _merge(self, names: Iterable[ServiceName], source: str, cause: Cause) -> None:
         changed, now = [], time.time()
         for name in names:
-            merged = combined(self.provenance(name))
+            merged = self._undrained(name)
             if self._damping is not None:
                 merged = self._damped(self._damping, name, merged, source)
             before = self._services.get(name)
@@ -282,10 +321,19 @@ class Registry:
                 del self._declared[name]
             else:
                 self._services[name] = merged
-                self._declared[name] = Declared(source, cause.place_of(name), now)
+                if source in self._shards:  # an operator declares nothing
+                    self._declared[name] = Declared(source, cause.place_of(name), now)
         if changed:
             self.revisions.note(source, cause, changed)
         self.changed.mark(changed)
+
+    def _undrained(self, name: ServiceName) -> Service | None:
+        """What the shards say of a service, without what is drained of it."""
+        merged = combined(self.provenance(name))
+        if merged is None:
+            self.drains.forget(name)
+            return None
+        return self.drains.applied(merged)
 
     def _damped(
         self, damping: Damping, name: ServiceName, merged: Service | None, source: str

@@ -80,10 +80,15 @@ def _changed_endpoints(before: Service, after: Service) -> Iterator[str]:
 def _moved(before: tuple[Endpoint, ...], after: tuple[Endpoint, ...]) -> Iterator[str]:
     """How many addresses were added, removed and otherwise changed, with the first address of each."""
     old, new = ({each.address: each for each in endpoints} for endpoints in (before, after))
+    changed = {each for each in old.keys() & new.keys() if old[each] != new[each]}
+    drained = {each for each in changed if new[each].drained}
+    undrained = {each for each in changed if old[each].drained} - drained
     for word, addresses in (
         ("added", new.keys() - old.keys()),
         ("removed", old.keys() - new.keys()),
-        ("changed", {each for each in old.keys() & new.keys() if old[each] != new[each]}),
+        ("drained", drained),
+        ("no longer drained", undrained),
+        ("changed", changed - drained - undrained),
     ):
         if addresses:
             more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""

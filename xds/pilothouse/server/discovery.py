@@ -18,6 +18,7 @@ from pilothouse.encoding.types import Changes, ResourceType
 from pilothouse.mesh.audience import OPEN, Admission, Audience, Node, audience
 from pilothouse.mesh.identity import Identity, Principal
 from pilothouse.protocol.delta import DELTA
+from pilothouse.protocol.limits import cut
 from pilothouse.protocol.sotw import SOTW
 from pilothouse.protocol.stream import Codec, Stream
 from pilothouse.server.client_status import ClientStatus
@@ -26,7 +27,7 @@ from pilothouse.server.namesakes import Namesakes
 from pilothouse.server.peer import is_local, presented
 from pilothouse.server.rejections import Rejections
 from pilothouse.server.roster import Roster
-from pilothouse.server.session import STALE_S, BadRequest, Context, Session
+from pilothouse.server.session import STALE_S, STATUS_TEXT, BadRequest, Context, Session
 from pilothouse.server.tally import Tally
 from pilothouse.serving.attribution import attributed
 from pilothouse.serving.catalogue import Catalogue
@@ -183,7 +184,7 @@ class Discovery:
             if not finished or not (self.draining or session.closing):
                 raise  # a client that does not even read gets no status, but the end of the stream
             context.set_code(grpc.StatusCode.UNAVAILABLE)
-            context.set_details(reason)
+            context.set_details(cut(reason, STATUS_TEXT))
         finally:
             silent_s = _silent_s(session)
             if reason is _ENDED and silent_s > STALE_S:

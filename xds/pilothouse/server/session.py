@@ -31,7 +31,8 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 #: A client that has owed an answer for longer than this is not just busy, in seconds.
 STALE_S = 10.0
 
-_STATUS_TEXT = 500
+#: The longest text of a status.
+STATUS_TEXT = 500
 _NODE_ID = 200
 # More clusters than this cost a sidecar memory and time for nothing.
 _MANY_CLUSTERS = 1000
@@ -49,7 +50,7 @@ class BadRequest(ValueError):
 
     def __init__(self, text: str, code: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT) -> None:
         self.code = code
-        super().__init__(cut(text, _STATUS_TEXT))
+        super().__init__(cut(text, STATUS_TEXT))
 
 
 class Session:
@@ -160,7 +161,7 @@ class Session:
         if type is None:
             return
         if request.HasField("error_detail"):
-            self._rejected(type, cut(request.error_detail.message, _STATUS_TEXT))
+            self._rejected(type, cut(request.error_detail.message, STATUS_TEXT))
         carried = self._unanswered(type)
         try:
             answers = self.stream.receive(type, request, time.monotonic())

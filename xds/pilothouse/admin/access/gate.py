@@ -30,6 +30,12 @@ def caller(scope: Scope) -> Caller:
     return found
 
 
+def challenged(answer: Response) -> Response:
+    """The same answer, which asks for credentials."""
+    answer.raw_headers.extend(_CHALLENGE)
+    return answer
+
+
 class Gate:
     """Asks for the terms at each request, as tokens change."""
 
@@ -69,6 +75,4 @@ def _answer(refusal: Refusal) -> Response:
     body = json.dumps({"error": refusal.why}).encode("ascii") + b"\n"
     # What is left of a body is not read.
     answer = Response(body, refusal.status, {"connection": "close"}, "application/json")
-    if refusal.challenge:
-        answer.raw_headers.extend(_CHALLENGE)
-    return answer
+    return challenged(answer) if refusal.challenge else answer

@@ -127,7 +127,7 @@ def _by_place(terms: Terms, asked: Asked) -> Caller | Refusal:
         return Refusal(
             403, f"the request is for the host {host[:200]!r}, which is not a name of this machine"
         )
-    return NOBODY
+    return Caller(could_prove=terms.has_credentials)
 
 
 def _foreign(asked: Asked) -> str:

@@ -80,6 +80,9 @@ class Inquiry(Protocol):
     async def nacks(self, limit: int, after: str) -> views.NackList:
         """The rejections that are not over, by proxy."""
 
+    async def drains(self, limit: int, after: str) -> views.DrainList:
+        """The endpoints that an operator has taken out of service."""
+
     async def explain(
         self, name: str, proxy: str, namespace: str, locality: str, endpoint: str
     ) -> views.ExplainView:

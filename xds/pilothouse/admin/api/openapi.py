@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from pilothouse.admin.api.events import KINDS
+from pilothouse.admin.api.orders import COMMANDS, Command
 from pilothouse.admin.api.pages import PAGES, PREFIX, Page, arguments
 from pilothouse.admin.api.parameters import Parameter
 from pilothouse.admin.api.streaming import ABOUT, EVENTS, PARAMETERS
@@ -17,26 +18,36 @@ _REFERENCE = "#/components/schemas/{name}"
 
 def document(version: str) -> dict[str, Any]:
     """The document for OpenAPI 3.1."""
-    answers = [page.answer for page in PAGES]
+    answers = [page.answer for page in PAGES] + [each.answer for each in COMMANDS]
+    bodies = [each.body for each in COMMANDS]
     told = [data for kind in KINDS.values() for data in kind.data]
-    _, schemas = msgspec.json.schema_components([*answers, *told, ErrorView], ref_template=_REFERENCE)
-    paths = {PREFIX + page.path.replace(":path", ""): {"get": _operation(page)} for page in PAGES}
+    shown = [*answers, *bodies, *told, ErrorView]
+    _, schemas = msgspec.json.schema_components(shown, ref_template=_REFERENCE)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Pilothouse", "version": version, "description": "What an operator may ask."},
-        "paths": {**paths, PREFIX + EVENTS: {"get": _events()}},
+        "paths": {
+            **{_path(page.path): {"get": _operation(page)} for page in PAGES},
+            **{_path(each.path): {"post": _order(each)} for each in COMMANDS},
+            PREFIX + EVENTS: {"get": _events()},
+        },
         "components": {"schemas": {name: _without_null(schema) for name, schema in schemas.items()}},
     }
 
 
+def _path(path: str) -> str:
+    return PREFIX + path.replace(":path", "")
+
+
+def _in_path(path: str) -> list[dict[str, Any]]:
+    said = {"in": "path", "required": True, "schema": {"type": "string"}}
+    return [{"name": name, **said} for name in arguments(path)]
+
+
 def _operation(page: Page) -> dict[str, Any]:
-    in_path = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in arguments(page)
-    ]
     return {
         "summary": page.about,
-        "parameters": [*in_path, *map(_in_query, page.parameters)],
+        "parameters": [*_in_path(page.path), *map(_in_query, page.parameters)],
         "responses": {
             "200": _response("The answer.", page.answer.__name__),
             "304": {"description": "The client has the same already, as its If-None-Match says."},
@@ -65,14 +76,38 @@ def _events() -> dict[str, Any]:
     }
 
 
+def _order(command: Command) -> dict[str, Any]:
+    refused = {
+        "400": "The body is wrong.",
+        "401": "Nobody is named, and credentials would help.",
+        "403": "Whoever asks may give no orders.",
+        "404": "Nothing has that name.",
+        "409": "It cannot be done as things are.",
+        "413": "The body is too large.",
+        "415": "The body is no JSON.",
+    }
+    return {
+        "summary": command.about,
+        "parameters": _in_path(command.path),
+        "requestBody": {"required": True, "content": _json(command.body.__name__)},
+        "responses": {
+            "200": _response("It is done.", command.answer.__name__),
+            **{status: _response(about, ErrorView.__name__) for status, about in refused.items()},
+        },
+    }
+
+
 def _in_query(each: Parameter) -> dict[str, Any]:
     schema = {"type": each.schema}
     return {"name": each.name, "in": "query", "description": each.about, "schema": schema}
 
 
 def _response(about: str, schema: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": _REFERENCE.format(name=schema)}}}
-    return {"description": about, "content": content}
+    return {"description": about, "content": _json(schema)}
+
+
+def _json(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": _REFERENCE.format(name=schema)}}}
 
 
 def _without_null(schema: Any) -> Any:

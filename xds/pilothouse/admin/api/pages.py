@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,6 +120,10 @@ def _moment(seconds: float | None) -> str | None:
     return None if seconds is None else views.moment(seconds)
 
 
+async def _drains(ask: Inquiry, said: Arguments) -> views.DrainList:
+    return await ask.drains(**said)
+
+
 async def _proxies(ask: Inquiry, said: Arguments) -> views.ProxyList:
     return await ask.proxies(said["limit"], said["after"])
 
@@ -195,6 +199,7 @@ PAGES = (
         _LIST,
     ),
     Page("/holds", "Losses that are not believed yet.", views.HoldList, _holds, _LIST),
+    Page("/drains", "Endpoints that an operator has taken out of service.", views.DrainList, _drains, _LIST),
     Page("/proxies", "The proxies, and those that have gone lately.", views.ProxyList, _proxies, _LIST),
     Page(
         "/proxies/{node:path}/resources",  # before the next page, because a node id may have slashes
@@ -250,6 +255,6 @@ PAGES = (
 )
 
 
-def arguments(page: Page) -> Iterator[str]:
-    """The names of the arguments in the path of a page."""
-    return (part.strip("{}").removesuffix(":path") for part in page.path.split("/") if part.startswith("{"))
+def arguments(path: str) -> tuple[str, ...]:
+    """The names of the arguments in a path."""
+    return tuple(part.strip("{}").removesuffix(":path") for part in path.split("/") if part.startswith("{"))

@@ -34,14 +34,21 @@ def limit(text: str) -> int:
     return int(text)
 
 
+def duration(text: str) -> float:
+    """The seconds of a duration such as `10m`."""
+    found = _DURATION.fullmatch(text)
+    if not found:
+        raise ValueError("must be a duration such as 30m, 2h or 7d")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
 def ago(text: str) -> float:
     """The seconds of a duration such as `10m`, or the Unix seconds of an RFC 3339 time as a negative number.
 
     The caller knows the time; this is pure.
     """
-    found = _DURATION.fullmatch(text)
-    if found:
-        return float(found[1]) * _SECONDS[found[2]]
+    if _DURATION.fullmatch(text):
+        return duration(text)
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

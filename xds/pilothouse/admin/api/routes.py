@@ -12,8 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pilothouse.admin.access.callers import Caller
+from pilothouse.admin.access.gate import caller, challenged
+from pilothouse.admin.api.bodies import Unacceptable, body
 from pilothouse.admin.api.inquiry import Inquiry, Missing, Mistaken
 from pilothouse.admin.api.openapi import document
+from pilothouse.admin.api.orders import COMMANDS, Command, Impossible, Orders
 from pilothouse.admin.api.pages import PAGES, PREFIX, Page, arguments
 from pilothouse.admin.api.parameters import read
 from pilothouse.admin.api.streaming import EVENTS, event_stream
@@ -24,8 +28,13 @@ from pilothouse.structures.turns import PAUSE
 OPENAPI = f"{PREFIX}/openapi.json"
 
 
-def routes(inquire: Callable[[], Inquiry], version: Callable[[], str], lane: Lane) -> list[Route]:
-    """A route for each page. `inquire` is called again for each request. The answers share the lane."""
+def routes(
+    inquire: Callable[[], Inquiry], version: Callable[[], str], lane: Lane, orders: Orders | None = None
+) -> list[Route]:
+    """A route for each page, and for each order if there is somebody to carry it out.
+
+    `inquire` is called again for each request. The answers share the lane.
+    """
 
     async def openapi(request: Request) -> Response:
         return answered(request, document(version()))
@@ -39,7 +48,9 @@ def routes(inquire: Callable[[], Inquiry], version: Callable[[], str], lane: Lan
         except Mistaken as mistaken:
             return _refused(400, ErrorView(str(mistaken)))
 
+    ordering = {each.path: _ordering(each, orders) for each in COMMANDS} if orders is not None else {}
     return [
+        *(Route(PREFIX + path, endpoint, methods=["POST"]) for path, endpoint in ordering.items()),
         Route(PREFIX + EVENTS, events, methods=["GET"]),
         *(Route(PREFIX + page.path, _endpoint(page, inquire, lane), methods=["GET"]) for page in PAGES),
         Route(OPENAPI, openapi, methods=["GET"]),
@@ -57,7 +68,7 @@ def answered(request: Request, content: Any) -> Response:
 
 
 def _endpoint(page: Page, inquire: Callable[[], Inquiry], lane: Lane) -> Callable[[Request], Any]:
-    places = tuple(arguments(page))
+    places = arguments(page.path)
 
     async def endpoint(request: Request) -> Response:
         try:
@@ -75,9 +86,46 @@ def _endpoint(page: Page, inquire: Callable[[], Inquiry], lane: Lane) -> Callabl
     return endpoint
 
 
-def _refused(status: int, error: ErrorView) -> Response:
+def _ordering(command: Command, orders: Orders) -> Callable[[Request], Any]:
+    places = arguments(command.path)
+
+    async def endpoint(request: Request) -> Response:
+        who = caller(request.scope)
+        if not who.may_write:
+            return _unordered(who)
+        try:
+            read((), request.query_params.multi_items())
+            order = await body(request, command.body)
+            in_path = {name: request.path_params[name] for name in places}
+            found = await command.give(orders, who.name, in_path, order)
+        except Mistaken as mistaken:
+            return _refused(400, ErrorView(str(mistaken)))
+        except Missing as missing:
+            return _refused(404, ErrorView(str(missing), missing.near))
+        except Impossible as impossible:
+            return _refused(409, ErrorView(str(impossible)))
+        except Unacceptable as wrong:
+            return _refused(wrong.status, ErrorView(str(wrong)), {"connection": "close"})
+        return Response(_json(found), media_type="application/json")
+
+    return endpoint
+
+
+def _unordered(who: Caller) -> Response:
+    """Why somebody may give no orders. What is left of the body is not read."""
+    headers = {"connection": "close"}
+    if who.name:
+        return _refused(403, ErrorView(f"{who.name} may only read"), headers)
+    if who.could_prove:
+        why = "an order needs a token (Authorization: Bearer TOKEN) or a client certificate"
+        return challenged(_refused(401, ErrorView(why), headers))
+    why = "an order needs a name: start `serve` with --admin-tokens FILE, and send one of its tokens"
+    return _refused(403, ErrorView(why), headers)
+
+
+def _refused(status: int, error: ErrorView, headers: dict[str, str] | None = None) -> Response:
     body = _json(error)
-    return Response(body, status_code=status, media_type="application/json")
+    return Response(body, status_code=status, media_type="application/json", headers=headers)
 
 
 def _json(content: Any) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pilothouse.admin.api import views
 from pilothouse.admin.api.events import Events
 from pilothouse.admin.api.inquiry import Wanted
-from pilothouse.admin.reading import changes, explain, proxies, resources, services
+from pilothouse.admin.reading import changes, drains, explain, proxies, resources, services
 from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.status import Questions, StreamsStatus
 from pilothouse.model.services import ServiceName
@@ -60,6 +60,9 @@ class Reader:
 
     async def nacks(self, limit: int, after: str) -> views.NackList:
         return await changes.nacks(self._parts, self._discovery, limit, after)
+
+    async def drains(self, limit: int, after: str) -> views.DrainList:
+        return await drains.rows(self._parts.registry, limit, after)
 
     async def explain(
         self, name: str, proxy: str, namespace: str, locality: str, endpoint: str

@@ -73,7 +73,8 @@ def members(
             left_out.append((Reason.INVALID_ADDRESS, endpoint.address, endpoint))
             continue
         if endpoint.weight == 0:
-            left_out.append((Reason.MAINTENANCE, endpoint.address, endpoint))
+            reason = Reason.DRAINED if endpoint.drained else Reason.MAINTENANCE
+            left_out.append((reason, endpoint.address, endpoint))
             if not sticky or endpoint.state is State.TERMINATING:
                 continue
             endpoint = endpoint._replace(state=State.MAINTENANCE, weight=1)
@@ -127,6 +128,8 @@ def _why(reason: Reason, endpoint: Endpoint, port: Port) -> str:
         case Reason.PORT_NAME_MISMATCH:
             known = f"named {port.name!r}" if port.name else "without a name"
             return f"the slice has no TCP port {known}, as the Service's port is"
+        case Reason.DRAINED:
+            return endpoint.drained
         case Reason.DUPLICATE_LOSER:
             return "is there twice"
         case _:

@@ -37,6 +37,14 @@ from pilothouse.admin.api.views.explain import (
     TargetView,
     ToView,
 )
+from pilothouse.admin.api.views.orders import (
+    DoneView,
+    DrainList,
+    DrainOrder,
+    DrainView,
+    Order,
+    UndrainOrder,
+)
 from pilothouse.admin.api.views.overview import (
     BehindView,
     Counts,
@@ -85,6 +93,10 @@ __all__ = [
     "Counts",
     "Delivered",
     "DnsView",
+    "DoneView",
+    "DrainList",
+    "DrainOrder",
+    "DrainView",
     "EndpointCounts",
     "EndpointList",
     "EndpointRow",
@@ -98,6 +110,7 @@ __all__ = [
     "NackList",
     "NackRow",
     "NackView",
+    "Order",
     "PlaceView",
     "PortView",
     "PropagationList",
@@ -125,6 +138,7 @@ __all__ = [
     "ToView",
     "ToldView",
     "UnansweredView",
+    "UndrainOrder",
     "View",
     "Why",
     "moment",

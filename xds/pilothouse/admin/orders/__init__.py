@@ -1,0 +1,1 @@
+"""What an operator orders: the only part of the admin that changes what is served."""

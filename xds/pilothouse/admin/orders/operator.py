@@ -1,0 +1,186 @@
+"""Carries out what an operator orders. Each order is logged with who gave it, and why."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from functools import partial
+
+import structlog
+
+from pilothouse.admin.api import views
+from pilothouse.admin.api.inquiry import Missing, Mistaken
+from pilothouse.admin.api.orders import Impossible
+from pilothouse.admin.api.pages import hold_view
+from pilothouse.admin.api.parameters import duration
+from pilothouse.admin.observe import hold_status
+from pilothouse.admin.orders.keeping import Edit, Keeper
+from pilothouse.admin.reading.drains import drain_view
+from pilothouse.admin.reading.services import named
+from pilothouse.admin.status import HoldStatus, SourceStatus
+from pilothouse.model.services import ServiceName, State
+from pilothouse.registry.drains import Drain, Target, covers, without
+from pilothouse.registry.merged import Registry
+from pilothouse.server.discovery import Discovery
+from pilothouse.sources import Cause
+from pilothouse.structures.nearness import near
+from pilothouse.structures.turns import in_turns
+
+log = structlog.get_logger(__name__)
+
+_LONGEST_S = 7 * 24 * 3600.0
+_LONGEST_REASON = 500
+_MOST_ADDRESSES = 100
+_MOST_DRAINS = 10_000
+_NAMED = 3
+
+
+class Operator:
+    """The running parts that an order may reach. `workers` is how many processes share the xDS port."""
+
+    def __init__(self, registry: Registry, discovery: Discovery, keeper: Keeper, workers: int = 1) -> None:
+        self._registry, self._discovery, self._keeper = registry, discovery, keeper
+        self._workers = workers
+
+    async def begin(self) -> None:
+        """Put into force what an earlier process was ordered. To be awaited before sources report."""
+        await self._keeper.begin()
+
+    async def run(self) -> None:
+        """End drains when their time is over."""
+        await self._keeper.run()
+
+    async def drain(self, who: str, order: views.DrainOrder) -> views.DrainList:
+        if self._workers > 1 and not self._keeper.lasting:
+            raise Impossible("with --workers and --no-state, a drain would be in force at one worker only")
+        reason, targets = _reason(order), _targets(order.addresses, order.service)
+        lasts_s = _lasting(order.lasts)
+        found = await in_turns(self._registry.having(targets))
+        if not order.force:
+            self._check(targets, found)
+        now = time.time()
+        drains = [Drain(target, who, reason, now, now + lasts_s) for target in targets]
+        said = ", ".join(map(str, targets))
+        await self._keep(partial(_added, new=drains), f"{who} drains {said}", reason)
+        log.info(
+            "order", order="drain", who=who, about=said, lasts_s=lasts_s, reason=reason, force=order.force
+        )
+        return views.DrainList(tuple(drain_view(self._registry, each) for each in drains))
+
+    async def undrain(self, who: str, order: views.UndrainOrder) -> views.DrainList:
+        reason, targets = _reason(order), _targets(order.addresses, order.service)
+        ended = {each.target: each for each in self._registry.drains if each.target in targets}
+        unknown = [target for target in targets if target not in ended]
+        if unknown:
+            raise Missing(
+                f"drain of {unknown[0]}", tuple(str(each.target) for each in self._registry.drains)[:_NAMED]
+            )
+        shown = views.DrainList(tuple(drain_view(self._registry, each) for each in ended.values()))
+        said = ", ".join(map(str, targets))
+        await self._keep(partial(without, targets=targets), f"{who} ends the drain of {said}", reason)
+        log.info("order", order="undrain", who=who, about=said, reason=reason)
+        return shown
+
+    async def release(self, who: str, source: str, order: views.Order) -> views.DoneView:
+        reason, held = _reason(order), self._held(source)
+        self._registry.release(source, Cause(_with(f"{who} releases the hold", reason)))
+        log.info("order", order="release", who=who, about=source, reason=reason, services=held.services)
+        done = f"the loss of {held.services} services and {held.endpoints} endpoints of {source} is believed"
+        return views.DoneView(done, who, beware=self._beware("hold the same loss"))
+
+    async def reject(self, who: str, source: str, order: views.Order) -> views.DoneView:
+        reason, _ = _reason(order), self._held(source)
+        self._registry.prolong(source)
+        log.info("order", order="reject", who=who, about=source, reason=reason)
+        held = self._held(source)
+        done = f"what {source} has lost is kept until {views.moment(held.until)}, unless it is back before"
+        return views.DoneView(
+            done, who, hold_view(SourceStatus(source, hold=held)), self._beware("hold the same loss")
+        )
+
+    async def disconnect(self, who: str, node: str, order: views.Order) -> views.DoneView:
+        reason = _reason(order)
+        closed = self._discovery.roster.of(node)
+        for session in closed:
+            self._discovery.disconnect(session, _with(f"{who} disconnects it", reason))
+        if not closed:
+            names = self._discovery.roster.nodes()
+            elsewhere = " at this worker" if self._workers > 1 else ""
+            raise Missing(f"stream of {node}{elsewhere}", await in_turns(near(node, names)))
+        streams = len(closed)
+        log.info("order", order="disconnect", who=who, about=node, reason=reason, streams=streams)
+        return views.DoneView(
+            f"{streams} stream{'s' * (streams > 1)} of {node} closed; it connects again", who
+        )
+
+    def _held(self, source: str) -> HoldStatus:
+        """Raises Missing."""
+        hold = self._registry.held(source) if source in self._registry.sources else None
+        if hold is None:
+            holding = [name for name in self._registry.sources if self._registry.held(name)]
+            raise Missing(f"hold of the source {source!r}", tuple(holding))
+        return hold_status(hold)
+
+    def _beware(self, others: str) -> str | None:
+        if self._workers == 1:
+            return None
+        return f"this is one of {self._workers} workers; the others {others}: order the same at their ports"
+
+    async def _keep(self, edit: Edit, said: str, reason: str) -> None:
+        try:
+            await self._keeper.change(edit, Cause(_with(said, reason)))
+        except OSError as error:
+            raise Impossible(
+                f"the state folder cannot be written: {error.strerror}; nothing is changed"
+            ) from None
+
+    def _check(self, targets: Collection[Target], found: Collection[ServiceName]) -> None:
+        """Raises Missing if an address is no endpoint, and Impossible if a service would have none left."""
+        services = [self._registry.services[name] for name in found if name in self._registry.services]
+        for target in targets:
+            if not any(covers(target, one.name, each) for one in services for each in one.endpoints):
+                raise Missing(f"endpoint {target}; `force` drains it for the time when there is one")
+        for one in services:
+            called = [each for each in one.endpoints if each.state is State.READY and each.weight > 0]
+            if called and all(any(covers(target, one.name, each) for target in targets) for each in called):
+                raise Impossible(
+                    f"{one.name} would have no endpoint left that is called; `force` drains it all the same"
+                )
+
+
+def _added(kept: Sequence[Drain], new: Sequence[Drain]) -> list[Drain]:
+    found = [*without(kept, {each.target for each in new}), *new]
+    if len(found) > _MOST_DRAINS:
+        raise Impossible(f"there would be more than {_MOST_DRAINS} drains")
+    return found
+
+
+def _targets(addresses: Sequence[str], service: str | None) -> list[Target]:
+    """What an order is about. Raises Mistaken."""
+    if not 1 <= len(addresses) <= _MOST_ADDRESSES:
+        raise Mistaken(f"addresses: must be 1 to {_MOST_ADDRESSES}, not {len(addresses)}")
+    about = named(service) if service else None
+    try:
+        return list(dict.fromkeys(Target.parse(each, about) for each in addresses))
+    except ValueError as wrong:
+        raise Mistaken(f"addresses: {wrong}") from None
+
+
+def _lasting(text: str) -> float:
+    try:
+        found = duration(text)
+    except ValueError as wrong:
+        raise Mistaken(f"lasts: {wrong}, not {text[:100]!r}") from None
+    if not 0 < found <= _LONGEST_S:
+        raise Mistaken(f"lasts: must be from 1s to 7d, not {text!r}")
+    return found
+
+
+def _reason(order: views.Order) -> str:
+    if len(order.reason) > _LONGEST_REASON or not order.reason.isprintable():
+        raise Mistaken(f"reason: must be one line of at most {_LONGEST_REASON} characters")
+    return order.reason.strip()
+
+
+def _with(said: str, reason: str) -> str:
+    return f"{said}: {reason}" if reason else said
