@@ -17,6 +17,7 @@ from .cluster import Cluster
 from .test_deploy import DEPLOY, tried
 
 CHART = DEPLOY.parent / "helm" / "pilothouse"
+RULES = DEPLOY.parent / "prometheus" / "rules.yaml"
 
 Object = dict[str, Any]
 Key = tuple[str, str]
@@ -185,6 +186,20 @@ def test_the_pods_of_both_deployments_go_where_the_values_say(helm: Helm) -> Non
         assert {each: pod[each] for each in said} == said
 
 
+def test_with_monitoring_the_prometheus_operator_scrapes_the_admin_port_and_has_the_alerts(
+    helm: Helm,
+) -> None:
+    found = by_key(helm.template({"monitoring": True}))
+    monitor, service = found["ServiceMonitor", "pilothouse"]["spec"], found["Service", "pilothouse"]
+    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert monitor["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
+    assert found["PrometheusRule", "pilothouse"]["spec"] == yaml.safe_load(RULES.read_text())
+    assert by_key(helm.template({})).keys() == found.keys() - {
+        ("ServiceMonitor", "pilothouse"),
+        ("PrometheusRule", "pilothouse"),
+    }
+
+
 def test_its_values_are_flags_that_serve_takes(helm: Helm) -> None:
     selectors = ["team in (shop, office)", "floor"]
     said = {
@@ -251,6 +266,7 @@ def _names(flags: list[str]) -> set[str]:
         ({"tls": {"secret": ""}}, "pattern"),
         ({"resources": {"requests": {"memory": "much"}}}, "pattern"),
         ({"writeStatus": "yes"}, "boolean"),
+        ({"monitoring": {}}, "boolean"),
         ({"nodeSelector": {"pool": 1}}, "string"),
         ({"tolerations": [{"keys": "system"}]}, "keys"),
         ({"priorityClassName": "High"}, "pattern"),
