@@ -68,3 +68,30 @@ async def test_a_page_that_fails_leaves_the_lane(lane: Lane) -> None:
     assert PAUSE.get() is before
     async with lane.taken():
         assert PAUSE.get() is not before
+
+
+async def test_a_reader_that_is_cancelled_while_it_waits_takes_nobody_s_turn() -> None:
+    lane, entered, leave = Lane(rest_s=0.0), list[str](), asyncio.Event()
+
+    async def hold(name: str) -> None:
+        async with lane.taken():
+            entered.append(name)
+            await leave.wait()
+
+    async def pauses() -> None:
+        async with lane.taken():
+            entered.append("pauses")
+            await PAUSE.get()()
+
+    waits = asyncio.create_task(pauses())
+    holds, third = asyncio.create_task(hold("holds")), asyncio.create_task(hold("third"))
+    while "holds" not in entered:  # noqa: ASYNC110  (no event tells which one has the turn)
+        await asyncio.sleep(0)
+    waits.cancel()
+    await asyncio.wait([waits])
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert entered == ["pauses", "holds"]
+    leave.set()
+    await asyncio.wait_for(asyncio.gather(holds, third), 30)
+    assert entered == ["pauses", "holds", "third"]
