@@ -92,16 +92,28 @@ class Plane:
             next(lines)  # from now on nothing is missed
             yield following
 
+    def set_context(self, name: str, token: Path) -> None:
+        """Keep it by a name, under $XDG_CONFIG_HOME."""
+        command = [PROGRAM, "context", "set", name, "--admin", self.admin, "--token-file", token]
+        subprocess.run(command, check=True, timeout=60)
+
     def run(self, *arguments: str, status: int = 0) -> str:
         """What a command prints that asks this control plane."""
-        command = [PROGRAM, *arguments, "--admin", self.admin]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        return _run(*arguments, "--admin", self.admin, status=status)
+
+    def run_in(self, context: str, *arguments: str, status: int = 0) -> str:
+        """What a command prints that asks the control plane of a context."""
+        return _run(*arguments, "--context", context, status=status)
 
     def _events(self) -> list[dict[str, Any]]:
         lines = self._log.read_text().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _run(*arguments: str, status: int) -> str:
+    done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def service(name: str, *addresses: str, namespace: str = "shop", port: str = "http", **more: Any) -> str:

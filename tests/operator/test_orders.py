@@ -24,6 +24,7 @@ CART = "outbound|80||cart.shop.svc.cluster.local"
 
 def plane_with_tokens(folder: Path, *flags: str) -> Plane:
     tokens = replace(folder / "tokens", f"alice:{TOKEN}\n".encode())
+    replace(folder / "tokens.alice", TOKEN.encode())
     plane = Plane(folder, "--admin-tokens", tokens, *flags, allow_empty=False)
     plane.write("cart.json", service("cart", "10.1.7.8", "10.1.7.9"))
     return plane
@@ -147,3 +148,21 @@ def answers(admin: str) -> bool:
         return httpx.get(f"http://{admin}/readyz", trust_env=False).is_success
     except httpx.TransportError:
         return False
+
+
+def test_the_commands_give_orders_in_a_context(plane, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    refused = plane.run("drain", "10.1.7.9", status=2)
+    assert "an order needs a token" in refused
+    plane.set_context("night", token=tmp_path / "tokens.alice")
+    assert "is drained until" in plane.run_in(
+        "night", "drain", "shop/cart", "10.1.7.9", "--reason", "its disk"
+    )
+    listed = plane.run_in("night", "drains").splitlines()[1].split()
+    assert listed[:3] == ["10.1.7.9", "shop/cart", "alice"]
+    assert "would have no endpoint left" in plane.run_in("night", "drain", "10.1.7.8", status=2)
+    assert "is no longer drained" in plane.run_in("night", "undrain", "shop/cart", "10.1.7.9")
+    assert "no hold of the source 'files'" in plane.run_in("night", "release", "files", status=2)
+    assert "no stream of web-9" in plane.run_in("night", "disconnect", "web-9", status=2)
+    assert plane.run_in("night", "holds").startswith("SOURCE")
+    assert "'day' is no context; there are night" in plane.run_in("day", "status", status=2)

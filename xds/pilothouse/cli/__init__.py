@@ -12,10 +12,12 @@ from pilothouse.cli import (
     capture,
     changes,
     completion,
+    context,
     demo,
     explain,
     health,
     inject,
+    orders,
     proxies,
     resources,
     serve,
@@ -46,6 +48,14 @@ app.command()(sources.sources)
 app.command()(changes.changes)
 app.command()(changes.nacks)
 app.command()(explain.explain)
+app.command()(orders.drain)
+app.command()(orders.undrain)
+app.command()(orders.drains)
+app.command()(orders.holds)
+app.command()(orders.release)
+app.command()(orders.reject)
+app.command()(orders.disconnect)
+app.command()(context.context)
 app.command()(demo.demo)
 app.command()(sidecar.bootstrap)
 app.command()(capture.capture)

@@ -4,40 +4,124 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 import typer
 
+from pilothouse.admin.access.rules import is_loopback
 from pilothouse.admin.settings import AdminAddress
+from pilothouse.cli import contexts
 from pilothouse.config.settings import ConfigError, load_section
 from pilothouse.structures.hostport import HostPort, here
+from pilothouse.structures.paths import content
 
 _TIMEOUT_S = 10.0
 _PAGE = "1000"
+_LONGEST_TOKEN = 1 << 16
 _PREFIX = "/api/v1/"
 
 T = TypeVar("T")
 
 Admin = Annotated[
     str | None,
-    typer.Option(metavar="HOST:PORT", help="The control plane to ask, as for `serve`."),
+    typer.Option(
+        "--admin",
+        "--context",
+        metavar="HOST:PORT|NAME",
+        help="The control plane to ask: its admin port, or the name of a context.",
+    ),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(HostPort):
+    """A control plane, and how to get in there. Neither a message nor a dump shows the token."""
+
+    tls: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
+    token: str = field(default="", repr=False, compare=False)
 
 
 class Unanswered(ConfigError):
     """The control plane gives no answer, or says that the question is wrong."""
 
 
-def place(admin: str | None) -> HostPort:
-    """The address of the admin port, from the flag, the variable or the file, as for `serve`."""
-    found = load_section(AdminAddress, {"admin": admin}, os.environ).admin
-    if found.port == 0:
+def place(admin: str | None) -> Asked:
+    """The control plane to ask: the address or the context that the flag names; else, in this order, that of
+    PILOTHOUSE_ADMIN, of PILOTHOUSE_CONTEXT, of `context use`, and the default of `serve`.
+    """
+    found = load_section(AdminAddress, {"admin": admin if admin and ":" in admin else None}, os.environ)
+    if admin and ":" not in admin:
+        return _in_context(contexts.read(contexts.file(os.environ)).get(admin, "--context"))
+    if "admin" not in found.model_fields_set:
+        known = contexts.read(contexts.file(os.environ))
+        named = os.environ.get("PILOTHOUSE_CONTEXT", "")
+        if named or known.current:
+            place = "PILOTHOUSE_CONTEXT" if named else str(contexts.file(os.environ))
+            return _in_context(known.get(named or known.current, place))
+    if found.admin.port == 0:
         raise ConfigError("--admin", "port 0 is any free one; say which one it became")
-    return HostPort(here(found.host), found.port)
+    file = os.environ.get("PILOTHOUSE_TOKEN_FILE", "")
+    tls = _own(found.admin_tls_cert) if found.admin_tls_cert else None
+    return _entered(HostPort(here(found.admin.host), found.admin.port), tls, Path(file) if file else None)
+
+
+def _in_context(context: contexts.Context) -> Asked:
+    tls = None
+    if context.secured:
+        tls = _tls(context.tls_ca)
+        if context.tls_cert:
+            with _readable(context.tls_cert):
+                tls.load_cert_chain(context.tls_cert, context.tls_key)
+    return _entered(context.admin, tls, context.token_file)
+
+
+def _entered(admin: HostPort, tls: ssl.SSLContext | None, file: Path | None) -> Asked:
+    """With the token of a file, if there is one. It is not sent in plain text to another machine."""
+    if file is None:
+        return Asked(admin.host, admin.port, tls)
+    if tls is None and not is_loopback(admin.host):
+        raise ConfigError(str(file), f"the token would be sent in plain text to {admin}: set up TLS")
+    with _readable(file):
+        token = content(file, _LONGEST_TOKEN).decode("ascii", "replace").strip()
+    if not (token.isascii() and token.isprintable() and token):
+        raise ConfigError(str(file), "holds no token")
+    return Asked(admin.host, admin.port, tls, token)
+
+
+def _own(certificate: Path) -> ssl.SSLContext:
+    """For the control plane of the same settings: trust its very certificate, whatever names it has."""
+    found = _tls(certificate)
+    found.check_hostname = False
+    found.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return found
+
+
+def _tls(authorities: Path | None) -> ssl.SSLContext:
+    if authorities is None:
+        return ssl.create_default_context()
+    with _readable(authorities):
+        return ssl.create_default_context(cafile=authorities)
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Raises ConfigError for a file that cannot be read, or is none of its kind."""
+    try:
+        yield
+    except ssl.SSLError as error:
+        raise ConfigError(
+            str(file), f"cannot be used for TLS: {error.reason or 'it is no PEM file'}"
+        ) from None
+    except OSError as error:
+        raise ConfigError(str(file), str(error.strerror)) from None
 
 
 def path(*parts: str) -> str:
@@ -47,8 +131,17 @@ def path(*parts: str) -> str:
 
 def one(asked: HostPort, page: str, query: Mapping[str, str | None] | None = None) -> dict[str, Any]:
     """The answer of a page, as it is."""
+    return _answer(asked, page, query, None)
+
+
+def told(asked: HostPort, page: str, sent: Any) -> dict[str, Any]:
+    """The answer of a page that is sent something."""
+    return _answer(asked, page, None, sent)
+
+
+def _answer(asked: HostPort, page: str, query: Mapping[str, str | None] | None, sent: Any) -> dict[str, Any]:
     said = {name: value for name, value in (query or {}).items() if value}
-    status, body = _get(asked, f"{page}?{urlencode(said)}" if said else page)
+    status, body = _send(asked, f"{page}?{urlencode(said)}" if said else page, sent)
     try:
         found = json.loads(body)
     except ValueError:
@@ -80,11 +173,14 @@ def read(found: Mapping[str, Any], kind: type[T]) -> T:
         raise Unanswered("--admin", f"the answer is not understood: {wrong}") from None
 
 
-def _get(asked: HostPort, page: str) -> tuple[int, bytes]:
-    # Connect directly: a proxy that is set for all containers does not lead here.
-    connection = HTTPConnection(asked.host, asked.port, timeout=_TIMEOUT_S)
+def _send(asked: HostPort, page: str, sent: Any) -> tuple[int, bytes]:
+    connection = _connection(asked)
     try:
-        connection.request("GET", page)
+        if sent is None:
+            connection.request("GET", page, headers=_headers(asked))
+        else:
+            headers = {**_headers(asked), "content-type": "application/json"}
+            connection.request("POST", page, json.dumps(sent, default=str), headers)
         response = connection.getresponse()
         return response.status, response.read()
     except TimeoutError:
@@ -95,3 +191,15 @@ def _get(asked: HostPort, page: str) -> tuple[int, bytes]:
         raise Unanswered(str(asked), f"no answer in HTTP: {type(error).__name__}") from None
     finally:
         connection.close()
+
+
+def _connection(asked: HostPort) -> HTTPConnection:
+    # Connect directly: a proxy that is set for all containers does not lead here.
+    if isinstance(asked, Asked) and asked.tls is not None:
+        return HTTPSConnection(asked.host, asked.port, timeout=_TIMEOUT_S, context=asked.tls)
+    return HTTPConnection(asked.host, asked.port, timeout=_TIMEOUT_S)
+
+
+def _headers(asked: HostPort) -> dict[str, str]:
+    token = asked.token if isinstance(asked, Asked) else ""
+    return {"authorization": f"Bearer {token}"} if token else {}
