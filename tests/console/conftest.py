@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from ..admin.conftest import ask  # noqa: F401  (a fixture)
 from ..operator.conftest import client, plane  # noqa: F401  (fixtures)
@@ -37,17 +37,23 @@ async def look(browser: Browser, plane) -> AsyncIterator[Open]:  # noqa: F811
     """Opens a page of the console: `page = await look("#/services")`.
 
     The test fails if the page asks another origin for anything, or if it reports an error. `expected` has
-    parts of errors that are meant to happen.
+    parts of errors that are meant to happen. `without` is an address and what answers in its place.
     """
     pages: list[Page] = []
     wrong: list[str] = []
-    forgiven: list[str] = ["/api/v1/events"]  # before there is a stream, the pages ask again
+    forgiven: list[str] = []
 
     async def opened(
-        address: str = "", at: Plane = plane, expected: tuple[str, ...] = (), **options: Any
+        address: str = "",
+        at: Plane = plane,
+        expected: tuple[str, ...] = (),
+        without: tuple[str, Callable[[Route], Awaitable[None]]] | None = None,
+        **options: Any,
     ) -> Page:
         forgiven.extend(expected)
         context = await browser.new_context(**options)
+        if without is not None:
+            await context.route(*without)
         page = await context.new_page()
         pages.append(page)
         origin = f"http://{at.admin}/"

@@ -68,6 +68,7 @@ async def test_a_changed_manifest_changes_the_row_without_a_reload(look, plane) 
     page = await look("#/services")
     row = page.locator("tr", has_text="shop/cart")
     await expect(row).to_contain_text("2/2")
+    await expect(page.get_by_text("live", exact=True)).to_be_visible()
     await marked(page)
     plane.write("cart.json", service("cart", "10.1.7.8", "10.1.7.9", "10.1.7.10", not_ready=("10.1.7.8",)))
     await expect(row).to_contain_text("2/3")
@@ -75,6 +76,18 @@ async def test_a_changed_manifest_changes_the_row_without_a_reload(look, plane) 
     plane.write("pay.json", service("payments", "10.1.8.1"))
     await expect(page.locator("tr", has_text="shop/payments")).to_be_visible()
     assert await is_marked(page)
+
+
+async def test_without_an_event_stream_the_pages_ask_again_by_themselves(look, plane) -> None:
+    async def full(route: Route) -> None:
+        await route.fulfill(status=503, json={"error": "there are 16 readers already"})
+
+    page = await look("#/services", without=("**/api/v1/events", full), expected=("503",))
+    await expect(page.get_by_text("polling", exact=True)).to_be_visible()
+    row = page.locator("tr", has_text="shop/cart")
+    await expect(row).to_contain_text("2/2")
+    plane.write("cart.json", service("cart", "10.1.7.8"))
+    await expect(row).to_contain_text("1/1")
 
 
 async def test_a_service_page_has_endpoints_by_zone_with_reasons_and_its_history(look, plane) -> None:
@@ -113,7 +126,12 @@ async def test_a_proxy_page_has_its_sync_by_type_and_what_it_was_sent(look, web_
     row = page.get_by_label("Sync by type").locator("tr", has_text="EDS")
     await expect(row).to_contain_text("SYNCED")
     await expect(row).to_contain_text("the same")
-    await expect(page.get_by_label("Resources")).to_contain_text(CART)
+    await page.get_by_label("Resources").get_by_role("link", name=CART).click()
+    found = page.get_by_role("dialog")
+    await expect(found.locator("pre")).to_contain_text('"address": "10.1.7.8"')
+    await expect(found.get_by_role("link", name="shop/cart")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(found).to_have_count(0)
 
 
 async def test_a_rejection_is_shown_with_its_text_its_service_and_its_place(look, plane, client) -> None:
@@ -200,7 +218,7 @@ def doubting(tmp_path) -> Iterator[Plane]:
 
 
 async def test_a_hold_is_released_with_a_reason_and_a_token(look, doubting) -> None:
-    page = await look("#/holds", doubting, expected=("401",))
+    page = await look("#/holds", doubting, expected=("401", "ERR_"))
     await expect(page.get_by_text("Nothing is held")).to_be_visible()
     for file in doubting.manifests.glob("*.json"):
         file.unlink()
@@ -210,7 +228,9 @@ async def test_a_hold_is_released_with_a_reason_and_a_token(look, doubting) -> N
     async def answer(route: Route) -> None:
         known = await route.request.header_value("authorization")
         asked.append((known, route.request.post_data_json))
-        said = {"error": "a token is needed"} if known is None else {}
+        said = (
+            {"error": "a token is needed"} if known is None else {"done": "the loss is believed", "who": "me"}
+        )
         await route.fulfill(status=401 if known is None else 200, json=said)
 
     await page.route("**/api/v1/holds/files/release", answer)
@@ -219,6 +239,8 @@ async def test_a_hold_is_released_with_a_reason_and_a_token(look, doubting) -> N
     await page.get_by_role("dialog").get_by_role("button", name="Release").click()
     await page.get_by_role("textbox", name="Token").fill("secret")
     await page.get_by_role("button", name="Use it").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("the loss is believed")
+    await page.get_by_role("button", name="Close").click()
     await expect(page.get_by_role("dialog")).to_have_count(0)
     said = {"reason": "moved away"}
     assert asked == [(None, said), ("Bearer secret", said)]

@@ -1,11 +1,14 @@
-// The endpoints of all services, to find one by its address; and the table that a service shows too.
+// The endpoints of all services, to find one by its address; and those of one service, with the orders about them.
+import { useEffect, useState } from 'preact/hooks';
 import { useList } from '../asking.js';
 import { html } from '../html.js';
+import { Order } from '../parts/dialogs.js';
 import { Answer, Empty } from '../parts/notices.js';
 import { Choice, Cut, Page, Search } from '../parts/page.js';
 import { State } from '../parts/state.js';
 import { Table } from '../parts/table.js';
 import { link, replace, serviceLink } from '../router.js';
+import { store, useStore } from '../store.js';
 import { count, place } from '../words.js';
 
 const SERVICE = { name: 'Service', width: '26%', cell: (row) => html`<${Cut} text=${row.service} href=${serviceLink(row.service)} />` };
@@ -21,11 +24,35 @@ const COLUMNS = [
   { name: 'Zone', width: '130px', wide: true, cell: (row) => place(row.locality) || '–' },
   { name: 'Why not', cell: (row) => row.reasons.map(({ code, words }) => `${code}: ${words}`).join('; ') },
 ];
+const ORDER = {
+  name: 'Order',
+  width: '112px',
+  wide: true,
+  cell: (row) => html`<button class="small" onClick=${() => ordered.set(row)} aria-label=${`${verb(row)} ${address(row)}`}>${verb(row)}</button>`,
+};
+const WITH_ORDERS = [...COLUMNS, ORDER];
 const WITH_SERVICE = [SERVICE, ...COLUMNS];
+const LASTS = [
+  ['15m', '15 minutes'],
+  ['1h', '1 hour'],
+  ['6h', '6 hours'],
+  ['1d', '1 day'],
+];
 const VIEWS = [
   ['', 'All'],
   ['uncalled', 'Not called'],
 ];
+
+/** The row that somebody orders something about. */
+const ordered = store(null);
+
+function isDrained({ reasons }) {
+  return reasons.some(({ code }) => code === 'drained');
+}
+
+function verb(row) {
+  return isDrained(row) ? 'Undrain' : 'Drain';
+}
 
 function address(row) {
   const numbers = Object.values(row.ports);
@@ -62,7 +89,43 @@ function Listed({ endpoints, rows }) {
   `;
 }
 
-export function EndpointTable({ rows, columns = COLUMNS, more, growing }) {
+/** The endpoints of one service, which can be taken out of service and back. */
+export function ServiceEndpoints({ rows, more, growing }) {
+  const row = useStore(ordered);
+  useEffect(() => () => ordered.set(null), []);
+  return html`
+    <${EndpointTable} rows=${rows} columns=${WITH_ORDERS} more=${more} growing=${growing} />
+    ${row && html`<${Drain} key=${row.address} row=${row} drained=${isDrained(row)} />`}
+  `;
+}
+
+function Drain({ row, drained: now }) {
+  const [drained] = useState(now); // the row changes while the answer is shown
+  const [lasts, setLasts] = useState('1h');
+  const [force, setForce] = useState(false);
+  const body = { addresses: [row.address], service: row.service };
+  return html`<${Order}
+    title=${`${drained ? 'Undrain' : 'Drain'} ${row.address}`}
+    verb=${drained ? 'Undrain' : 'Drain'}
+    page=${drained ? 'undrain' : 'drain'}
+    body=${drained ? body : { ...body, lasts, force }}
+    told=${({ items }) => (drained ? 'It is in service again.' : `It is out of service until ${items.at(-1)?.until}.`)}
+    danger=${!drained}
+    onEnd=${() => ordered.set(null)}
+  >
+    ${!drained &&
+    html`<p>New requests to ${row.service} go to other endpoints, at all proxies.</p>
+      <label>
+        For
+        <select value=${lasts} onChange=${(event) => setLasts(event.target.value)}>
+          ${LASTS.map(([value, text]) => html`<option value=${value}>${text}</option>`)}
+        </select>
+      </label>
+      <label class="row"><input type="checkbox" checked=${force} onChange=${(event) => setForce(event.target.checked)} /> Even if it is the last one</label>`}
+  <//>`;
+}
+
+function EndpointTable({ rows, columns, more, growing }) {
   return html`<${Table}
     label="Endpoints"
     columns=${columns}

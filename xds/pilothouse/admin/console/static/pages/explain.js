@@ -7,9 +7,11 @@ import { Facts, Page, Why, Whys } from '../parts/page.js';
 import { Shape, State } from '../parts/state.js';
 import { Ago } from '../parts/time.js';
 import { go, link, serviceLink } from '../router.js';
-import { look, percent, place, port } from '../words.js';
+import { count, look, percent, place, port } from '../words.js';
 
 const FIELDS = ['name', 'proxy', 'namespace', 'locality', 'endpoint'];
+
+const NUMERIC = new Set(['Priority', 'Weight']);
 
 export function Explain({ query }) {
   return html`<${Page} title="Explain" lead="Where a name leads for a client, and if not, why.">
@@ -95,6 +97,7 @@ function Walk({ said, query }) {
     ${said.routes?.length > 0 && html`<h2>Requests</h2><${Routes} routes=${said.routes} />`}
     ${said.steps?.length > 0 && html`<h2>${said.asked_by.proxy ? 'What the proxy has of it' : 'Resources on the way'}</h2><${Steps} steps=${said.steps} />`}
     ${said.clusters?.map((cluster) => html`<${Cluster} key=${cluster.name} of=${cluster} />`)}
+    ${said.dns && html`<${Dns} of=${said.dns} />`}
     ${said.left_out?.length > 0 && html`<h2>Left out</h2><${Whys} of=${said.left_out} />`}
   `;
 }
@@ -150,7 +153,7 @@ function Cluster({ of }) {
     ${of.endpoints.length > 0 &&
     html`<div class="scrolled" tabindex="0" role="region" aria-label=${`Endpoints of ${of.name}`}>
       <table class="plain">
-        <thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+        <thead><tr>${columns.map((name) => html`<th scope="col" class=${NUMERIC.has(name) ? 'numeric' : ''}>${name}</th>`)}</tr></thead>
         <tbody>${of.endpoints.map((each) => html`<${Target} key=${each.address + each.port} of=${each} />`)}</tbody>
       </table>
     </div>`}`;
@@ -166,4 +169,20 @@ function Target({ of }) {
     <td><${State} state=${of.state} /></td>
     <td>${of.reason ? html`<${Why} why=${of.reason} />` : html`<span class="quiet">–</span>`}</td>
   </tr>`;
+}
+
+/** What a resolver asks for before it has an answer, and what that costs. */
+function Dns({ of }) {
+  return html`<h2>What DNS is asked for</h2>
+    <p class="quiet">
+      A Pod in that namespace sends ${count(of.queries, 'query', 'queries')}.${of.shortest && html` Call <code>${of.shortest}</code> to send the fewest.`}
+    </p>
+    <ol class="lines names-asked">
+      ${of.asked.map((each) => html`<li><span class="cut" title=${each.name}>${each.name}</span><${State} ...${existence(each)} /></li>`)}
+    </ol>`;
+}
+
+function existence({ exists }) {
+  if (exists === undefined) return { look: 'idle', text: 'other DNS servers know' };
+  return exists ? { look: 'good', text: 'exists' } : { look: 'gone', text: 'does not exist' };
 }

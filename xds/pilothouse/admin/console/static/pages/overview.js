@@ -12,11 +12,13 @@ import { SourceTable } from './sources.js';
 
 export function Overview() {
   const status = usePage('status', {}, ['change', 'proxy', 'source', 'hold', 'nack']);
-  return html`<${Answer}
-    asked=${status}
-    what="the status"
-    show=${(said) => html`<${Well} said=${said} />`}
-  />`;
+  const { version, since } = status.data ?? {};
+  return html`<${Page}
+    title="Overview"
+    beside=${version && html`<span class="quiet">Pilothouse ${version}, running for <${Ago} at=${since} bare /></span>`}
+  >
+    <${Answer} asked=${status} what="the status" show=${(said) => html`<${Well} said=${said} />`} />
+  <//>`;
 }
 
 function Well({ said }) {
@@ -25,10 +27,7 @@ function Well({ said }) {
   const concerns = attention(said, holds.data?.items ?? [], nacks.data?.items ?? []);
   const [kind, verdict] = said.ready ? ['good', 'Ready'] : ['bad', 'Not ready'];
   const lead = concerns.length ? count(concerns.length, 'thing needs', 'things need') + ' attention.' : 'Nothing needs attention.';
-  return html`<${Page}
-    title="Overview"
-    beside=${html`<span class="quiet">Pilothouse ${said.version}, running for <${Ago} at=${said.since} bare /></span>`}
-  >
+  return html`
     <div class="verdict ${concerns.length && said.ready ? 'warn' : kind}" role="status">
       <${Shape} look=${concerns.length && said.ready ? 'warn' : kind} />
       <p><span class="strong">${verdict}.</span> ${lead}</p>
@@ -37,7 +36,7 @@ function Well({ said }) {
     <${Counts} counts=${said.counts} />
     <${Section} title="Latest changes" beside=${html`<a href=${link('changes')}>All changes</a>`}><${Latest} /><//>
     <${Section} title="Sources" beside=${html`<a href=${link('sources')}>Details</a>`}><${Sources} /><//>
-  <//>`;
+  `;
 }
 
 /** Each thing that needs attention as a line: what it is, and where to look. */

@@ -1,35 +1,45 @@
 // One proxy: who it is, how it stands with each type, what it holds and what it has rejected.
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { path } from '../api.js';
 import { useList, usePage } from '../asking.js';
 import { html } from '../html.js';
+import { Dialog, Order } from '../parts/dialogs.js';
 import { Answer, Empty, Failed } from '../parts/notices.js';
 import { Choice, Cut, Facts, Page, Section } from '../parts/page.js';
 import { State } from '../parts/state.js';
 import { Table } from '../parts/table.js';
 import { Ago } from '../parts/time.js';
-import { link } from '../router.js';
+import { link, replace, serviceLink } from '../router.js';
 import { count, number, place } from '../words.js';
 
-const RESOURCES = [
-  { name: 'Type', width: '72px', cell: (row) => row.type },
-  { name: 'Name', cell: (row) => html`<${Cut} text=${row.name} />` },
-  { name: 'Version', width: '176px', wide: true, cell: (row) => html`<code>${row.version ?? 'unknown'}</code>` },
-];
+/** The columns of what a node was sent. */
+function columns(node) {
+  return [
+    { name: 'Type', width: '72px', cell: (row) => row.type },
+    { name: 'Name', cell: (row) => html`<${Cut} text=${row.name} href=${link('proxies', node, { type: row.type, resource: row.name })} />` },
+    { name: 'Version', width: '176px', wide: true, cell: (row) => html`<code>${row.version ?? 'unknown'}</code>` },
+    { name: 'Change', width: '88px', wide: true, numeric: true, cell: (row) => changeOf(row) },
+  ];
+}
 
-export function Proxy({ parts: [node] }) {
+function changeOf({ change }) {
+  return change === undefined ? '' : html`<a href=${link('changes', String(change))}>${number(change)}</a>`;
+}
+
+export function Proxy({ parts: [node], query }) {
   const proxy = usePage(path('proxies', node), {}, ['proxy', 'nack']);
   return html`<${Page}
     title=${node}
     beside=${html`
       ${proxy.data && html`<${State} state=${proxy.data.state} />`}
       <a class="button" href=${link('explain', { proxy: node })}>Explain a name</a>
+      ${proxy.data?.streams.length > 0 && html`<${Disconnect} node=${node} />`}
     `}
   >
     <${Answer}
       asked=${proxy}
       what="the proxy"
-      show=${(said) => html`<${Detail} said=${said} />`}
+      show=${(said) => html`<${Detail} said=${said} query=${query} />`}
       missing=${(error) => html`<${Failed} error=${error} retry=${proxy.reload}>
         ${error.near?.length > 0 && html`<p>Did you mean ${error.near.map((each, at) => html`${at > 0 && ', '}<a href=${link('proxies', each)}>${each}</a>`)}?</p>`}
       <//>`}
@@ -37,11 +47,22 @@ export function Proxy({ parts: [node] }) {
   <//>`;
 }
 
-function Detail({ said }) {
+function Disconnect({ node }) {
+  const [open, setOpen] = useState(false);
+  return html`
+    <button onClick=${() => setOpen(true)}>Disconnect</button>
+    ${open &&
+    html`<${Order} title=${`Disconnect ${node}`} verb="Disconnect" danger page=${path('proxies', node, 'disconnect')} onEnd=${() => setOpen(false)}>
+      <p>Its streams are closed. An Envoy keeps what it has, and connects again by itself.</p>
+    <//>`}
+  `;
+}
+
+function Detail({ said, query }) {
   return html`
     ${said.streams.map((stream) => html`<${Stream} key=${stream.stream + stream.connected} stream=${stream} alone=${said.streams.length === 1} />`)}
     ${said.gone?.map((gone) => html`<${Gone} key=${gone.stream + gone.since} gone=${gone} />`)}
-    ${said.streams.length > 0 && html`<${Resources} node=${said.node} types=${types(said)} />`}
+    ${said.streams.length > 0 && html`<${Resources} node=${said.node} types=${types(said)} shown=${query} />`}
   `;
 }
 
@@ -119,8 +140,9 @@ function Gone({ gone }) {
   <//>`;
 }
 
-function Resources({ node, types: known }) {
+function Resources({ node, types: known, shown }) {
   const [type, setType] = useState('');
+  const layout = useMemo(() => columns(node), [node]);
   const resources = useList(path('proxies', node, 'resources'), { type }, ['proxy']);
   const { items, next, more, growing } = resources;
   const options = [['', 'All'], ...known.map((each) => [each, each])];
@@ -134,8 +156,31 @@ function Resources({ node, types: known }) {
       show=${() =>
         items.length
           ? html`<p class="quiet" role="status">${count(items.length, 'resource')}${next ? ' so far' : ''}</p>
-              <${Table} label="Resources" columns=${RESOURCES} rows=${items} id=${(row) => `${row.type} ${row.name}`} more=${next && more} growing=${growing} />`
+              <${Table} label="Resources" columns=${layout} rows=${items} id=${(row) => `${row.type} ${row.name}`} more=${next && more} growing=${growing} />`
           : html`<${Empty} title="It holds nothing" />`}
     />
+    ${shown.resource && html`<${Resource} key=${shown.resource} node=${node} type=${shown.type} name=${shown.resource} />`}
   <//>`;
+}
+
+/** A resource as Envoy has it, without keys and passwords. */
+function Resource({ node, type, name }) {
+  const asked = usePage(path('proxies', node, 'resources'), { type, resource: name, content: 'yes' }, ['proxy']);
+  const close = () => replace(link('proxies', node));
+  return html`<${Dialog} title=${name} wide onCancel=${close} onSubmit=${close}>
+    <${Answer}
+      asked=${asked}
+      what="the resource"
+      show=${({ items: [found] }) => (found ? html`<${Content} of=${found} />` : html`<${Empty} title="The proxy does not hold it any more" />`)}
+    />
+    <p class="row end"><button type="submit">Close</button></p>
+  <//>`;
+}
+
+function Content({ of }) {
+  const services = of.services?.map((each) => html`<a href=${serviceLink(each)}>${each}</a>`);
+  return html`
+    <${Facts} of=${[['Type', of.type], ['Version', of.version ?? 'unknown'], ['Service', services], ['Change', changeOf(of)]]} />
+    <pre class="said" tabindex="0">${of.content ? JSON.stringify(of.content, null, 2) : 'Only the proxy knows what it has.'}</pre>
+  `;
 }

@@ -9,7 +9,7 @@ import { Ago } from '../parts/time.js';
 import { link, serviceLink } from '../router.js';
 import { count, health, place, port } from '../words.js';
 import { Feed } from './changes.js';
-import { EndpointTable } from './endpoints.js';
+import { ServiceEndpoints } from './endpoints.js';
 import { Routes } from './explain.js';
 
 export function Service({ parts: [namespace, name] }) {
@@ -86,7 +86,7 @@ function Endpoints({ full }) {
       what="endpoints"
       show=${() =>
         items.length
-          ? html`<${Zones} zones=${zones} /><${EndpointTable} rows=${zones.flatMap(([, rows]) => rows)} more=${next && more} growing=${growing} />`
+          ? html`<${Zones} zones=${zones} /><${ServiceEndpoints} rows=${zones.flatMap(([, rows]) => rows)} more=${next && more} growing=${growing} />`
           : html`<${Empty} title="There are no endpoints">No source has reported any for this service.<//>`}
     />
   <//>`;

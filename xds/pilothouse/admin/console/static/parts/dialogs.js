@@ -1,4 +1,4 @@
-// The two dialogs: who one is, and why one orders something. Both are native, so focus and Escape behave.
+// Dialogs: who one is, why one orders something. All are native, so focus and Escape behave.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { post, token } from '../api.js';
 import { html } from '../html.js';
@@ -40,24 +40,32 @@ export function TokenDialog() {
 }
 
 /**
- * Orders something after asking why: `page` is told `{ reason }` and what `body` has. `verb` is what the button says.
+ * Orders something after asking why: `page` is told `{ reason }` and what `body` has. `verb` is what the button says,
+ * `told(answer)` what has become of it. The children may ask for more.
  */
-export function Order({ title, verb, page, body = {}, danger = false, onEnd, children }) {
+export function Order({ title, verb, page, body = {}, told = ({ done }) => done, danger = false, onEnd, children }) {
   const [reason, setReason] = useState('');
+  const [answer, setAnswer] = useState(null);
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
   const send = async () => {
     setBusy(true);
     setError(null);
     try {
-      await withToken(() => post(page, { ...body, reason }));
+      setAnswer(await withToken(() => post(page, { ...body, reason })));
       refresh();
-      onEnd();
     } catch (refused) {
       setError(refused);
       setBusy(false);
     }
   };
+  if (answer) {
+    return html`<${Dialog} title=${title} onCancel=${onEnd} onSubmit=${onEnd}>
+      <p role="status">${told(answer)}</p>
+      ${answer.beware && html`<p class="bad-text">${answer.beware}</p>`}
+      <p class="row end"><button class="primary" type="submit">Close</button></p>
+    <//>`;
+  }
   return html`<${Dialog} title=${title} onCancel=${onEnd} onSubmit=${send}>
     ${children}
     <label>Reason <input required maxlength="200" value=${reason} onInput=${(e) => setReason(e.target.value)} /></label>
@@ -80,7 +88,8 @@ async function withToken(attempt) {
   }
 }
 
-function Dialog({ title, onCancel, onSubmit, children }) {
+/** A dialog while it is shown. Escape cancels it, and the focus goes back to where it was. */
+export function Dialog({ title, wide = false, onCancel, onSubmit, children }) {
   const element = useRef(null);
   useEffect(() => {
     const before = document.activeElement;
@@ -95,7 +104,7 @@ function Dialog({ title, onCancel, onSubmit, children }) {
     event.preventDefault(); // the component goes, and the dialog with it
     onCancel();
   };
-  return html`<dialog ref=${element} aria-label=${title} onCancel=${cancel}>
-    <form method="dialog" onSubmit=${submit}><h2>${title}</h2>${children}</form>
+  return html`<dialog ref=${element} class=${wide ? 'broad' : ''} aria-label=${title} onCancel=${cancel}>
+    <form method="dialog" onSubmit=${submit}><h2 class="cut" title=${title}>${title}</h2>${children}</form>
   </dialog>`;
 }
