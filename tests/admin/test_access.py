@@ -256,6 +256,14 @@ async def test_a_refusal_is_json_with_a_challenge_and_a_line_in_the_log(busy: An
     assert "nonsense" not in str(line)
 
 
+async def test_a_script_is_not_answered_with_a_challenge_that_opens_a_dialog_of_the_browser(
+    busy: Any,
+) -> None:
+    async with guarded(lambda: GUARDED, busy) as client:
+        refused = await client.get("/api/v1/openapi.json", headers={"sec-fetch-dest": "empty"})
+    assert [each.split()[0] for each in refused.headers.get_list("www-authenticate")] == ["Bearer"]
+
+
 async def test_a_token_that_is_removed_is_refused_at_once(busy: Any) -> None:
     present = GUARDED
     async with guarded(lambda: present, busy) as client:

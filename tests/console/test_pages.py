@@ -12,10 +12,12 @@ from playwright.async_api import Page, Route, expect
 
 from pilothouse.encoding.types import ResourceType
 
+from ..authority import replace
 from ..operator.plane import Plane, service
 from .conftest import NARROW
 
 CLUSTER, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
+TOKEN = "w" * 32
 CART = "outbound|80||cart.shop.svc.cluster.local"
 HOSTILE = "<img src=x onerror=alert(1)>\"'/../a b%2f"
 AXE = Path(__file__).parent / "vendor/axe-core-4.14.1/axe.min.js"
@@ -205,9 +207,10 @@ async def test_a_change_is_traced_to_who_has_not_answered(look, plane, client) -
 
 @pytest.fixture
 def doubting(tmp_path) -> Iterator[Plane]:
-    """A control plane with a dozen services that holds the loss of many at once."""
+    """A control plane with a dozen services that holds the loss of many at once, and takes orders."""
     (tmp_path / "doubting").mkdir()
-    found = Plane(tmp_path / "doubting", allow_empty=False)
+    tokens = replace(tmp_path / "tokens", f"alice:{TOKEN}\n".encode())
+    found = Plane(tmp_path / "doubting", "--admin-tokens", tokens, allow_empty=False)
     for number in range(12):
         found.write(f"s{number}.json", service(f"s{number}", f"10.2.0.{number + 1}"))
     try:
@@ -223,30 +226,40 @@ async def test_a_hold_is_released_with_a_reason_and_a_token(look, doubting) -> N
     for file in doubting.manifests.glob("*.json"):
         file.unlink()
     await expect(page.get_by_label("files")).to_contain_text("shop/s1")
-    asked: list[tuple[str | None, Any]] = []
-
-    async def answer(route: Route) -> None:
-        known = await route.request.header_value("authorization")
-        asked.append((known, route.request.post_data_json))
-        said = (
-            {"error": "a token is needed"} if known is None else {"done": "the loss is believed", "who": "me"}
-        )
-        await route.fulfill(status=401 if known is None else 200, json=said)
-
-    await page.route("**/api/v1/holds/files/release", answer)
     await page.get_by_role("button", name="Release").click()
     await page.get_by_label("Reason").fill("moved away")
     await page.get_by_role("dialog").get_by_role("button", name="Release").click()
-    await page.get_by_role("textbox", name="Token").fill("secret")
+    await page.get_by_role("textbox", name="Token").fill(TOKEN)
     await page.get_by_role("button", name="Use it").click()
-    await expect(page.get_by_role("dialog")).to_contain_text("the loss is believed")
+    await expect(page.get_by_role("dialog")).to_contain_text("alice")
     await page.get_by_role("button", name="Close").click()
-    await expect(page.get_by_role("dialog")).to_have_count(0)
-    said = {"reason": "moved away"}
-    assert asked == [(None, said), ("Bearer secret", said)]
-    assert "secret" not in await page.evaluate(
-        "JSON.stringify(localStorage) + document.cookie + location.href"
-    )
+    await expect(page.get_by_text("Nothing is held")).to_be_visible()
+    assert doubting.get("status")["counts"]["services"] == 0
+    assert TOKEN not in await page.evaluate("JSON.stringify(localStorage) + document.cookie + location.href")
+
+
+async def test_an_endpoint_is_drained_and_undrained(look, doubting) -> None:
+    doubting.write("cart.json", service("cart", "10.1.7.8", "10.1.7.9"))
+    page = await look("#/services/shop/cart", doubting, expected=("401", "409", "ERR_"))
+    row = page.locator("tr", has_text="10.1.7.9:8080")
+    await row.get_by_role("button", name="Drain").click()
+    await page.get_by_label("Reason").fill("a new disk")
+    await page.get_by_role("dialog").get_by_role("button", name="Drain").click()
+    await page.get_by_role("textbox", name="Token").fill(TOKEN)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("dialog")).to_contain_text("It is out of service until 20")
+    await page.get_by_role("button", name="Close").click()
+    await expect(row).to_contain_text("drained by an operator")
+    await page.get_by_role("button", name="Drain 10.1.7.8:8080", exact=True).click()
+    await page.get_by_label("Reason").fill("too much")
+    await page.get_by_role("dialog").get_by_role("button", name="Drain").click()
+    await expect(page.get_by_role("dialog").get_by_role("alert")).to_be_visible()  # it is the last one
+    await page.keyboard.press("Escape")
+    await row.get_by_role("button", name="Undrain").click()
+    await page.get_by_label("Reason").fill("it is there")
+    await page.get_by_role("dialog").get_by_role("button", name="Undrain").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("in service again")
+    assert not doubting.get("drains")["items"]
 
 
 async def test_a_refusal_is_told_in_the_words_of_the_control_plane(look) -> None:

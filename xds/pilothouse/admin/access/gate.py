@@ -16,10 +16,8 @@ log = structlog.get_logger(__name__)
 
 #: The key of the caller, and of a client's verified certificate, in the state of a scope.
 CALLER, CERTIFICATE = "caller", "certificate"
-_CHALLENGE = (
-    (b"www-authenticate", b'Bearer realm="pilothouse"'),
-    (b"www-authenticate", b'Basic realm="pilothouse", charset="UTF-8"'),
-)
+_BEARER = (b"www-authenticate", b'Bearer realm="pilothouse"')
+_BASIC = (b"www-authenticate", b'Basic realm="pilothouse", charset="UTF-8"')
 _LONGEST_PATH = 200
 
 
@@ -30,9 +28,13 @@ def caller(scope: Scope) -> Caller:
     return found
 
 
-def challenged(answer: Response) -> Response:
-    """The same answer, which asks for credentials."""
-    answer.raw_headers.extend(_CHALLENGE)
+def challenged(answer: Response, destination: str) -> Response:
+    """The same answer, which asks for credentials.
+
+    `destination` is what a browser wants it for (Sec-Fetch-Dest). For a script it is "empty": the console has
+    a dialog of its own, and the browser's, to which `Basic` leads, would come before it.
+    """
+    answer.raw_headers.extend([_BEARER] if destination == "empty" else [_BEARER, _BASIC])
     return answer
 
 
@@ -51,7 +53,7 @@ class Gate:
         if isinstance(found, Refusal):
             said = {"peer": asked.peer, "path": asked.path[:_LONGEST_PATH], "status": found.status}
             log.warning("request refused", **said, reason=found.why)
-            await _answer(found)(scope, receive, send)
+            await _answer(found, asked.header("sec-fetch-dest"))(scope, receive, send)
             return
         scope["state"] = {**scope.get("state", {}), CALLER: found}
         await self._app(scope, receive, send)
@@ -71,8 +73,8 @@ def _asked(scope: Scope) -> Asked:
     )
 
 
-def _answer(refusal: Refusal) -> Response:
+def _answer(refusal: Refusal, destination: str) -> Response:
     body = json.dumps({"error": refusal.why}).encode("ascii") + b"\n"
     # What is left of a body is not read.
     answer = Response(body, refusal.status, {"connection": "close"}, "application/json")
-    return challenged(answer) if refusal.challenge else answer
+    return challenged(answer, destination) if refusal.challenge else answer

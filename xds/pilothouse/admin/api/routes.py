@@ -92,7 +92,7 @@ def _ordering(command: Command, orders: Orders) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         who = caller(request.scope)
         if not who.may_write:
-            return _unordered(who)
+            return _unordered(who, request.headers.get("sec-fetch-dest", ""))
         try:
             read((), request.query_params.multi_items())
             order = await body(request, command.body)
@@ -111,14 +111,14 @@ def _ordering(command: Command, orders: Orders) -> Callable[[Request], Any]:
     return endpoint
 
 
-def _unordered(who: Caller) -> Response:
+def _unordered(who: Caller, destination: str) -> Response:
     """Why somebody may give no orders. What is left of the body is not read."""
     headers = {"connection": "close"}
     if who.name:
         return _refused(403, ErrorView(f"{who.name} may only read"), headers)
     if who.could_prove:
         why = "an order needs a token (Authorization: Bearer TOKEN) or a client certificate"
-        return challenged(_refused(401, ErrorView(why), headers))
+        return challenged(_refused(401, ErrorView(why), headers), destination)
     why = "an order needs a name: start `serve` with --admin-tokens FILE, and send one of its tokens"
     return _refused(403, ErrorView(why), headers)
 

@@ -13,6 +13,7 @@ import { count, number } from '../words.js';
 
 export function Holds() {
   const holds = useList('holds', {}, ['hold', 'source']);
+  const [order, setOrder] = useState(null); // here, because a hold that is released is gone before its answer is read
   return html`<${Page}
     title="Holds"
     lead="A source has lost much at once without saying that it was removed. Until the hold ends, what is lost stays in force."
@@ -22,21 +23,21 @@ export function Holds() {
       what="holds"
       show=${() =>
         holds.items.length
-          ? holds.items.map((each) => html`<${Hold} key=${each.source} of=${each} />`)
+          ? holds.items.map((each) => html`<${Hold} key=${each.source} of=${each} order=${(verb) => setOrder({ of: each, verb })} />`)
           : html`<${Empty} title="Nothing is held">Every loss that a source has reported is believed.<//>`}
     />
+    ${order && html`<${Ordering} ...${order} onEnd=${() => setOrder(null)} />`}
   <//>`;
 }
 
-function Hold({ of }) {
-  const [order, setOrder] = useState(null);
+function Hold({ of, order }) {
   const more = of.lost_services - of.services.length;
   return html`<${Section}
     title=${of.source}
     beside=${html`
       <${State} state="held" look="warn" text="held" />
-      <button onClick=${() => setOrder('reject')}>Reject the loss</button>
-      <button class="danger" onClick=${() => setOrder('release')}>Release</button>
+      <button onClick=${() => order('reject')}>Reject the loss</button>
+      <button class="danger" onClick=${() => order('release')}>Release</button>
     `}
   >
     <${Facts}
@@ -51,19 +52,22 @@ function Hold({ of }) {
       ${of.services.map((name) => html`<li><a class="cut" href=${serviceLink(name)} title=${name}>${name}</a></li>`)}
     </ul>
     ${more > 0 && html`<p class="quiet">and ${count(more, 'more service')}</p>`}
-    ${order &&
-    html`<${Order}
-      title=${order === 'release' ? `Believe the loss of ${of.source}` : `Keep what ${of.source} has lost`}
-      verb=${order === 'release' ? 'Release' : 'Reject'}
-      danger=${order === 'release'}
-      page=${path('holds', of.source, order)}
-      onEnd=${() => setOrder(null)}
-    >
-      <p>
-        ${order === 'release'
-          ? `${count(of.lost_services, 'service')} and ${count(of.lost_endpoints, 'endpoint')} are taken from all proxies now.`
-          : 'The loss stays unbelieved, and what is lost stays in force.'}
-      </p>
-    <//>`}
+  <//>`;
+}
+
+function Ordering({ of, verb, onEnd }) {
+  const isRelease = verb === 'release';
+  return html`<${Order}
+    title=${isRelease ? `Believe the loss of ${of.source}` : `Keep what ${of.source} has lost`}
+    verb=${isRelease ? 'Release' : 'Reject'}
+    danger=${isRelease}
+    page=${path('holds', of.source, verb)}
+    onEnd=${onEnd}
+  >
+    <p>
+      ${isRelease
+        ? `${count(of.lost_services, 'service')} and ${count(of.lost_endpoints, 'endpoint')} are taken from all proxies now.`
+        : 'What is lost is kept for another time of a hold.'}
+    </p>
   <//>`;
 }

@@ -101,7 +101,7 @@ function Latest() {
   return html`<${Answer}
     asked=${changes}
     what="changes"
-    show=${() => html`<${Feed} changes=${changes.items.slice(0, 6)} />`}
+    show=${() => (changes.items.length ? html`<${Feed} changes=${changes.items.slice(0, 6)} />` : html`<${Empty} title="Nothing has changed yet" />`)}
   />`;
 }
 

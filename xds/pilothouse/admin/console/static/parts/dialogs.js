@@ -43,7 +43,7 @@ export function TokenDialog() {
  * Orders something after asking why: `page` is told `{ reason }` and what `body` has. `verb` is what the button says,
  * `told(answer)` what has become of it. The children may ask for more.
  */
-export function Order({ title, verb, page, body = {}, told = ({ done }) => done, danger = false, onEnd, children }) {
+export function Order({ title, verb, page, body = {}, told = ({ done, who }) => `${done}, ordered by ${who}`, danger = false, onEnd, children }) {
   const [reason, setReason] = useState('');
   const [answer, setAnswer] = useState(null);
   const [error, setError] = useState(null);
