@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pilothouse.structures import lane as lanes
 from pilothouse.structures.lane import Lane
 from pilothouse.structures.turns import PAUSE, Turn
 
@@ -33,19 +35,35 @@ async def test_readers_have_a_turn_each_in_order(lane: Lane) -> None:
 
 
 async def test_after_each_turn_readers_rest_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    lane, log, rests = Lane(rest_s=0.001), list[str](), list[float]()
+    lane, log, rests = Lane(rest_s=0.05), list[str](), list[float]()
     sleep = asyncio.sleep
 
     async def counted(seconds: float) -> None:
         rests.append(seconds)
-        await sleep(seconds)
+        await sleep(0)
 
     monkeypatch.setattr(asyncio, "sleep", counted)
     async with asyncio.TaskGroup() as tasks:
         for number in range(20):
             tasks.create_task(work(lane, str(number), 5, log))
     assert len(log) == 100
-    assert rests == [0.001] * 100
+    assert len(rests) == 100
+    assert min(rests) >= 0.05
+
+
+async def test_a_turn_that_takes_long_is_followed_by_a_longer_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, rests = [100.0], list[float]()
+
+    async def rested(seconds: float) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr(lanes, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(asyncio, "sleep", rested)
+    async with Lane(rest_s=0.001).taken():
+        now[0] += 0.5
+        await PAUSE.get()()
+        await PAUSE.get()()
+    assert rests == [2.0, 0.001]
 
 
 async def test_a_reader_that_is_cancelled_gives_its_place_up(lane: Lane, eventually: Any) -> None:

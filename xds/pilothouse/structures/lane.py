@@ -7,13 +7,15 @@ a turn in between, a few of them would delay changes by seconds.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from pilothouse.structures.turns import PAUSE
 
-#: How long readers leave the event loop to others after each turn, in seconds. A turn takes 0.002 s.
-REST_S = 0.008
+#: How long readers leave the event loop to others after each turn, in seconds: at least so long, and at least
+#: so many times as long as the turn took. That is 0.002 s, or more on a busy machine.
+REST_S, _TIMES = 0.008, 4
 
 
 class Lane:
@@ -41,14 +43,19 @@ class _Place:
 
     def __init__(self, turn: asyncio.Lock, rest_s: float) -> None:
         self._turn, self._rest_s = turn, rest_s
-        self._mine = False
+        self._mine, self._begun = False, 0.0
+
+    @property
+    def _due_s(self) -> float:
+        """How long to rest, now that the turn ends."""
+        return max(self._rest_s, _TIMES * (time.monotonic() - self._begun))
 
     async def take(self) -> None:
         await self._turn.acquire()
-        self._mine = True
+        self._mine, self._begun = True, time.monotonic()
 
     async def pause(self) -> None:
-        await asyncio.sleep(self._rest_s)
+        await asyncio.sleep(self._due_s)
         self._mine = False
         self._turn.release()
         await self.take()
@@ -56,4 +63,4 @@ class _Place:
     def leave(self) -> None:
         """End the turn, if this request has it. The answer does not wait for the rest, but the next turn."""
         if self._mine:
-            asyncio.get_running_loop().call_later(self._rest_s, self._turn.release)
+            asyncio.get_running_loop().call_later(self._due_s, self._turn.release)
