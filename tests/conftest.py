@@ -39,6 +39,7 @@ _SLOW = (
     "demo/test_traffic.py",
     "envoy",
     "examples/test_examples.py",
+    "journal",
     "monitoring/test_rules.py",
     "operator",
     "packaging",

@@ -96,6 +96,7 @@ def busy(fault: FaultStatus) -> Status:
             bytes_sent=12345,
             stale_resent=2,
             stale_closed=1,
+            journal_lost=3,
         ),
         left_out={"not-ready": 2, "unsupported-kind": 1},
         propagation=(

@@ -20,6 +20,7 @@ from pilothouse.admin.reading.reader import Reader
 from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.status import HoldStatus, SourceStatus, Status
 from pilothouse.encoding.types import ResourceType
+from pilothouse.journal.journal import Journal
 from pilothouse.mesh.audience import OPEN, audience
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.protocol.sotw import SOTW
@@ -76,7 +77,8 @@ class Starting(Reader):
         catalogue = Catalogue()
         registry, discovery = Registry(["files"]), Discovery(catalogue)
         parts = Parts(registry, catalogue, Census(catalogue, {}))
-        super().__init__(lambda: said, parts, discovery, Events(Following(lambda: said, parts, discovery)))
+        events = Events(Following(lambda: said, parts, discovery))
+        super().__init__(lambda: said, parts, discovery, events, Journal())
 
 
 async def rejecting(discovery: Discovery, node: str = "web-7") -> Session:
@@ -126,7 +128,9 @@ async def api(busy: Status, make_service: Callable[..., Service]) -> AsyncIterat
     gone.end()
     parts = Parts(registry, catalogue, Census(catalogue, registry.services))
     said = replace(busy, sources=(*busy.sources, HOLDING))
-    reader = Reader(lambda: said, parts, discovery, Events(Following(lambda: said, parts, discovery)))
+    events, journal = Events(Following(lambda: said, parts, discovery)), Journal()
+    journal.noted("ann", "drains 10.0.0.1", "shop/s0")
+    reader = Reader(lambda: said, parts, discovery, events, journal)
     transport = httpx.ASGITransport(app=admin(lambda: busy, lambda: reader))
     async with httpx.AsyncClient(
         transport=transport, base_url=f"http://admin{PREFIX}", verify=False

@@ -11,11 +11,12 @@ import pytest
 from pilothouse.admin.api.events import Events
 from pilothouse.admin.api.inquiry import Missing
 from pilothouse.admin.api.pages import PAGES
-from pilothouse.admin.reading import changes, explain, proxies, services
+from pilothouse.admin.reading import changes, explain, history, proxies, services
 from pilothouse.admin.reading.following import Following
 from pilothouse.admin.reading.reader import Reader
 from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.status import Status
+from pilothouse.journal.journal import Journal
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
 from pilothouse.registry.merged import Registry
 from pilothouse.server.discovery import Discovery
@@ -52,7 +53,8 @@ def parts_of(services: Iterable[Service]) -> Parts:
 
 def reader_of(said: Status, parts: Parts) -> Reader:
     discovery = Discovery(parts.catalogue)
-    return Reader(lambda: said, parts, discovery, Events(Following(lambda: said, parts, discovery)))
+    events = Events(Following(lambda: said, parts, discovery))
+    return Reader(lambda: said, parts, discovery, events, Journal())
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +125,7 @@ async def test_the_last_page_costs_as_little_as_the_first(reader, looked) -> Non
 @pytest.fixture
 def turns(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
     """Awaits an answer whose turns are over at once, and counts how often others got to run meanwhile."""
-    for module in (changes, explain, proxies, services):
+    for module in (changes, explain, history, proxies, services):
         monkeypatch.setattr(module, "_TURN_S", 0.0)
 
     async def counted(asked: Any) -> tuple[int, Any]:

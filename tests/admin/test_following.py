@@ -107,7 +107,7 @@ async def test_a_change_that_nobody_waits_for_is_told_once(scene, make_service) 
 
 
 async def test_many_changes_are_told_in_several_looks(scene, make_service, monkeypatch) -> None:
-    monkeypatch.setattr(module, "_MOST_CHANGES", 2)
+    monkeypatch.setattr(scene.following._changes._progress, "_most", 2)
     for number in range(5):
         scene.shard.put(make_service("shop/s1", f"10.0.1.{number}"))
         scene.publish()

@@ -81,6 +81,7 @@ EXPECTED = {
     "unknown_names_total": {(): 7},
     "stale_resent_total": {(): 2},
     "stale_closed_total": {(): 1},
+    "journal_lost_total": {(): 3},
     "sent_bytes_total": {(): 12345},
 }
 

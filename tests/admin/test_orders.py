@@ -24,6 +24,7 @@ from pilothouse.admin.orders.operator import Operator
 from pilothouse.admin.reading.following import Following
 from pilothouse.admin.reading.reader import Reader
 from pilothouse.admin.reading.services import Parts
+from pilothouse.journal.journal import Journal
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.merged import Registry
 from pilothouse.server.discovery import Discovery
@@ -49,7 +50,7 @@ class Rig:
         operator = Operator(registry, self.discovery, self.keeper, workers)
         parts = Parts(registry, catalogue, Census(catalogue, registry.services))
         events = Events(Following(self._unasked, parts, self.discovery))
-        reader: Any = Reader(self._unasked, parts, self.discovery, events)
+        reader: Any = Reader(self._unasked, parts, self.discovery, events, Journal())
         self.terms = Terms("127.0.0.1", TOKENS)
         app = Gate(admin(self._unasked, lambda: reader, operator), lambda: self.terms)
         transport = httpx.ASGITransport(app=app)

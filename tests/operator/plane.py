@@ -20,17 +20,19 @@ START_S = 60
 
 
 class Plane:
-    """A control plane over a folder of manifests, on free ports, that keeps nothing.
+    """A control plane over a folder of manifests, on free ports, that keeps nothing, or a `state` folder.
 
     If it does not `allow_empty`, it holds the loss of many files at once.
     """
 
-    def __init__(self, folder: Path, *flags: str, allow_empty: bool = True) -> None:
+    def __init__(
+        self, folder: Path, *flags: str, allow_empty: bool = True, state: Path | None = None
+    ) -> None:
         self.manifests = folder / "manifests"
         self.manifests.mkdir()
         self._log = folder / "log"
         self._flags = (*flags, *(["--allow-empty"] if allow_empty else []))
-        self.keeping = ["--no-state"]
+        self.keeping = ["--state", str(state)] if state else ["--no-state"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def write(self, file: str, text: str) -> None:
@@ -50,6 +52,12 @@ class Plane:
             assert time.monotonic() < deadline, self._log.read_text()
             time.sleep(0.02)
         self.xds, self.admin = serving[0]["xds"], serving[0]["admin"]
+
+    def terminate(self) -> None:
+        """Ask it to end, and wait until it has."""
+        assert self._process is not None
+        self._process.terminate()
+        assert self._process.wait(20) == 0
 
     def stop(self) -> None:
         if self._process is not None:

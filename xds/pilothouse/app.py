@@ -22,6 +22,7 @@ from pilothouse.admin.observe import Observed
 from pilothouse.admin.orders.keeping import Keeper, Kept
 from pilothouse.admin.orders.operator import Operator
 from pilothouse.admin.reading.following import Following
+from pilothouse.admin.reading.history import record
 from pilothouse.admin.reading.reader import Reader
 from pilothouse.admin.reading.services import Parts
 from pilothouse.config.settings import ConfigError, Settings
@@ -32,11 +33,15 @@ from pilothouse.feeds.pem import Files, Unusable
 from pilothouse.feeds.runtime import read as layer
 from pilothouse.feeds.secrets import Secret
 from pilothouse.feeds.secrets import read as secrets
+from pilothouse.journal.disk import Record
+from pilothouse.journal.journal import Journal
+from pilothouse.journal.progress import Progress
 from pilothouse.mesh.audience import Admission
 from pilothouse.mesh.identity import Grant, Identity
 from pilothouse.model.services import ServiceName
 from pilothouse.registry.damping import Damping
 from pilothouse.registry.merged import OPERATOR, Registry
+from pilothouse.registry.revisions import Revisions
 from pilothouse.registry.supervise import SourceState, supervise
 from pilothouse.server.certificates import Certificates
 from pilothouse.server.discovery import Discovery
@@ -44,7 +49,7 @@ from pilothouse.server.feeding import Feeding
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.server.healing import heal
-from pilothouse.server.publishing import FAN_OUT_S, count, publish, publish_next, telling
+from pilothouse.server.publishing import FAN_OUT_S, count, publish, publish_next, telling, watching_holds
 from pilothouse.server.recall import Recall
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
@@ -66,6 +71,8 @@ log = structlog.get_logger(__name__)
 
 #: How long the port stays closed while a source has not reported, in seconds.
 SYNC_S = 30.0
+# So many changes are written to the journal at a time. The rest has its turn.
+_MOST_NEWS = 200
 
 
 async def run(
@@ -93,8 +100,13 @@ async def run(
     looks = [*(each.look for each in feeds.values()), *(each.look for each in certificates)]
     _heed_signals(stopping, [partial(_reread, sources), *looks, entrance.look])
 
+    journal = Journal(_journal_folder(settings))
+    registry.revisions.begin(await journal.open())
+    discovery.rejections.noted = partial(journal.noted, kind="nack")
     operator = Operator(registry, discovery, _keeper(settings, registry), settings.workers)
+    operator.noted = journal.noted
     await operator.begin()
+
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(supervise(state, registry.shard(state.name), _log_failure)) for state in states
@@ -102,9 +114,10 @@ async def run(
         parts = states, registry, catalogue, discovery, census, certificates, entrance.tokens, delay.seen
 
         def read() -> Observed:
-            return Observed(started_s, *parts, [feed.state for feed in feeds.values()])
+            return Observed(started_s, *parts, [feed.state for feed in feeds.values()], journal)
 
-        status = admin(read, _inquiry(read, Parts(registry, catalogue, census), discovery), operator)
+        asked = Parts(registry, catalogue, census)
+        status = admin(read, _inquiry(read, asked, discovery, journal), operator)
         async with entrance.serving(status) as admin_port:
             served = f"{settings.admin.host}:{admin_port}"
             log.info("starting", admin=served, sources=names)
@@ -114,7 +127,7 @@ async def run(
                 _log_loaded(sources, registry, time.time() - started_s)
                 catalogue.knowledge.begin()
                 _settle_memory()
-                following = _following(settings, sources, registry, catalogue, discovery, census, uncounted)
+                following = _following(settings, sources, asked, discovery, uncounted, journal)
                 running += map(tasks.create_task, [*following, delay.measure(), operator.run()])
                 async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
                     log.info("serving", xds=f"{settings.xds.host}:{xds_port}", admin=served)
@@ -147,14 +160,14 @@ async def _opened(
 def _following(  # noqa: PLR0913  (it connects all parts)
     settings: Settings,
     sources: Sequence[Source],
-    registry: Registry,
-    catalogue: Catalogue,
+    parts: Parts,
     discovery: Discovery,
-    census: Census,
     uncounted: DirtySet[ServiceName],
+    journal: Journal,
 ) -> Iterator[Coroutine[Any, Any, None]]:
     """What goes on as long as the process serves."""
-    tell = [telling(registry, catalogue)]
+    registry, catalogue, census = parts.registry, parts.catalogue, parts.census
+    tell = [telling(registry, catalogue), watching_holds(registry, partial(journal.noted, kind="hold"))]
     writer = _status_writer(settings, sources, registry, catalogue, discovery)
     if writer is not None:
         tell.append(writer.stir)
@@ -162,6 +175,7 @@ def _following(  # noqa: PLR0913  (it connects all parts)
     yield publish(registry, catalogue, discovery, uncounted, tell)
     yield Recall(discovery.sessions, discovery.rejections, catalogue, _again(registry)).run()
     yield heal(discovery)
+    yield journal.run(partial(_news, registry.revisions, Progress(registry.revisions, _MOST_NEWS)))
     yield count(uncounted, census)
     yield give_back()
 
@@ -169,6 +183,17 @@ def _following(  # noqa: PLR0913  (it connects all parts)
 def _again(registry: Registry) -> Callable[[ServiceName, str], None]:
     """Publishes a service again, and says in the history that it was for what proxies said."""
     return lambda name, why: registry.reconsider(name, "proxies", Cause(why))
+
+
+def _journal_folder(settings: Settings) -> Path | None:
+    state = settings.common(os.environ).state
+    return state / "journal" if state is not None else None
+
+
+def _news(revisions: Revisions, progress: Progress) -> Iterator[Record]:
+    """What has become of changes since the last call, for the journal."""
+    for one in (*progress.published(), *progress.ended()):
+        yield record(revisions, one)
 
 
 def _log_failure(state: SourceState, retry_s: float) -> None:
@@ -335,9 +360,11 @@ def _certificates(settings: Settings) -> Certificates | None:
         raise ConfigError("serve", str(error)) from None
 
 
-def _inquiry(read: Callable[[], Observed], parts: Parts, discovery: Discovery) -> Callable[[], Reader]:
+def _inquiry(
+    read: Callable[[], Observed], parts: Parts, discovery: Discovery, journal: Journal
+) -> Callable[[], Reader]:
     """Asks the running parts, anew for each page, and of all events in one place."""
-    return partial(Reader, read, parts, discovery, Events(Following(read, parts, discovery)))
+    return partial(Reader, read, parts, discovery, Events(Following(read, parts, discovery)), journal)
 
 
 def _entrance(settings: Settings) -> Entrance:

@@ -161,6 +161,8 @@ def _counts(counters: Counters) -> Iterator[Metric]:
     yield _counter("stale_resent", about, counters.stale_resent)
     about = "Streams ended because the client did not answer for 60 s."
     yield _counter("stale_closed", about, counters.stale_closed)
+    about = "Entries of the journal that could not be kept on the disk."
+    yield _counter("journal_lost", about, counters.journal_lost)
     yield _counter("sent_bytes", "Bytes of responses sent.", counters.bytes_sent)
 
 

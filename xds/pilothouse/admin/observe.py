@@ -22,6 +22,7 @@ from pilothouse.admin.status import (
 )
 from pilothouse.encoding.types import ResourceType
 from pilothouse.feeds.feed import Mistake, State
+from pilothouse.journal.journal import Journal
 from pilothouse.model.reasons import Called, Reason
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
@@ -54,11 +55,13 @@ class Observed:
         tokens: TokenFile | None = None,
         loop_delay: Histogram | None = None,
         feeds: Sequence[State] = (),
+        journal: Journal | None = None,
     ) -> None:
         self.started_at = started_s
         self._states, self._registry, self._catalogue = states, registry, catalogue
         self._discovery, self._census, self._certificates = discovery, census, certificates
         self._tokens, self._loop_delay, self._feeds = tokens, loop_delay, feeds
+        self._journal = journal
 
     @property
     def listening(self) -> bool:
@@ -101,7 +104,7 @@ class Observed:
 
     @cached_property
     def counters(self) -> Counters:
-        return _counters(self._discovery)
+        return _counters(self._discovery, self._journal.lost if self._journal else 0)
 
     @cached_property
     def certificates(self) -> CertificatesStatus:
@@ -212,7 +215,7 @@ def _certificates(certificates: Sequence[Certificates], tokens: TokenFile | None
     )
 
 
-def _counters(discovery: Discovery) -> Counters:
+def _counters(discovery: Discovery, journal_lost: int) -> Counters:
     tally = discovery.tally
     return Counters(
         pushes={(type.label, variant): count for (type, variant), count in tally.pushes.items()},
@@ -225,6 +228,7 @@ def _counters(discovery: Discovery) -> Counters:
         bytes_sent=tally.bytes_sent,
         stale_resent=tally.stale_resent,
         stale_closed=tally.stale_closed,
+        journal_lost=journal_lost,
     )
 
 

@@ -128,6 +128,7 @@ class Counters:
     `unknown_names` are requests for endpoints of clusters that do not exist.
     `stale_resent` are times that a client was sent the same again, because it did not answer, and
     `stale_closed` the streams that were ended for that.
+    `journal_lost` are entries of the journal that could not be kept on the disk.
     """
 
     pushes: Mapping[tuple[str, Variant], int] = field(default_factory=dict)
@@ -140,6 +141,7 @@ class Counters:
     bytes_sent: int = 0
     stale_resent: int = 0
     stale_closed: int = 0
+    journal_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from functools import partial
 from itertools import count, islice
 
 from pilothouse.model.services import ServiceName
+from pilothouse.registry.differences import Difference
 from pilothouse.sources import Cause
 from pilothouse.structures.delivery import Delivery
 from pilothouse.structures.histogram import Histogram
@@ -62,7 +63,7 @@ class Revision:
 class Publication:
     """The revisions from `first` to `last`, which were published together, at `at` (Unix seconds).
 
-    `words` says what happened to the first of their services.
+    `words` says what happened to the first of their services, and `differences` says it in values.
     """
 
     first: int
@@ -70,6 +71,7 @@ class Publication:
     at: float
     delivery: Delivery
     words: Mapping[ServiceName, str] = field(default_factory=dict)
+    differences: Mapping[ServiceName, Difference] = field(default_factory=dict)
 
 
 #: In place of the time and the revisions of a delivery that is no longer followed.
@@ -92,6 +94,8 @@ class Revisions:
     ) -> None:
         self._most, self._patience_s, self._clock = most, patience_s, clock
         self._numbers = count(1)
+        #: The number of the last revision of an earlier process; 0 without one.
+        self.before = 0
         self._groups: dict[str, _Group] = {}
         self._untold: list[Revision] = []
         # When each delivery began, and its revisions. The oldest delivery is first.
@@ -127,10 +131,14 @@ class Revisions:
         _, under_way = self._open.get(telling, _NONE) if telling and telling.telling else _NONE
         return min((revision.since for revision in (*under_way, *self._untold)), default=None)
 
+    def begin(self, after: int) -> None:
+        """Number the revisions after this one, which was the last one of an earlier process."""
+        self._numbers, self.before = count(after + 1), after
+
     @property
     def published(self) -> int:
         """The number of the last revision that was published; 0 before the first one."""
-        return self._published[-1].last if self._published else 0
+        return self._published[-1].last if self._published else self.before
 
     def revision(self, number: int) -> Revision | None:
         """The revision with this number. None if there is none, or if it is forgotten."""
@@ -174,10 +182,13 @@ class Revisions:
             self._give_up(next(iter(self._open)))
         return delivery
 
-    def describe(self, words: Mapping[ServiceName, str]) -> None:
-        """Say in words what the last publication did to its services."""
+    def describe(
+        self, words: Mapping[ServiceName, str], differences: Mapping[ServiceName, Difference]
+    ) -> None:
+        """Say in words and in values what the last publication did to its services."""
         if self._published:
             self._published[-1].words = words
+            self._published[-1].differences = differences
 
     def publication(self, number: int) -> Publication | None:
         """The publication of a revision. None if it is not published yet, or too long ago."""

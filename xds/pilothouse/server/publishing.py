@@ -10,6 +10,7 @@ from itertools import chain, islice
 import structlog
 
 from pilothouse.model.services import ServiceName
+from pilothouse.registry.differences import difference
 from pilothouse.registry.guard import Hold
 from pilothouse.registry.merged import Registry
 from pilothouse.registry.news import Item, News
@@ -27,6 +28,7 @@ FAN_OUT_S = 0.04
 _TOLD = 5
 # Of how many services of a publication it is remembered in words what happened, and in how many characters.
 _WORDED, _LONGEST = 20, 200
+_DETAILED = 5  # of how many in values, too
 _LATEST = 20  # how many of the latest revisions are searched for the place of a change
 # Count in slices of about this length, with pauses, so that counting takes a hundredth of the time.
 _COUNTING_S = 0.002
@@ -41,9 +43,7 @@ async def publish(
     tell: Sequence[Callable[[Collection[ServiceName]], None]] = (),
 ) -> None:
     """Carry changes from the registry to the streams for ever, and `tell` of them after they are sent."""
-    held: dict[str, Hold] = {}
     while True:
-        _log_holds(registry, held)
         names = await publish_next(registry, catalogue, discovery, uncounted)
         for each in tell:
             each(names)
@@ -103,9 +103,26 @@ def telling(registry: Registry, catalogue: Catalogue) -> Callable[[Collection[Se
         words = {item.service: _short(item.what) for item in told[:_WORDED]}
         held = islice(sorted(catalogue.quarantined.keys() & names), _WORDED)
         refused = {name: _short(f"not accepted: {catalogue.quarantined[name].reason}") for name in held}
-        registry.revisions.describe({**words, **refused})
+        details = {item.service: difference(item.before, item.after) for item in told[:_DETAILED]}
+        registry.revisions.describe({**words, **refused}, details)
         _log_changes(registry, told)
 
+    return tell
+
+
+def watching_holds(
+    registry: Registry, noted: Callable[[str, str, str], None]
+) -> Callable[[Collection[ServiceName]], None]:
+    """A function that logs and notes the holds that have begun or ended. They are looked at once now.
+
+    `noted` is told which source, what, and about what.
+    """
+    held: dict[str, Hold] = {}
+
+    def tell(_: Collection[ServiceName] = ()) -> None:
+        _log_holds(registry, held, noted)
+
+    tell()
     return tell
 
 
@@ -128,8 +145,8 @@ def _place(registry: Registry, name: ServiceName) -> tuple[str, str]:
     return next(((one.source, one.place_of(name)) for one in latest if name in one.names), ("", ""))
 
 
-def _log_holds(registry: Registry, held: dict[str, Hold]) -> None:
-    """Log the holds that have begun or ended since the last call."""
+def _log_holds(registry: Registry, held: dict[str, Hold], noted: Callable[[str, str, str], None]) -> None:
+    """Log and note the holds that have begun or ended since the last call."""
     for source in registry.sources:
         hold, before = registry.held(source), held.get(source)
         if hold is not None and before is None:
@@ -141,6 +158,9 @@ def _log_holds(registry: Registry, held: dict[str, Hold]) -> None:
                 for_s=round(hold.until - hold.since),
             )
             held[source] = hold
+            lost = f"{len(hold.names):,} services, {hold.endpoints:,} endpoints"
+            noted(source, f"a loss is held: {lost}", source)
         elif hold is None and before is not None:
             log.warning("a hold has ended", source=source, services=registry.count(source))
             del held[source]
+            noted(source, "the hold has ended", source)

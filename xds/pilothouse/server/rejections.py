@@ -48,6 +48,8 @@ class Rejections:
         self._by_service: dict[ServiceName, dict[_Stream, None]] = {}
         #: Each is called with the services about which something has changed.
         self.listeners: list[Callable[[Collection[ServiceName]], None]] = []
+        #: Called with who rejects, what, and about which service, when that is new.
+        self.noted: Callable[[str, str, str], None] = lambda who, what, about: None
 
     def begin(self, client: Hashable, type: ResourceType, reason: str, changed: Iterable[object]) -> None:
         """A client rejects a response that carried changes of these services."""

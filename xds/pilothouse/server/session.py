@@ -263,11 +263,20 @@ class Session:
         if error:
             self.rejecting.add(type)
             about = (name for delivery in carried for name in delivery.about)
+            before = self._rejections.by(self, type)
             self._rejections.begin(self, type, error, about)
+            if before is None or before.reason != error:
+                self._note_rejection(type)
         elif type in self.rejecting:
             self.rejecting.remove(type)
             self._rejections.end(self, type)
             log.info("accepted by client after a rejection", node=self.node_id, type=type.label)
+
+    def _note_rejection(self, type: ResourceType) -> None:
+        found = self._rejections.by(self, type)
+        if found is not None:
+            about = str(min(found.about)) if found.about else ""
+            self._rejections.noted(self.node_id, f"rejects {type.label}: {found.reason}", about)
 
     def _next(self, world: World) -> bytes | None:
         if self._preparing:

@@ -11,6 +11,7 @@ Deliveries: TypeAlias = "tuple[Delivery, ...]"
 # A recipient that never confirms keeps at most so many deliveries that have ended.
 _MOST_ENDED = 64
 _MOST_REFUSERS = 10
+_MOST_ANSWERS = 50
 
 
 class Delivery:
@@ -25,6 +26,7 @@ class Delivery:
         "_ended",
         "about",
         "alone",
+        "answers",
         "confirmed_at",
         "confirmed_by",
         "left",
@@ -52,6 +54,8 @@ class Delivery:
         self.confirmed_at: float | None = None
         #: Who sent it.
         self.confirmed_by = ""
+        #: The first confirmations: who, and when.
+        self.answers: list[tuple[str, float]] = []
         self.refused = 0
         #: The first that rejected it, by name.
         self.refusers: list[str] = []
@@ -103,6 +107,8 @@ def confirmed(deliveries: Deliveries, now: float, by: str = "") -> None:
     """A recipient confirms these deliveries."""
     for each in deliveries:
         each.confirmed_at, each.confirmed_by = now, by
+        if len(each.answers) < _MOST_ANSWERS:
+            each.answers.append((by, now))
         each.unconfirmed -= 1  # inline instead of a call for each, because this happens at each ACK
         if not each.unconfirmed:
             each.end()

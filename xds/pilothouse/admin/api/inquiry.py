@@ -33,10 +33,14 @@ class Wanted:
     after: str
 
 
+class Unanswered(Exception):
+    """It is not known now. The text says why, in one line."""
+
+
 class Inquiry(Protocol):
     """Questions with arguments. A list has at most `limit` items, those after `after`, in a stable order.
 
-    Raises Mistaken, and Missing for a name that nothing has.
+    Raises Mistaken, Missing for a name that nothing has, and Unanswered.
     """
 
     @property
@@ -76,6 +80,9 @@ class Inquiry(Protocol):
 
     async def change(self, number: str) -> views.ChangeView:
         """One change. Raises Missing."""
+
+    async def notes(self, since: float, limit: int, after: str) -> views.NoteList:
+        """What proxies, guards and operators did, the newest first, since a time (see `parameters.ago`)."""
 
     async def nacks(self, limit: int, after: str) -> views.NackList:
         """The rejections that are not over, by proxy."""

@@ -53,6 +53,7 @@ def _operation(page: Page) -> dict[str, Any]:
             "304": {"description": "The client has the same already, as its If-None-Match says."},
             "400": _response("A parameter is wrong.", ErrorView.__name__),
             "404": _response("Nothing has that name.", ErrorView.__name__),
+            "503": _response("It is not known now.", ErrorView.__name__),
         },
     }
 

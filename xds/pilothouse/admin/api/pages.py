@@ -160,6 +160,10 @@ async def _change(ask: Inquiry, said: Arguments) -> views.ChangeView:
     return await ask.change(**said)
 
 
+async def _notes(ask: Inquiry, said: Arguments) -> views.NoteList:
+    return await ask.notes(**said)
+
+
 async def _nacks(ask: Inquiry, said: Arguments) -> views.NackList:
     return await ask.nacks(**said)
 
@@ -243,6 +247,13 @@ PAGES = (
         views.PropagationList,
         _propagation,
         _LIST,
+    ),
+    Page(
+        "/notes",
+        "What proxies rejected, which losses were held, what operators did.",
+        views.NoteList,
+        _notes,
+        (_SINCE, *_LIST),
     ),
     Page(
         "/nacks",

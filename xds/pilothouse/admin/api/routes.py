@@ -15,7 +15,7 @@ from starlette.routing import Route
 from pilothouse.admin.access.callers import Caller
 from pilothouse.admin.access.gate import caller, challenged
 from pilothouse.admin.api.bodies import Unacceptable, body
-from pilothouse.admin.api.inquiry import Inquiry, Missing, Mistaken
+from pilothouse.admin.api.inquiry import Inquiry, Missing, Mistaken, Unanswered
 from pilothouse.admin.api.openapi import document
 from pilothouse.admin.api.orders import COMMANDS, Command, Impossible, Orders
 from pilothouse.admin.api.pages import PAGES, PREFIX, Page, arguments
@@ -82,6 +82,8 @@ def _endpoint(page: Page, inquire: Callable[[], Inquiry], lane: Lane) -> Callabl
             return _refused(400, ErrorView(str(mistaken)))
         except Missing as missing:
             return _refused(404, ErrorView(str(missing), missing.near))
+        except Unanswered as why:
+            return _refused(503, ErrorView(str(why)))
 
     return endpoint
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -41,6 +42,8 @@ class Operator:
     def __init__(self, registry: Registry, discovery: Discovery, keeper: Keeper, workers: int = 1) -> None:
         self._registry, self._discovery, self._keeper = registry, discovery, keeper
         self._workers = workers
+        #: Called with who ordered, what, and about what.
+        self.noted: Callable[[str, str, str], None] = lambda who, what, about: None
 
     async def begin(self) -> None:
         """Put into force what an earlier process was ordered. To be awaited before sources report."""
@@ -62,9 +65,7 @@ class Operator:
         drains = [Drain(target, who, reason, now, now + lasts_s) for target in targets]
         said = ", ".join(map(str, targets))
         await self._keep(partial(_added, new=drains), f"{who} drains {said}", reason)
-        log.info(
-            "order", order="drain", who=who, about=said, lasts_s=lasts_s, reason=reason, force=order.force
-        )
+        self._ordered(order="drain", who=who, about=said, lasts_s=lasts_s, reason=reason, force=order.force)
         return views.DrainList(tuple(drain_view(self._registry, each) for each in drains))
 
     async def undrain(self, who: str, order: views.UndrainOrder) -> views.DrainList:
@@ -78,20 +79,20 @@ class Operator:
         shown = views.DrainList(tuple(drain_view(self._registry, each) for each in ended.values()))
         said = ", ".join(map(str, targets))
         await self._keep(partial(without, targets=targets), f"{who} ends the drain of {said}", reason)
-        log.info("order", order="undrain", who=who, about=said, reason=reason)
+        self._ordered(order="undrain", who=who, about=said, reason=reason)
         return shown
 
     async def release(self, who: str, source: str, order: views.Order) -> views.DoneView:
         reason, held = _reason(order), self._held(source)
         self._registry.release(source, Cause(_with(f"{who} releases the hold", reason)))
-        log.info("order", order="release", who=who, about=source, reason=reason, services=held.services)
+        self._ordered(order="release", who=who, about=source, reason=reason, services=held.services)
         done = f"the loss of {held.services} services and {held.endpoints} endpoints of {source} is believed"
         return views.DoneView(done, who, beware=self._beware("hold the same loss"))
 
     async def reject(self, who: str, source: str, order: views.Order) -> views.DoneView:
         reason, _ = _reason(order), self._held(source)
         self._registry.prolong(source)
-        log.info("order", order="reject", who=who, about=source, reason=reason)
+        self._ordered(order="reject", who=who, about=source, reason=reason)
         held = self._held(source)
         done = f"what {source} has lost is kept until {views.moment(held.until)}, unless it is back before"
         return views.DoneView(
@@ -108,10 +109,14 @@ class Operator:
             elsewhere = " at this worker" if self._workers > 1 else ""
             raise Missing(f"stream of {node}{elsewhere}", await in_turns(near(node, names)))
         streams = len(closed)
-        log.info("order", order="disconnect", who=who, about=node, reason=reason, streams=streams)
+        self._ordered(order="disconnect", who=who, about=node, reason=reason, streams=streams)
         return views.DoneView(
             f"{streams} stream{'s' * (streams > 1)} of {node} closed; it connects again", who
         )
+
+    def _ordered(self, order: str, who: str, about: str, reason: str, **more: Any) -> None:
+        log.info("order", order=order, who=who, about=about, reason=reason, **more)
+        self.noted(who, f"{order}: {reason}" if reason else order, about)
 
     def _held(self, source: str) -> HoldStatus:
         """Raises Missing."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from typing import TypeVar
 
 from pilothouse.admin.api import views
-from pilothouse.admin.api.inquiry import Missing, Mistaken
+from pilothouse.admin.api.inquiry import Mistaken
 from pilothouse.admin.reading.proxies import cursor
-from pilothouse.admin.reading.services import Parts, named
+from pilothouse.admin.reading.services import Parts
 from pilothouse.encoding.types import ResourceType
 from pilothouse.model.services import ServiceName
+from pilothouse.registry.differences import EndpointsDifference
 from pilothouse.registry.revisions import Publication, Revision, Revisions
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.rejections import Rejection, Rejections
 from pilothouse.server.session import Session
 from pilothouse.structures.delivery import Delivery
-from pilothouse.structures.turns import Steps, Turn, in_turns
+from pilothouse.structures.turns import Steps, Turn
+
+T = TypeVar("T")
 
 _TURN_S = 0.002
 _STEP = 20  # revisions that are searched in a step
@@ -24,19 +27,8 @@ _NAMED = 20  # so many services of a change are shown
 _WAITING = 20  # so many proxies that have not answered are named
 
 
-async def rows(revisions: Revisions, service: str, since: float, limit: int, after: str) -> views.ChangeList:
-    """The latest changes, the newest first."""
-    wanted = named(service) if service else None
-    begun = time.time() - since if since > 0 else -since
-    found = await in_turns(_matching(revisions, wanted, begun, limit + 1, _number(after)), _TURN_S)
-    turn, items = Turn(_TURN_S), list[views.ChangeView]()
-    for one in found[:limit]:
-        items.append(_change(revisions, one, wanted))
-        await turn.over()
-    return views.ChangeList(tuple(items), str(items[-1].number) if len(found) > limit else None)
-
-
-def _number(text: str, parameter: str = "after") -> int | None:
+def numbered(text: str, parameter: str = "after") -> int | None:
+    """The number of a change as a parameter says it; None without one. Raises Mistaken."""
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 19):
@@ -44,9 +36,10 @@ def _number(text: str, parameter: str = "after") -> int | None:
     return int(text)
 
 
-def _matching(
+def matching(
     revisions: Revisions, wanted: ServiceName | None, begun: float, most: int, before: int | None
 ) -> Steps[list[Revision]]:
+    """The latest revisions in memory that are about a service, or about any, the newest first."""
     found: list[Revision] = []
     for count, one in enumerate(reversed(list(revisions.recent)), 1):
         if one.at < begun or len(found) == most:
@@ -58,25 +51,11 @@ def _matching(
     return found
 
 
-async def change(revisions: Revisions, discovery: Discovery, number: str) -> views.ChangeView:
-    """One change, and who has not answered yet. Raises Missing."""
-    wanted = _number(number, "number")
-    one = revisions.revision(wanted) if wanted is not None else None
-    if one is None:
-        raise Missing(f"change {number}; known are {_known(revisions)}")
-    return await full(revisions, discovery, one)
-
-
 async def full(revisions: Revisions, discovery: Discovery, one: Revision) -> views.ChangeView:
     """A change as its page shows it."""
     published = revisions.publication(one.number)
     waiting = await _waiting(discovery, published.delivery) if published else ()
-    return _change(revisions, one, None, waiting)
-
-
-def _known(revisions: Revisions) -> str:
-    recent = revisions.recent
-    return f"{recent[0].number} to {recent[-1].number}" if recent else "none"
+    return shown(revisions, one, None, waiting)
 
 
 async def _waiting(discovery: Discovery, delivery: Delivery) -> tuple[str, ...]:
@@ -96,18 +75,13 @@ def _owes(session: Session, delivery: Delivery) -> bool:
     return any(delivery in each.exchange.pushed or delivery in each.agenda.noted for each in held)
 
 
-def _change(
+def shown(
     revisions: Revisions, one: Revision, wanted: ServiceName | None, waiting: tuple[str, ...] = ()
 ) -> views.ChangeView:
+    """A change as lists show it: with one service, or with the first ones."""
     published = revisions.publication(one.number)
     names = (wanted,) if wanted else one.names[:_NAMED]
-    words = published.words if published else {}
-    services = tuple(
-        views.ChangedView(
-            str(name), place if (place := one.place_of(name)) != one.place else None, words.get(name)
-        )
-        for name in names
-    )
+    services = tuple(_changed(one, published, name) for name in names)
     return views.ChangeView(
         one.number,
         views.moment(one.at),
@@ -118,6 +92,24 @@ def _change(
         _told(one, published) if published else None,
         waiting,
     )
+
+
+def _changed(one: Revision, published: Publication | None, name: ServiceName) -> views.ChangedView:
+    place = one.place_of(name)
+    found = published.differences.get(name) if published else None
+    return views.ChangedView(
+        str(name),
+        place if place != one.place else None,
+        published.words.get(name) if published else None,
+        _endpoints(found.endpoints) if found and found.endpoints else None,
+        tuple(views.FieldChangedView(*each) for each in found.fields) if found else (),
+    )
+
+
+def _endpoints(found: EndpointsDifference) -> views.EndpointsChangedView:
+    moved = found.added, found.removed, found.changed
+    some = (views.AddressesView(each.count, each.first) if each and each.count else None for each in moved)
+    return views.EndpointsChangedView(found.before, found.after, *some)
 
 
 def _told(one: Revision, published: Publication) -> views.ToldView:
@@ -134,6 +126,9 @@ def _told(one: Revision, published: Publication) -> views.ToldView:
         rejected_by=tuple(delivery.refusers),
         waited=round(max(0.0, last - one.since), 3) if last is not None else None,
         slowest=delivery.confirmed_by or None,
+        answered=tuple(
+            views.AnsweredView(node, round(max(0.0, at - one.since), 3)) for node, at in delivery.answers
+        ),
     )
 
 

@@ -18,11 +18,10 @@ from pilothouse.admin.reading import changes, proxies
 from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.status import Questions, SourceStatus
 from pilothouse.encoding.types import ResourceType
-from pilothouse.registry.revisions import Revision
+from pilothouse.journal.progress import Progress
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.rejections import Rejection
 from pilothouse.server.session import Session
-from pilothouse.structures.delivery import Delivery
 from pilothouse.structures.turns import Turn
 
 _TURN_S = 0.002
@@ -31,7 +30,6 @@ _TURN_S = 0.002
 _PAUSE_S, _SHARE = 1.0, 50
 _MOST_ROWS = 500
 _MOST_CHANGES = 50  # in one look
-_MOST_OPEN = 1000  # changes of which the end is awaited
 _FIRST = ("", 0)  # before all streams of the roster
 
 
@@ -88,45 +86,18 @@ class _Changes:
 
     def __init__(self, parts: Parts, discovery: Discovery) -> None:
         self._revisions, self._discovery = parts.registry.revisions, discovery
-        self._last = 0
-        self._open: dict[int, Delivery] = {}
+        self._progress = Progress(self._revisions, _MOST_CHANGES)
 
     def begin(self) -> None:
-        self._last = self._revisions.published
-        self._open.clear()
+        self._progress.begin()
 
     async def found(self) -> AsyncIterator[Told]:
-        revisions, turn = self._revisions, Turn(_TURN_S)
-        revisions.expire()
-        if revisions.recent and revisions.recent[0].number > self._last + 1:
-            self._last = revisions.recent[0].number - 1
+        turn = Turn(_TURN_S)
+        if self._progress.missed():
             yield RESET, None
-        for one in [*self._published(), *self._ended()]:
-            yield "change", await changes.full(revisions, self._discovery, one)
+        for one in [*self._progress.published(), *self._progress.ended()]:
+            yield "change", await changes.full(self._revisions, self._discovery, one)
             await turn.over()
-
-    def _published(self) -> Iterator[Revision]:
-        """The next changes that all streams were told."""
-        revisions = self._revisions
-        latest = min(revisions.published, self._last + _MOST_CHANGES)
-        for number in range(self._last + 1, latest + 1):
-            published, one = revisions.publication(number), revisions.revision(number)
-            if published is not None and published.delivery.telling:
-                return
-            self._last = number
-            if published is None or one is None:
-                continue  # there were too many to follow
-            if published.delivery.live and len(self._open) < _MOST_OPEN:
-                self._open[number] = published.delivery
-            yield one
-
-    def _ended(self) -> Iterator[Revision]:
-        over = [number for number, delivery in self._open.items() if not delivery.live]
-        for number in over[:_MOST_CHANGES]:
-            del self._open[number]
-            one = self._revisions.revision(number)
-            if one is not None:
-                yield one
 
 
 class _Streams:

@@ -8,8 +8,10 @@ from pilothouse.admin.api import views
 from pilothouse.admin.api.events import Events
 from pilothouse.admin.api.inquiry import Wanted
 from pilothouse.admin.reading import changes, drains, explain, proxies, resources, services
+from pilothouse.admin.reading.history import History
 from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.status import Questions, StreamsStatus
+from pilothouse.journal.journal import Journal
 from pilothouse.model.services import ServiceName
 from pilothouse.server.discovery import Discovery
 
@@ -18,11 +20,17 @@ class Reader:
     """Answers from the parts as they are now. It keeps nothing, and returns values."""
 
     def __init__(
-        self, questions: Callable[[], Questions], parts: Parts, discovery: Discovery, events: Events
+        self,
+        questions: Callable[[], Questions],
+        parts: Parts,
+        discovery: Discovery,
+        events: Events,
+        journal: Journal,
     ) -> None:
         self._questions = questions
         self._parts, self._discovery = parts, discovery
         self.events = events
+        self._history = History(parts.registry.revisions, journal, discovery)
 
     @property
     def questions(self) -> Questions:
@@ -53,10 +61,13 @@ class Reader:
         return await services.endpoints(self._parts, service, limit, after)
 
     async def changes(self, service: str, since: float, limit: int, after: str) -> views.ChangeList:
-        return await changes.rows(self._parts.registry.revisions, service, since, limit, after)
+        return await self._history.changes(service, since, limit, after)
 
     async def change(self, number: str) -> views.ChangeView:
-        return await changes.change(self._parts.registry.revisions, self._discovery, number)
+        return await self._history.change(number)
+
+    async def notes(self, since: float, limit: int, after: str) -> views.NoteList:
+        return await self._history.notes(since, limit, after)
 
     async def nacks(self, limit: int, after: str) -> views.NackList:
         return await changes.nacks(self._parts, self._discovery, limit, after)

@@ -15,12 +15,18 @@ from pilothouse.admin.api.views.base import (
     moment,
 )
 from pilothouse.admin.api.views.changes import (
+    AddressesView,
+    AnsweredView,
     BlamedView,
     ChangedView,
     ChangeList,
     ChangeView,
+    EndpointsChangedView,
+    FieldChangedView,
     NackList,
     NackRow,
+    NoteList,
+    NoteRow,
     PropagationList,
     PropagationView,
     ToldView,
@@ -82,6 +88,8 @@ from pilothouse.admin.api.views.services import (
 )
 
 __all__ = [
+    "AddressesView",
+    "AnsweredView",
     "AskedBy",
     "AskedName",
     "BehindView",
@@ -100,9 +108,11 @@ __all__ = [
     "EndpointCounts",
     "EndpointList",
     "EndpointRow",
+    "EndpointsChangedView",
     "ErrorView",
     "ExplainView",
     "FaultView",
+    "FieldChangedView",
     "GoneView",
     "HoldEnded",
     "HoldList",
@@ -110,6 +120,8 @@ __all__ = [
     "NackList",
     "NackRow",
     "NackView",
+    "NoteList",
+    "NoteRow",
     "Order",
     "PlaceView",
     "PortView",

@@ -2,15 +2,59 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from pilothouse.admin.api.views.base import View
+
+NoteKind: TypeAlias = Literal["nack", "hold", "order"]
+
+
+class AddressesView(View, frozen=True):
+    """Some addresses: how many, and the first of them."""
+
+    count: int
+    first: tuple[str, ...]
+
+
+class EndpointsChangedView(View, frozen=True):
+    """How many endpoints there were and are, and which addresses came, went or are not as they were.
+
+    The addresses are absent if there are too many endpoints to compare.
+    """
+
+    before: int
+    after: int
+    added: AddressesView | None = None
+    removed: AddressesView | None = None
+    changed: AddressesView | None = None
+
+
+class FieldChangedView(View, frozen=True):
+    """Something else about a service, such as its ports, policy or routes. Empty text: there was none."""
+
+    name: str
+    before: str
+    after: str
 
 
 class ChangedView(View, frozen=True):
-    """A service that a change is about. `what` is the change in words."""
+    """A service that a change is about. `what` is the change in words.
+
+    `endpoints` and `fields` say the same in values, for the first services of a change.
+    """
 
     service: str
     place: str | None = None
     what: str | None = None
+    endpoints: EndpointsChangedView | None = None
+    fields: tuple[FieldChangedView, ...] = ()
+
+
+class AnsweredView(View, frozen=True):
+    """An answer of a proxy, and how many seconds after the source had heard of the change."""
+
+    node: str
+    after: float
 
 
 class ToldView(View, frozen=True):
@@ -18,7 +62,7 @@ class ToldView(View, frozen=True):
 
     `proxies` counts streams. The other numbers count answers: one for each type and stream. `left` are those
     of streams that have ended, or that turned out to lack nothing. `waited` is in seconds, from the source to
-    the last answer, which was that of `slowest`.
+    the last answer, which was that of `slowest`. `answered` has the first answers.
     """
 
     at: str
@@ -31,13 +75,15 @@ class ToldView(View, frozen=True):
     rejected_by: tuple[str, ...] = ()
     waited: float | None = None
     slowest: str | None = None
+    answered: tuple[AnsweredView, ...] = ()
 
 
 class ChangeView(View, frozen=True):
     """A report of a source that changed something.
 
     `touched` counts its services; `services` has the first of them. `waiting_for` has the first proxies that
-    have not answered yet; only the page of one change has it.
+    have not answered yet; only the page of one change has it. `earlier`: it is of an earlier
+    process, as that knew it last.
     """
 
     number: int
@@ -48,6 +94,7 @@ class ChangeView(View, frozen=True):
     place: str | None = None
     published: ToldView | None = None
     waiting_for: tuple[str, ...] = ()
+    earlier: bool | None = None
 
 
 class ChangeList(View, frozen=True):
@@ -107,4 +154,23 @@ class PropagationView(View, frozen=True):
 
 class PropagationList(View, frozen=True):
     items: tuple[PropagationView, ...]
+    next: str | None = None
+
+
+class NoteRow(View, frozen=True):
+    """Somebody did something: a client rejected something, a loss was held, or an operator gave an order.
+
+    `about` is a service, a source or a proxy.
+    """
+
+    number: int
+    at: str
+    kind: NoteKind
+    who: str
+    what: str
+    about: str | None = None
+
+
+class NoteList(View, frozen=True):
+    items: tuple[NoteRow, ...]
     next: str | None = None

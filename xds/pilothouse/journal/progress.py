@@ -1,0 +1,57 @@
+"""Which changes have been published, and which of those have ended, since one has asked last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pilothouse.registry.revisions import Revision, Revisions
+from pilothouse.structures.delivery import Delivery
+
+_MOST_OPEN = 1000  # changes of which the end is awaited
+
+
+class Progress:
+    """Follows the revisions for one who asks again and again. `most` changes are returned at a time."""
+
+    def __init__(self, revisions: Revisions, most: int) -> None:
+        self._revisions, self._most = revisions, most
+        self._open: dict[int, Delivery] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Take everything as known that is so now."""
+        self._last = self._revisions.published
+        self._open.clear()
+
+    def missed(self) -> bool:
+        """Whether some changes are forgotten that were not returned yet. They never will be."""
+        recent = self._revisions.recent
+        if not recent or recent[0].number <= self._last + 1:
+            return False
+        self._last = recent[0].number - 1
+        return True
+
+    def published(self) -> Iterator[Revision]:
+        """The next changes that all streams were told."""
+        revisions = self._revisions
+        latest = min(revisions.published, self._last + self._most)
+        for number in range(self._last + 1, latest + 1):
+            published, one = revisions.publication(number), revisions.revision(number)
+            if published is not None and published.delivery.telling:
+                return
+            self._last = number
+            if published is None or one is None:
+                continue  # there were too many to follow
+            if published.delivery.live and len(self._open) < _MOST_OPEN:
+                self._open[number] = published.delivery
+            yield one
+
+    def ended(self) -> Iterator[Revision]:
+        """The changes that every client has answered since, or that are given up."""
+        self._revisions.expire()
+        over = [number for number, delivery in self._open.items() if not delivery.live]
+        for number in over[: self._most]:
+            del self._open[number]
+            one = self._revisions.revision(number)
+            if one is not None:
+                yield one
