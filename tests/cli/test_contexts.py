@@ -21,7 +21,7 @@ TOKEN = "w" * 32
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where contexts are kept; nothing else says where a control plane is."""
-    for name in ("ADMIN", "CONTEXT", "CONFIG", "TOKEN_FILE", "ADMIN_TLS_CERT"):
+    for name in ("ADMIN", "ADMIN_CONTEXT", "CONFIG", "TOKEN_FILE", "ADMIN_TLS_CERT"):
         monkeypatch.delenv(f"PILOTHOUSE_{name}", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
@@ -52,7 +52,7 @@ def test_which_control_plane_is_asked(pilothouse, monkeypatch) -> None:
     assert str(place(None)) == "127.0.0.1:1"
     pilothouse("context", "use", "two")
     assert str(place(None)) == "127.0.0.1:2"
-    monkeypatch.setenv("PILOTHOUSE_CONTEXT", "three")
+    monkeypatch.setenv("PILOTHOUSE_ADMIN_CONTEXT", "three")
     assert str(place(None)) == "127.0.0.1:3"
     monkeypatch.setenv("PILOTHOUSE_ADMIN", "127.0.0.1:4")
     assert str(place(None)) == "127.0.0.1:4"

@@ -55,16 +55,16 @@ class Unanswered(ConfigError):
 
 def place(admin: str | None) -> Asked:
     """The control plane to ask: the address or the context that the flag names; else, in this order, that of
-    PILOTHOUSE_ADMIN, of PILOTHOUSE_CONTEXT, of `context use`, and the default of `serve`.
+    PILOTHOUSE_ADMIN, of PILOTHOUSE_ADMIN_CONTEXT, of `context use`, and the default of `serve`.
     """
     found = load_section(AdminAddress, {"admin": admin if admin and ":" in admin else None}, os.environ)
     if admin and ":" not in admin:
         return _in_context(contexts.read(contexts.file(os.environ)).get(admin, "--context"))
     if "admin" not in found.model_fields_set:
         known = contexts.read(contexts.file(os.environ))
-        named = os.environ.get("PILOTHOUSE_CONTEXT", "")
+        named = os.environ.get("PILOTHOUSE_ADMIN_CONTEXT", "")
         if named or known.current:
-            place = "PILOTHOUSE_CONTEXT" if named else str(contexts.file(os.environ))
+            place = "PILOTHOUSE_ADMIN_CONTEXT" if named else str(contexts.file(os.environ))
             return _in_context(known.get(named or known.current, place))
     if found.admin.port == 0:
         raise ConfigError("--admin", "port 0 is any free one; say which one it became")
