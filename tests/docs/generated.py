@@ -76,8 +76,8 @@ def api() -> str:
     """A table of the pages of the API, and one of the orders."""
     rows = [
         (
-            f"`{PREFIX}{each.path.replace(':path', '')}`",
-            each.about,
+            f"`{'POST ' if each.body else ''}{PREFIX}{each.path.replace(':path', '')}`",
+            f"{each.about} Body: {each.body.about}" if each.body else each.about,
             ", ".join(f"`{one.name}`" for one in each.parameters),
         )
         for each in PAGES

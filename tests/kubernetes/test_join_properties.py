@@ -6,8 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.kubernetes.join import Cluster
-from pilothouse.kubernetes.objects.types import Endpoints, EndpointSlice, Entry, Key, Node, Pod, Service
-from pilothouse.model.services import Locality, ServiceName
+from pilothouse.kubernetes.objects.types import (
+    Endpoints,
+    EndpointSlice,
+    Entry,
+    Grant,
+    GrantedFrom,
+    Key,
+    Namespace,
+    Node,
+    Parent,
+    Pod,
+    RouteObject,
+    Service,
+)
+from pilothouse.model.routing import Backend, RouteKind, Rule
+from pilothouse.model.services import Locality, Protocol, ServiceName
+from pilothouse.structures.turns import at_once
 
 NAMES = st.sampled_from(["a", "b", "c"])
 WEIGHTS = st.sampled_from([None, 0, 5])
@@ -69,3 +84,35 @@ def test_a_cluster_says_what_a_new_one_would_say(changes):
         assert set(cluster.names) == {name for name, service in after.items() if service}
         assert {name for name in after if after[name] != before[name]} <= touched
         assert all(before[name] or after[name] for name in touched)
+
+
+MORE = st.one_of(
+    OBJECTS,
+    st.builds(Namespace, st.just("shop"), st.sampled_from([Protocol.HTTP, Protocol.TCP])),
+    st.builds(
+        RouteObject,
+        st.just(RouteKind.HTTP),
+        st.just("shop"),
+        NAMES,
+        NAMES.map(lambda name: (Parent("shop", name),)),
+        st.just((Rule(backends=(Backend("data", "d", 80),)),)),
+    ),
+    st.builds(Grant, st.just("data"), NAMES, st.just((GrantedFrom("HTTPRoute", "shop"),)), st.just(("",))),
+)
+MORE_KEYS = st.one_of(
+    KEYS,
+    st.just(Key("Namespace", "", "shop")),
+    NAMES.map(lambda name: Key("HTTPRoute", "shop", name)),
+    NAMES.map(lambda name: Key("ReferenceGrant", "data", name)),
+)
+
+
+@given(st.lists(MORE, max_size=12), st.lists(MORE, max_size=4), st.lists(MORE_KEYS, max_size=2))
+def test_what_is_supposed_is_what_comes_of_it_and_nothing_changes_before(there, put, gone):
+    cluster = Cluster()
+    cluster.apply(there)
+    before = services(cluster)
+    supposed = at_once(cluster.supposing(put, gone))
+    assert services(cluster) == before
+    cluster.apply(put, gone)
+    assert services(cluster) == {**before, **supposed}

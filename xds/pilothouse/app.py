@@ -116,7 +116,7 @@ async def run(
         def read() -> Observed:
             return Observed(started_s, *parts, [feed.state for feed in feeds.values()], journal)
 
-        asked = Parts(registry, catalogue, census)
+        asked = Parts(registry, catalogue, census, sources)
         status = admin(read, _inquiry(read, asked, discovery, journal), operator)
         async with entrance.serving(status) as admin_port:
             served = f"{settings.admin.host}:{admin_port}"

@@ -1,4 +1,4 @@
-"""The admin's routes. They only read (GET and HEAD), except for orders (POST), which others carry out."""
+"""The admin's routes. They only read (GET, HEAD, and POST with a text), except for orders (POST)."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from pilothouse.cli import (
     validate,
     version,
     webhook,
+    what_if,
 )
 from pilothouse.config.settings import ConfigError
 
@@ -48,6 +49,7 @@ app.command()(sources.sources)
 app.command()(changes.changes)
 app.command()(changes.nacks)
 app.command()(explain.explain)
+app.command()(what_if.what_if)
 app.command()(orders.drain)
 app.command()(orders.undrain)
 app.command()(orders.drains)

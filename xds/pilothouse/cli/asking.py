@@ -153,16 +153,21 @@ def _answer(asked: HostPort, page: str, query: Mapping[str, str | None] | None, 
     return found
 
 
-def every(asked: HostPort, page: str, query: Mapping[str, str | None] | None = None) -> dict[str, Any]:
-    """All items of a list, page after page."""
-    found: list[Any] = []
-    after: str | None = None
-    while True:
-        part = one(asked, page, {**(query or {}), "limit": _PAGE, "after": after})
-        found += part["items"]
-        after = part.get("next")
-        if not after:
-            return {"items": found}
+def told(asked: HostPort, page: str, sent: Any) -> dict[str, Any]:
+    """The answer of a page that is sent something."""
+    return _answer(asked, page, None, sent)
+
+
+def every(
+    asked: HostPort, page: str, query: Mapping[str, str | None] | None = None, sent: Any = None
+) -> dict[str, Any]:
+    """All items of a list, page after page. What else is in the answer is that of the first page."""
+    found = _answer(asked, page, {**(query or {}), "limit": _PAGE}, sent)
+    while after := found.pop("next", None):
+        part = _answer(asked, page, {**(query or {}), "limit": _PAGE, "after": after}, sent)
+        found["items"] += part["items"]
+        found["next"] = part.get("next")
+    return found
 
 
 def read(found: Mapping[str, Any], kind: type[T]) -> T:

@@ -1,46 +1,87 @@
-"""The command that shows the resources of a proxy."""
+"""The command that shows the resources of a proxy, or of one that does not exist yet."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from pilothouse.admin.api.views import ResourceList
+from pilothouse.admin.api.views import ResourceRow
 from pilothouse.cli.asking import Admin, Unanswered, every, path, place, read
 from pilothouse.cli.output import As, Format, answer, given, written
 from pilothouse.cli.tables import table
+from pilothouse.config.settings import ConfigError
 
-Node = Annotated[str, typer.Argument(metavar="PROXY", help="The node id of a proxy.")]
+Proxy = Annotated[str | None, typer.Argument(metavar="[PROXY]", help="The node id of a proxy.")]
 Type = Annotated[str | None, typer.Argument(metavar="[TYPE]", help="One type, such as CDS.")]
 Name = Annotated[
     str | None, typer.Argument(metavar="[NAME]", help="Show the content of the resource with this name.")
 ]
+Node = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Instead of PROXY: Envoy's bootstrap, or only its node, of a proxy to be. - is stdin.",
+    ),
+]
 
 
-def resources(
-    proxy: Node, type: Type = None, name: Name = None, *, admin: Admin = None, output: As = Format.TABLE
+def resources(  # noqa: PLR0913  (typer makes a flag of each)
+    proxy: Proxy = None,
+    type: Type = None,
+    name: Name = None,
+    *,
+    node: Node = None,
+    admin: Admin = None,
+    output: As = Format.TABLE,
 ) -> None:
     """Show the resources that a proxy holds; with a NAME, -o json or -o yaml, what is in them.
 
-    Private keys and passwords are not shown.
+    With --node, those that such a proxy would get. Private keys and passwords are not shown.
     """
-    asked = place(admin)
+    if node is not None:
+        if name is not None:
+            raise typer.BadParameter("is another node than --node", param_hint="'PROXY'")
+        type, name, whose, page, sent = proxy, type, "such a node", path("resources"), _node(node)
+    elif proxy is None:
+        raise typer.BadParameter("is required, or --node FILE", param_hint="'PROXY'")
+    else:
+        whose, page, sent = proxy, path("proxies", proxy, "resources"), None
+    asked, type = place(admin), type.upper() if type else None
     inside = name is not None or not output.is_text
-    query = {"type": type.upper() if type else None, "resource": name, "content": "yes" if inside else None}
-    found = every(asked, path("proxies", proxy, "resources"), query)
+    query = {"type": type, "resource": name, "content": "yes" if inside else None}
+    found = every(asked, page, query, sent)
     if name is not None and not found["items"]:
-        raise Unanswered(str(asked), f"{proxy} has no {query['type']} {name}")
+        raise Unanswered(str(asked), f"{whose} has no {type} {name}")
     if given(found, output):
         return
     if name is not None:
         for each in found["items"]:
             answer(written(each.get("content"), Format.JSON))
         return
-    answer(listed(read(found, ResourceList), output.is_wide))
+    answer(_listed([read(each, ResourceRow) for each in found["items"]], output.is_wide))
 
 
-def listed(said: ResourceList, wide: bool) -> str:
+def _node(file: str) -> dict[str, Any]:
+    """The node in a file, which may be that of a bootstrap. JSON is YAML, too."""
+    import yaml
+
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text()
+        found = yaml.load(text, Loader=yaml.CSafeLoader)
+    except OSError as error:
+        raise ConfigError("--node", f"{file}: {(error.strerror or str(error)).lower()}") from None
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise ConfigError("--node", f"{file}: is neither JSON nor YAML: {error}") from None
+    node = found.get("node", found) if isinstance(found, dict) else None
+    if not isinstance(node, dict):
+        raise ConfigError("--node", f"{file}: has no node in it")
+    return node
+
+
+def _listed(items: list[ResourceRow], wide: bool) -> str:
     rows = [
         (
             each.type,
@@ -49,6 +90,6 @@ def listed(said: ResourceList, wide: bool) -> str:
             "-" if each.change is None else str(each.change),
             ", ".join(each.services) or "-",
         )
-        for each in said.items
+        for each in items
     ]
     return table(("TYPE", "NAME", "VERSION", "CHANGE", "SERVICE"), rows, wide=wide, more=1)

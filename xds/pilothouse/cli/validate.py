@@ -51,7 +51,7 @@ def validate(
     served = ServedCluster(
         cluster_domain, service_networks=_networks(service_cidr), allow_loopback=allow_loopback_endpoints
     )
-    found = inspect([_root(path) for path in paths], served)
+    found = inspect([root(path) for path in paths], served)
     answer(json.dumps(_as_json(found), indent=2) if output is Output.JSON else _as_text(found))
     if found.of(Severity.ERROR):
         raise typer.Exit(1)
@@ -64,7 +64,8 @@ def _networks(text: str) -> tuple[Network, ...]:
         raise ConfigError("--service-cidr", str(error)) from None
 
 
-def _root(path: str) -> Root:
+def root(path: str) -> Root:
+    """A path of the command line, which has to exist."""
     try:
         root = Root.parse(path)
         os.stat(root.path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pilothouse.kubernetes.backing import Backing, callable_in, counted, entries
@@ -73,6 +73,10 @@ class Cluster:
     def names(self) -> Collection[ServiceName]:
         return self._specs.keys()
 
+    def find(self, key: Key) -> Object | None:
+        """An object, if it is there."""
+        return self._objects.get(key)
+
     def object(self, key: Key) -> Object:
         """One that is there, as it was put, but for addresses that no sidecar can call."""
         return self._objects[key]
@@ -128,6 +132,43 @@ class Cluster:
             spec, refused = by_name(spec, endpoints)
             return services.Service(spec, (), left_out + unattached + refused)
         return services.Service(spec, endpoints, left_out + unattached)
+
+    def supposing(
+        self, put: Sequence[Object], gone: Sequence[Key]
+    ) -> Steps[dict[ServiceName, services.Service | None]]:
+        """What would become of services if these objects were put, and those were gone. Nothing changes here.
+
+        The services that this may concern are joined anew, from the objects that make them up.
+        """
+        concerned: dict[ServiceName, None] = {}
+        for key in [*gone, *(each.key for each in put)]:
+            old = self._objects.get(key)
+            concerned.update(dict.fromkeys(self._services_of(old) if old is not None else ()))
+            yield
+        for new in put:
+            concerned.update(dict.fromkeys(self._services_of(new)))
+            yield
+        beside = Cluster(self._served)
+        beside.apply([*self._routes.grants])  # they are few
+        for name in concerned:
+            beside.apply(self._made_of(name))
+            yield
+        yield from beside.applying(put, gone)
+        found: dict[ServiceName, services.Service | None] = {}
+        for name in concerned:
+            found[name] = beside.service(name)
+            yield
+        return found
+
+    def _made_of(self, name: ServiceName) -> list[Object]:
+        """All objects that a service depends on, but for the grants of its routes."""
+        backings = [self._backing(key) for key in self._backings_of.at(name)]
+        said = [entry for each in backings for entry in entries(each)]
+        pods = [pod for each in {entry.pod for entry in said} if (pod := self._pods.get(each))]
+        nodes = {*(entry.node for entry in said), *(pod.node for pod in pods)}
+        keys = [declaring(name), Key("Namespace", "", name.namespace), *self._routes.naming(name)]
+        keys += [Key("Node", "", node) for node in nodes]
+        return [*backings, *pods, *(self._objects[key] for key in keys if key in self._objects)]
 
     def _change(self, key: Key, new: Object | None) -> Iterator[ServiceName]:
         if isinstance(new, EndpointSlice | Endpoints):

@@ -160,6 +160,21 @@ class Registry:
         self._hold(shard, replace(shard.hold, until=time.monotonic() + self._hold_s))
         shard.held = held
 
+    def supposing(
+        self, source: str, services: Mapping[ServiceName, Service | None]
+    ) -> dict[ServiceName, Service | None]:
+        """What would be in force if a source reported these services. Neither guard nor damping counts."""
+        found: dict[ServiceName, Service | None] = {}
+        for name, supposed in services.items():
+            said = [
+                Said(shard.origin, service)
+                for shard in self._shards.values()
+                if (service := supposed if shard.origin.source == source else shard.in_force.get(name))
+            ]
+            merged = combined(self._merging.choose(said))
+            found[name] = self.drains.applied(merged) if merged is not None else None
+        return found
+
     def held(self, source: str) -> Hold | None:
         """The loss of a source that is not believed yet. Services that are back are no part of it."""
         shard = self._shards[source]

@@ -15,7 +15,7 @@ import grpc
 import structlog
 
 from pilothouse.encoding.types import Changes, ResourceType
-from pilothouse.mesh.audience import OPEN, Admission, Audience, Node, audience
+from pilothouse.mesh.audience import OPEN, Admission, Audience, Capture, Node, audience
 from pilothouse.mesh.identity import Identity, Principal
 from pilothouse.protocol.delta import DELTA
 from pilothouse.protocol.limits import cut
@@ -168,6 +168,18 @@ class Discovery:
         proven = bound or (found.namespace if local else "")
         principal = Principal(proven, frozenset(certificate.uris))
         return World(self._catalogue, found, self.shelves, principal)
+
+    def supposed(self, node: Node) -> World:
+        """The world of a client that is not connected. It has proven nothing, so its word counts.
+
+        Raises BadNode, as for a client that is.
+        """
+        client = audience(node, self.admission)
+        if client.capture is Capture.PROXY:
+            return World(self._catalogue, client, self.shelves)
+        # Such a client has services translated that nobody else needs, and this may put some in quarantine.
+        beside = self._catalogue.beside()
+        return World(beside, client, {**self.shelves, **of_services(beside)})
 
     async def _converse(self, session: Session, context: Context) -> None:
         reason = _FAILED

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
+from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.struct_pb2 import Value
 
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
@@ -31,6 +33,19 @@ def plain(node: Node) -> audience.Node:
         locality=Locality(where.region, where.zone, where.sub_zone),
         metadata={key: _Reading(f"node.metadata.{key}").plain(fields[key]) for key in _KEYS if key in fields},
     )
+
+
+def written(said: Mapping[str, object]) -> audience.Node:
+    """The node that an operator writes as JSON, with the names of its fields as in Envoy's bootstraps.
+
+    Raises BadNode.
+    """
+    message = Node()
+    try:
+        ParseDict(dict(said), message)
+    except (ParseError, RecursionError) as wrong:
+        raise audience.BadNode("node", " ".join(str(wrong).split())) from None
+    return plain(message)
 
 
 class _Reading:

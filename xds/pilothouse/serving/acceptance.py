@@ -51,6 +51,14 @@ class Accepted:
         draft.quarantined = self.quarantined.copy()
         return draft
 
+    def beside(self) -> Accepted:
+        """A copy that goes its own way, to try something in."""
+        found = self.draft()
+        found.capturing = self.capturing.beside(found._quarantine)
+        found._versions = self._versions.copy()
+        found.knowledge = Knowledge(found.directory, found.quarantined.keys())
+        return found
+
     def take_over(self, draft: Accepted, started: Set[ServiceName]) -> None:
         """Make the state of a draft this one's. `started`: what was quarantined when the draft was made."""
         self.directory, self.claims = draft.directory, draft.claims

@@ -47,6 +47,12 @@ class Capturing:
         # By resolved service.
         self._held: ref[Cache[Captured]] = ref(_empty())
 
+    def beside(self, refuse: Callable[[ServiceName, ValueError], None]) -> Capturing:
+        """The same for a catalogue beside this one. What is translated already is shared."""
+        found = Capturing(refuse)
+        found._held = self._held
+        return found
+
     def hold(self) -> Cache[Captured]:
         """The cache, which clients have to hold: it goes away with the last client that does."""
         found = self._held()

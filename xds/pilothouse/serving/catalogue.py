@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from copy import copy
 from typing import Any
 
 from pilothouse.encoding.resources import Resource, Selection
@@ -57,10 +58,7 @@ class Catalogue:
     def __init__(self, external_names: bool = True, unknown_host_status: int = 503) -> None:
         self._accepted = Accepted(Claims(external_names))
         self._unknown_host_status = unknown_host_status
-        self._assignments = Assignments()
-        self._selections = Cache[Selection](_SELECTIONS, _size)
-        self._choices = Cache[Selection](_CHOICES, _size)
-        self._domains = Cache[Mapping[str, Resource]](_DOMAINS, lambda clusters: Selection(clusters).size)
+        self._begin_caches()
 
     @property
     def directory(self) -> Directory:
@@ -86,6 +84,19 @@ class Catalogue:
     def capturing(self) -> Capturing:
         """What clients need that capture connections at virtual IPs."""
         return self._accepted.capturing
+
+    def _begin_caches(self) -> None:
+        self._assignments = Assignments()
+        self._selections = Cache[Selection](_SELECTIONS, _size)
+        self._choices = Cache[Selection](_CHOICES, _size)
+        self._domains = Cache[Mapping[str, Resource]](_DOMAINS, lambda clusters: Selection(clusters).size)
+
+    def beside(self) -> Catalogue:
+        """An independent catalogue of the same services, to try something in. Nothing is cached in it yet."""
+        found = copy(self)
+        found._accepted = self._accepted.beside()
+        found._begin_caches()
+        return found
 
     def serves(self, name: ServiceName) -> bool:
         """Whether a version of a service is in force."""
@@ -119,7 +130,7 @@ class Catalogue:
         return at_once(self.applying(names, services))
 
     def applying(
-        self, names: Iterable[ServiceName], services: Mapping[ServiceName, Service]
+        self, names: Iterable[ServiceName], services: Mapping[ServiceName, Service | None]
     ) -> Steps[list[Change]]:
         """As `apply`, in steps. If they are many, all of them come into force together in the end."""
         pending = deque(dict.fromkeys(names))

@@ -36,6 +36,12 @@ class Versions:
         self._before: dict[ServiceName, Before] = {}
         self._refused: dict[ServiceName, Refused] = {}
 
+    def copy(self) -> Versions:
+        """An independent copy."""
+        copied = Versions()
+        copied._before, copied._refused = self._before.copy(), self._refused.copy()
+        return copied
+
     def replaced(self, name: ServiceName, before: ServiceSpec | None, now_s: float) -> None:
         """A new version has come into force."""
         self._before.pop(name, None)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
+from pilothouse.kubernetes.objects.types import Key, Object
 from pilothouse.kubernetes.served import WHOLE, ServedCluster
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.structures.sections import Section
+from pilothouse.structures.turns import Steps
 
 #: How long to hold a massive loss that only a missing report implies, in seconds. Operators can change it.
 HOLD_S = 120.0
@@ -166,6 +168,18 @@ class Source(Protocol):
     @property
     def left_out(self) -> Mapping[Reason, int]:
         """How much of the backend plays no part in routing, by reason."""
+
+
+@runtime_checkable
+class Declaring(Protocol):
+    """A source whose services are made of Kubernetes' objects, so that it can say what others would make."""
+
+    def supposing(
+        self, put: Sequence[Object], gone: Sequence[Key]
+    ) -> Steps[Mapping[ServiceName, Service | None]]:
+        """What would become of services if these objects were declared, each in place of the one of the same
+        name, and those were gone. None: there would be no such service. Changes nothing.
+        """
 
 
 class SourceSettings(Section):

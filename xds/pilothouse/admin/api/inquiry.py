@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.events import Events
@@ -66,6 +67,9 @@ class Inquiry(Protocol):
     async def resources(self, node: str, wanted: Wanted) -> views.ResourceList:
         """What a proxy holds, by type and name. Raises Missing."""
 
+    async def would_get(self, node: Mapping[str, Any], wanted: Wanted) -> views.WouldGetView:
+        """What a client would get whose node this is. The node is Envoy's message as JSON."""
+
     async def services(self, namespace: str, search: str, limit: int, after: str) -> views.ServiceList:
         """The services by name, of one namespace or of all, with a text in their names."""
 
@@ -89,6 +93,9 @@ class Inquiry(Protocol):
 
     async def drains(self, limit: int, after: str) -> views.DrainList:
         """The endpoints that an operator has taken out of service."""
+
+    async def what_if(self, said: views.Supposition) -> views.WhatIfView:
+        """What would change if manifests were applied, or their objects deleted."""
 
     async def explain(
         self, name: str, proxy: str, namespace: str, locality: str, endpoint: str

@@ -8,11 +8,12 @@ import msgspec
 
 from pilothouse.admin.api.events import KINDS
 from pilothouse.admin.api.orders import COMMANDS, Command
-from pilothouse.admin.api.pages import PAGES, PREFIX, Page, arguments
+from pilothouse.admin.api.pages import PAGES, PREFIX, Body, Page, arguments
 from pilothouse.admin.api.parameters import Parameter
 from pilothouse.admin.api.streaming import ABOUT, EVENTS, PARAMETERS
 from pilothouse.admin.api.views import ErrorView
 
+_UNREAD = {"408": "The body does not come.", "413": "The body is too large.", "415": "The body is no JSON."}
 _REFERENCE = "#/components/schemas/{name}"
 
 
@@ -21,13 +22,14 @@ def document(version: str) -> dict[str, Any]:
     answers = [page.answer for page in PAGES] + [each.answer for each in COMMANDS]
     bodies = [each.body for each in COMMANDS]
     told = [data for kind in KINDS.values() for data in kind.data]
-    shown = [*answers, *bodies, *told, ErrorView]
+    sent = [page.body.kind for page in PAGES if page.body]
+    shown = [*answers, *bodies, *sent, *told, ErrorView]
     _, schemas = msgspec.json.schema_components(shown, ref_template=_REFERENCE)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Pilothouse", "version": version, "description": "What an operator may ask."},
         "paths": {
-            **{_path(page.path): {"get": _operation(page)} for page in PAGES},
+            **{_path(page.path): {page.method.lower(): _operation(page)} for page in PAGES},
             **{_path(each.path): {"post": _order(each)} for each in COMMANDS},
             PREFIX + EVENTS: {"get": _events()},
         },
@@ -45,17 +47,26 @@ def _in_path(path: str) -> list[dict[str, Any]]:
 
 
 def _operation(page: Page) -> dict[str, Any]:
-    return {
-        "summary": page.about,
-        "parameters": [*_in_path(page.path), *map(_in_query, page.parameters)],
-        "responses": {
-            "200": _response("The answer.", page.answer.__name__),
-            "304": {"description": "The client has the same already, as its If-None-Match says."},
-            "400": _response("A parameter is wrong.", ErrorView.__name__),
-            "404": _response("Nothing has that name.", ErrorView.__name__),
-            "503": _response("It is not known now.", ErrorView.__name__),
-        },
+    responses = {
+        "200": _response("The answer.", page.answer.__name__),
+        "304": {"description": "The client has the same already, as its If-None-Match says."},
+        "400": _response("A parameter is wrong.", ErrorView.__name__),
+        "404": _response("Nothing has that name.", ErrorView.__name__),
+        "503": _response("It is not known now.", ErrorView.__name__),
     }
+    parameters = [*_in_path(page.path), *map(_in_query, page.parameters)]
+    operation = {"summary": page.about, "parameters": parameters, "responses": responses}
+    if page.body is not None:
+        del responses["304"]
+        responses |= {status: _response(about, ErrorView.__name__) for status, about in _UNREAD.items()}
+        operation["requestBody"] = _body(page.body)
+    return operation
+
+
+def _body(body: Body) -> dict[str, Any]:
+    (schema,), _ = msgspec.json.schema_components([body.kind], ref_template=_REFERENCE)
+    content = {"application/json": {"schema": schema}}
+    return {"description": body.about, "required": True, "content": content}
 
 
 def _events() -> dict[str, Any]:

@@ -18,10 +18,20 @@ Arguments = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Body:
+    """What a page is sent, as JSON: a value of a type, in at most so many bytes. The argument is `body`."""
+
+    about: str
+    kind: Any
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A page: its path below the prefix, what it is about, what it answers, and how to ask for that.
 
-    Parts of the path in braces are arguments, as the parameters of the query are.
+    Parts of the path in braces are arguments, as the parameters of the query are. A page with a body is
+    asked by POST. It changes nothing either.
     """
 
     path: str
@@ -29,6 +39,11 @@ class Page:
     answer: type[views.View]
     ask: Callable[[Inquiry, Arguments], Awaitable[views.View]]
     parameters: tuple[Parameter, ...] = ()
+    body: Body | None = None
+
+    @property
+    def method(self) -> str:
+        return "GET" if self.body is None else "POST"
 
 
 async def _status(ask: Inquiry, _: Arguments) -> views.StatusView:
@@ -136,6 +151,14 @@ async def _resources(ask: Inquiry, said: Arguments) -> views.ResourceList:
     return await ask.resources(said["node"], _wanted(said))
 
 
+async def _would_get(ask: Inquiry, said: Arguments) -> views.WouldGetView:
+    return await ask.would_get(said["body"], _wanted(said))
+
+
+async def _what_if(ask: Inquiry, said: Arguments) -> views.WhatIfView:
+    return await ask.what_if(said["body"])
+
+
 def _wanted(said: Arguments) -> Wanted:
     return Wanted(said["type"], said["resource"], said["content"], said["limit"], said["after"])
 
@@ -219,6 +242,14 @@ PAGES = (
         _proxy,
     ),
     Page(
+        "/resources",
+        "The resources that a client would get, if it connected and had proven nothing.",
+        views.WouldGetView,
+        _would_get,
+        _RESOURCES,
+        Body("A node as Envoy sends it: envoy.config.core.v3.Node.", dict[str, Any], 64 << 10),
+    ),
+    Page(
         "/services",
         "The services, and what of each is left out.",
         views.ServiceList,
@@ -261,6 +292,13 @@ PAGES = (
         views.NackList,
         _nacks,
         _LIST,
+    ),
+    Page(
+        "/what-if",
+        "What manifests would change if they were applied, and for which proxies.",
+        views.WhatIfView,
+        _what_if,
+        body=Body("The manifests, and what is supposed of them.", views.Supposition, 4 << 20),
     ),
     Page("/explain", "Where a name leads, and why not further.", views.ExplainView, _explain, _EXPLAINED),
 )

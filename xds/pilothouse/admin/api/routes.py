@@ -1,4 +1,4 @@
-"""The routes of the API. Each answer is JSON with an ETag, each mistake is one line of JSON."""
+"""The routes of the API. Each answer is JSON, mostly with an ETag; each mistake is one line of JSON."""
 
 from __future__ import annotations
 
@@ -52,19 +52,21 @@ def routes(
     return [
         *(Route(PREFIX + path, endpoint, methods=["POST"]) for path, endpoint in ordering.items()),
         Route(PREFIX + EVENTS, events, methods=["GET"]),
-        *(Route(PREFIX + page.path, _endpoint(page, inquire, lane), methods=["GET"]) for page in PAGES),
+        *(Route(PREFIX + page.path, _endpoint(page, inquire, lane), methods=[page.method]) for page in PAGES),
         Route(OPENAPI, openapi, methods=["GET"]),
     ]
 
 
 def answered(request: Request, content: Any) -> Response:
     """The content as JSON, or 304 if the client says that it has the same."""
-    body = _json(content)
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    text = _json(content)
+    if request.method == "POST":
+        return Response(text, media_type="application/json")
+    tag = f'"{hashlib.sha256(text).hexdigest()[:32]}"'
     headers = {"etag": tag, "cache-control": "no-cache"}
     if tag in (each.strip() for each in request.headers.get("if-none-match", "").split(",")):
         return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+    return Response(text, media_type="application/json", headers=headers)
 
 
 def _endpoint(page: Page, inquire: Callable[[], Inquiry], lane: Lane) -> Callable[[Request], Any]:
@@ -74,8 +76,9 @@ def _endpoint(page: Page, inquire: Callable[[], Inquiry], lane: Lane) -> Callabl
         try:
             said = read(page.parameters, request.query_params.multi_items())
             in_path = {name: request.path_params[name] for name in places}
+            sent = {"body": await body(request, page.body.kind, page.body.most)} if page.body else {}
             async with lane.taken():
-                found = await page.ask(inquire(), {**said, **in_path})
+                found = await page.ask(inquire(), {**said, **in_path, **sent})
                 await PAUSE.get()()
                 return answered(request, found)
         except Mistaken as mistaken:
@@ -84,6 +87,8 @@ def _endpoint(page: Page, inquire: Callable[[], Inquiry], lane: Lane) -> Callabl
             return _refused(404, ErrorView(str(missing), missing.near))
         except Unanswered as why:
             return _refused(503, ErrorView(str(why)))
+        except Unacceptable as wrong:
+            return _refused(wrong.status, ErrorView(str(wrong)), {"connection": "close"})
 
     return endpoint
 

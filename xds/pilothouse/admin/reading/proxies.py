@@ -187,7 +187,7 @@ def _stream(session: Session, now: float) -> views.StreamView:
         identity=tuple(sorted(session.world.principal.ids)),
         on_node=client.node or None,
         capture=client.capture.value,
-        depends_on=tuple(_dependencies(client.dependencies)),
+        depends_on=tuple(depends_on(client.dependencies)),
     )
 
 
@@ -195,7 +195,7 @@ def place(locality: Locality) -> views.PlaceView:
     return views.PlaceView(*(part or None for part in locality))
 
 
-def _dependencies(said: Dependencies) -> Iterator[str]:
+def depends_on(said: Dependencies) -> Iterator[str]:
     """The first dependencies as the client states them; none if it depends on everything."""
     wanted = sorted(map(str, said.services or ()))
     yield from wanted[:_NAMED]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.events import Events
 from pilothouse.admin.api.inquiry import Wanted
-from pilothouse.admin.reading import changes, drains, explain, proxies, resources, services
+from pilothouse.admin.reading import changes, drains, explain, proxies, resources, services, what_if
 from pilothouse.admin.reading.history import History
 from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.status import Questions, StreamsStatus
@@ -51,6 +52,9 @@ class Reader:
     async def resources(self, node: str, wanted: Wanted) -> views.ResourceList:
         return await resources.held(self._parts, self._discovery, node, wanted)
 
+    async def would_get(self, node: Mapping[str, Any], wanted: Wanted) -> views.WouldGetView:
+        return await resources.would_get(self._parts, self._discovery, node, wanted)
+
     async def services(self, namespace: str, search: str, limit: int, after: str) -> views.ServiceList:
         return await services.rows(self._parts, namespace, search, limit, after)
 
@@ -74,6 +78,9 @@ class Reader:
 
     async def drains(self, limit: int, after: str) -> views.DrainList:
         return await drains.rows(self._parts.registry, limit, after)
+
+    async def what_if(self, said: views.Supposition) -> views.WhatIfView:
+        return await what_if.what_if(self._parts, self._discovery, said)
 
     async def explain(
         self, name: str, proxy: str, namespace: str, locality: str, endpoint: str

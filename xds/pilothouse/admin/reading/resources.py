@@ -8,17 +8,20 @@ from typing import TypeAlias
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Mistaken, Wanted
-from pilothouse.admin.reading.proxies import missing
+from pilothouse.admin.reading.proxies import depends_on, missing, place
 from pilothouse.admin.reading.services import Parts
 from pilothouse.encoding.contents import contents
 from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import TYPES, ResourceType
+from pilothouse.mesh.audience import BadNode
 from pilothouse.model.services import ServiceName
 from pilothouse.protocol.holdings import ReportedVersion
 from pilothouse.registry.revisions import Revisions
 from pilothouse.server.discovery import Discovery
+from pilothouse.server.node import written
 from pilothouse.server.session import Session
 from pilothouse.serving.attribution import attributed
+from pilothouse.serving.world import World
 from pilothouse.structures.turns import Steps, Turn, in_turns
 
 _TURN_S = 0.002
@@ -73,6 +76,61 @@ def begin(type: ResourceType, wanted: Wanted) -> str:
     """The name after which the page begins, in one type."""
     label, _, name = wanted.after.partition(":")
     return name if type.label == label else ""
+
+
+async def would_get(
+    parts: Parts, discovery: Discovery, said: Mapping[str, object], wanted: Wanted
+) -> views.WouldGetView:
+    """What a client with this node would get, by type and name. Only what is shown is encoded."""
+    try:
+        node = written(said)
+        world = discovery.supposed(node)
+    except BadNode as bad:
+        raise Mistaken(str(bad)) from None
+    found: list[tuple[ResourceType, str, _Held]] = []
+    for type in _types(wanted):
+        if len(found) <= wanted.limit:
+            found += await in_turns(_supposed(world, type, wanted, wanted.limit + 1 - len(found)), _TURN_S)
+    page, client = await shown(parts, found, wanted), world.audience
+    unknown = parts.catalogue.unknown_dependencies(client.scope)
+    return views.WouldGetView(
+        node.id,
+        client.namespace,
+        place(client.locality),
+        client.dialect.value,
+        client.capture.value,
+        page.items,
+        page.next,
+        client.node or None,
+        tuple(depends_on(client.dependencies)),
+        tuple(each.what for each in unknown),
+    )
+
+
+def _supposed(
+    world: World, type: ResourceType, wanted: Wanted, most: int
+) -> Steps[list[tuple[ResourceType, str, _Held]]]:
+    """The first resources of one type on this page, for a client that may have all that it sees."""
+    beyond = begin(type, wanted)
+    found: list[tuple[ResourceType, str, _Held]] = []
+    for name in (wanted.name,) if wanted.name else (yield from _names(world, type, beyond)):
+        resource = world.get(type, name) if name > beyond else None
+        if resource is not None:
+            found.append((type, name, resource))
+        if len(found) == most:
+            break
+        yield
+    return found
+
+
+def _names(world: World, type: ResourceType, beyond: str) -> Steps[list[str]]:
+    """The names of all resources of one type after this one. For load assignments, those of the clusters:
+    each of these has one, if it needs one, and to encode all of them would take long.
+    """
+    known_by = ResourceType.CLUSTER if type is ResourceType.ENDPOINTS else type
+    for _ in world.prepare(known_by, frozenset(), wildcard=True):
+        yield
+    return sorted(name for name in world.selection(known_by).resources if name > beyond)
 
 
 async def shown(

@@ -16,6 +16,7 @@ from pilothouse.model.services import Endpoint, Port, Service, ServiceName, Stat
 from pilothouse.registry.merged import Registry
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census, viewer
+from pilothouse.sources import Source
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import Steps, Turn, in_turns
 from pilothouse.translate.endpoints.verdicts import called, verdicts
@@ -34,6 +35,7 @@ class Parts:
     registry: Registry
     catalogue: Catalogue
     census: Census
+    sources: Sequence[Source] = ()
 
     def names(self, after: ServiceName) -> Iterator[ServiceName]:
         """The names of all services after this one, in order, with those that were never served."""

@@ -34,6 +34,10 @@ class Routes:
         elif new is not None:
             self._grants[key] = new
 
+    @property
+    def grants(self) -> Collection[Grant]:
+        return self._grants.values()
+
     def concerned(self, changed: RouteObject | Grant) -> Iterator[ServiceName]:
         """The parents of a route, or of all routes that a grant may concern."""
         if isinstance(changed, RouteObject):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pilothouse.kubernetes.documents import Contents, Declared, Remark
 from pilothouse.kubernetes.join import Cluster
 from pilothouse.kubernetes.manifests import Manifests
-from pilothouse.kubernetes.objects.types import Key
+from pilothouse.kubernetes.objects.types import Key, Object
 from pilothouse.kubernetes.served import WHOLE, ServedCluster
 from pilothouse.kubernetes.unattached import services_named
 from pilothouse.model.reasons import Reason
@@ -139,6 +139,13 @@ class LastGood:
 
     def service(self, name: ServiceName) -> Service | None:
         return self._cluster.service(name)
+
+    def supposing(
+        self, put: Sequence[Object], gone: Sequence[Key]
+    ) -> Steps[Mapping[ServiceName, Service | None]]:
+        """See `Declaring`. Of several declarations of an object, this one would be in force."""
+        served = [each for each in put if self._served.serves(each.key.namespace)]
+        return (yield from self._cluster.supposing(served, gone))
 
     def recover(self, path: str, texts: Iterable[Manifest]) -> None:
         """Take in what an earlier process kept of a file, the oldest text first."""

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import structlog
 
+from pilothouse.kubernetes.objects.types import Key, Object
 from pilothouse.kubernetes.roots import DEFAULT, Namespaces
 from pilothouse.kubernetes.served import WHOLE, ServedCluster
 from pilothouse.model.reasons import Reason
-from pilothouse.model.services import ServiceName
+from pilothouse.model.services import Service, ServiceName
 from pilothouse.sources import Cause, Fault, Sink, Standing, Unknown
 from pilothouse.sources.files.disk import Look, Manifest, manifests_of
 from pilothouse.sources.files.faults import of_path
@@ -99,6 +100,12 @@ class FilesSource:
     @property
     def left_out(self) -> Mapping[Reason, int]:
         return self._last_good.left_out_by_reason
+
+    def supposing(
+        self, put: Sequence[Object], gone: Sequence[Key]
+    ) -> Steps[Mapping[ServiceName, Service | None]]:
+        """See `Declaring`."""
+        return self._last_good.supposing(put, gone)
 
     def reread(self) -> None:
         self._anew = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pilothouse.kubernetes.fields import FieldError
 from pilothouse.kubernetes.join import Cluster
@@ -64,6 +64,23 @@ class LastGood:
     def objects(self, scope: Scope) -> Iterator[Object]:
         """Those of a kind in one namespace that are in force."""
         return map(self._cluster.object, self._in_force.get(scope, ()))
+
+    def supposing(
+        self, put: Sequence[Object], gone: Sequence[Key]
+    ) -> Steps[Mapping[ServiceName, services.Service | None]]:
+        """See `Declaring`. What a manifest leaves to the API server stays: virtual IPs and creation times."""
+        served = [self._kept(each) for each in put if self._served.serves(each.key.namespace)]
+        return (yield from self._cluster.supposing(served, gone))
+
+    def _kept(self, new: Object) -> Object:
+        before = self._cluster.find(new.key)
+        if before is None:
+            return new
+        new = replace(new, created=new.created or before.created)
+        if isinstance(new, Service) and isinstance(before, Service):
+            assigned = () if new.headless or new.external_name else before.vips
+            new = replace(new, vips=new.vips or assigned)
+        return new
 
     def recover(self, objects: Sequence[Object]) -> Steps[None]:
         """Take in what an earlier process kept, in steps."""

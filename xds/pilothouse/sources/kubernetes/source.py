@@ -13,6 +13,7 @@ import structlog
 from pilothouse.apiserver.client import Client
 from pilothouse.apiserver.credentials import Credentials
 from pilothouse.apiserver.kubeconfig import Access
+from pilothouse.kubernetes.objects.types import Key, Object
 from pilothouse.kubernetes.served import WHOLE, ServedCluster
 from pilothouse.model.reasons import Reason
 from pilothouse.model.services import Service, ServiceName
@@ -75,6 +76,12 @@ class KubernetesSource:
     def reports(self, name: ServiceName) -> bool:
         """Whether a service is one of this cluster."""
         return name in self._reported
+
+    def supposing(
+        self, put: Sequence[Object], gone: Sequence[Key]
+    ) -> Steps[Mapping[ServiceName, Service | None]]:
+        """See `Declaring`."""
+        return self._last_good.supposing(put, gone)
 
     def reread(self) -> None:
         if self._following:

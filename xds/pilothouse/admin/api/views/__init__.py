@@ -75,6 +75,7 @@ from pilothouse.admin.api.views.proxies import (
     SubscriptionState,
     SubscriptionView,
     UnansweredView,
+    WouldGetView,
 )
 from pilothouse.admin.api.views.services import (
     EndpointCounts,
@@ -85,6 +86,14 @@ from pilothouse.admin.api.views.services import (
     ServiceList,
     ServiceRow,
     ServiceView,
+)
+from pilothouse.admin.api.views.what_if import (
+    Effect,
+    EffectView,
+    ManifestFile,
+    RefusedView,
+    Supposition,
+    WhatIfView,
 )
 
 __all__ = [
@@ -105,6 +114,8 @@ __all__ = [
     "DrainList",
     "DrainOrder",
     "DrainView",
+    "Effect",
+    "EffectView",
     "EndpointCounts",
     "EndpointList",
     "EndpointRow",
@@ -117,6 +128,7 @@ __all__ = [
     "HoldEnded",
     "HoldList",
     "HoldView",
+    "ManifestFile",
     "NackList",
     "NackRow",
     "NackView",
@@ -132,6 +144,7 @@ __all__ = [
     "ProxyState",
     "ProxyView",
     "QuarantineView",
+    "RefusedView",
     "ResourceList",
     "ResourceRow",
     "RouteView",
@@ -145,6 +158,7 @@ __all__ = [
     "StreamView",
     "SubscriptionState",
     "SubscriptionView",
+    "Supposition",
     "SyncState",
     "TargetView",
     "ToView",
@@ -152,6 +166,8 @@ __all__ = [
     "UnansweredView",
     "UndrainOrder",
     "View",
+    "WhatIfView",
     "Why",
+    "WouldGetView",
     "moment",
 ]

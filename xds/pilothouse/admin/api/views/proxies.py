@@ -130,6 +130,24 @@ class ResourceRow(View, frozen=True):
     content: dict[str, Any] | None = None
 
 
+class WouldGetView(View, frozen=True):
+    """The resources that a client would get, and how its node is understood.
+
+    `unknown` are dependencies that do not exist.
+    """
+
+    node: str
+    namespace: str
+    locality: PlaceView
+    dialect: str
+    capture: str
+    items: tuple[ResourceRow, ...]
+    next: str | None = None
+    on_node: str | None = None
+    depends_on: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
 class ResourceList(View, frozen=True):
     items: tuple[ResourceRow, ...]
     next: str | None = None

@@ -1,0 +1,249 @@
+"""What manifests would change: they are joined, merged and translated beside what runs, and compared."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import TypeAlias
+
+from pilothouse.admin.api import views
+from pilothouse.admin.api.inquiry import Mistaken
+from pilothouse.admin.reading.services import Parts, why
+from pilothouse.encoding.resources import Resource
+from pilothouse.encoding.types import Changes, ResourceType
+from pilothouse.kubernetes.documents import Declared, Remark, read
+from pilothouse.kubernetes.manifests import Manifests
+from pilothouse.kubernetes.objects.types import Key, declaring
+from pilothouse.mesh.audience import Audience, Dialect
+from pilothouse.model.reasons import Omission
+from pilothouse.model.services import Service, ServiceName
+from pilothouse.registry.news import Item
+from pilothouse.server.discovery import Discovery
+from pilothouse.server.session import Session
+from pilothouse.serving.catalogue import Catalogue
+from pilothouse.serving.census import left_out, viewer
+from pilothouse.serving.changes import affected
+from pilothouse.serving.world import World
+from pilothouse.sources import Declaring
+from pilothouse.structures.threads import on_a_thread
+from pilothouse.structures.turns import Steps, in_turns
+
+_TURN_S = 0.002
+_NAMED = 100  # so many services, findings and omissions are shown
+_SHOWN = 1000  # so many resources
+_NODES = 10  # so many proxies of each
+
+
+async def what_if(parts: Parts, discovery: Discovery, said: views.Supposition) -> views.WhatIfView:
+    """What would change. Nothing that runs is touched. Raises Mistaken for a source that cannot say it."""
+    name, source = _source(parts, said.source)
+    declared, texts = await on_a_thread(partial(_declared, said.files), "what-if")
+    objects = [each.declared.object for each in declared.values()]
+    put, gone = ([], list(declared)) if said.delete else (objects, [])
+    merged = parts.registry.supposing(name, await in_turns(source.supposing(put, gone), _TURN_S))
+    services = dict(parts.registry.services)
+    changed = {each: merged[each] for each in sorted(merged) if merged[each] != services.get(each)}
+    trial = await in_turns(_tried(parts, discovery, changed), _TURN_S)
+    return views.WhatIfView(
+        source=name,
+        ok=not texts.faults and not trial.refused,
+        touched=len(changed),
+        services=tuple(
+            views.ChangedView(
+                str(each), _place(declared, each), Item(each, services.get(each), changed[each]).what
+            )
+            for each in islice(changed, _NAMED)
+        ),
+        affected=len(trial.effects),
+        effects=tuple(islice(_effects(trial.effects), _SHOWN)),
+        proxies=len(trial.concerned),
+        faults=tuple(texts.faults[:_NAMED]),
+        warnings=tuple(texts.warnings[:_NAMED]),
+        quarantined=tuple(
+            views.RefusedView(str(each), reason) for each, reason in sorted(trial.refused.items())
+        ),
+        left_out=tuple(map(why, islice(dict.fromkeys((*texts.ignored, *trial.left_out)), _NAMED))),
+    )
+
+
+def _place(declared: Mapping[Key, _At], name: ServiceName) -> str | None:
+    found = declared.get(declaring(name))
+    return found.place if found else None
+
+
+def _source(parts: Parts, name: str) -> tuple[str, Declaring]:
+    able = {each.name: each for each in parts.sources if isinstance(each, Declaring)}
+    if name and name not in able:
+        known = ", ".join(able) or "none"
+        raise Mistaken(f"source: {name!r} is none that reads such objects; those that do: {known}")
+    if not able:
+        raise Mistaken("source: there is none that reads such objects")
+    found = name or next(iter(able))
+    return found, able[found]
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """A declared object, and its file and line as text."""
+
+    declared: Declared
+    place: str
+
+
+@dataclass(slots=True)
+class _Texts:
+    """What is to be said about the texts themselves."""
+
+    faults: list[views.FaultView] = field(default_factory=list)
+    warnings: list[views.FaultView] = field(default_factory=list)
+    ignored: list[Omission] = field(default_factory=list)
+
+
+def _declared(files: Sequence[views.ManifestFile]) -> tuple[Mapping[Key, _At], _Texts]:
+    """The objects that the files declare. On a thread: of what runs, it sees nothing."""
+    manifests, texts = Manifests(), _Texts()
+    for each in sorted(files, key=lambda file: file.name):
+        contents = read(each.text.encode(), namespace=each.namespace)
+        manifests.put(each.name, contents.declared)
+        texts.faults += [_fault(each.name, error) for error in contents.errors]
+        texts.warnings += [_fault(each.name, warning) for warning in contents.warnings]
+        texts.ignored += [ignored.omission for ignored in contents.ignored]
+    texts.faults += [_fault(file, remark) for file, remark in manifests.conflicts]
+    found = {
+        key: _At(declared, f"{file}:{declared.place.line}") for key, (file, declared) in manifests.in_force
+    }
+    return found, texts
+
+
+def _fault(file: str, remark: Remark) -> views.FaultView:
+    place = remark.place
+    where = f"{file}:{place.line}" if place.line else file
+    code = remark.reason.value if remark.reason else None
+    return views.FaultView(where, remark.message, place.field or None, None, code, file, place.line or None)
+
+
+@dataclass(slots=True)
+class _Reach:
+    """The proxies for which a resource would change."""
+
+    nodes: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, session: Session) -> None:
+        self.count += 1
+        if len(self.nodes) < _NODES:
+            self.nodes.append(session.node_id)
+
+
+_What: TypeAlias = tuple[ResourceType, str, views.Effect]
+
+
+@dataclass(slots=True)
+class _Trial:
+    """What came of trying changed services beside what is running."""
+
+    effects: dict[_What, _Reach] = field(default_factory=dict)
+    concerned: set[Session] = field(default_factory=set)
+    refused: dict[ServiceName, str] = field(default_factory=dict)
+    left_out: list[Omission] = field(default_factory=list)
+
+
+def _tried(
+    parts: Parts, discovery: Discovery, changed: Mapping[ServiceName, Service | None]
+) -> Steps[_Trial]:
+    capturing = parts.catalogue.capturing.kept()  # so that those who capture count until the end
+    before = parts.catalogue.beside()
+    yield
+    after = before.beside()
+    yield
+    services = ChainMap[ServiceName, Service | None](dict(changed), dict(parts.registry.services))
+    yield
+    changes = yield from after.applying(changed, services)
+    trial = _Trial()
+    trial.refused = {
+        name: one.reason
+        for name, one in after.quarantined.items()
+        if name in changed or name not in before.quarantined
+    }
+    for audience, sessions in _audiences(discovery, before, after, changed).items():
+        concerned = affected(changes, audience.scope, audience.dialect)
+        if concerned:
+            yield from _compared(trial, World(before, audience), World(after, audience), concerned, sessions)
+        yield
+    for name in islice(changed, _NAMED):
+        trial.left_out += _newly_left_out(before, after, parts.registry.services.get(name), changed[name])
+        yield
+    capturing.clear()
+    return trial
+
+
+def _audiences(
+    discovery: Discovery, before: Catalogue, after: Catalogue, changed: Iterable[ServiceName]
+) -> dict[Audience, list[Session]]:
+    """The streams by audience, and for each changed service somebody who may know of it."""
+    found: dict[Audience, list[Session]] = {}
+    for session in discovery.sessions:
+        if session.world is not None:
+            found.setdefault(session.world.audience, []).append(session)
+    for name in changed:
+        for directory in (before.directory, after.directory):
+            known = directory.get(name)
+            if known is not None:
+                found.setdefault(viewer(known.service.spec), [])
+    return found
+
+
+def _compared(
+    trial: _Trial, was: World, now: World, names: Changes, sessions: Sequence[Session]
+) -> Steps[None]:
+    """Note which of the resources with these names differ, and for whom."""
+    for type in names:
+        for world in (was, now):
+            for _ in world.prepare(type, names[type], wildcard=False):
+                yield
+        for name in sorted(names[type]):
+            effect = _effect(was.get(type, name), now.get(type, name))
+            yield
+            reached = [each for each in sessions if _wants(each, type, name)]
+            if effect is None or (sessions and not reached):
+                continue
+            reach = trial.effects.setdefault((type, name, effect), _Reach())
+            trial.concerned.update(reached)
+            for session in reached:
+                reach.add(session)
+
+
+def _effect(was: Resource | None, now: Resource | None) -> views.Effect | None:
+    if was is None or now is None:
+        return None if was is now else "removed" if now is None else "added"
+    return None if was.version == now.version else "changed"
+
+
+def _wants(session: Session, type: ResourceType, name: str) -> bool:
+    """Whether the change reaches a client. A gRPC client has only the listeners and routes that it names."""
+    assert session.world is not None
+    if session.world.audience.dialect is Dialect.ENVOY:
+        return True
+    subscription = session.stream.subscriptions.get(type)
+    return subscription is not None and subscription.interest.wants(name)
+
+
+def _newly_left_out(
+    before: Catalogue, after: Catalogue, was: Service | None, now: Service | None
+) -> Sequence[Omission]:
+    known = set(left_out(before, was)) if was is not None else set()
+    return [each for each in left_out(after, now) if each not in known] if now is not None else []
+
+
+def _effects(found: Mapping[_What, _Reach]) -> Iterator[views.EffectView]:
+    """Those that concern most proxies first."""
+    for (type, name, effect), reach in sorted(found.items(), key=_order):
+        yield views.EffectView(type.label, name, effect, reach.count, tuple(reach.nodes))
+
+
+def _order(one: tuple[_What, _Reach]) -> tuple[int, str, str, str]:
+    (type, name, effect), reach = one
+    return -reach.count, type.label, name, effect
