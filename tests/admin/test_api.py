@@ -22,6 +22,7 @@ from pilothouse.admin.status import HoldStatus, SourceStatus, Status
 from pilothouse.encoding.types import ResourceType
 from pilothouse.journal.journal import Journal
 from pilothouse.mesh.audience import OPEN, audience
+from pilothouse.model.policy import Policy
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.protocol.sotw import SOTW
 from pilothouse.protocol.stream import Stream
@@ -50,6 +51,7 @@ ASKED = {
         "/proxies/web-7/resources",
         "/proxies/web-7/resources?type=CDS&content=yes",
     ),
+    "/proxies/{node:path}/diff": ("/proxies/web-7/diff",),
     "/services/{namespace}/{name}": ("/services/shop/s0", "/services/shop/s1"),
     "/resources": ("/resources", "/resources?type=EDS&content=yes"),
     "/changes/{number}": ("/changes/1", "/changes/2"),
@@ -125,6 +127,9 @@ async def api(busy: Status, make_service: Callable[..., Service]) -> AsyncIterat
     )
     discovery = Discovery(catalogue)
     discovery.roster.meet(await rejecting(discovery))
+    other = registry.services[ServiceName("shop", "s3")]  # of which web-7 was sent an older version
+    newer = replace(other, spec=replace(other.spec, policy=Policy(connect_timeout_ms=7)))
+    catalogue.apply([other.name], {other.name: newer})
     gone = await rejecting(discovery, "web-8")
     discovery.roster.meet(gone)
     discovery.roster.part(gone, "it is gone")

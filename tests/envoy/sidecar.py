@@ -31,6 +31,11 @@ class Envoy:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         self._admin = httpx.AsyncClient(trust_env=False, verify=False)  # to load the CAs takes 50 ms
 
+    @property
+    def admin(self) -> str:
+        """Where its admin interface listens."""
+        return self._admin_at.read_text()
+
     async def live(self) -> bool:
         """Whether it has got its first configuration and takes requests."""
         assert self._process.poll() is None, self._log.read_text()

@@ -9,11 +9,13 @@ import typer
 
 from pilothouse import __version__
 from pilothouse.cli import (
+    bug_report,
     capture,
     changes,
     completion,
     context,
     demo,
+    diff,
     explain,
     health,
     inject,
@@ -25,8 +27,10 @@ from pilothouse.cli import (
     sidecar,
     sources,
     status,
+    top,
     validate,
     version,
+    watch,
     webhook,
     what_if,
 )
@@ -43,11 +47,16 @@ app.command()(health.health)
 app.command()(status.status)
 app.command()(proxies.proxies)
 app.command()(resources.resources)
+app.command()(diff.diff)
 app.command()(services.services)
 app.command()(services.endpoints)
 app.command()(sources.sources)
 app.command()(changes.changes)
 app.command()(changes.nacks)
+app.command()(changes.trace)
+app.command()(watch.watch)
+app.command()(top.top)
+app.command("bug-report")(bug_report.bug_report)
 app.command()(explain.explain)
 app.command()(what_if.what_if)
 app.command()(orders.drain)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -24,6 +24,7 @@ from pilothouse.structures.hostport import HostPort, here
 from pilothouse.structures.paths import content
 
 _TIMEOUT_S = 10.0
+_SILENCE_S = 40.0  # a stream of events says something every 15 s
 _PAGE = "1000"
 _LONGEST_TOKEN = 1 << 16
 _PREFIX = "/api/v1/"
@@ -153,11 +154,6 @@ def _answer(asked: HostPort, page: str, query: Mapping[str, str | None] | None, 
     return found
 
 
-def told(asked: HostPort, page: str, sent: Any) -> dict[str, Any]:
-    """The answer of a page that is sent something."""
-    return _answer(asked, page, None, sent)
-
-
 def every(
     asked: HostPort, page: str, query: Mapping[str, str | None] | None = None, sent: Any = None
 ) -> dict[str, Any]:
@@ -168,6 +164,49 @@ def every(
         found["items"] += part["items"]
         found["next"] = part.get("next")
     return found
+
+
+def plain(asked: HostPort, page: str) -> str:
+    """The text of a page that is no JSON, such as `/metrics`."""
+    status, body = _send(asked, page, None)
+    if status != 200:
+        raise Unanswered(str(asked), f"HTTP {status} for {page}")
+    return body.decode(errors="replace")
+
+
+class Event(NamedTuple):
+    """An event of the stream: its number, its kind, and its data."""
+
+    number: str
+    kind: str
+    data: dict[str, Any]
+
+
+def events(asked: HostPort, after: str) -> Iterator[Event]:
+    """What happens from now on, or after an event, until the connection ends. Raises Unanswered then."""
+    connection = _connection(asked, _SILENCE_S)
+    try:
+        seen = {"last-event-id": after} if after else {}
+        connection.request("GET", path("events"), headers={**_headers(asked), **seen})
+        response = connection.getresponse()
+        if response.status != 200:
+            raise Unanswered(str(asked), f"its answer is no stream of events (HTTP {response.status})")
+        said: dict[str, str] = {}
+        for line in response:
+            name, _, value = line.decode().rstrip("\n").partition(": ")
+            if name:
+                said[name] = value
+            elif "data" in said:
+                yield Event(said.get("id", ""), said.get("event", ""), json.loads(said["data"]))
+                said = {}
+    except TimeoutError:
+        raise Unanswered(str(asked), f"it has been silent for {_SILENCE_S:.0f} s") from None
+    except (OSError, HTTPException) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise Unanswered(str(asked), why.lower()) from None
+    finally:
+        connection.close()
+    raise Unanswered(str(asked), "the stream has ended")
 
 
 def read(found: Mapping[str, Any], kind: type[T]) -> T:
@@ -198,11 +237,11 @@ def _send(asked: HostPort, page: str, sent: Any) -> tuple[int, bytes]:
         connection.close()
 
 
-def _connection(asked: HostPort) -> HTTPConnection:
+def _connection(asked: HostPort, timeout_s: float = _TIMEOUT_S) -> HTTPConnection:
     # Connect directly: a proxy that is set for all containers does not lead here.
     if isinstance(asked, Asked) and asked.tls is not None:
-        return HTTPSConnection(asked.host, asked.port, timeout=_TIMEOUT_S, context=asked.tls)
-    return HTTPConnection(asked.host, asked.port, timeout=_TIMEOUT_S)
+        return HTTPSConnection(asked.host, asked.port, timeout=timeout_s, context=asked.tls)
+    return HTTPConnection(asked.host, asked.port, timeout=timeout_s)
 
 
 def _headers(asked: HostPort) -> dict[str, str]:

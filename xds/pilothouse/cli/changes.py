@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from pilothouse.admin.api.views import ChangeList, ChangeView, NackList, NackRow, ToldView
-from pilothouse.cli.asking import Admin, every, path, place, read
-from pilothouse.cli.output import As, Format, answer, given
+from pilothouse.admin.api.views import ChangeList, ChangeView, NackList, NackRow, ToldView, moment
+from pilothouse.cli.asking import Admin, every, one, path, place, read
+from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import age, table
 
 Name = Annotated[str | None, typer.Argument(metavar="[SERVICE]", help="One service: NAMESPACE/NAME.")]
+Number = Annotated[str, typer.Argument(metavar="CHANGE", help="The number of a change.")]
 Since = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Only changes since a time, such as 10m, 2h or 2026-01-31T02:14:00Z."),
@@ -36,14 +38,15 @@ def _rows(change: ChangeView) -> Iterator[tuple[str, ...]]:
         first = (str(change.number), change.at) if not number else ("", "")
         where = each.place or change.place or change.source
         told, at = change.published, change.published.at if change.published else "-"
-        rest = ("", "", "") if number else (_told(told), change.source, at)
+        rest = ("", "", "") if number else (acknowledged(told), change.source, at)
         yield (*first, each.service, each.what or "-", where, *rest)
     more = change.touched - len(change.services)
     if more and len(change.services) > 1:
         yield "", "", f"and {more:,} more", "", "", "", "", ""
 
 
-def _told(told: ToldView | None) -> str:
+def acknowledged(told: ToldView | None) -> str:
+    """How far a change has come."""
     if told is None:
         return "not published"
     if not told.answers:
@@ -57,6 +60,46 @@ def _told(told: ToldView | None) -> str:
     if told.waited is None:
         return text
     return f"{text} in {told.waited:g} s" + (f", {told.slowest} last" if told.slowest else "")
+
+
+def trace(number: Number, *, admin: Admin = None, output: As = Format.TABLE) -> None:
+    """Show the way of one change: from its source over its publication to the answers of the proxies."""
+    found = one(place(admin), path("changes", number))
+    if not given(found, output):
+        answer("\n".join(map(one_line, _traced(read(found, ChangeView)))))
+
+
+def _traced(change: ChangeView) -> Iterator[str]:
+    yield f"change {change.number} touches {change.touched:,} service{'s' * (change.touched != 1)}"
+    yield f"{change.at}  source {change.source} reports it, declared at {change.place or 'no known place'}"
+    for each in change.services:
+        at = f" ({each.place})" if each.place else ""
+        yield f"  {each.service}: {each.what or 'not published yet'}{at}"
+    told = change.published
+    if told is None:
+        yield "-  not published yet"
+        return
+    after = _seconds(change.at, told.at)
+    proxies = f"{told.proxies:,} prox{'y' if told.proxies == 1 else 'ies'}"
+    yield f"{told.at}  published to {proxies}, {after:+.3f} s"
+    if told.answers:
+        yield f"  {told.acknowledged} of {told.answers} answers are there and good"
+    if told.rejected:
+        yield f"  {told.rejected} are rejections: {', '.join(told.rejected_by)}"
+    if told.left:
+        yield f"  {told.left} will not come, because the stream has ended or lacked nothing"
+    if told.outstanding:
+        yield f"  {told.outstanding} outstanding: {', '.join(change.waiting_for) or 'nobody is named'}"
+    if told.waited is not None:
+        yield f"{_plus(change.at, told.waited)}  last answer, of {told.slowest or '-'}, {told.waited:+.3f} s"
+
+
+def _seconds(begin: str, end: str) -> float:
+    return datetime.fromisoformat(end).timestamp() - datetime.fromisoformat(begin).timestamp()
+
+
+def _plus(begin: str, seconds: float) -> str:
+    return moment(datetime.fromisoformat(begin).timestamp() + seconds)
 
 
 def nacks(*, admin: Admin = None, output: As = Format.TABLE) -> None:

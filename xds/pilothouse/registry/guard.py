@@ -152,3 +152,11 @@ def _kept(before: Report, after: Report) -> tuple[Report, set[ServiceName], int]
         names.add(name)
         endpoints += len(lost)
     return found, names, endpoints
+
+
+def gained(before: Mapping[ServiceName, Service], after: Mapping[ServiceName, Service]) -> int:
+    """By how many the endpoints that can be called have become more. Most services are the same object."""
+    lost = sum(callable_endpoints(each) for name, each in before.items() if after.get(name) is not each)
+    return (
+        sum(callable_endpoints(each) for name, each in after.items() if before.get(name) is not each) - lost
+    )

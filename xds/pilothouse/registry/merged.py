@@ -14,7 +14,7 @@ from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.damping import Damping
 from pilothouse.registry.drains import Drains, Target, covers
 from pilothouse.registry.fading import Fading
-from pilothouse.registry.guard import WINDOW_S, Guard, Hold, callable_endpoints, reduced
+from pilothouse.registry.guard import WINDOW_S, Guard, Hold, callable_endpoints, gained, reduced
 from pilothouse.registry.merging import FIRST_WINS, Contribution, Merging, Origin, Said
 from pilothouse.registry.merging import merged as combined
 from pilothouse.registry.revisions import Revisions
@@ -264,7 +264,8 @@ class Registry:
             if hold is None:
                 return service
             self._hold(shard, hold)
-            self._enforce(shard, {**shard.in_force, **_undone(shard)}, _DOUBTED)
+            undone = {name: shard.fading.undone(shard.reported[name]) for name in shard.fading}
+            self._enforce(shard, {**shard.in_force, **undone}, _DOUBTED)
         found = shard.fading.undone(service)
         if found is not service and shard.hold is not None:
             shard.hold = replace(shard.hold, names=shard.hold.names | {service.name})
@@ -289,7 +290,7 @@ class Registry:
     def _note(self, shard: _Shard, services: Iterable[Service]) -> None:
         """This is what the source says now."""
         before, shard.reported = shard.reported, {service.name: service for service in services}
-        shard.callable += _gained(before, shard.reported)
+        shard.callable += gained(before, shard.reported)
 
     def _tell_if_completed(self, before: bool) -> None:
         if self.complete != before:
@@ -361,19 +362,6 @@ class Registry:
         if again is not None:
             loop.call_at(again, self._merge, [name], source, _CALM)
         return found
-
-
-def _gained(before: Mapping[ServiceName, Service], after: Mapping[ServiceName, Service]) -> int:
-    """By how many the endpoints that can be called have become more. Most services are the same object."""
-    lost = sum(callable_endpoints(each) for name, each in before.items() if after.get(name) is not each)
-    return (
-        sum(callable_endpoints(each) for name, each in after.items() if before.get(name) is not each) - lost
-    )
-
-
-def _undone(shard: _Shard) -> dict[ServiceName, Service]:
-    """The services of which something has faded, as they were."""
-    return {name: shard.fading.undone(shard.reported[name]) for name in shard.fading}
 
 
 def _endpoints(service: Service | None) -> int:

@@ -67,6 +67,9 @@ class Inquiry(Protocol):
     async def resources(self, node: str, wanted: Wanted) -> views.ResourceList:
         """What a proxy holds, by type and name. Raises Missing."""
 
+    async def diff(self, node: str, wanted: Wanted) -> views.DiffView:
+        """How what a proxy was sent differs from what it should have. Raises Missing."""
+
     async def would_get(self, node: Mapping[str, Any], wanted: Wanted) -> views.WouldGetView:
         """What a client would get whose node this is. The node is Envoy's message as JSON."""
 

@@ -151,6 +151,11 @@ async def _resources(ask: Inquiry, said: Arguments) -> views.ResourceList:
     return await ask.resources(said["node"], _wanted(said))
 
 
+async def _diff(ask: Inquiry, said: Arguments) -> views.DiffView:
+    wanted = Wanted(said["type"], "", False, said["limit"], said["after"])
+    return await ask.diff(said["node"], wanted)
+
+
 async def _would_get(ask: Inquiry, said: Arguments) -> views.WouldGetView:
     return await ask.would_get(said["body"], _wanted(said))
 
@@ -207,8 +212,9 @@ _EXPLAINED = (
     Parameter("locality", "The place of a client, instead of a proxy: REGION/ZONE."),
     Parameter("endpoint", "Only the endpoint with this address."),
 )
+_TYPE = Parameter("type", "One type, such as CDS. Without it, all types.")
 _RESOURCES = (
-    Parameter("type", "One type, such as CDS. Without it, all types."),
+    _TYPE,
     Parameter("resource", "Only the resource with this name."),
     Parameter("content", "With the content of each resource: yes or no.", yes, False),
     *_LIST,
@@ -229,11 +235,18 @@ PAGES = (
     Page("/drains", "Endpoints that an operator has taken out of service.", views.DrainList, _drains, _LIST),
     Page("/proxies", "The proxies, and those that have gone lately.", views.ProxyList, _proxies, _LIST),
     Page(
-        "/proxies/{node:path}/resources",  # before the next page, because a node id may have slashes
+        "/proxies/{node:path}/resources",  # first, because a node id may have slashes
         "The resources that a proxy holds.",
         views.ResourceList,
         _resources,
         _RESOURCES,
+    ),
+    Page(
+        "/proxies/{node:path}/diff",
+        "How what a proxy was sent differs from what it should have.",
+        views.DiffView,
+        _diff,
+        (_TYPE, *_LIST),
     ),
     Page(
         "/proxies/{node:path}",

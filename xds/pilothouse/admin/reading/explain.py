@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,12 +9,14 @@ from msgspec import structs
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Mistaken
+from pilothouse.admin.reading import dns
 from pilothouse.admin.reading.clock import at
+from pilothouse.admin.reading.dns import is_address
 from pilothouse.admin.reading.proxies import missing, place
 from pilothouse.admin.reading.services import Parts, why
 from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import Audience
-from pilothouse.mesh.names import contested, endpoint_owners, in_cluster, in_dns, owners, searched, shortest
+from pilothouse.mesh.names import contested, endpoint_owners, owners
 from pilothouse.model.reasons import WORDS, Omission, Reason
 from pilothouse.model.routing import Match, PathKind
 from pilothouse.model.services import Endpoint, Locality, Port, ServiceName
@@ -99,7 +100,7 @@ async def explained(parts: Parts, who: Asking, name: str, endpoint: str) -> view
     """The walk. It ends at `problem` if the name leads nowhere."""
     host, number = _split(name)
     walked = await _walked(parts, who, name, host, number, endpoint)
-    return structs.replace(walked, dns=_dns(parts, who, host))
+    return structs.replace(walked, dns=dns.asked(parts, who.audience.namespace, who.domain, host))
 
 
 async def _walked(  # noqa: PLR0913  (the name in its parts)
@@ -153,27 +154,6 @@ def _called(parts: Parts, who: Asking, host: str) -> Translated | Omission | Non
     return reason
 
 
-def _dns(parts: Parts, who: Asking, host: str) -> views.DnsView | None:
-    """What a resolver asks for until a name exists, and which name would be asked for first."""
-    namespace = who.audience.namespace
-    if not namespace or _is_address(host):
-        return None
-    asked: list[views.AskedName] = []
-    for name in searched(host, namespace, who.domain):
-        inside = in_cluster(name.removesuffix("."), who.domain)
-        asked.append(views.AskedName(name, _in_dns(parts, name) if inside else None))
-        if asked[-1].exists:
-            return views.DnsView(tuple(asked), 2 * len(asked), shortest(name, namespace, who.domain))
-    outside = asked[-1].name if asked[-1].exists is None else None
-    return views.DnsView(tuple(asked), 2 * len(asked), outside)
-
-
-def _in_dns(parts: Parts, name: str) -> bool:
-    host = name.removesuffix(".")
-    known = map(parts.service, (*owners(host, ""), *endpoint_owners(host, "")))
-    return any(in_dns(name, each.spec) for each in known if each is not None)
-
-
 def _candidates(parts: Parts, host: str, namespace: str) -> list[ServiceName]:
     found = [*owners(host, namespace), *endpoint_owners(host, namespace)]
     return list(dict.fromkeys([*found, *parts.catalogue.claims.claiming(host)]))
@@ -193,17 +173,9 @@ def _notes(parts: Parts, who: Asking, host: str, found: object) -> Iterator[Omis
 
 
 def _unknown(who: Asking, host: str) -> views.Why:
-    if not who.audience.namespace and "." not in host and not _is_address(host):
+    if not who.audience.namespace and "." not in host and not is_address(host):
         return views.Why("no-namespace", "a short name means something in a namespace only", host)
     return views.Why("no-such-service", "no service has this name", host)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def _near(parts: Parts, host: str) -> tuple[str, ...]:

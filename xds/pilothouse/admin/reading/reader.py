@@ -8,7 +8,16 @@ from typing import Any
 from pilothouse.admin.api import views
 from pilothouse.admin.api.events import Events
 from pilothouse.admin.api.inquiry import Wanted
-from pilothouse.admin.reading import changes, drains, explain, proxies, resources, services, what_if
+from pilothouse.admin.reading import (
+    changes,
+    diff,
+    drains,
+    explain,
+    proxies,
+    resources,
+    services,
+    what_if,
+)
 from pilothouse.admin.reading.history import History
 from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.status import Questions, StreamsStatus
@@ -51,6 +60,9 @@ class Reader:
 
     async def resources(self, node: str, wanted: Wanted) -> views.ResourceList:
         return await resources.held(self._parts, self._discovery, node, wanted)
+
+    async def diff(self, node: str, wanted: Wanted) -> views.DiffView:
+        return await diff.diff(self._parts, self._discovery, node, wanted)
 
     async def would_get(self, node: Mapping[str, Any], wanted: Wanted) -> views.WouldGetView:
         return await resources.would_get(self._parts, self._discovery, node, wanted)

@@ -36,7 +36,7 @@ _LABELS: Mapping[str, ResourceType] = {each.label: each for each in sorted(TYPES
 
 async def held(parts: Parts, discovery: Discovery, node: str, wanted: Wanted) -> views.ResourceList:
     """What a proxy holds, by type and name. Raises Missing, and Mistaken for an unknown type."""
-    types = _types(wanted)
+    types = types_of(wanted)
     sessions = discovery.roster.of(node)
     if not sessions:
         raise await missing(discovery.roster, node)
@@ -48,7 +48,7 @@ async def held(parts: Parts, discovery: Discovery, node: str, wanted: Wanted) ->
     return await shown(parts, found, wanted)
 
 
-def _types(wanted: Wanted) -> Sequence[ResourceType]:
+def types_of(wanted: Wanted) -> Sequence[ResourceType]:
     """The types to list that do not come before the page, by label."""
     if wanted.type and wanted.type not in _LABELS:
         raise Mistaken(f"type: must be one of {', '.join(_LABELS)}, not {wanted.type!r}")
@@ -88,7 +88,7 @@ async def would_get(
     except BadNode as bad:
         raise Mistaken(str(bad)) from None
     found: list[tuple[ResourceType, str, _Held]] = []
-    for type in _types(wanted):
+    for type in types_of(wanted):
         if len(found) <= wanted.limit:
             found += await in_turns(_supposed(world, type, wanted, wanted.limit + 1 - len(found)), _TURN_S)
     page, client = await shown(parts, found, wanted), world.audience
@@ -138,7 +138,7 @@ async def shown(
 ) -> views.ResourceList:
     """The page with what was found, of which one more than fits says that there are more."""
     kept = _fitting(found, wanted)
-    services = {name: _services(parts, type, name) for type, name, _ in kept}
+    services = {name: services_of(parts, type, name) for type, name, _ in kept}
     latest = await in_turns(_latest(parts.registry.revisions, services.values()), _TURN_S)
     items = []
     for type, name, held in kept:
@@ -174,7 +174,8 @@ def _fitting(
     return found[:count]
 
 
-def _services(parts: Parts, type: ResourceType, name: str) -> frozenset[ServiceName]:
+def services_of(parts: Parts, type: ResourceType, name: str) -> frozenset[ServiceName]:
+    """The services that a resource is about, if they are few."""
     if type in (ResourceType.RUNTIME, ResourceType.SECRET):
         return frozenset()
     return attributed(name, parts.catalogue).services

@@ -63,6 +63,9 @@ from pilothouse.admin.api.views.overview import (
     StatusView,
 )
 from pilothouse.admin.api.views.proxies import (
+    Difference,
+    DiffRow,
+    DiffView,
     GoneView,
     NackView,
     ProxyList,
@@ -109,6 +112,9 @@ __all__ = [
     "ClusterView",
     "Counts",
     "Delivered",
+    "DiffRow",
+    "DiffView",
+    "Difference",
     "DnsView",
     "DoneView",
     "DrainList",

@@ -9,6 +9,9 @@ from pilothouse.admin.api.views.base import PlaceView, SyncState, View
 #: The same for a proxy, the state that needs most attention first. GONE: the stream has ended.
 ProxyState: TypeAlias = Literal["GONE", "STALE", "NACKED", "SENDING", "SYNCED", "IDLE"]
 
+#: How a resource that a proxy was sent differs from what it should have.
+Difference: TypeAlias = Literal["missing", "older", "extra"]
+
 
 class SubscriptionState(View, frozen=True):
     """The state of one type on one stream."""
@@ -146,6 +149,32 @@ class WouldGetView(View, frozen=True):
     on_node: str | None = None
     depends_on: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+
+
+class DiffRow(View, frozen=True):
+    """A resource that a proxy should have in the version `wanted`, and was sent in the version `held`.
+
+    `missing`: it was not sent. `older`: it was sent in another version. `extra`: it should be gone.
+    """
+
+    type: str
+    name: str
+    state: Difference
+    wanted: str | None = None
+    held: str | None = None
+    services: tuple[str, ...] = ()
+
+
+class DiffView(View, frozen=True):
+    """How what a proxy was sent differs from what it should have. `in_sync`: nothing differs, and it has
+    accepted everything.
+    """
+
+    node: str
+    in_sync: bool
+    types: tuple[SubscriptionState, ...]
+    items: tuple[DiffRow, ...]
+    next: str | None = None
 
 
 class ResourceList(View, frozen=True):

@@ -1,0 +1,145 @@
+"""The commands that follow what happens, compare, and collect, as an operator runs them."""
+
+from __future__ import annotations
+
+import json
+import selectors
+import signal
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pilothouse.encoding.types import ResourceType
+
+from .plane import PROGRAM, service
+
+CLUSTER, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
+CART = "outbound|80||cart.shop.svc.cluster.local"
+
+
+async def synced(client, node: str):
+    stream = await client(node)
+    await stream.ask(ENDPOINTS, CART)
+    await stream.names()
+    return stream
+
+
+async def test_a_proxy_that_lacks_a_version_differs_and_one_that_has_it_does_not(
+    plane, client, eventually
+) -> None:
+    stream = await synced(client, "web-7")
+    await eventually(lambda: plane.get("proxies/web-7/diff")["in_sync"])
+    assert plane.run("diff", "web-7") == "web-7 has what it should have: EDS SYNCED\n"
+    plane.write("cart.json", service("cart", "10.1.7.8"))
+    await stream.read()  # and does not answer
+    unanswered = plane.get("proxies/web-7/diff")
+    assert (unanswered["in_sync"], unanswered["types"][0]["state"]) == (False, "SENDING")
+    plane.write("cart.json", service("cart", "10.1.7.8", "10.1.7.7"))
+    rows = lambda: plane.get("proxies/web-7/diff")["items"]  # noqa: E731
+    [row] = await eventually(rows)
+    assert (row["type"], row["name"], row["state"], row["services"]) == ("EDS", CART, "older", ["shop/cart"])
+    assert row["wanted"] != row["held"]
+    said = plane.run("diff", "web-7", status=1)
+    assert "web-7 does not have what it should have: EDS SENDING" in said
+    assert said.splitlines()[-1].split()[:3] == ["older", "EDS", CART]
+    assert "there is no proxy web-8" in plane.run("diff", "web-8", status=2)
+
+
+def test_an_address_that_is_no_envoy_s_is_a_mistake_in_one_line(plane) -> None:
+    for url, why in (
+        ("ftp://127.0.0.1:1", "must be a URL"),
+        (f"http://{plane.admin}", "its answer is no dump of an Envoy"),
+        ("127.0.0.1:1", "connection refused"),
+    ):
+        said = plane.run("diff", "web-7", "--envoy", url, status=2)
+        assert said.startswith("pilothouse: --envoy: ")
+        assert why in said
+        assert said.count("\n") == 1
+
+
+async def test_a_change_is_traced_from_its_source_to_the_last_answer(plane, client, eventually) -> None:
+    stream = await synced(client, "web-7")
+    plane.write("cart.json", service("cart", "10.1.7.8"))
+    await stream.names()
+    newest = lambda: plane.get("changes")["items"][0]  # noqa: E731
+    await eventually(lambda: newest().get("published", {}).get("acknowledged"))
+    said = plane.run("trace", str(newest()["number"])).splitlines()
+    assert said[0] == f"change {newest()['number']} touches 1 service"
+    assert "source files reports it, declared at " in said[1]
+    assert said[2].strip() == "shop/cart: 2 endpoints -> 1 endpoint; 10.1.7.9 removed"
+    assert "published to 1 proxy, +" in said[3]
+    assert said[4].strip() == "1 of 1 answers are there and good"
+    assert "last answer, of web-7, +" in said[5]
+    assert "there is no change 99999" in plane.run("trace", "99999", status=2)
+
+
+@contextmanager
+def watching(plane, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [PROGRAM, "watch", *arguments, "--admin", plane.admin]
+    process = subprocess.Popen(command, stdout=-1, stderr=-1, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_what_happens_is_printed_while_it_happens_and_ends_cleanly(plane, client, eventually) -> None:
+    with watching(plane, "shop/cart", "-o", "json") as process:
+        assert process.stdout is not None
+        numbers = iter(range(10, 250))
+
+        def change() -> bool:
+            """Until it reads: what was before is not sent."""
+            plane.write("cart.json", service("cart", f"10.1.7.{next(numbers)}"))
+            return False
+
+        selector = selectors.DefaultSelector()
+        selector.register(process.stdout, selectors.EVENT_READ)
+        await eventually(lambda: selector.select(0.5) or change(), 60)
+        event = json.loads(process.stdout.readline())
+        assert event["event"] == "change"
+        assert event["data"]["services"][0]["service"] == "shop/cart"
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=30)
+        assert (process.returncode, complaint) == (0, "")
+
+
+def test_nobody_to_watch_is_one_line() -> None:
+    command = [str(PROGRAM), "watch", "--admin", "127.0.0.1:1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "pilothouse: 127.0.0.1:1: connection refused\n")
+
+
+def test_without_a_terminal_the_live_view_is_one_frame(plane) -> None:
+    said = plane.run("top")
+    assert said.startswith("pilothouse ")
+    assert "serves   1 services, 2 endpoints" in said
+    assert "\x1b" not in said
+
+
+async def test_a_bug_report_has_what_helps_and_says_what_is_in_it(plane, client, tmp_path) -> None:
+    await synced(client, "web-7")
+    rejecting = await client("web-8")
+    await rejecting.ask(CLUSTER)
+    await rejecting.accept(await rejecting.read(), error="no such thing")
+    file, log = tmp_path / "report.tar.gz", tmp_path / "log"
+    log.write_text("first\nlast\n")
+    said = plane.run("bug-report", str(file), "--log", str(log))
+    assert said.endswith(f"written to {file}\n")
+    assert file.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(file) as archive:
+        found = {
+            Path(each.name).relative_to("pilothouse-bug-report"): archive.extractfile(each).read()
+            for each in archive.getmembers()
+        }
+    names = {str(name) for name in found}
+    assert {"manifest.json", "status.json", "proxies.json", "nacks.json", "metrics.txt", "log.txt"} <= names
+    listed = json.loads(found[Path("manifest.json")])
+    assert {each["file"] for each in listed} == names - {"manifest.json"}
+    assert {row["node"] for row in json.loads(found[Path("proxies.json")])["items"]} == {"web-7", "web-8"}
+    assert b"pilothouse_services" in found[Path("metrics.txt")]
+    again = plane.run("bug-report", str(file), status=2)
+    assert "file exists" in again

@@ -1,0 +1,75 @@
+"""How what a proxy was sent differs from what it should have now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from pilothouse.admin.api import views
+from pilothouse.admin.api.inquiry import Wanted
+from pilothouse.admin.reading.proxies import missing, sync_state
+from pilothouse.admin.reading.resources import begin, services_of, types_of
+from pilothouse.admin.reading.services import Parts
+from pilothouse.encoding.types import TYPES
+from pilothouse.protocol.subscription import Subscription
+from pilothouse.server.discovery import Discovery
+from pilothouse.server.session import Session
+from pilothouse.serving.world import World
+from pilothouse.structures.turns import Steps, in_turns
+
+_TURN_S = 0.002
+_STEP = 50  # names that are compared in a step
+
+
+async def diff(parts: Parts, discovery: Discovery, node: str, wanted: Wanted) -> views.DiffView:
+    """The resources that differ, by type and name. Raises Missing, and Mistaken for an unknown type."""
+    types = types_of(wanted)
+    sessions = discovery.roster.of(node)
+    if not sessions:
+        raise await missing(discovery.roster, node)
+    found: list[views.DiffRow] = []
+    for type in types:
+        for session in sessions:
+            subscription = session.stream.subscriptions.get(type)
+            if subscription is not None and session.world is not None and len(found) <= wanted.limit:
+                steps = _different(parts, session.world, subscription, wanted, wanted.limit + 1 - len(found))
+                found += await in_turns(steps, _TURN_S)
+    states = tuple(_states(sessions))
+    items = tuple(found[: wanted.limit])
+    in_sync = not found and not wanted.after and all(each.state in ("SYNCED", "IDLE") for each in states)
+    last = items[-1] if len(found) > len(items) else None
+    return views.DiffView(node, in_sync, states, items, f"{last.type}:{last.name}" if last else None)
+
+
+def _states(sessions: list[Session]) -> Iterator[views.SubscriptionState]:
+    now = time.monotonic()
+    for session in sessions:
+        held = session.stream.subscriptions
+        for type in TYPES:
+            if type in held:
+                state = sync_state(held[type], now)
+                yield views.SubscriptionState(type.label, state)
+
+
+def _different(
+    parts: Parts, world: World, subscription: Subscription, wanted: Wanted, most: int
+) -> Steps[list[views.DiffRow]]:
+    """The first resources of one type on this page that differ."""
+    type, interest, sent = subscription.type, subscription.interest, subscription.held.sent
+    for _ in world.prepare(type, interest.names, interest.wildcard):
+        yield
+    asked = world.selection(type).resources.keys() if interest.wildcard else interest.names
+    beyond, find = begin(type, wanted), world.finder(type)
+    found: list[views.DiffRow] = []
+    for count, name in enumerate(sorted(name for name in asked | sent.keys() if name > beyond), 1):
+        resource, held = find(name) if interest.wants(name) else None, sent.get(name)
+        versions = resource.version if resource else None, held.version if held else None
+        if versions[0] != versions[1]:
+            state: views.Difference = "older" if all(versions) else "missing" if held is None else "extra"
+            about = sorted(services_of(parts, type, name))
+            found.append(views.DiffRow(type.label, name, state, *versions, tuple(map(str, about))))
+        if len(found) == most:
+            break
+        if count % _STEP == 0:
+            yield
+    return found

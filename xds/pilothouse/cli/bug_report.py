@@ -1,0 +1,118 @@
+"""The command that writes one archive of all that helps to find a mistake. Nothing secret is in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pilothouse import __version__
+from pilothouse.cli.asking import Admin, Unanswered, every, one, path, place, plain
+from pilothouse.cli.output import answer
+from pilothouse.cli.tables import table
+from pilothouse.config.settings import ConfigError, load
+from pilothouse.structures.hostport import HostPort
+
+_LINES = 5000
+_PAGES = ("sources", "holds", "proxies", "changes", "nacks")
+
+File = Annotated[
+    Path | None,
+    typer.Argument(metavar="[FILE]", help="Where to write it.  [default: pilothouse-bug-report-TIME.tar.gz]"),
+]
+Log = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help=f"A log of `serve`, of which the last {_LINES:,} lines count."),
+]
+
+
+def bug_report(file: File = None, *, log: Log = None, admin: Admin = None) -> None:
+    """Write an archive for a bug report: what a control plane answers, its metrics, and the settings here.
+
+    Private keys, passwords and tokens are not in it, but names, addresses and places are: read it before you
+    send it.
+    """
+    asked = place(admin)
+    status = one(asked, path("status"))
+    found = _Found()
+    found.add("status.json", "/status", lambda: status)
+    found.add("versions.json", "versions", lambda: {"here": __version__, "there": status.get("version")})
+    for page in _PAGES:
+        found.add(f"{page}.json", f"/{page}", partial(every, asked, path(page)))
+    found.add("readyz.json", "/readyz", lambda: _ready(asked))
+    found.add("metrics.txt", "/metrics", lambda: plain(asked, "/metrics"))
+    found.add("settings.json", "the settings that `serve` would have here", _settings)
+    for number, each in enumerate(status.get("behind", ())):
+        for page in ("diff", "resources"):
+            ask = partial(every, asked, path("proxies", each["node"], page))
+            found.add(f"behind/{number}-{page}.json", f"{page} of {each['node']}", ask)
+    if log is not None:
+        found.add("log.txt", f"the end of {log}", lambda: _end(log))
+    target = file or Path(time.strftime("pilothouse-bug-report-%Y%m%dT%H%M%SZ.tar.gz", time.gmtime()))
+    found.write(target)
+    answer(f"{table(('FILE', 'BYTES', 'WHAT'), found.rows())}\nwritten to {target}")
+
+
+class _Found:
+    """The files of the archive. What cannot be had is said in its place."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, tuple[str, bytes]] = {}
+
+    def add(self, name: str, about: str, ask: Callable[[], Any]) -> None:
+        try:
+            said = ask()
+        except ConfigError as mistake:
+            said, about = {"error": str(mistake)}, f"{about}: {mistake}"
+        text = said if isinstance(said, str) else json.dumps(said, indent=2)
+        self._files[name] = about, text.encode()
+
+    def rows(self) -> list[tuple[str, ...]]:
+        return [(name, f"{len(data):,}", about) for name, (about, data) in self._files.items()]
+
+    def write(self, target: Path) -> None:
+        """Raises ConfigError. A file that is there is not overwritten."""
+        listed = [
+            {"file": name, "bytes": len(data), "about": about} for name, (about, data) in self._files.items()
+        ]
+        contents = {"manifest.json": json.dumps(listed, indent=2).encode()}
+        contents |= {name: data for name, (_, data) in self._files.items()}
+        try:
+            handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as out, tarfile.open(fileobj=out, mode="w:gz") as archive:
+                for name, data in contents.items():
+                    member = tarfile.TarInfo(f"pilothouse-bug-report/{name}")
+                    member.size, member.mtime, member.mode = len(data), int(time.time()), 0o600
+                    archive.addfile(member, io.BytesIO(data))
+        except OSError as error:
+            raise ConfigError(str(target), (error.strerror or str(error)).lower()) from None
+
+
+def _ready(asked: HostPort) -> Any:
+    try:
+        return one(asked, "/readyz")
+    except Unanswered as not_ready:  # it says so with 503
+        return {"not ready": str(not_ready)}
+
+
+def _settings() -> dict[str, str]:
+    """Files are named and not read, so no key and no token is in it."""
+    found = load({}, os.environ)
+    return {name: str(getattr(found, name)) for name in sorted(type(found).model_fields)}
+
+
+def _end(log: Path) -> str:
+    try:
+        with log.open(errors="replace") as lines:
+            return "".join(deque(lines, _LINES))
+    except OSError as error:
+        raise ConfigError("--log", f"{log}: {(error.strerror or str(error)).lower()}") from None

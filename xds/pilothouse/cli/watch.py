@@ -1,0 +1,88 @@
+"""The command that prints what happens while it happens."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from pilothouse.admin.api.views import ChangeView
+from pilothouse.cli.asking import Admin, Event, Unanswered, events, place, read
+from pilothouse.cli.changes import acknowledged
+from pilothouse.cli.output import As, Format, answer, one_line, written
+from pilothouse.structures.hostport import HostPort
+
+_AGAIN_S = 1.0
+
+Service = Annotated[
+    str | None, typer.Argument(metavar="[SERVICE]", help="Only what is about one service: NAMESPACE/NAME.")
+]
+
+
+def watch(service: Service = None, *, admin: Admin = None, output: As = Format.TABLE) -> None:
+    """Print changes, proxies, sources, holds and rejections as they happen, one line each, until Ctrl-C.
+
+    If the connection is lost, it is made again, and what was missed is printed if it is remembered.
+    """
+    asked = place(admin)
+    try:
+        _follow(asked, service, output)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def _follow(asked: HostPort, service: str | None, output: Format) -> None:
+    last, connected = "", False
+    while True:
+        try:
+            for event in events(asked, last):
+                last, connected = event.number or last, True
+                if service is None or _is_about(event, service):
+                    answer(_shown(event, output))
+        except Unanswered as lost:
+            if not connected and not last:
+                raise
+            print(f"pilothouse: {lost}; trying again", file=sys.stderr)
+            connected = False
+        time.sleep(_AGAIN_S)
+
+
+def _is_about(event: Event, service: str) -> bool:
+    named = event.data.get("services", ())
+    return service in (each.get("service") if isinstance(each, dict) else each for each in named)
+
+
+def _shown(event: Event, output: Format) -> str:
+    if output.is_text:
+        return one_line(f"{time.strftime('%H:%M:%S')} {event.kind:7} {_words(event)}".rstrip())
+    said = {"event": event.kind, "data": event.data}
+    return json.dumps(said) if output is Format.JSON else f"---\n{written(said, output)}"
+
+
+def _words(event: Event) -> str:
+    data = event.data
+    match event.kind:
+        case "change":
+            return _change(read(data, ChangeView))
+        case "proxy":
+            behind = (f"{each['type']} {each['state']}" for each in data.get("types", ()))
+            return f"{data['node']} is {data['state']}: {data.get('reason') or ', '.join(behind)}"
+        case "source":
+            return f"{data['name']} {data.get('error') or data.get('state', '')}"
+        case "hold" if data.get("ended"):
+            return f"{data['source']}: the hold has ended"
+        case "hold":
+            lost = f"{data['lost_services']} services and {data['lost_endpoints']} endpoints"
+            return f"{data['source']}: the loss of {lost} is held until {data['until']}"
+        case "nack":
+            return f"{data['node']} {data['type']}: {data['text']}"
+        case _:
+            return "some events were missed"
+
+
+def _change(change: ChangeView) -> str:
+    said = "; ".join(f"{each.service} {each.what or ''}".strip() for each in change.services)
+    return f"{change.number} {said} ({acknowledged(change.published)})"
