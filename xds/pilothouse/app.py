@@ -103,10 +103,7 @@ async def run(
     journal = Journal(_journal_folder(settings))
     registry.revisions.begin(await journal.open())
     discovery.rejections.noted = partial(journal.noted, kind="nack")
-    operator = Operator(registry, discovery, _keeper(settings, registry), settings.workers)
-    operator.noted = journal.noted
-    await operator.begin()
-
+    operator = await _operator(settings, registry, discovery, journal)
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(supervise(state, registry.shard(state.name), _log_failure)) for state in states
@@ -136,6 +133,16 @@ async def run(
                     log.info("stopping", streams=len(discovery.sessions))
         for task in running:
             task.cancel()
+
+
+async def _operator(
+    settings: Settings, registry: Registry, discovery: Discovery, journal: Journal
+) -> Operator:
+    """Who carries out orders. What he did before the process began is in force again."""
+    operator = Operator(registry, discovery, _keeper(settings, registry), settings.workers)
+    operator.noted = journal.noted
+    await operator.begin()
+    return operator
 
 
 @asynccontextmanager
