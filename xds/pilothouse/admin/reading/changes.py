@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Mistaken
@@ -18,8 +17,6 @@ from pilothouse.server.rejections import Rejection, Rejections
 from pilothouse.server.session import Session
 from pilothouse.structures.delivery import Delivery
 from pilothouse.structures.turns import Steps, Turn
-
-T = TypeVar("T")
 
 _TURN_S = 0.002
 _STEP = 20  # revisions that are searched in a step
