@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import selectors
 import signal
 import subprocess
@@ -45,6 +46,34 @@ async def test_a_proxy_that_lacks_a_version_differs_and_one_that_has_it_does_not
     assert "web-7 does not have what it should have: EDS SENDING" in said
     assert said.splitlines()[-1].split()[:3] == ["older", "EDS", CART]
     assert "there is no proxy web-8" in plane.run("diff", "web-8", status=2)
+
+
+async def test_what_a_proxy_rejects_or_does_not_answer_differs_until_it_is_accepted(
+    plane, client, eventually
+) -> None:
+    stream = await client("web-7")
+    await stream.ask(ENDPOINTS, CART)
+    first = await stream.read()
+    differing = lambda: [each["state"] for each in plane.get("proxies/web-7/diff")["items"]]  # noqa: E731
+    assert differing() == ["unanswered"]
+    await stream.accept(first, error="no such thing")
+    await eventually(lambda: differing() == ["rejected"])
+    said = plane.run("diff", "web-7", status=1)
+    assert said.startswith("web-7 does not have what it should have: EDS NACKED\n")
+    assert said.splitlines()[-1].split()[:3] == ["rejected", "EDS", CART]
+    plane.write("cart.json", service("cart", "10.1.7.7"))
+    await stream.names()
+    await eventually(lambda: differing() == [])
+
+
+async def test_of_a_proxy_that_has_gone_it_is_said_when_and_why(plane, client, eventually) -> None:
+    stream = await synced(client, "web-7")
+    stream.call.cancel()
+    await eventually(lambda: plane.get("proxies/web-7")["state"] == "GONE")
+    for command in ("resources", "diff"):
+        said = plane.run(command, "web-7", status=2)
+        assert re.search("proxy web-7 has gone [0-9]+ s ago: the client ended it or is gone", said)
+        assert "near" not in said
 
 
 def test_an_address_that_is_no_envoy_s_is_a_mistake_in_one_line(plane) -> None:
@@ -116,7 +145,8 @@ def test_nobody_to_watch_is_one_line() -> None:
 def test_without_a_terminal_the_live_view_is_one_frame(plane) -> None:
     said = plane.run("top")
     assert said.startswith("pilothouse ")
-    assert "serves   1 services, 2 endpoints" in said
+    assert "serves   1 service, 2 endpoints" in said
+    assert re.search("^files +ok ", said, re.MULTILINE)
     assert "\x1b" not in said
 
 

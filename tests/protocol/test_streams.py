@@ -132,6 +132,23 @@ def test_a_rejection_is_remembered_until_a_response_is_accepted(variant: str) ->
 
 
 @VARIANTS
+def test_what_is_not_accepted_is_what_its_response_states(variant: str) -> None:
+    """N-1"""
+    player = Player(variant)
+    player.play("world EDS a=1 b=1\n > EDS a b\n < EDS a=1 b=1")
+    exchange = player.stream.subscriptions[EDS].exchange
+    assert exchange.unproven == {"a", "b"}
+    player.play("> EDS ack")
+    assert exchange.unproven == ()
+    player.play("world EDS a=2\n < EDS a=2")
+    assert exchange.unproven == {"a"}
+    player.play("> EDS nack")
+    assert exchange.unproven == {"a"}
+    player.play("world EDS a=1\n < EDS a=1")
+    assert exchange.unproven == (), "it had accepted this before"
+
+
+@VARIANTS
 def test_a_rejection_without_a_reason_is_one_too(variant: str) -> None:
     """N-1"""
     line = Connection(CLIENTS[variant](), ToyWorld())

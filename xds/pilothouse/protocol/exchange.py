@@ -32,7 +32,7 @@ class Exchange:
     since: float = 0.0
     at: float = 0.0
     number: int = 0  # which of all responses of the stream the last one is
-    said: Difference | None = None  # what the unanswered response states; None if that is everything
+    said: Difference | None = None  # what the last response states, until accepted; None: everything
     lapsed: bool = False  # the client should have answered: say it again
     repeated: bool = False  # it was said again
     # The ACK as Envoy encodes it, in three pieces: the bytes before the names, the names, the bytes after
@@ -107,10 +107,22 @@ class Exchange:
             if rejected:
                 self.nack = Nack(reason, self.nonce, now)
             else:
-                self.accepted_nonce, self.accepted_state = self.nonce, self.stated
+                self.accepted_nonce, self.accepted_state, self.said = self.nonce, self.stated, None
         self._settle()
         pushed, self.pushed = self.pushed, ()
         (refused if rejected else confirmed)(pushed, now, self.client)
+
+    @property
+    def unproven(self) -> Collection[str] | None:
+        """Names that the last response states and that the client has not accepted as it states them.
+
+        None: all that it holds.
+        """
+        if not (self.awaiting or self.error):
+            return ()
+        if self.accepted_nonce not in ("", self.nonce) and self.accepted_state == self.stated:
+            return ()  # it had accepted the very same before
+        return frozenset(self.said.names) if self.said is not None else None
 
     def accepted_by(self, data: bytes) -> bool:
         """Whether an encoded request is a mere ACK of the last response."""
@@ -134,9 +146,10 @@ class Exchange:
     def end(self) -> None:
         """Note that the client will not answer any more."""
         self._settle()
+        self.said = None
         withdrawn(self.pushed)
         self.pushed = ()
 
     def _settle(self) -> None:
         """Nothing is unanswered any more."""
-        self.awaiting, self.lapsed, self.said = False, False, None
+        self.awaiting, self.lapsed = False, False

@@ -23,6 +23,14 @@ class Missing(Exception):
         super().__init__(f"there is no {what}" + (f"; near: {', '.join(near)}" if near else ""))
 
 
+class Departed(Missing):
+    """What was asked for is not there any more. The text says since when, and why."""
+
+    def __init__(self, text: str) -> None:
+        self.near = ()
+        Exception.__init__(self, text)
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which resources to list: of one type or of all, the one with a name or all, and with their content."""

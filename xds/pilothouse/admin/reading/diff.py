@@ -59,13 +59,13 @@ def _different(
     for _ in world.prepare(type, interest.names, interest.wildcard):
         yield
     asked = world.selection(type).resources.keys() if interest.wildcard else interest.names
-    beyond, find = begin(type, wanted), world.finder(type)
+    beyond, find, unproven = begin(type, wanted), world.finder(type), subscription.exchange.unproven
     found: list[views.DiffRow] = []
     for count, name in enumerate(sorted(name for name in asked | sent.keys() if name > beyond), 1):
         resource, held = find(name) if interest.wants(name) else None, sent.get(name)
         versions = resource.version if resource else None, held.version if held else None
-        if versions[0] != versions[1]:
-            state: views.Difference = "older" if all(versions) else "missing" if held is None else "extra"
+        state = _state(versions, unproven is None or name in unproven, subscription.exchange.awaiting)
+        if state is not None:
             about = sorted(services_of(parts, type, name))
             found.append(views.DiffRow(type.label, name, state, *versions, tuple(map(str, about))))
         if len(found) == most:
@@ -73,3 +73,15 @@ def _different(
         if count % _STEP == 0:
             yield
     return found
+
+
+def _state(
+    versions: tuple[str | None, str | None], unproven: bool, awaiting: bool
+) -> views.Difference | None:
+    """How a resource differs whose wanted version and sent version these are. None if it does not."""
+    wanted, sent = versions
+    if wanted != sent:
+        return "missing" if sent is None else "extra" if wanted is None else "older"
+    if sent is not None and unproven:
+        return "unanswered" if awaiting else "rejected"
+    return None

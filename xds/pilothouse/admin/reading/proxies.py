@@ -10,7 +10,7 @@ from itertools import islice
 from typing import get_args
 
 from pilothouse.admin.api import views
-from pilothouse.admin.api.inquiry import Missing, Mistaken
+from pilothouse.admin.api.inquiry import Departed, Missing, Mistaken
 from pilothouse.admin.reading.clock import at
 from pilothouse.admin.status import StreamsStatus, TypeStatus
 from pilothouse.encoding.resources import version
@@ -156,8 +156,17 @@ async def proxy(roster: Roster, node: str) -> views.ProxyView:
 
 
 async def missing(roster: Roster, node: str) -> Missing:
+    """Why nothing can be asked of a proxy that has no open stream."""
+    gone = max((each for each in roster.gone() if each.node == node), key=_ended, default=None)
+    if gone is not None:
+        ago = max(0, round(time.time() - gone.gone_s))
+        return Departed(f"proxy {node} has gone {ago} s ago: {gone.reason}")
     known = dict.fromkeys([*roster.nodes(), *(each.node for each in roster.gone())])
     return Missing(f"proxy {node}", await in_turns(near(node, known), _TURN_S))
+
+
+def _ended(gone: Gone) -> float:
+    return gone.gone_s
 
 
 def _gone(gone: Gone) -> views.GoneView:

@@ -10,7 +10,7 @@ from pilothouse.admin.api.views.base import PlaceView, SyncState, View
 ProxyState: TypeAlias = Literal["GONE", "STALE", "NACKED", "SENDING", "SYNCED", "IDLE"]
 
 #: How a resource that a proxy was sent differs from what it should have.
-Difference: TypeAlias = Literal["missing", "older", "extra"]
+Difference: TypeAlias = Literal["missing", "older", "extra", "rejected", "unanswered"]
 
 
 class SubscriptionState(View, frozen=True):
@@ -155,6 +155,7 @@ class DiffRow(View, frozen=True):
     """A resource that a proxy should have in the version `wanted`, and was sent in the version `held`.
 
     `missing`: it was not sent. `older`: it was sent in another version. `extra`: it should be gone.
+    `rejected`, `unanswered`: it was sent in the right version, and the proxy has not acknowledged that.
     """
 
     type: str
