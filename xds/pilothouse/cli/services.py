@@ -35,7 +35,7 @@ def services(
 ) -> None:
     """Show the services, where each is declared, and how much of it is left out; or one in detail."""
     if service is not None:
-        found = one(place(admin), path("services", *_parts(service)))
+        found = one(place(admin), path("services", *namespace_and_name(service)))
         if not given(found, output):
             answer("\n".join(map(one_line, _detail(read(found, ServiceView)))))
         return
@@ -48,7 +48,7 @@ def services(
 
 def endpoints(service: Name = None, *, admin: Admin = None, output: As = Format.TABLE) -> None:
     """Show the endpoints, whether each is called, and if not, why."""
-    wanted = "/".join(_parts(service)) if service else None
+    wanted = "/".join(namespace_and_name(service)) if service else None
     found = every(place(admin), path("endpoints"), {"service": wanted})
     if not given(found, output):
         rows = map(_endpoint, read(found, EndpointList).items)
@@ -56,7 +56,7 @@ def endpoints(service: Name = None, *, admin: Admin = None, output: As = Format.
         answer(table(head, rows, wide=output.is_wide, more=2))
 
 
-def _parts(service: str) -> tuple[str, ...]:
+def namespace_and_name(service: str) -> tuple[str, ...]:
     """The namespace and the name, as users write them: `shop/cart`."""
     namespace, slash, name = service.partition("/")
     if not (namespace and slash and name):

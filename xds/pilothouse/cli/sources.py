@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pilothouse.admin.api.views import FaultView, SourceList, SourceView
 from pilothouse.cli.asking import Admin, every, path, place, read
 from pilothouse.cli.output import As, Format, answer, given, one_line
-from pilothouse.cli.tables import age, since, table
+from pilothouse.cli.tables import age, counted, since, table
 
 
 def sources(*, admin: Admin = None, output: As = Format.TABLE) -> None:
@@ -19,7 +19,7 @@ def sources(*, admin: Admin = None, output: As = Format.TABLE) -> None:
     rows = [
         (
             each.name,
-            _state(each),
+            state(each),
             str(each.services),
             age(each.last_report),
             str(len(each.faults)),
@@ -33,13 +33,13 @@ def sources(*, admin: Admin = None, output: As = Format.TABLE) -> None:
     answer("\n".join([shown, *(line for each in items for line in _troubles(each))]))
 
 
-def _state(source: SourceView) -> str:
+def state(source: SourceView) -> str:
+    """How a source is, in a word or two."""
     if not source.synced:
         return "waiting"
     if source.stale:
         return f"stale for {age(source.stale_since)}"
-    faults = len(source.faults)
-    return f"{faults} {'fault' if faults == 1 else 'faults'}" if faults else "ok"
+    return counted(len(source.faults), "fault") if source.faults else "ok"
 
 
 def _troubles(source: SourceView) -> Iterator[str]:

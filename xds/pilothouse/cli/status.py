@@ -9,7 +9,7 @@ import typer
 from pilothouse.admin.api.views import StatusView
 from pilothouse.cli.asking import Admin, one, path, place, read
 from pilothouse.cli.output import As, Format, answer, given, one_line
-from pilothouse.cli.tables import amounts, since
+from pilothouse.cli.tables import amounts, counted, since
 
 
 def status(*, admin: Admin = None, output: As = Format.TABLE) -> None:
@@ -29,7 +29,7 @@ def _lines(said: StatusView) -> Iterator[str]:
     yield f"pilothouse {said.version}, since {since(said.since)}"
     yield f"ready      {'yes' if said.ready else 'no'}"
     counts = said.counts
-    yield f"serves     {counts.services:,} services, {counts.endpoints:,} endpoints"
+    yield f"serves     {counted(counts.services, 'service')}, {counted(counts.endpoints, 'endpoint')}"
     yield f"proxies    {amounts((name, number) for name, number in counts.proxies.items())}"
     yield f"left out   {amounts((code, number) for code, number in counts.left_out.items())}"
     for reason in said.reasons:

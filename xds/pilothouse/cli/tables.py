@@ -69,6 +69,11 @@ def since(moment: str | None) -> str:
     return f"{moment} ({age(moment)} ago)" if moment else "-"
 
 
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number and its noun: `1 service`, `2,000 services`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def amounts(numbers: Iterable[tuple[str, int]]) -> str:
     """Numbers with their names: `3 SYNCED, 1 STALE`."""
     return ", ".join(f"{number:,} {name}" for name, number in numbers) or "none"

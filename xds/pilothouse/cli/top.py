@@ -14,7 +14,8 @@ from pilothouse.admin.api.views import ChangeList, ChangeView, SourceList, Statu
 from pilothouse.cli.asking import Admin, Unanswered, every, one, path, place, read
 from pilothouse.cli.changes import acknowledged
 from pilothouse.cli.output import answer, one_line
-from pilothouse.cli.tables import age, amounts, table
+from pilothouse.cli.sources import state
+from pilothouse.cli.tables import age, amounts, counted, table
 from pilothouse.structures.hostport import HostPort
 
 _CHANGES = 12  # so many are shown
@@ -68,12 +69,12 @@ class _Screen:
         counts = status.counts
         ready = "ready" if status.ready else "not ready"
         yield f"pilothouse {status.version}  {self._asked}  up {age(status.since)}  {ready}"
-        yield f"serves   {counts.services:,} services, {counts.endpoints:,} endpoints"
+        yield f"serves   {counted(counts.services, 'service')}, {counted(counts.endpoints, 'endpoint')}"
         yield f"proxies  {amounts((name, number) for name, number in counts.proxies.items())}"
         yield f"changes  {self._rate(latest)}"
         yield from map(one_line, (f"! {each}" for each in (*status.reasons, *status.warnings)))
         yield ""
-        rows = [(each.name, each.state, f"{each.services:,}", age(each.last_report)) for each in sources]
+        rows = [(each.name, state(each), f"{each.services:,}", age(each.last_report)) for each in sources]
         yield table(("SOURCE", "STATE", "SERVICES", "REPORTED"), rows)
         if status.behind:
             yield ""

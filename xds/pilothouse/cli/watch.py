@@ -13,6 +13,8 @@ from pilothouse.admin.api.views import ChangeView
 from pilothouse.cli.asking import Admin, Event, Unanswered, events, place, read
 from pilothouse.cli.changes import acknowledged
 from pilothouse.cli.output import As, Format, answer, one_line, written
+from pilothouse.cli.services import namespace_and_name
+from pilothouse.cli.tables import counted
 from pilothouse.structures.hostport import HostPort
 
 _AGAIN_S = 1.0
@@ -28,6 +30,8 @@ def watch(service: Service = None, *, admin: Admin = None, output: As = Format.T
     If the connection is lost, it is made again, and what was missed is printed if it is remembered.
     """
     asked = place(admin)
+    if service is not None:
+        namespace_and_name(service)
     try:
         _follow(asked, service, output)
     except KeyboardInterrupt:
@@ -51,8 +55,16 @@ def _follow(asked: HostPort, service: str | None, output: Format) -> None:
 
 
 def _is_about(event: Event, service: str) -> bool:
-    named = event.data.get("services", ())
-    return service in (each.get("service") if isinstance(each, dict) else each for each in named)
+    """Whether it concerns a service. What proxies and sources do is about no service; a gap is about all."""
+    match event.kind:
+        case "change" | "nack":
+            return any(each["service"] == service for each in event.data["services"])
+        case "hold":
+            return service in event.data.get("services", ())
+        case "proxy" | "source":
+            return False
+        case _:
+            return True
 
 
 def _shown(event: Event, output: Format) -> str:
@@ -75,7 +87,8 @@ def _words(event: Event) -> str:
         case "hold" if data.get("ended"):
             return f"{data['source']}: the hold has ended"
         case "hold":
-            lost = f"{data['lost_services']} services and {data['lost_endpoints']} endpoints"
+            services, endpoints = data["lost_services"], data["lost_endpoints"]
+            lost = f"{counted(services, 'service')} and {counted(endpoints, 'endpoint')}"
             return f"{data['source']}: the loss of {lost} is held until {data['until']}"
         case "nack":
             return f"{data['node']} {data['type']}: {data['text']}"
