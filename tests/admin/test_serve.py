@@ -257,3 +257,76 @@ async def test_of_too_many_connections_one_that_is_answered_stays() -> None:
         assert (await answer).text == "done"
         for _, writer in silent:
             writer.close()
+
+
+class Large:
+    """An application whose answers are larger than all buffers between it and a client."""
+
+    def __init__(self) -> None:
+        self.content = b"x" * (32 << 20)
+        self.app = Starlette(routes=[Route("/", self.answer), Route("/healthz", self.small)])
+
+    async def answer(self, _: Request) -> Response:
+        return Response(self.content)
+
+    async def small(self, _: Request) -> Response:
+        return PlainTextResponse("fine")
+
+
+class Unread(asyncio.Protocol):
+    """A client that asks again and again, and reads no answer. `gone` is set when it is left."""
+
+    def __init__(self) -> None:
+        self.gone = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.pause_reading()
+        transport.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 50)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone.set()
+
+
+async def unread(port: int) -> Unread:
+    _, client = await asyncio.get_running_loop().create_connection(Unread, LOOPBACK, port)
+    return client
+
+
+async def left(client: Unread) -> None:
+    """Waits until the server has left a client, which it sees when it writes."""
+    async with asyncio.timeout(20):
+        while not client.gone.is_set():
+            client.transport.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            await asyncio.sleep(0.05)
+
+
+async def test_who_asks_and_reads_no_answer_is_left_in_time(monkeypatch) -> None:
+    monkeypatch.setattr(serve, "STALLED_S", 0.1)
+    async with serving(Large().app, LOOPBACK, 0) as port:
+        await left(await unread(port))
+
+
+async def test_who_reads_slowly_gets_the_whole_answer(monkeypatch) -> None:
+    monkeypatch.setattr(serve, "STALLED_S", 0.3)
+    large = Large()
+    async with serving(large.app, LOOPBACK, 0) as port:
+        reader, writer = await dialled(port, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        size = 0
+        while part := await reader.read(4 << 20):
+            size += len(part)
+            await asyncio.sleep(0.001)
+        assert size > len(large.content)
+        writer.close()
+
+
+async def test_many_that_read_no_answer_keep_nobody_out(monkeypatch) -> None:
+    monkeypatch.setattr(serve, "STALLED_S", 600)
+    async with serving(Large().app, LOOPBACK, 0, Terms("the admin", 4)) as port:
+        pinned = [await unread(port) for _ in range(8)]
+        for _ in range(3):
+            async with client_of(port) as client:
+                assert (await client.get("/healthz")).text == "fine"
+        for each in pinned:
+            each.transport.abort()

@@ -27,6 +27,9 @@ DRAIN_S = 2
 REQUEST_S = 5.0
 """How long a client may take for a request, from its first byte; and for a handshake."""
 
+STALLED_S = 5.0
+"""How long a client may read nothing of an answer that waits for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -119,13 +122,15 @@ class _Guest(uvicorn.Server):
 
 
 class _Connection(H11Protocol):
-    """A connection. It is closed after a timeout if it sends nothing, or half of a request.
+    """A connection. It is closed after a timeout if it sends nothing, or half of a request, or reads nothing
+    of its answers.
 
-    If there are too many connections, the oldest one without a request in progress is closed. So a client
-    that opens many cannot keep others out for long.
+    If there are too many connections, the oldest one without a request in progress is closed; without such
+    a one, the oldest whose client does not read. So a client that opens many cannot keep others out for long.
     """
 
     _timer: asyncio.TimerHandle | None = None
+    _stalling: asyncio.TimerHandle | None = None
     _is_half = False
     _opened = 0.0
 
@@ -143,8 +148,7 @@ class _Connection(H11Protocol):
         self._opened = self.loop.time()
         self._limit(self._terms.idle_s)
         if len(self.connections) > self._terms.connections:
-            idle = (each for each in self.connections if isinstance(each, _Connection) and not each.answering)
-            min(idle, key=lambda each: each._opened, default=self).transport.abort()
+            self._least_needed().transport.abort()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -155,14 +159,46 @@ class _Connection(H11Protocol):
             self._limit(REQUEST_S)
             self._is_half = True
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        self._unwatch()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._relax()
+        self._unwatch()
         super().connection_lost(exc)
 
     @property
     def answering(self) -> bool:
         """Whether a request is being answered."""
         return self.cycle is not None and not self.cycle.response_complete
+
+    def _least_needed(self) -> _Connection:
+        """The connection to close so that a new one has room: this one if all others are needed."""
+        others = (each for each in self.connections if isinstance(each, _Connection) and each is not self)
+        spare = (each for each in others if not each.answering or each.flow.write_paused)
+        return min(spare, key=lambda each: (each.answering, each._opened), default=self)
+
+    def _watch(self) -> None:
+        """Look again later whether the client has read anything of what waits for it."""
+        self._unwatch()
+        waiting = self.transport.get_write_buffer_size()
+        self._stalling = self.loop.call_later(STALLED_S, self._judge, waiting)
+
+    def _judge(self, waited: int) -> None:
+        if self.transport.get_write_buffer_size() < waited:
+            self._watch()
+        else:
+            self.transport.abort()
+
+    def _unwatch(self) -> None:
+        if self._stalling is not None:
+            self._stalling.cancel()
+            self._stalling = None
 
     def _limit(self, seconds: float) -> None:
         self._relax()
