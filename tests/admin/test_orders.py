@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pilothouse.admin.api.openapi import document
 from pilothouse.admin.api.orders import COMMANDS
 from pilothouse.admin.api.pages import PREFIX
 from pilothouse.admin.http import admin
+from pilothouse.admin.orders import keeping
 from pilothouse.admin.orders.keeping import Keeper, Kept
 from pilothouse.admin.orders.operator import Operator
 from pilothouse.admin.reading.following import Following
@@ -188,6 +190,21 @@ async def test_the_last_endpoint_of_a_service_is_drained_by_force_only(rig: Call
     assert here.out() == {"10.0.0.1", "10.0.0.2"}
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_drains_that_come_at_once_leave_a_service_its_last_endpoint(
+    rig: Callable[..., Rig], tmp_path: Path, workers: int
+) -> None:
+    rigs = [rig(tmp_path / "state", workers=workers) for _ in range(workers)]
+    answers = await asyncio.gather(
+        *(
+            rigs[number % workers].client.post("/drain", json={"addresses": [address]})
+            for number, address in enumerate(("10.0.0.1", "10.0.0.2"))
+        )
+    )
+    assert sorted(each.status_code for each in answers) == [200, 409]
+    assert len(Kept(tmp_path / "state").read()) == 1
+
+
 async def test_an_address_that_nothing_has_is_drained_by_force_only(rig: Callable[..., Rig]) -> None:
     here = rig()
     assert "10.0.0.9" in (await here.order("/drain", 404, addresses=["10.0.0.9"]))["error"]
@@ -261,6 +278,36 @@ async def test_a_drain_that_cannot_be_kept_is_refused(rig: Callable[..., Rig], t
     here = rig(tmp_path / "state")
     refused = await here.order("/drain", 409, addresses=["10.0.0.1"])
     assert "the state folder cannot be written" in refused["error"]
+    assert here.out() == set()
+
+
+@pytest.mark.parametrize("hangs", ["read", "_write"])
+async def test_an_order_for_which_the_disk_hangs_changes_nothing_later_either(
+    rig: Callable[..., Rig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eventually: Any, hangs: str
+) -> None:
+    here, go, ended = rig(tmp_path), threading.Event(), threading.Event()
+    await here.order("/drain", addresses=["10.1.0.1"], force=True)
+    monkeypatch.setattr(keeping, "_PATIENCE_S", 0.05)
+    whole, edit = getattr(Kept, hangs), Kept.edit
+
+    def slow(*said: Any) -> Any:
+        go.wait(20)
+        return whole(*said)
+
+    def noticed(*said: Any) -> Any:
+        try:
+            return edit(*said)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(Kept, hangs, slow)
+    monkeypatch.setattr(Kept, "edit", noticed)
+    refused = await here.order("/drain", 409, addresses=["10.0.0.1"])
+    why = "no answer from the disk within 0.05 s; nothing is changed"
+    assert refused == {"error": f"the state folder cannot be written: {why}"}
+    go.set()
+    await eventually(ended.is_set)
+    assert [each.target.address for each in Kept(tmp_path).read()] == ["10.1.0.1"]
     assert here.out() == set()
 
 

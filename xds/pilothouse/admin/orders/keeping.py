@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -63,12 +64,23 @@ class Kept:
             log.error("kept state cannot be used", file=str(self._state.file(_KEY)), reason=str(error))
             return []
 
-    def edit(self, edit: Edit) -> list[Drain]:
-        """Change what is kept, while no other process does, and give what is kept then."""
+    def edit(self, edit: Edit, decided: threading.Lock) -> list[Drain]:
+        """Change what is kept, while no other process does, and give what is kept then.
+
+        `decided` is taken by whoever is first: by this when the change is kept, or by the caller when it
+        gives up. Then nothing is changed: what is written in that moment is written back.
+        """
         with self._alone():
-            after = edit(self.read())
-            self._state.save({_KEY: (msgspec.json.encode(after),)})
+            before = self.read()
+            after = edit(before)
+            if not decided.locked():
+                self._write(after)
+                if not decided.acquire(blocking=False):
+                    self._write(before)
             return after
+
+    def _write(self, drains: list[Drain]) -> None:
+        self._state.save({_KEY: (msgspec.json.encode(drains),)})
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -122,8 +134,7 @@ class Keeper:
             if self._kept is None:
                 after = edited([*self._registry.drains])
             else:
-                async with asyncio.timeout(_PATIENCE_S):
-                    after = await on_a_thread(partial(self._kept.edit, edited), "drains")
+                after = await _in_time(self._kept, edited)
             await self._enforce(after, cause)
 
     async def run(self) -> None:
@@ -171,3 +182,13 @@ class Keeper:
         names |= set(await in_turns(self._registry.having(new)))
         self._registry.redrained(names, cause)
         self._woken.set()
+
+
+async def _in_time(kept: Kept, edit: Edit) -> list[Drain]:
+    """What is kept after the edit. Raises OSError, and TimeoutError if the disk does not answer."""
+    decided = threading.Lock()
+    editing = on_a_thread(partial(kept.edit, edit, decided), "drains")
+    done, _ = await asyncio.wait([editing], timeout=_PATIENCE_S)
+    if not done and decided.acquire(blocking=False):
+        raise TimeoutError(f"no answer from the disk within {_PATIENCE_S:g} s")
+    return await editing

@@ -19,8 +19,8 @@ from pilothouse.admin.orders.keeping import Edit, Keeper
 from pilothouse.admin.reading.drains import drain_view
 from pilothouse.admin.reading.services import named
 from pilothouse.admin.status import HoldStatus, SourceStatus
-from pilothouse.model.services import ServiceName, State
-from pilothouse.registry.drains import Drain, Target, covers, without
+from pilothouse.model.services import Service, ServiceName, State
+from pilothouse.registry.drains import Drain, Drains, Target, covers, without
 from pilothouse.registry.merged import Registry
 from pilothouse.server.discovery import Discovery
 from pilothouse.sources import Cause
@@ -60,11 +60,12 @@ class Operator:
         lasts_s = _lasting(order.lasts)
         found = await in_turns(self._registry.having(targets))
         if not order.force:
-            self._check(targets, found)
+            self._known(targets, found)
         now = time.time()
         drains = [Drain(target, who, reason, now, now + lasts_s) for target in targets]
         said = ", ".join(map(str, targets))
-        await self._keep(partial(_added, new=drains), f"{who} drains {said}", reason)
+        spared = () if order.force else found
+        await self._keep(partial(self._added, new=drains, spared=spared), f"{who} drains {said}", reason)
         self._ordered(order="drain", who=who, about=said, lasts_s=lasts_s, reason=reason, force=order.force)
         return views.DrainList(tuple(drain_view(self._registry, each) for each in drains))
 
@@ -136,28 +137,42 @@ class Operator:
             await self._keeper.change(edit, Cause(_with(said, reason)))
         except OSError as error:
             raise Impossible(
-                f"the state folder cannot be written: {error.strerror}; nothing is changed"
+                f"the state folder cannot be written: {error.strerror or error}; nothing is changed"
             ) from None
 
-    def _check(self, targets: Collection[Target], found: Collection[ServiceName]) -> None:
-        """Raises Missing if an address is no endpoint, and Impossible if a service would have none left."""
+    def _known(self, targets: Collection[Target], found: Collection[ServiceName]) -> None:
+        """Raises Missing if an address is no endpoint."""
         services = [self._registry.services[name] for name in found if name in self._registry.services]
         for target in targets:
             if not any(covers(target, one.name, each) for one in services for each in one.endpoints):
                 raise Missing(f"endpoint {target}; `force` drains it for the time when there is one")
-        for one in services:
-            called = [each for each in one.endpoints if each.state is State.READY and each.weight > 0]
-            if called and all(any(covers(target, one.name, each) for target in targets) for each in called):
+
+    def _added(
+        self, kept: Sequence[Drain], new: Sequence[Drain], spared: Collection[ServiceName]
+    ) -> list[Drain]:
+        """What is kept, and the new drains.
+
+        Raises Impossible if they are too many, or if a service that is to be spared would have no endpoint
+        left. What is kept counts, and not only what is in force here: another worker may have been ordered
+        something just before.
+        """
+        after = [*without(kept, {each.target for each in new}), *new]
+        if len(after) > _MOST_DRAINS:
+            raise Impossible(f"there would be more than {_MOST_DRAINS} drains")
+        now, then = Drains(), Drains()
+        now.replace(kept)
+        then.replace(after)
+        for name in spared:
+            service = self._registry.services.get(name)
+            if service and _is_called(now.applied(service)) and not _is_called(then.applied(service)):
                 raise Impossible(
-                    f"{one.name} would have no endpoint left that is called; `force` drains it all the same"
+                    f"{name} would have no endpoint left that is called; `force` drains it all the same"
                 )
+        return after
 
 
-def _added(kept: Sequence[Drain], new: Sequence[Drain]) -> list[Drain]:
-    found = [*without(kept, {each.target for each in new}), *new]
-    if len(found) > _MOST_DRAINS:
-        raise Impossible(f"there would be more than {_MOST_DRAINS} drains")
-    return found
+def _is_called(service: Service) -> bool:
+    return any(each.state is State.READY and each.weight > 0 for each in service.endpoints)
 
 
 def _targets(addresses: Sequence[str], service: str | None) -> list[Target]:
