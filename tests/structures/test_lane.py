@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pilothouse.structures import lane as lanes
-from pilothouse.structures.lane import Lane
+from pilothouse.structures.lane import Lane, leaving
 from pilothouse.structures.turns import PAUSE, Turn
 
 
@@ -113,3 +113,54 @@ async def test_a_reader_that_is_cancelled_while_it_waits_takes_nobody_s_turn() -
     leave.set()
     await asyncio.wait_for(asyncio.gather(holds, third), 30)
     assert entered == ["pauses", "holds", "third"]
+
+
+async def test_who_waits_for_something_else_lets_others_have_their_turns(lane: Lane) -> None:
+    log, answered = list[str](), asyncio.Event()
+
+    async def waits() -> None:
+        async with lane.taken():
+            async with leaving():
+                log.append("leaves")
+                await answered.wait()
+            log.append("is back")
+            assert lane._turn.locked()
+
+    waiting = asyncio.create_task(waits())
+    await asyncio.wait_for(work(lane, "other", 2, log), 30)
+    answered.set()
+    await asyncio.wait_for(waiting, 30)
+    assert log == ["leaves", "other", "other", "is back"]
+    await asyncio.wait_for(work(lane, "next", 1, log), 30)
+
+
+async def test_what_fails_outside_of_the_lane_goes_on_in_it(lane: Lane) -> None:
+    async with lane.taken():
+        with pytest.raises(ValueError, match="no disk"):
+            async with leaving():
+                raise ValueError("no disk")
+        assert lane._turn.locked()
+        await PAUSE.get()()
+    await asyncio.wait_for(work(lane, "next", 1, []), 30)
+
+
+async def test_who_is_cancelled_outside_of_the_lane_does_not_come_back() -> None:
+    lane, left = Lane(rest_s=0.0), asyncio.Event()
+
+    async def waits() -> None:
+        async with lane.taken(), leaving():
+            left.set()
+            await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(waits())
+    await left.wait()
+    async with lane.taken():
+        waiting.cancel()
+        await asyncio.wait_for(asyncio.wait([waiting]), 30)
+    assert waiting.cancelled()
+    await asyncio.wait_for(work(lane, "next", 1, []), 30)
+
+
+async def test_outside_of_a_lane_there_is_nothing_to_leave() -> None:
+    async with leaving():
+        pass

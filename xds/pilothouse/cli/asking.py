@@ -135,14 +135,20 @@ def one(asked: HostPort, page: str, query: Mapping[str, str | None] | None = Non
     return _answer(asked, page, query, None)
 
 
-def told(asked: HostPort, page: str, sent: Any) -> dict[str, Any]:
+def told(asked: HostPort, page: str, sent: Any, timeout_s: float = _TIMEOUT_S) -> dict[str, Any]:
     """The answer of a page that is sent something."""
-    return _answer(asked, page, None, sent)
+    return _answer(asked, page, None, sent, timeout_s)
 
 
-def _answer(asked: HostPort, page: str, query: Mapping[str, str | None] | None, sent: Any) -> dict[str, Any]:
+def _answer(
+    asked: HostPort,
+    page: str,
+    query: Mapping[str, str | None] | None,
+    sent: Any,
+    timeout_s: float = _TIMEOUT_S,
+) -> dict[str, Any]:
     said = {name: value for name, value in (query or {}).items() if value}
-    status, body = _send(asked, f"{page}?{urlencode(said)}" if said else page, sent)
+    status, body = _send(asked, f"{page}?{urlencode(said)}" if said else page, sent, timeout_s)
     try:
         found = json.loads(body)
     except ValueError:
@@ -217,8 +223,8 @@ def read(found: Mapping[str, Any], kind: type[T]) -> T:
         raise Unanswered("--admin", f"the answer is not understood: {wrong}") from None
 
 
-def _send(asked: HostPort, page: str, sent: Any) -> tuple[int, bytes]:
-    connection = _connection(asked)
+def _send(asked: HostPort, page: str, sent: Any, timeout_s: float = _TIMEOUT_S) -> tuple[int, bytes]:
+    connection = _connection(asked, timeout_s)
     try:
         if sent is None:
             connection.request("GET", page, headers=_headers(asked))
@@ -228,7 +234,7 @@ def _send(asked: HostPort, page: str, sent: Any) -> tuple[int, bytes]:
         response = connection.getresponse()
         return response.status, response.read()
     except TimeoutError:
-        raise Unanswered(str(asked), f"no answer within {_TIMEOUT_S:.0f} s") from None
+        raise Unanswered(str(asked), f"no answer within {timeout_s:.0f} s") from None
     except OSError as error:
         raise Unanswered(str(asked), (error.strerror or str(error)).lower()) from None
     except HTTPException as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Timer
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +19,8 @@ from pilothouse.config.settings import ConfigError
 from pilothouse.kubernetes.roots import Namespaces, Root
 
 _STDIN = "-"
+#: Large manifests that concern many proxies take long. After a while, a person is told so.
+_TIMEOUT_S, _PATIENCE_S = 120.0, 2.0
 
 Delete = Annotated[bool, typer.Option("--delete", help="What if the objects in the manifests were deleted?")]
 InSource = Annotated[
@@ -40,12 +44,26 @@ def what_if(
     Exits 1 if there is a fault in them, or if a service would be put in quarantine.
     """
     sent = {"files": list(_files(paths)), "delete": delete, "source": source or ""}
-    found = told(place(admin), path("what-if"), sent)
+    with _patience():
+        found = told(place(admin), path("what-if"), sent, _TIMEOUT_S)
     said = read(found, WhatIfView)
     if not given(found, output):
         answer("\n".join(_lines(said, output.is_wide)))
     if not said.ok:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Tells a person at a terminal that it takes long."""
+    telling = Timer(_PATIENCE_S, lambda: print("working; this may take a while", file=sys.stderr))
+    telling.daemon = True
+    if sys.stderr.isatty():
+        telling.start()
+    try:
+        yield
+    finally:
+        telling.cancel()
 
 
 def _files(paths: list[str]) -> Iterator[dict[str, Any]]:

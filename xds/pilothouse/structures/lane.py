@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
 from pilothouse.structures.turns import PAUSE
 
@@ -30,12 +31,31 @@ class Lane:
         """Wait for a turn. The work in this block takes further turns whenever it lets others run."""
         place = _Place(self._turn, self._rest_s)
         await place.take()
-        before = PAUSE.set(place.pause)
+        before, outside = PAUSE.set(place.pause), _PLACE.set(place)
         try:
             yield
         finally:
             PAUSE.reset(before)
+            _PLACE.reset(outside)
             place.leave()
+
+
+@asynccontextmanager
+async def leaving() -> AsyncIterator[None]:
+    """To be held around an await of something else than turns, such as a thread: others have their turns
+    meanwhile. After the block, work goes on when it has a turn again. Outside of a lane it does nothing.
+    """
+    place = _PLACE.get()
+    if place is None:
+        yield
+        return
+    place.leave()
+    try:
+        yield
+    except Exception:
+        await place.take()
+        raise
+    await place.take()
 
 
 class _Place:
@@ -63,4 +83,9 @@ class _Place:
     def leave(self) -> None:
         """End the turn, if this request has it. The answer does not wait for the rest, but the next turn."""
         if self._mine:
+            self._mine = False
             asyncio.get_running_loop().call_later(self._due_s, self._turn.release)
+
+
+#: The place of the present task in its lane.
+_PLACE: ContextVar[_Place | None] = ContextVar("place", default=None)

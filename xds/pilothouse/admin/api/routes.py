@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from pilothouse.admin.access.callers import Caller
 from pilothouse.admin.access.gate import caller, challenged
+from pilothouse.admin.api.attending import Left, attended
 from pilothouse.admin.api.bodies import Unacceptable, body
 from pilothouse.admin.api.inquiry import Inquiry, Missing, Mistaken, Unanswered
 from pilothouse.admin.api.openapi import document
@@ -72,15 +73,20 @@ def answered(request: Request, content: Any) -> Response:
 def _endpoint(page: Page, inquire: Callable[[], Inquiry], lane: Lane) -> Callable[[Request], Any]:
     places = arguments(page.path)
 
+    async def answer(request: Request, said: Mapping[str, Any]) -> Response:
+        async with lane.taken():
+            found = await page.ask(inquire(), said)
+            await PAUSE.get()()
+            return answered(request, found)
+
     async def endpoint(request: Request) -> Response:
         try:
             said = read(page.parameters, request.query_params.multi_items())
             in_path = {name: request.path_params[name] for name in places}
             sent = {"body": await body(request, page.body.kind, page.body.most)} if page.body else {}
-            async with lane.taken():
-                found = await page.ask(inquire(), {**said, **in_path, **sent})
-                await PAUSE.get()()
-                return answered(request, found)
+            return await attended(request.receive, answer(request, {**said, **in_path, **sent}))
+        except Left as nobody:
+            return _refused(400, ErrorView(str(nobody)))
         except Mistaken as mistaken:
             return _refused(400, ErrorView(str(mistaken)))
         except Missing as missing:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from pilothouse.admin.api.attending import left
 from pilothouse.admin.api.events import KINDS, RESET, Event, Events, written
 from pilothouse.admin.api.parameters import Parameter, read
 
@@ -66,7 +67,7 @@ class EventStream(StreamingResponse):
         abort: Callable[[], None] = state.get(ABORT, lambda: None)
         async with self._events.reading():
             telling = asyncio.create_task(self._tell(send))
-            waits = [telling, asyncio.create_task(_left(receive)), asyncio.create_task(ending.wait())]
+            waits = [telling, asyncio.create_task(left(receive)), asyncio.create_task(ending.wait())]
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -79,7 +80,7 @@ class EventStream(StreamingResponse):
                     await send(_END)
             except TimeoutError:
                 abort()
-                await _left(receive)
+                await left(receive)
 
     async def _start(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -136,8 +137,3 @@ def _number(text: str) -> int:
 async def _sent(send: Send, text: bytes) -> None:
     async with asyncio.timeout(SLOW_S):
         await send({"type": "http.response.body", "body": text, "more_body": True})
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

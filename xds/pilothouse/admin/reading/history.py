@@ -19,6 +19,7 @@ from pilothouse.journal.disk import Record, Unkept
 from pilothouse.journal.journal import CHANGE, NOTE, Journal, Note
 from pilothouse.registry.revisions import Revision, Revisions
 from pilothouse.server.discovery import Discovery
+from pilothouse.structures.lane import leaving
 from pilothouse.structures.turns import Turn, in_turns
 
 T = TypeVar("T")
@@ -102,7 +103,8 @@ def _least(*numbers: int | None) -> int | None:
 async def _kept(found: Awaitable[T]) -> T:
     """What is found on the disk. Raises Unanswered."""
     try:
-        return await found
+        async with leaving():
+            return await found
     except Unkept as why:
         raise Unanswered(f"the journal on the disk cannot be read: {why}") from None
 

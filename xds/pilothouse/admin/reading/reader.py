@@ -16,10 +16,10 @@ from pilothouse.admin.reading import (
     proxies,
     resources,
     services,
-    what_if,
 )
 from pilothouse.admin.reading.history import History
 from pilothouse.admin.reading.services import Parts
+from pilothouse.admin.reading.what_if import WhatIf
 from pilothouse.admin.status import Questions, StreamsStatus
 from pilothouse.journal.journal import Journal
 from pilothouse.model.services import ServiceName
@@ -27,7 +27,7 @@ from pilothouse.server.discovery import Discovery
 
 
 class Reader:
-    """Answers from the parts as they are now. It keeps nothing, and returns values."""
+    """Answers from the parts as they are now. It keeps none of them, and returns values."""
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Reader:
         self._parts, self._discovery = parts, discovery
         self.events = events
         self._history = History(parts.registry.revisions, journal, discovery)
+        self._what_if = WhatIf(parts, discovery)
 
     @property
     def questions(self) -> Questions:
@@ -92,7 +93,7 @@ class Reader:
         return await drains.rows(self._parts.registry, limit, after)
 
     async def what_if(self, said: views.Supposition) -> views.WhatIfView:
-        return await what_if.what_if(self._parts, self._discovery, said)
+        return await self._what_if.answer(said)
 
     async def explain(
         self, name: str, proxy: str, namespace: str, locality: str, endpoint: str

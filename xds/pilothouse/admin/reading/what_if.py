@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +12,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from pilothouse.admin.api import views
-from pilothouse.admin.api.inquiry import Mistaken
+from pilothouse.admin.api.inquiry import Mistaken, Unanswered
 from pilothouse.admin.reading.services import Parts, why
 from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import Changes, ResourceType
@@ -28,6 +30,7 @@ from pilothouse.serving.census import left_out, viewer
 from pilothouse.serving.changes import affected
 from pilothouse.serving.world import World
 from pilothouse.sources import Declaring
+from pilothouse.structures.lane import leaving
 from pilothouse.structures.threads import on_a_thread
 from pilothouse.structures.turns import Steps, in_turns
 
@@ -35,38 +38,66 @@ _TURN_S = 0.002
 _NAMED = 100  # so many services, findings and omissions are shown
 _SHOWN = 1000  # so many resources
 _NODES = 10  # so many proxies of each
+_AT_ONCE = 2  # each keeps a world of its own, and its thread delays the event loop
 
 
-async def what_if(parts: Parts, discovery: Discovery, said: views.Supposition) -> views.WhatIfView:
-    """What would change. Nothing that runs is touched. Raises Mistaken for a source that cannot say it."""
-    name, source = _source(parts, said.source)
-    declared, texts = await on_a_thread(partial(_declared, said.files), "what-if")
-    objects = [each.declared.object for each in declared.values()]
-    put, gone = ([], list(declared)) if said.delete else (objects, [])
-    merged = parts.registry.supposing(name, await in_turns(source.supposing(put, gone), _TURN_S))
-    services = dict(parts.registry.services)
-    changed = {each: merged[each] for each in sorted(merged) if merged[each] != services.get(each)}
-    trial = await in_turns(_tried(parts, discovery, changed), _TURN_S)
-    return views.WhatIfView(
-        source=name,
-        ok=not texts.faults and not trial.refused,
-        touched=len(changed),
-        services=tuple(
-            views.ChangedView(
-                str(each), _place(declared, each), Item(each, services.get(each), changed[each]).what
-            )
-            for each in islice(changed, _NAMED)
-        ),
-        affected=len(trial.effects),
-        effects=tuple(islice(_effects(trial.effects), _SHOWN)),
-        proxies=len(trial.concerned),
-        faults=tuple(texts.faults[:_NAMED]),
-        warnings=tuple(texts.warnings[:_NAMED]),
-        quarantined=tuple(
-            views.RefusedView(str(each), reason) for each, reason in sorted(trial.refused.items())
-        ),
-        left_out=tuple(map(why, islice(dict.fromkeys((*texts.ignored, *trial.left_out)), _NAMED))),
-    )
+class WhatIf:
+    """Answers what would change. Nothing that runs is touched."""
+
+    def __init__(self, parts: Parts, discovery: Discovery) -> None:
+        self._parts, self._discovery = parts, discovery
+        self._running = 0
+
+    async def answer(self, said: views.Supposition) -> views.WhatIfView:
+        """Raises Mistaken for a source that cannot say it, and Unanswered if there are too many at a time."""
+        if self._running >= _AT_ONCE:
+            raise Unanswered(f"{_AT_ONCE} what-ifs are being worked out, which is the most: ask again later")
+        into = _source(self._parts, said.source)
+        over = threading.Event()
+        reading = on_a_thread(partial(_declared, said.files, over), "what-if")
+        self._running += 1
+        try:
+            async with leaving():
+                found = await asyncio.shield(reading)
+            return await self._tried(into, found, delete=said.delete)
+        finally:
+            over.set()
+            # Nothing ends a thread from outside, so it counts until it ends.
+            reading.add_done_callback(self._ended)
+
+    def _ended(self, _: object) -> None:
+        self._running -= 1
+
+    async def _tried(
+        self, into: tuple[str, Declaring], found: tuple[Mapping[Key, _At], _Texts], *, delete: bool
+    ) -> views.WhatIfView:
+        (name, source), (declared, texts) = into, found
+        objects = [each.declared.object for each in declared.values()]
+        put, gone = ([], list(declared)) if delete else (objects, [])
+        merged = self._parts.registry.supposing(name, await in_turns(source.supposing(put, gone), _TURN_S))
+        services = dict(self._parts.registry.services)
+        changed = {each: merged[each] for each in sorted(merged) if merged[each] != services.get(each)}
+        trial = await in_turns(_tried(self._parts, self._discovery, changed), _TURN_S)
+        return views.WhatIfView(
+            source=name,
+            ok=not texts.faults and not trial.refused,
+            touched=len(changed),
+            services=tuple(
+                views.ChangedView(
+                    str(each), _place(declared, each), Item(each, services.get(each), changed[each]).what
+                )
+                for each in islice(changed, _NAMED)
+            ),
+            affected=len(trial.effects),
+            effects=tuple(islice(_effects(trial.effects), _SHOWN)),
+            proxies=len(trial.concerned),
+            faults=tuple(texts.faults[:_NAMED]),
+            warnings=tuple(texts.warnings[:_NAMED]),
+            quarantined=tuple(
+                views.RefusedView(str(each), reason) for each, reason in sorted(trial.refused.items())
+            ),
+            left_out=tuple(map(why, islice(dict.fromkeys((*texts.ignored, *trial.left_out)), _NAMED))),
+        )
 
 
 def _place(declared: Mapping[Key, _At], name: ServiceName) -> str | None:
@@ -102,10 +133,15 @@ class _Texts:
     ignored: list[Omission] = field(default_factory=list)
 
 
-def _declared(files: Sequence[views.ManifestFile]) -> tuple[Mapping[Key, _At], _Texts]:
-    """The objects that the files declare. On a thread: of what runs, it sees nothing."""
+def _declared(files: Sequence[views.ManifestFile], over: threading.Event) -> tuple[Mapping[Key, _At], _Texts]:
+    """The objects that the files declare. On a thread: of what runs, it sees nothing.
+
+    When it is over, nobody waits for the rest of the files.
+    """
     manifests, texts = Manifests(), _Texts()
     for each in sorted(files, key=lambda file: file.name):
+        if over.is_set():
+            break
         contents = read(each.text.encode(), namespace=each.namespace)
         manifests.put(each.name, contents.declared)
         texts.faults += [_fault(each.name, error) for error in contents.errors]
