@@ -27,6 +27,7 @@ _SLOW = (
     "apiserver/test_credentials.py",
     "apiserver/test_lease.py",
     "cli/test_hanging.py",
+    "cli/test_printing.py",
     "cli/test_health.py",
     "cli/test_serve.py",
     "cli/test_validate.py",

@@ -129,7 +129,7 @@ def test_a_token_is_never_sent_in_plain_text_to_another_machine(pilothouse, monk
 
 
 def test_files_that_cannot_be_used_are_named(pilothouse) -> None:
-    Path("empty").touch()
+    Path("empty").touch(mode=0o600)
     pilothouse("context", "set", "a", "--admin", "127.0.0.1:1", "--token-file", "empty")
     pilothouse("context", "set", "b", "--admin", "127.0.0.1:1", "--tls-ca", "empty")
     for name, why in (("a", "holds no token"), ("b", "cannot be used for TLS")):

@@ -34,6 +34,7 @@ from pilothouse.cli import (
     webhook,
     what_if,
 )
+from pilothouse.cli.output import answer, complain
 from pilothouse.config.settings import ConfigError
 
 app = typer.Typer(
@@ -83,10 +84,10 @@ Version = Annotated[bool, typer.Option("--version", help="Print the version of P
 def start(context: typer.Context, *, version: Version = False) -> None:
     """Pilothouse, an xDS control plane for Envoy: Kubernetes objects in, load-balanced sidecars out."""
     if version:
-        typer.echo(f"pilothouse {__version__}")
+        answer(f"pilothouse {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        answer(context.get_help())
 
 
 def main() -> NoReturn:
@@ -95,12 +96,9 @@ def main() -> NoReturn:
         # typer's standalone mode prints usage errors in several lines.
         status = app(prog_name="pilothouse", standalone_mode=False)
     except ConfigError as error:
-        _complain(str(error), 2)
+        complain(str(error))
+        sys.exit(2)
     except typer.TyperException as error:
-        _complain(error.format_message(), error.exit_code)
-    sys.exit(status)
-
-
-def _complain(mistake: str, status: int) -> NoReturn:
-    print("pilothouse:", *mistake.split(), file=sys.stderr)
+        complain(error.format_message())
+        sys.exit(error.exit_code)
     sys.exit(status)

@@ -21,7 +21,7 @@ from pilothouse.admin.settings import AdminAddress
 from pilothouse.cli import contexts
 from pilothouse.config.settings import ConfigError, load_section
 from pilothouse.structures.hostport import HostPort, here
-from pilothouse.structures.paths import content
+from pilothouse.structures.paths import content, exposed
 
 _TIMEOUT_S = 10.0
 _SILENCE_S = 40.0  # a stream of events says something every 15 s
@@ -91,6 +91,8 @@ def _entered(admin: HostPort, tls: ssl.SSLContext | None, file: Path | None) -> 
     if tls is None and not is_loopback(admin.host):
         raise ConfigError(str(file), f"the token would be sent in plain text to {admin}: set up TLS")
     with _readable(file):
+        if exposure := exposed(file):
+            raise ConfigError(str(file), exposure)
         token = content(file, _LONGEST_TOKEN).decode("ascii", "replace").strip()
     if not (token.isascii() and token.isprintable() and token):
         raise ConfigError(str(file), "holds no token")

@@ -15,6 +15,7 @@ from typing import Annotated, NamedTuple, TypeVar, cast, get_args
 
 import typer
 
+from pilothouse.cli.output import printing
 from pilothouse.config.settings import ConfigError
 from pilothouse.model.services import Family
 from pilothouse.sidecar.rules import Network, Ports, Redirect, iptables, nftables
@@ -120,7 +121,8 @@ def capture(  # noqa: PLR0913  (a flag each: typer reads them from the signature
     tools = [tool] if tool else _installed()
     if dry_run:
         for step in _steps((tools or [Tool.NFT])[0], redirect, lambda _: ""):
-            typer.echo(f"# {' '.join(step.command)}\n{step.text}", nl=False)
+            with printing():
+                typer.echo(f"# {' '.join(step.command)}\n{step.text}", nl=False)
         return
     if not tools:
         raise ConfigError("capture", "there is neither nft nor iptables; install one of them")

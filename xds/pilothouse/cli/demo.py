@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pilothouse.cli.output import Form, Output
+from pilothouse.cli.output import Form, Output, answer, complain
 
 if TYPE_CHECKING:
     from pilothouse.demo.verdict import Verdict
@@ -45,12 +44,12 @@ def _shown(seconds: float, plain: bool, programs: bool) -> bool:
     try:
         verdicts = run(seconds, console, table=terminal and not (plain or programs))
     except Unavailable as error:
-        print("pilothouse: demo:", error, file=sys.stderr)
+        complain(f"demo: {error}")
         return False
     except Interrupted as interrupted:
         raise typer.Exit(128 + interrupted.number) from None
     if programs:
-        typer.echo(_as_json(verdicts))
+        answer(_as_json(verdicts))
     else:
         console.print(summary(verdicts, console.width))
     return all(verdict.met for verdict in verdicts)

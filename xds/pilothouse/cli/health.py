@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from pilothouse.admin.settings import AdminAddress
+from pilothouse.cli.output import answer, one_line
 from pilothouse.config.settings import ConfigError, load_section
 from pilothouse.structures.hostport import HostPort, here
 
@@ -51,7 +52,7 @@ def health(
         complaints = list(threads.map(partial(_complaint, tls=settings.admin_tls_cert is not None), places))
     for place, complaint in zip(places, complaints, strict=True):
         if complaint:
-            typer.echo(f"{place} is not ready: {complaint}")
+            answer(one_line(f"{place} is not ready: {complaint}"))
     if any(complaints):
         raise typer.Exit(1)
 

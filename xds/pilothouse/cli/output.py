@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from typing import Annotated, Any
 
@@ -67,13 +68,29 @@ def written(found: Any, output: Format) -> str:
 
 
 def answer(text: str) -> None:
-    """Print a text. Raises ConfigError if the reading program has ended, such as `head`."""
-    try:
+    """Print a text. Raises ConfigError if it cannot be written."""
+    with printing():
         typer.echo(text)
-    except BrokenPipeError:
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Raises ConfigError if stdout takes no more: its disk is full or its reader, like `head`, has gone."""
+    try:
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
         # Python flushes again when it exits, and would print its own error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ConfigError("stdout", "the program that reads it has gone") from None
+        gone = isinstance(error, BrokenPipeError)
+        why = "the program that reads it has gone" if gone else (error.strerror or str(error)).lower()
+        raise ConfigError("stdout", why) from None
+
+
+def complain(mistake: str) -> None:
+    """Print a mistake on stderr, in one line. Whoever made its words may be hostile."""
+    print("pilothouse:", *map(one_line, mistake.split()), file=sys.stderr)
 
 
 def one_line(text: str) -> str:

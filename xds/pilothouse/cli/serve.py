@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Annotated
@@ -12,6 +11,7 @@ from typing import Annotated
 import typer
 
 from pilothouse.cli.loop import to_its_end
+from pilothouse.cli.output import complain
 from pilothouse.cli.signals import until_the_loop_heeds_them
 from pilothouse.cli.workers import MISCONFIGURED, Heart, reserved, run
 from pilothouse.config.settings import ConfigError, Offered, Settings, flag_of, load, offered
@@ -80,7 +80,7 @@ def _replica(settings: Settings, index: int, heart: Heart) -> int:
     try:
         _serve(settings, index, heart)
     except ConfigError as error:
-        print(f"pilothouse: {error}", file=sys.stderr)
+        complain(str(error))
         return MISCONFIGURED
     return 0
 

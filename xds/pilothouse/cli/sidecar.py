@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pilothouse.cli.flags import host_port
+from pilothouse.cli.output import printing
 from pilothouse.config.settings import ConfigError
 from pilothouse.mesh.audience import METADATA, BadNode, Capture, Node, Outbound, audience
 from pilothouse.model.services import NOWHERE, Locality
@@ -114,7 +115,8 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
         tls=_tls(tls_ca, tls_cert, tls_key, tls_san),
         runtime=runtime,
     )
-    typer.echo(written(sidecar), nl=False)
+    with printing():
+        typer.echo(written(sidecar), nl=False)
 
 
 def _given(flag: str, value: str) -> str:

@@ -47,7 +47,7 @@ def _show(screen: _Screen, every_s: float) -> None:
         try:
             lines = list(screen.lines())
         except Unanswered as lost:
-            lines = [f"{lost}; trying again"]
+            lines = [one_line(f"{lost}; trying again")]
         width, height = shutil.get_terminal_size()
         shown = "\n".join(line[:width] for text in lines for line in text.split("\n"))
         print(_CLEAR + "\n".join(shown.split("\n")[: height - 1]), flush=True)
@@ -68,7 +68,7 @@ class _Screen:
         latest = read(one(self._asked, path("changes"), {"limit": str(_CHANGES)}), ChangeList).items
         counts = status.counts
         ready = "ready" if status.ready else "not ready"
-        yield f"pilothouse {status.version}  {self._asked}  up {age(status.since)}  {ready}"
+        yield f"pilothouse {one_line(status.version)}  {self._asked}  up {age(status.since)}  {ready}"
         yield f"serves   {counted(counts.services, 'service')}, {counted(counts.endpoints, 'endpoint')}"
         yield f"proxies  {amounts((name, number) for name, number in counts.proxies.items())}"
         yield f"changes  {self._rate(latest)}"

@@ -6,10 +6,8 @@ import json
 import platform
 from importlib import metadata
 
-import typer
-
 from pilothouse import __version__
-from pilothouse.cli.output import Form, Output
+from pilothouse.cli.output import Form, Output, answer
 
 
 def version(output: Form = Output.TEXT) -> None:
@@ -22,4 +20,4 @@ def version(output: Form = Output.TEXT) -> None:
         "protobuf": metadata.version("protobuf"),
     }
     lines = "\n".join(f"{name} {number}" for name, number in versions.items())
-    typer.echo(json.dumps(versions) if output is Output.JSON else lines)
+    answer(json.dumps(versions) if output is Output.JSON else lines)

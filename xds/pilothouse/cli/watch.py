@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from typing import Annotated
 
@@ -12,7 +11,7 @@ import typer
 from pilothouse.admin.api.views import ChangeView
 from pilothouse.cli.asking import Admin, Event, Unanswered, events, place, read
 from pilothouse.cli.changes import acknowledged
-from pilothouse.cli.output import As, Format, answer, one_line, written
+from pilothouse.cli.output import As, Format, answer, complain, one_line, written
 from pilothouse.cli.services import namespace_and_name
 from pilothouse.cli.tables import counted
 from pilothouse.structures.hostport import HostPort
@@ -49,7 +48,7 @@ def _follow(asked: HostPort, service: str | None, output: Format) -> None:
         except Unanswered as lost:
             if not connected and not last:
                 raise
-            print(f"pilothouse: {lost}; trying again", file=sys.stderr)
+            complain(f"{lost}; trying again")
             connected = False
         time.sleep(_AGAIN_S)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from threading import Thread
 
@@ -32,6 +33,15 @@ def present(path: Path) -> Path:
     if mistakes:
         raise ValueError(f"{path}: {getattr(mistakes[0], 'strerror', None) or 'cannot be a path'}")
     return path
+
+
+def exposed(file: Path) -> str:
+    """Why a file of secrets must not be used: every user of the machine could read it. Empty if none could.
+
+    Raises OSError.
+    """
+    mode = stat.S_IMODE(os.stat(file).st_mode)
+    return f"is open to every user, with mode {mode:04o}; chmod o= {file}" if mode & 0o007 else ""
 
 
 def content(path: Path, most: int) -> bytes:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 
 import structlog
 
 from pilothouse.admin.access.tokens import Tokens, Unreadable, read
 from pilothouse.feeds.looking import Looking
-from pilothouse.structures.paths import content
+from pilothouse.structures.paths import content, exposed
 
 log = structlog.get_logger(__name__)
 
@@ -20,14 +18,14 @@ _LONGEST = 1 << 20
 def tokens(file: Path) -> Tokens:
     """The tokens of a file. Raises Unreadable, also if every user of the machine could read it."""
     try:
-        mode = stat.S_IMODE(os.stat(file).st_mode)
+        exposure = exposed(file)
         text = content(file, _LONGEST).decode("ascii")
     except OSError as error:
         raise Unreadable(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise Unreadable(f"{file}: is no ASCII text") from None
-    if mode & 0o007:
-        raise Unreadable(f"{file}: is open to every user, with mode {mode:04o}; chmod o= {file}")
+    if exposure:
+        raise Unreadable(f"{file}: {exposure}")
     try:
         return read(text)
     except Unreadable as wrong:
