@@ -20,6 +20,7 @@ from pilothouse.admin.status import (
     Status,
     StreamsStatus,
     TypeStatus,
+    Unserved,
 )
 
 
@@ -84,6 +85,7 @@ def busy(fault: FaultStatus) -> Status:
         endpoints=12,
         called={"yes": 9, "late": 0, "partly": 1, "no": 2},
         excluded={"not-ready": 2, "port-name-mismatch": 1},
+        unserved=Unserved(1, ("shop/cart",)),
         resources={"CDS": 3, "EDS": 4},
         counters=Counters(
             pushes={("CDS", "sotw"): 5, ("CDS", "delta"): 6},

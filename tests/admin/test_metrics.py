@@ -39,6 +39,7 @@ EXPECTED = {
     "services": {(): 3},
     "endpoints": {("yes",): 9, ("late",): 0, ("partly",): 1, ("no",): 2},
     "excluded_endpoints": {("not-ready",): 2, ("port-name-mismatch",): 1},
+    "unserved_services": {(): 1},
     "event_loop_delay_seconds_bucket": {("0.01",): 8, ("+Inf",): 9},
     "event_loop_delay_seconds_count": {(): 9},
     "event_loop_delay_seconds_sum": {(): 0.5},

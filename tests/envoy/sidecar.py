@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,13 @@ class Envoy:
         """The backend that answers a request for a host; None if none does."""
         answer = await ask(self.egress, host)
         return answer.body if answer.status == 200 else None
+
+    def pause(self) -> None:
+        """Stop it as a machine that hangs would: it reads and answers nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     async def close(self) -> None:
         await self._admin.aclose()

@@ -98,9 +98,11 @@ async def test_a_change_is_traced_from_its_source_to_the_last_answer(plane, clie
     assert said[0] == f"change {newest()['number']} touches 1 service"
     assert "source files reports it, declared at " in said[1]
     assert said[2].strip() == "shop/cart: 2 endpoints -> 1 endpoint; 10.1.7.9 removed"
-    assert "published to 1 proxy, +" in said[3]
-    assert said[4].strip() == "1 of 1 answers are there and good"
-    assert "last answer, of web-7, +" in said[5]
+    assert said[3].strip() == "endpoints removed: 10.1.7.9"
+    assert "published to 1 proxy, +" in said[4]
+    assert said[5].endswith(" s  web-7")
+    assert said[6].strip() == "1 of 1 answers are there and good"
+    assert "last answer, of web-7, +" in said[7]
     assert "there is no change 99999" in plane.run("trace", "99999", status=2)
 
 
@@ -173,3 +175,15 @@ async def test_a_bug_report_has_what_helps_and_says_what_is_in_it(plane, client,
     assert b"pilothouse_services" in found[Path("metrics.txt")]
     again = plane.run("bug-report", str(file), status=2)
     assert "file exists" in again
+
+
+async def test_what_was_rejected_is_noted_though_it_is_over(plane, client, eventually) -> None:
+    stream = await synced(client, "web-7")
+    plane.write("cart.json", service("cart", "10.1.7.8"))
+    await stream.accept(await stream.read(), error="no such thing")
+    plane.write("cart.json", service("cart", "10.1.7.9"))
+    await stream.names()
+    await eventually(lambda: not plane.get("nacks")["items"])
+    [line] = [each for each in plane.run("notes", "--since", "5m").splitlines() if "no such thing" in each]
+    assert "nack" in line
+    assert "web-7" in line

@@ -17,6 +17,10 @@ async def test_a_port_name_that_differs_is_the_reason_at_each_endpoint(plane, ev
     said = plane.run("endpoints", "shop/payments")
     assert "port-name-mismatch: the name of the slice's port differs" in said
     assert "port-name-mismatch" in plane.run("services")
+    unserved = lambda: plane.get("status")["unserved"] == ["shop/payments"]  # noqa: E731
+    await eventually(unserved)
+    said = plane.run("status", status=1)
+    assert "none is called: shop/payments: pilothouse endpoints shop/payments" in said
     detail = plane.get("services/shop/payments")
     assert {why["code"] for why in detail["left_out"]} == {"port-name-mismatch"}
     assert detail["place"].startswith(str(plane.manifests / "pay.json"))

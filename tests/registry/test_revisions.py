@@ -251,8 +251,11 @@ def test_of_more_than_can_be_delivered_at_once_the_oldest_are_incomplete(revisio
 
 
 def test_a_revision_of_many_services_names_some(revisions: Revisions) -> None:
-    revisions.note("files", Cause(), [ServiceName("shop", f"s{number}") for number in range(NAMED + 1)])
-    assert (len(revisions.recent[0].names), revisions.recent[0].touched) == (NAMED, NAMED + 1)
+    names = [ServiceName("shop", f"s{number}") for number in range(30_000)]
+    revisions.note("files", Cause(), names)
+    assert (len(revisions.recent[0].names), revisions.recent[0].touched) == (30_000, 30_000)
+    revisions.note("files", Cause(), names)
+    assert [len(each.names) for each in revisions.recent] == [NAMED, 30_000]
 
 
 def test_of_what_is_reported_together_each_service_has_its_own_place() -> None:

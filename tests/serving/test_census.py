@@ -54,6 +54,22 @@ def test_an_endpoint_that_is_not_called_is_counted_with_its_first_reason(
     assert not +census.excluded
 
 
+def test_a_service_whose_endpoints_are_all_left_out_is_named(
+    town: Any, census: Census, make_service: Any
+) -> None:
+    good = make_service("shop/pay", "10.0.0.1", "10.0.0.2")
+    misnamed = tuple(each._replace(ports=(("metrics", 8080),)) for each in good.endpoints)
+    town.put(replace(good, endpoints=misnamed))
+    census.count(PAY)
+    assert (list(census.unserved), census.uncalled(PAY)) == ([PAY], 2)
+    town.put(replace(good, endpoints=(good.endpoints[0], misnamed[1])))
+    census.count(PAY)
+    assert (list(census.unserved), census.uncalled(PAY)) == ([], 1)
+    town.put(replace(good, endpoints=()))
+    census.count(PAY)
+    assert not census.unserved, "that it has no endpoints is said elsewhere"
+
+
 def test_an_endpoint_may_be_called_at_some_ports_only(town: Any, census: Census, make_service: Any) -> None:
     ports = (Port("http", 8080), Port("admin", 9090))
     town.put(make_service("shop/pay", "10.0.0.1", ports=ports))

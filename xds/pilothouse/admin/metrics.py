@@ -86,6 +86,8 @@ def _catalogue(status: Questions) -> Iterator[Metric]:
     yield _gauges("endpoints", about, ["called"], _single(status.called))
     about = "Endpoints that are not called at all of their ports, each with its first reason."
     yield _gauges("excluded_endpoints", about, ["reason"], _single(status.excluded))
+    about = "Services that have endpoints of which none is called."
+    yield _gauge("unserved_services", about, status.unserved.services)
     yield _gauges("resources", "Encoded xDS resources held.", ["type"], _single(status.resources))
     held_back = {quarantine.service: 1 for quarantine in status.quarantined}
     yield _gauge("quarantined_services", "Number of quarantined services.", len(held_back))

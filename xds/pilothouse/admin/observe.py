@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import get_args
 
 from pilothouse import __version__
@@ -19,6 +20,7 @@ from pilothouse.admin.status import (
     PropagationStatus,
     Quarantine,
     SourceStatus,
+    Unserved,
 )
 from pilothouse.encoding.types import ResourceType
 from pilothouse.feeds.feed import Mistake, State
@@ -36,6 +38,7 @@ from pilothouse.sources import Fault, Standing
 from pilothouse.structures.histogram import Histogram
 
 _NAMES = 100  # so many services of a hold are named
+_UNSERVED = 10  # and so many of which no endpoint is called
 
 
 class Observed:
@@ -97,6 +100,11 @@ class Observed:
     @property
     def excluded(self) -> Mapping[str, int]:
         return _by_code(self._census.excluded)
+
+    @property
+    def unserved(self) -> Unserved:
+        found = self._census.unserved
+        return Unserved(len(found), tuple(str(name) for name in islice(found, _UNSERVED)))
 
     @property
     def resources(self) -> Mapping[str, int]:

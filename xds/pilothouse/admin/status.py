@@ -174,6 +174,14 @@ class PropagationStatus:
     taken: HistogramStatus = HistogramStatus()
 
 
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """How many services have endpoints of which none is called, and the names of the first."""
+
+    services: int = 0
+    first: tuple[str, ...] = ()
+
+
 class Questions(Protocol):
     """The questions that a page can ask. Each is answered when it is asked, so a page costs what it shows.
 
@@ -205,6 +213,8 @@ class Questions(Protocol):
     @property
     def excluded(self) -> Mapping[str, int]: ...
     @property
+    def unserved(self) -> Unserved: ...
+    @property
     def resources(self) -> Mapping[str, int]: ...
     @property
     def counters(self) -> Counters: ...
@@ -234,6 +244,7 @@ class Status:
     endpoints: int = 0
     called: Mapping[str, int] = field(default_factory=dict)
     excluded: Mapping[str, int] = field(default_factory=dict)
+    unserved: Unserved = Unserved()
     resources: Mapping[str, int] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
     certificates: CertificatesStatus = field(default_factory=CertificatesStatus)

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from pilothouse.admin.api.views import ChangeList, ChangeView, NackList, NackRow, ToldView, moment
+from pilothouse.admin.api.views import (
+    ChangedView,
+    ChangeList,
+    ChangeView,
+    NackList,
+    NackRow,
+    NoteList,
+    ToldView,
+    moment,
+)
 from pilothouse.cli.asking import Admin, every, one, path, place, read
 from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import age, table
@@ -50,9 +59,12 @@ def acknowledged(told: ToldView | None) -> str:
     if told is None:
         return "not published"
     if not told.answers:
-        return "no proxy wants it"
+        return "no proxy was there for it"
+    expected = told.answers - told.left  # those of streams that have ended, or lacked nothing, will not come
+    if not expected:
+        return "no proxy is left that wants it"
     proxies = f"{told.proxies:,} {'proxy' if told.proxies == 1 else 'proxies'}"
-    text = f"{told.acknowledged}/{told.answers} of {proxies}"
+    text = f"{told.acknowledged}/{expected} of {proxies}"
     if told.rejected:
         text += f", {told.rejected} rejected ({', '.join(told.rejected_by)})"
     if told.outstanding:
@@ -74,14 +86,20 @@ def _traced(change: ChangeView) -> Iterator[str]:
     yield f"{change.at}  source {change.source} reports it, declared at {change.place or 'no known place'}"
     for each in change.services:
         at = f" ({each.place})" if each.place else ""
-        yield f"  {each.service}: {each.what or 'not published yet'}{at}"
-    told = change.published
-    if told is None:
+        yield f"  {each.service}: {each.what or '-'}{at}"
+        yield from _differences(each)
+    if change.published is None:
         yield "-  not published yet"
-        return
-    after = _seconds(change.at, told.at)
+    else:
+        yield from _published(change, change.published)
+
+
+def _published(change: ChangeView, told: ToldView) -> Iterator[str]:
+    """To whom a change was told, and who has answered."""
     proxies = f"{told.proxies:,} prox{'y' if told.proxies == 1 else 'ies'}"
-    yield f"{told.at}  published to {proxies}, {after:+.3f} s"
+    yield f"{told.at}  published to {proxies}, {_seconds(change.at, told.at):+.3f} s"
+    for each in told.answered:
+        yield f"  {each.after:+.3f} s  {each.node}"
     if told.answers:
         yield f"  {told.acknowledged} of {told.answers} answers are there and good"
     if told.rejected:
@@ -92,6 +110,21 @@ def _traced(change: ChangeView) -> Iterator[str]:
         yield f"  {told.outstanding} outstanding: {', '.join(change.waiting_for) or 'nobody is named'}"
     if told.waited is not None:
         yield f"{_plus(change.at, told.waited)}  last answer, of {told.slowest or '-'}, {told.waited:+.3f} s"
+
+
+def _differences(changed: ChangedView) -> Iterator[str]:
+    """What of a service is not as it was before."""
+    found = changed.endpoints
+    for word, some in (
+        ("added", found.added if found else None),
+        ("removed", found.removed if found else None),
+        ("changed", found.changed if found else None),
+    ):
+        if some is not None and some.count:
+            more = f" and {some.count - len(some.first):,} more" if some.count > len(some.first) else ""
+            yield f"    endpoints {word}: {', '.join(some.first)}{more}"
+    for field in changed.fields:
+        yield f"    {field.name}: {field.before or 'nothing'} -> {field.after or 'nothing'}"
 
 
 def _seconds(begin: str, end: str) -> float:
@@ -121,3 +154,14 @@ def _rejected(nack: NackRow) -> Iterator[tuple[str, ...]]:
     for each in nack.services:
         name = f"{each.service} (quarantined)" if each.quarantined else each.service
         yield *said, name, each.place or "-", *rest
+
+
+def notes(*, since: Since = None, admin: Admin = None, output: As = Format.TABLE) -> None:
+    """Show what proxies rejected, which losses were held, and what operators did. The newest is first."""
+    found = every(place(admin), path("notes"), {"since": since})
+    if given(found, output):
+        return
+    rows = (
+        (each.at, each.kind, each.who, each.about or "-", each.what) for each in read(found, NoteList).items
+    )
+    answer(table(("AT", "KIND", "WHO", "ABOUT", "WHAT"), rows, wide=output.is_wide))

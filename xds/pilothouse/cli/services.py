@@ -42,8 +42,8 @@ def services(
     found = every(place(admin), path("services"), {"namespace": namespace, "search": search})
     if not given(found, output):
         rows = map(_row, read(found, ServiceList).items)
-        head = ("SERVICE", "PORTS", "READY", "LEFT OUT", "SOURCE", "PLACE")
-        answer(table(head, rows, wide=output.is_wide))
+        head = ("SERVICE", "PORTS", "CALLED", "LEFT OUT", "SOURCE", "PLACE", "READY")
+        answer(table(head, rows, wide=output.is_wide, more=1))
 
 
 def endpoints(service: Name = None, *, admin: Admin = None, output: As = Format.TABLE) -> None:
@@ -69,10 +69,11 @@ def _row(each: ServiceRow) -> tuple[str, ...]:
     return (
         f"{each.namespace}/{each.name}",
         ",".join(_port(port) for port in each.ports) or "-",
-        f"{each.ready}/{each.endpoints}",
+        f"{each.called}/{each.endpoints}",
         "quarantined" if each.quarantined else "-" if left_out == "none" else left_out,
         each.source or "-",
         each.place or "-",
+        f"{each.ready}/{each.endpoints}",
     )
 
 

@@ -15,13 +15,14 @@ from pilothouse.cli.tables import amounts, counted, since
 def status(*, admin: Admin = None, output: As = Format.TABLE) -> None:
     """Show how a running control plane is, and what needs attention.
 
-    Exits 1 if anything does: it is not ready, there is a warning, or a proxy is STALE or NACKED.
+    Exits 1 if anything does: it is not ready, there is a warning, a proxy is STALE or NACKED, or a service
+    has endpoints of which none is called.
     """
     found = one(place(admin), path("status"))
     said = read(found, StatusView)
     if not given(found, output):
         answer("\n".join(map(one_line, _lines(said))))
-    if said.degraded or said.behind:
+    if said.degraded or said.behind or said.unserved:
         raise typer.Exit(1)
 
 
@@ -38,3 +39,7 @@ def _lines(said: StatusView) -> Iterator[str]:
         yield f"warning: {warning}"
     for proxy in said.behind:
         yield f"proxy {proxy.node} is {proxy.state}: pilothouse proxies {proxy.node}"
+    if said.unserved:
+        more = counts.unserved - len(said.unserved)
+        named = ", ".join(said.unserved) + (f" and {more:,} more" if more else "")
+        yield f"endpoints, but none is called: {named}: pilothouse endpoints {said.unserved[0]}"

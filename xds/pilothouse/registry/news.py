@@ -24,6 +24,15 @@ class Item(NamedTuple):
         """The change in words. This takes a while, so it is computed only for changes that are logged."""
         return _difference(self.before, self.after)
 
+    @property
+    def brief(self) -> str:
+        """The change in a few words, for one of many."""
+        if self.before is None or self.after is None:
+            return "removed" if self.after is None else f"added, {_endpoints(self.after)}"
+        if len(self.before.endpoints) != len(self.after.endpoints):
+            return f"{_endpoints(self.before)} -> {_endpoints(self.after)}"
+        return "endpoints changed" if self.before.spec == self.after.spec else "changed"
+
 
 class News:
     """Compares new versions of services with the last accepted ones."""

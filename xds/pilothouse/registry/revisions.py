@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count, islice
 
@@ -26,8 +26,10 @@ from pilothouse.structures.histogram import Histogram
 MOST = 1000
 #: How long to wait for the answers of clients, in seconds.
 PATIENCE_S = 60.0
-#: A revision keeps at most this many names of services.
+#: A revision keeps all names of its services, until all of them together are too many. Then the oldest
+#: revisions keep the first `NAMED`.
 NAMED = 100
+_MOST_NAMES = 50_000
 #: A delivery of more services is not said to be about each of them.
 BLAMED = 20
 
@@ -41,7 +43,7 @@ class Revision:
 
     `at` is in Unix seconds. `since` is when the source heard of the change, by the monotonic clock.
     `place` is where in the backend the first of the changes is declared.
-    `names` are the first of the `touched` services.
+    `names` are the `touched` services, or the first of them if it is long ago.
     `places` has the place of each service that is declared elsewhere.
     """
 
@@ -78,6 +80,22 @@ class Publication:
 _NONE: tuple[float, Sequence[Revision]] = (0.0, ())
 
 
+class _Allowance:
+    """Has the oldest of many long things cut once all of them together are too long."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._total = most, 0
+        self._held: deque[tuple[int, Callable[[], None]]] = deque()
+
+    def add(self, size: int, cut: Callable[[], None]) -> None:
+        self._held.append((size, cut))
+        self._total += size
+        while self._total > self._most and len(self._held) > 1:
+            size, cut = self._held.popleft()
+            self._total -= size
+            cut()
+
+
 @dataclass(slots=True)
 class _Group:
     """What the reports of one group have changed so far. They come into force together."""
@@ -103,6 +121,7 @@ class Revisions:
         #: The latest revisions, the oldest first.
         self.recent: deque[Revision] = deque(maxlen=most)
         self._published: deque[Publication] = deque(maxlen=most)
+        self._names, self._words = _Allowance(_MOST_NAMES), _Allowance(_MOST_NAMES)
         #: From the moment when the source hears of a change to the last client's ACK.
         self.propagation: dict[str, Histogram] = {}
         #: The number of revisions.
@@ -185,10 +204,13 @@ class Revisions:
     def describe(
         self, words: Mapping[ServiceName, str], differences: Mapping[ServiceName, Difference]
     ) -> None:
-        """Say in words and in values what the last publication did to its services."""
-        if self._published:
-            self._published[-1].words = words
-            self._published[-1].differences = differences
+        """Say in words and in values what the last publication did to its services, if it had any."""
+        if not self._published or not words:
+            return
+        last = self._published[-1]
+        last.words, last.differences = words, differences
+        if len(words) > NAMED:
+            self._words.add(len(words), partial(_cut_words, last))
 
     def publication(self, number: int) -> Publication | None:
         """The publication of a revision. None if it is not published yet, or too long ago."""
@@ -207,18 +229,27 @@ class Revisions:
 
     def _add(self, source: str, cause: Cause, places: Mapping[ServiceName, str]) -> None:
         """Add a revision of these services, each with its place."""
-        names = tuple(islice(places, NAMED))
+        names = tuple(places)
         elsewhere = {name: places[name] for name in names if places[name] != cause.place}
         since = self._since(cause)
         revision = Revision(
             next(self._numbers), time.time(), since, source, cause.place, names, len(places), elsewhere
         )
         self.recent.append(revision)
+        if len(names) > NAMED:
+            self._names.add(len(names), partial(self._cut_names, revision))
         self.noted[source] += 1
         self.pending[source] += 1
         self._untold.append(revision)
         if len(self._untold) > self._most:
             self._end([self._untold.pop(0)], self.incomplete)
+
+    def _cut_names(self, revision: Revision) -> None:
+        place = revision.number - self.recent[0].number if self.recent else -1
+        if place >= 0:
+            names = revision.names[:NAMED]
+            places = {name: revision.places[name] for name in names if name in revision.places}
+            self.recent[place] = replace(revision, names=names, places=places)
 
     def _since(self, cause: Cause) -> float:
         return self._clock() if cause.since is None else cause.since
@@ -249,6 +280,10 @@ class Revisions:
         self.pending.subtract(sources)
         if how is not None:
             how.update(sources)
+
+
+def _cut_words(published: Publication) -> None:
+    published.words = dict(islice(published.words.items(), NAMED))
 
 
 def _about(revisions: Sequence[Revision]) -> tuple[ServiceName, ...]:

@@ -27,7 +27,8 @@ FAN_OUT_S = 0.04
 # Up to this many changes are logged one by one. The log lets ten lines of a kind pass in a second.
 _TOLD = 5
 # Of how many services of a publication it is remembered in words what happened, and in how many characters.
-_WORDED, _LONGEST = 20, 200
+# Up to how many it is remembered in a few words.
+_WORDED, _LONGEST, _BRIEF = 20, 200, 2000
 _DETAILED = 5  # of how many in values, too
 _LATEST = 20  # how many of the latest revisions are searched for the place of a change
 # Count in slices of about this length, with pauses, so that counting takes a hundredth of the time.
@@ -101,6 +102,7 @@ def telling(registry: Registry, catalogue: Catalogue) -> Callable[[Collection[Se
     def tell(names: Collection[ServiceName]) -> None:
         told = list(news.follow(names, registry.services, catalogue.quarantined))
         words = {item.service: _short(item.what) for item in told[:_WORDED]}
+        words |= {item.service: item.brief for item in told[_WORDED:_BRIEF]}
         held = islice(sorted(catalogue.quarantined.keys() & names), _WORDED)
         refused = {name: _short(f"not accepted: {catalogue.quarantined[name].reason}") for name in held}
         details = {item.service: difference(item.before, item.after) for item in told[:_DETAILED]}

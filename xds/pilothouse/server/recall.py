@@ -25,8 +25,9 @@ from pilothouse.translate.names import EGRESS, listener_name, mesh_ports
 
 #: How long the other clients have for an answer before a verdict, in seconds.
 GRACE_S = 1.0
-# How often a verdict is put off because of clients that have not answered.
-_PATIENCE = 10
+# How often a verdict is put off because of clients that have not answered. Those that never answer are gone
+# by then (server/healing).
+_PATIENCE = 90
 _TURN_S = 0.002
 # Load assignments are not among them: endpoints follow whatever version is in force.
 _TYPES = (ResourceType.CLUSTER, ResourceType.LISTENER, ResourceType.ROUTES)
@@ -75,12 +76,14 @@ class Recall:
         suspecting = self._rejections.suspecting(name)
         said = await self._answers(name) if suspecting else {}
         rejected = [found for found in said.values() if _Answer.REJECTED in found]
-        if any(_Answer.OPEN in found for found in rejected) and self._put_off[name] < _PATIENCE:
+        # A client whose answer to something else is open may have accepted this version before.
+        undecided = any(_Answer.OPEN in found and _Answer.ACCEPTED not in found for found in rejected)
+        if undecided and self._put_off[name] < _PATIENCE:
             self._put_off[name] += 1
             self._suspected.mark([name])
             return
         del self._put_off[name]
-        if suspecting and any(_Answer.ACCEPTED not in found for found in rejected):
+        if suspecting and not undecided and any(_Answer.ACCEPTED not in found for found in rejected):
             self._recall(name, *suspecting)
 
     def _recall(self, name: ServiceName, count: int, client: Hashable, text: str) -> None:

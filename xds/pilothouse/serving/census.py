@@ -41,10 +41,16 @@ class Census:
         self.not_called: Counter[Called] = Counter()
         #: The same endpoints, by the first reason of each.
         self.excluded: Counter[Reason] = Counter()
+        #: The services that have endpoints of which none is called.
+        self.unserved: dict[ServiceName, None] = {}
 
     def of(self, name: ServiceName) -> Iterable[tuple[Reason, int]]:
         """What is left out of one service, counted by reason."""
         return self._counts.get(name, _NOTHING).left_out.items()
+
+    def uncalled(self, name: ServiceName) -> int:
+        """How many endpoints of a service are not called at any port."""
+        return self._counts.get(name, _NOTHING).called["no"]
 
     def count(self, name: ServiceName) -> None:
         """Count what is left out of a service now. Nothing is, if the service is gone."""
@@ -65,6 +71,11 @@ class Census:
         self._add(now, 1)
         if omissions:
             self._counts[name] = now
+        self.unserved.pop(name, None)
+        # Routes may send all requests elsewhere.
+        own = service.endpoints if service and not service.spec.routes else ()
+        if own and now.called["no"] == len(own):
+            self.unserved[name] = None
 
     def _add(self, counts: _Counts, times: int) -> None:
         for reason, number in counts.left_out.items():

@@ -56,10 +56,11 @@ async def _status(ask: Inquiry, _: Arguments) -> views.StatusView:
         quarantined=len(status.quarantined),
         proxies=states,
         left_out=dict(status.left_out),
+        unserved=status.unserved.services,
     )
     since = views.moment(status.started_at)
     said = verdict.ready, verdict.degraded, verdict.reasons, verdict.warnings
-    return views.StatusView(status.version, since, *said, counts, behind)
+    return views.StatusView(status.version, since, *said, counts, behind, status.unserved.first)
 
 
 async def _sources(ask: Inquiry, said: Arguments) -> views.SourceList:

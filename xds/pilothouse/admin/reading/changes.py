@@ -20,7 +20,7 @@ from pilothouse.structures.turns import Steps, Turn
 
 _TURN_S = 0.002
 _STEP = 20  # revisions that are searched in a step
-_NAMED = 20  # so many services of a change are shown
+NAMED = 20  # so many services of a change are shown
 _WAITING = 20  # so many proxies that have not answered are named
 
 
@@ -73,11 +73,15 @@ def _owes(session: Session, delivery: Delivery) -> bool:
 
 
 def shown(
-    revisions: Revisions, one: Revision, wanted: ServiceName | None, waiting: tuple[str, ...] = ()
+    revisions: Revisions,
+    one: Revision,
+    wanted: ServiceName | None,
+    waiting: tuple[str, ...] = (),
+    most: int = NAMED,
 ) -> views.ChangeView:
     """A change as lists show it: with one service, or with the first ones."""
     published = revisions.publication(one.number)
-    names = (wanted,) if wanted else one.names[:_NAMED]
+    names = (wanted,) if wanted else one.names[:most]
     services = tuple(_changed(one, published, name) for name in names)
     return views.ChangeView(
         one.number,

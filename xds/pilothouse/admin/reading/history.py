@@ -25,6 +25,7 @@ from pilothouse.structures.turns import Turn, in_turns
 T = TypeVar("T")
 
 _TURN_S = 0.002
+_RECORDED = 500  # so many services of a change are kept on the disk with what happened to them
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class History:
         services = change.services
         if name is not None:
             services = tuple(each for each in services if each.service == name) or (views.ChangedView(name),)
+        else:
+            services = services[: changes.NAMED]
         earlier = change.number <= self.revisions.before or None
         return msgspec.structs.replace(change, services=services, earlier=earlier)
 
@@ -87,8 +90,9 @@ class History:
 
 
 def record(revisions: Revisions, one: Revision) -> Record:
-    """A change as the disk keeps it: as its page shows it. In ASCII, as all JSON of the API."""
-    body = json.dumps(msgspec.to_builtins(changes.shown(revisions, one, None))).encode("ascii")
+    """A change as the disk keeps it: as its page shows it, with more services. In ASCII."""
+    shown = changes.shown(revisions, one, None, most=_RECORDED)
+    body = json.dumps(msgspec.to_builtins(shown)).encode("ascii")
     return Record(CHANGE, one.number, one.at, tuple(map(str, one.names)), body)
 
 

@@ -109,6 +109,7 @@ def _row(parts: Parts, name: ServiceName, service: Service) -> views.ServiceRow:
         ports=tuple(map(_port, service.spec.ports)),
         endpoints=len(service.endpoints),
         ready=ready,
+        called=len(service.endpoints) - parts.census.uncalled(name),
         left_out={reason.value: count for reason, count in sorted(parts.census.of(name), key=_code)},
         quarantined=name in parts.catalogue.quarantined,
         source=declared.source if declared else None,

@@ -6,13 +6,17 @@ from pilothouse.admin.api.views.base import SyncState, View
 
 
 class Counts(View, frozen=True):
-    """How much there is. `proxies` counts streams by state."""
+    """How much there is. `proxies` counts streams by state.
+
+    `unserved` counts the services that have endpoints of which none is called.
+    """
 
     services: int
     endpoints: int
     quarantined: int
     proxies: dict[str, int]
     left_out: dict[str, int]
+    unserved: int = 0
 
 
 class BehindView(View, frozen=True):
@@ -25,7 +29,8 @@ class BehindView(View, frozen=True):
 class StatusView(View, frozen=True):
     """One screen: whether the process is ready, and what needs attention.
 
-    `behind` has the first proxies that are STALE or NACKED.
+    `behind` has the first proxies that are STALE or NACKED, and `unserved` the first services that have
+    endpoints of which none is called.
     """
 
     version: str
@@ -36,6 +41,7 @@ class StatusView(View, frozen=True):
     warnings: tuple[str, ...]
     counts: Counts
     behind: tuple[BehindView, ...] = ()
+    unserved: tuple[str, ...] = ()
 
 
 class FaultView(View, frozen=True):

@@ -16,13 +16,17 @@ class PortView(View, frozen=True):
 
 
 class ServiceRow(View, frozen=True):
-    """A service. `left_out` counts what reaches no client, by reason code."""
+    """A service. `left_out` counts what reaches no client, by reason code.
+
+    `called` counts the endpoints that are called at some port, `ready` those that say that they are ready.
+    """
 
     namespace: str
     name: str
     ports: tuple[PortView, ...]
     endpoints: int
     ready: int
+    called: int
     left_out: dict[str, int]
     quarantined: bool
     source: str | None = None
