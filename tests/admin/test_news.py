@@ -19,6 +19,12 @@ def endpoint(number: int, **fields: object) -> Endpoint:
 
 ONE, TWO, THREE = (endpoint(number) for number in (1, 2, 3))
 BEFORE = Service(SPEC, (ONE, TWO))
+OUT = endpoint(2, weight=0, drained="alice, until 1970-01-01 00:01:40 UTC")
+BACK = "2 endpoints (1 not ready) -> 2 endpoints; 10.0.0.2 ready now"
+
+
+def elsewhere(one: Endpoint) -> Endpoint:
+    return one._replace(ports=(("http", 9090),))
 
 
 @pytest.mark.parametrize(
@@ -31,7 +37,21 @@ BEFORE = Service(SPEC, (ONE, TWO))
         (
             BEFORE,
             Service(SPEC, (ONE, endpoint(2, state=State.NOT_READY))),
-            "2 endpoints -> 2 endpoints (1 not ready); 10.0.0.2 changed",
+            "2 endpoints -> 2 endpoints (1 not ready); 10.0.0.2 not ready now",
+        ),
+        (Service(SPEC, (ONE, endpoint(2, state=State.NOT_READY))), BEFORE, BACK),
+        (BEFORE, Service(SPEC, (ONE, endpoint(2, weight=5))), "10.0.0.2 changed"),
+        (BEFORE, Service(SPEC, (ONE, OUT)), "10.0.0.2 drained"),
+        (Service(SPEC, (ONE, OUT)), BEFORE, "10.0.0.2 no longer drained"),
+        (
+            Service(SPEC, (ONE, OUT)),
+            Service(SPEC, (elsewhere(ONE), elsewhere(OUT))),
+            "10.0.0.1 and 1 more changed",
+        ),
+        (
+            Service(SPEC, tuple(map(endpoint, range(201)))),
+            Service(SPEC, (elsewhere(endpoint(0)), *map(endpoint, range(1, 201)))),
+            "endpoints changed",
         ),
         (
             BEFORE,

@@ -80,6 +80,14 @@ async def test_a_drained_endpoint_leaves_the_proxies_and_comes_back(plane, clien
     assert await addresses(stream) == {"10.1.7.8", "10.1.7.9"}
 
 
+def test_a_drain_that_is_in_force_is_no_effect_of_a_manifest(plane, tmp_path) -> None:
+    assert order(plane.admin, "drain", addresses=["10.1.7.9"]).is_success
+    file = tmp_path / "cart.json"
+    file.write_text(service("cart", "10.1.7.8", "10.1.7.9").replace("8080", "9090"))
+    assert "  shop/cart: 10.1.7.8 and 1 more changed (" in plane.run("what-if", str(file))
+    assert out(plane) == ["10.1.7.9"]
+
+
 async def test_a_drain_outlives_the_process_and_then_ends_by_itself(plane, eventually) -> None:
     assert order(plane.admin, "drain", addresses=["10.1.7.9"], lasts="15s").is_success
     plane.stop()

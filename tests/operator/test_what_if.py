@@ -94,7 +94,7 @@ async def test_what_a_manifest_would_change_is_what_it_changes_when_it_is_applie
     said = plane.run("what-if", str(file))
     assert "1 service would change in source files:" in said
     assert "shop/cart: 2 endpoints -> 1 endpoint; 10.1.7.9 removed" in said
-    assert said.splitlines()[-1] == "good: 1 connected proxy would notice"
+    assert said.splitlines()[-1] == "no faults; 1 connected proxy would notice"
     found = json.loads(plane.run("what-if", str(file), "-o", "json"))
     assert found["effects"] == [
         {"type": "EDS", "name": CART, "effect": "changed", "proxies": 1, "nodes": ["web-7"]}
@@ -120,17 +120,33 @@ def test_a_service_without_its_slices_is_joined_with_those_that_run(plane, tmp_p
     assert "port-name-mismatch" in {each["code"] for each in found["left_out"]}
 
 
+async def test_a_service_that_proxies_would_lose_is_named_with_them(plane, client, tmp_path) -> None:
+    stream = await client("web-7")
+    await stream.ask(CLUSTER)
+    await stream.names()
+    file = tmp_path / "cart.json"
+    file.write_text(service("cart"))
+    said = plane.run("what-if", "--delete", str(file)).splitlines()
+    assert said[-2:] == [
+        "gone: shop/cart, which web-7 would lose",
+        "no faults; 1 connected proxy would notice",
+    ]
+    found = json.loads(plane.run("what-if", "--delete", str(file), "-o", "json"))
+    assert found["gone"] == [{"service": "shop/cart", "proxies": 1, "nodes": ["web-7"]}]
+
+
 def test_what_would_be_deleted_and_what_cannot_be_accepted_is_said_with_its_place(plane, tmp_path) -> None:
     file = tmp_path / "cart.json"
     file.write_text(service("cart"))
     found = json.loads(plane.run("what-if", "--delete", str(file), "-o", "json"))
     assert found["services"] == [{"service": "shop/cart", "place": f"{file}:1", "what": "removed"}]
     assert {each["effect"] for each in found["effects"] if each["type"] == "CDS"} == {"removed"}
+    assert "gone" not in found or not found["gone"], "no proxy is connected"
     file.write_text(service("cart", "10.1.7.8").replace('"port": 80\n', '"port": 70000\n'))
     said = plane.run("what-if", str(file), status=1)
     assert "fault: " in said
     assert "port" in said
-    assert said.splitlines()[-1].startswith("bad: ")
+    assert said.splitlines()[-1].startswith("faults; ")
 
 
 def test_a_mistake_in_what_is_supposed_names_the_field(plane) -> None:

@@ -60,6 +60,19 @@ def test_only_the_drained_endpoint_is_out(make_service: Callable[..., Service]) 
     assert drains.services(FIRST) == [CART]
 
 
+def test_what_is_supposed_of_a_service_does_not_move_its_drains(make_service: Callable[..., Service]) -> None:
+    registry = Registry(["files"])
+    registry.shard("files").replace([make_service("shop/cart", "10.0.0.1", "10.0.0.2")])
+    registry.drains.replace([drain()])
+    registry.redrained([CART], Cause("alice"))
+    supposed = registry.supposing("files", {CART: make_service("shop/cart", "10.0.0.1", "10.0.0.3")})[CART]
+    assert supposed is not None
+    assert out(supposed) == {"10.0.0.1"}
+    registry.supposing("files", {CART: make_service("shop/cart", "10.0.0.2")})
+    assert registry.drains.services(FIRST) == [CART]
+    assert registry.drains.replace([]) == {CART}, "whoever ends the drain finds it"
+
+
 def test_a_drain_is_about_one_service_and_one_port_if_it_says_so() -> None:
     endpoints = (Endpoint("10.0.0.1", (("http", 80),)), Endpoint("10.0.0.1", (("http", 81),)))
     cart, ship = (Service(ServiceSpec(name), endpoints) for name in (CART, SHIP))

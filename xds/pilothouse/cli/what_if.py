@@ -105,10 +105,18 @@ def _lines(said: WhatIfView, wide: bool) -> Iterator[str]:
             yield f"and {said.affected - len(said.effects):,} more resources"
     yield from map(one_line, _findings(said))
     proxies = f"{said.proxies:,} connected prox{'y' if said.proxies == 1 else 'ies'} would notice"
-    yield f"{'good' if said.ok else 'bad'}: {proxies}"
+    yield f"{_verdict(said)}; {proxies}"
+
+
+def _verdict(said: WhatIfView) -> str:
+    found = [word for word, those in (("faults", said.faults), ("quarantine", said.quarantined)) if those]
+    return " and ".join(found) or "no faults"
 
 
 def _findings(said: WhatIfView) -> Iterator[str]:
+    for gone in said.gone:
+        more = f" and {gone.proxies - len(gone.nodes):,} more" if gone.proxies > len(gone.nodes) else ""
+        yield f"gone: {gone.service}, which {', '.join(gone.nodes)}{more} would lose"
     for why in said.left_out:
         yield f"left out: {why.about or ''} [{why.code}] {why.words}"
     for warning in said.warnings:

@@ -98,16 +98,24 @@ class Drains:
         return sorted(name for name, targets in self._found.items() if target in targets)
 
     def applied(self, service: Service) -> Service:
-        """The service with drained endpoints in maintenance; the same object if it has none."""
+        """The service with drained endpoints in maintenance; the same object if it has none.
+
+        From now on these are the endpoints in which its drains are found.
+        """
         if not self._at:
             return service
+        drained, found = self.supposed(service)
+        if found:
+            self._found[service.name] = found
+        else:
+            self.forget(service.name)
+        return drained
+
+    def supposed(self, service: Service) -> tuple[Service, frozenset[Target]]:
+        """What `applied` would give, and the drains that it would find. Nothing is noted."""
         found: set[Target] = set()
         endpoints = tuple(self._drained(service.name, each, found) for each in service.endpoints)
-        if not found:
-            self.forget(service.name)
-            return service
-        self._found[service.name] = frozenset(found)
-        return replace(service, endpoints=endpoints)
+        return (replace(service, endpoints=endpoints) if found else service), frozenset(found)
 
     def forget(self, name: ServiceName) -> None:
         """The service is gone, or has no drained endpoint any more."""

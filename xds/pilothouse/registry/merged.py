@@ -172,7 +172,7 @@ class Registry:
                 if (service := supposed if shard.origin.source == source else shard.in_force.get(name))
             ]
             merged = combined(self._merging.choose(said))
-            found[name] = self.drains.applied(merged) if merged is not None else None
+            found[name] = self.drains.supposed(merged)[0] if merged is not None else None
         return found
 
     def held(self, source: str) -> Hold | None:

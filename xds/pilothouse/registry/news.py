@@ -81,27 +81,34 @@ def _changed_fields(before: ServiceSpec, after: ServiceSpec) -> Iterator[str]:
 def _changed_endpoints(before: Service, after: Service) -> Iterator[str]:
     if before.endpoints == after.endpoints:
         return
-    yield f"{_endpoints(before)} -> {_endpoints(after)}"
+    was, now = _endpoints(before), _endpoints(after)
+    said = [f"{was} -> {now}"] if was != now else []
     if max(len(before.endpoints), len(after.endpoints)) <= _MANY:
-        yield from _moved(before.endpoints, after.endpoints)
+        said += _moved(before.endpoints, after.endpoints)
+    yield from said or ["endpoints changed"]
 
 
 def _moved(before: tuple[Endpoint, ...], after: tuple[Endpoint, ...]) -> Iterator[str]:
     """How many addresses were added, removed and otherwise changed, with the first address of each."""
     old, new = ({each.address: each for each in endpoints} for endpoints in (before, after))
-    changed = {each for each in old.keys() & new.keys() if old[each] != new[each]}
-    drained = {each for each in changed if new[each].drained}
-    undrained = {each for each in changed if old[each].drained} - drained
-    for word, addresses in (
-        ("added", new.keys() - old.keys()),
-        ("removed", old.keys() - new.keys()),
-        ("drained", drained),
-        ("no longer drained", undrained),
-        ("changed", changed - drained - undrained),
-    ):
+    changed: dict[str, set[str]] = {}
+    for address in sorted(old.keys() & new.keys()):
+        if old[address] != new[address]:
+            changed.setdefault(_turned(old[address], new[address]), set()).add(address)
+    moved = {"added": new.keys() - old.keys(), "removed": old.keys() - new.keys()}
+    for words, addresses in {**moved, **changed}.items():
         if addresses:
             more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
-            yield f"{min(addresses)}{more} {word}"
+            yield f"{min(addresses)}{more} {words}"
+
+
+def _turned(before: Endpoint, after: Endpoint) -> str:
+    """What has become of an endpoint."""
+    if after.drained != before.drained:
+        return "drained" if after.drained else "no longer drained"
+    if before._replace(state=after.state) == after:
+        return f"{after.state.value} now"
+    return "changed"
 
 
 def _endpoints(service: Service) -> str:

@@ -96,6 +96,10 @@ class WhatIf:
             quarantined=tuple(
                 views.RefusedView(str(each), reason) for each, reason in sorted(trial.refused.items())
             ),
+            gone=tuple(
+                views.LostView(str(each), reach.count, tuple(reach.nodes))
+                for each, reach in islice(trial.gone.items(), _NAMED)
+            ),
             left_out=tuple(map(why, islice(dict.fromkeys((*texts.ignored, *trial.left_out)), _NAMED))),
         )
 
@@ -184,6 +188,7 @@ class _Trial:
     effects: dict[_What, _Reach] = field(default_factory=dict)
     concerned: set[Session] = field(default_factory=set)
     refused: dict[ServiceName, str] = field(default_factory=dict)
+    gone: dict[ServiceName, _Reach] = field(default_factory=dict)
     left_out: list[Omission] = field(default_factory=list)
 
 
@@ -209,11 +214,25 @@ def _tried(
         if concerned:
             yield from _compared(trial, World(before, audience), World(after, audience), concerned, sessions)
         yield
+    for name in changed:
+        reach = _losers(trial, before, name) if changed[name] is None else None
+        if reach is not None:
+            trial.gone[name] = reach
+        yield
     for name in islice(changed, _NAMED):
         trial.left_out += _newly_left_out(before, after, parts.registry.services.get(name), changed[name])
         yield
     capturing.clear()
     return trial
+
+
+def _losers(trial: _Trial, before: Catalogue, name: ServiceName) -> _Reach | None:
+    """The proxies that would lose most clusters of a service, if any would lose one."""
+    known = before.directory.get(name)
+    clusters = known.clusters if known else ()
+    lost = (trial.effects.get((ResourceType.CLUSTER, each, "removed")) for each in clusters)
+    reaches = [each for each in lost if each is not None and each.count]
+    return max(reaches, key=lambda each: each.count, default=None)
 
 
 def _audiences(

@@ -93,6 +93,7 @@ from pilothouse.admin.api.views.services import (
 from pilothouse.admin.api.views.what_if import (
     Effect,
     EffectView,
+    LostView,
     ManifestFile,
     RefusedView,
     Supposition,
@@ -134,6 +135,7 @@ __all__ = [
     "HoldEnded",
     "HoldList",
     "HoldView",
+    "LostView",
     "ManifestFile",
     "NackList",
     "NackRow",

@@ -54,12 +54,21 @@ class RefusedView(View, frozen=True):
     reason: str
 
 
+class LostView(View, frozen=True):
+    """A service that would be gone, though connected proxies have it: how many, and the first of them."""
+
+    service: str
+    proxies: int
+    nodes: tuple[str, ...] = ()
+
+
 class WhatIfView(View, frozen=True):
     """What would change, as if the documents were in the source, each in place of the object of its name.
 
     `ok`: there is no fault, and no service would be put in quarantine. `touched` counts the services that
     would change, and `services` has the first of them; likewise `affected` and `effects`. `proxies` counts
-    those that would notice anything. `left_out` is what would be left out that is not now.
+    those that would notice anything. `gone` has the first services that would be gone.
+    `left_out` is what would be left out that is not now.
     """
 
     source: str
@@ -73,3 +82,4 @@ class WhatIfView(View, frozen=True):
     warnings: tuple[FaultView, ...] = ()
     quarantined: tuple[RefusedView, ...] = ()
     left_out: tuple[Why, ...] = ()
+    gone: tuple[LostView, ...] = ()
