@@ -34,6 +34,11 @@ def test_a_cell_of_several_lines_stays_in_its_row() -> None:
     assert len(table(("A",), [("one\ntwo",)], 80).splitlines()) == 2
 
 
+def test_no_rows_are_a_sentence() -> None:
+    assert table(("A",), [], none="nothing is rejected") == "nothing is rejected"
+    assert table(("A",), [("1",)], none="nothing is rejected").split() == ["A", "1"]
+
+
 def test_a_wide_table_has_more_columns_and_cuts_nothing() -> None:
     narrow = table(("NAME", "COUNT", "WHY"), ROWS, 80, more=1).splitlines()
     assert narrow[0].split() == ["NAME", "COUNT"]

@@ -162,6 +162,7 @@ def test_the_commands_give_orders_in_a_context(plane, tmp_path, monkeypatch) -> 
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     refused = plane.run("drain", "10.1.7.9", status=2)
     assert "an order needs a token" in refused
+    assert "--token-file FILE) or PILOTHOUSE_TOKEN_FILE" in refused
     plane.set_context("night", token=tmp_path / "tokens.alice")
     assert "is drained until" in plane.run_in(
         "night", "drain", "shop/cart", "10.1.7.9", "--reason", "its disk"
@@ -169,8 +170,11 @@ def test_the_commands_give_orders_in_a_context(plane, tmp_path, monkeypatch) -> 
     listed = plane.run_in("night", "drains").splitlines()[1].split()
     assert listed[:3] == ["10.1.7.9", "shop/cart", "alice"]
     assert "would have no endpoint left" in plane.run_in("night", "drain", "10.1.7.8", status=2)
+    copied = plane.run_in("night", "undrain", "10.1.7.9", status=2)
+    assert copied.endswith("; run: pilothouse undrain shop/cart 10.1.7.9 --admin night\n")
     assert "is no longer drained" in plane.run_in("night", "undrain", "shop/cart", "10.1.7.9")
     assert "no hold of the source 'files'" in plane.run_in("night", "release", "files", status=2)
     assert "no stream of web-9" in plane.run_in("night", "disconnect", "web-9", status=2)
-    assert plane.run_in("night", "holds").startswith("SOURCE")
+    assert plane.run_in("night", "holds") == "no loss is held\n"
+    assert plane.run_in("night", "drains") == "no endpoint is drained\n"
     assert "'day' is no context; there are night" in plane.run_in("day", "status", status=2)

@@ -75,6 +75,9 @@ def test_a_node_that_is_none_is_refused_with_the_field(plane, tmp_path) -> None:
     file = tmp_path / "node.json"
     file.write_text("7")
     assert "has no node in it" in plane.run("resources", "--node", str(file), status=2)
+    file.write_text("node: {id: a}\n---\nnode: {id: b}\n")
+    two = plane.run("resources", "--node", str(file), status=2)
+    assert two == f"pilothouse: --node: {file}: is not one document of JSON or YAML\n"
     assert "no such file" in plane.run("resources", "--node", str(tmp_path / "none"), status=2)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -28,6 +30,31 @@ _SILENCE_S = 40.0  # a stream of events says something every 15 s
 _PAGE = "1000"
 _LONGEST_TOKEN = 1 << 16
 _PREFIX = "/api/v1/"
+
+# The parameters and fields of the API, as the commands call them.
+_FLAGS = {
+    "addresses": "IP",
+    "endpoint": "--endpoint",
+    "force": "--force",
+    "lasts": "--for",
+    "limit": "--limit",
+    "locality": "--locality",
+    "name": "NAME",
+    "namespace": "--namespace",
+    "proxy": "--from",
+    "reason": "--reason",
+    "resource": "NAME",
+    "search": "--search",
+    "service": "SERVICE",
+    "since": "--since",
+    "source": "--source",
+    "type": "TYPE",
+}
+_QUOTED = re.compile(r"`([a-z]+)`")
+_ENTRANCE = (
+    "`serve --admin-tokens FILE` says which tokens count; to send one, use a context "
+    "(pilothouse context set NAME --admin HOST:PORT --token-file FILE) or PILOTHOUSE_TOKEN_FILE"
+)
 
 T = TypeVar("T")
 
@@ -52,6 +79,10 @@ class Asked(HostPort):
 
 class Unanswered(ConfigError):
     """The control plane gives no answer, or says that the question is wrong."""
+
+
+class Unknown(Unanswered):
+    """It says that there is no such thing."""
 
 
 def place(admin: str | None) -> Asked:
@@ -158,8 +189,19 @@ def _answer(
     if not isinstance(found, dict):
         raise Unanswered(str(asked), f"its answer is no JSON (HTTP {status}); is it the admin port?")
     if status != 200:
-        raise Unanswered(str(asked), str(found.get("error", f"HTTP {status}")))
+        raise _refused(asked, status, str(found.get("error", f"HTTP {status}")))
     return found
+
+
+def _refused(asked: HostPort, status: int, error: str) -> Unanswered:
+    """Why there is no answer, in the words of flags."""
+    said = _QUOTED.sub(lambda name: f"`{_FLAGS.get(name[1], name[1])}`", error)
+    parameter, _, wrong = said.partition(": ")
+    if status == HTTPStatus.BAD_REQUEST and parameter in _FLAGS:
+        return Unanswered(_FLAGS[parameter], wrong)
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        said = f"{said}; {_ENTRANCE}"
+    return (Unknown if status == HTTPStatus.NOT_FOUND else Unanswered)(str(asked), said)
 
 
 def every(

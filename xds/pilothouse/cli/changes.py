@@ -142,7 +142,7 @@ def nacks(*, admin: Admin = None, output: As = Format.TABLE) -> None:
         return
     rows = (row for each in read(found, NackList).items for row in _rejected(each))
     head = ("NODE", "TYPE", "FOR", "SERVICE", "PLACE", "TEXT", "RESOURCE", "PEER", "NONCE")
-    answer(table(head, rows, wide=output.is_wide, more=3))
+    answer(table(head, rows, wide=output.is_wide, more=3, none="no proxy rejects anything"))
 
 
 def _rejected(nack: NackRow) -> Iterator[tuple[str, ...]]:

@@ -6,12 +6,13 @@ a service without an endpoint.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from pilothouse.admin.api.views import DoneView, DrainList, DrainView, HoldList
-from pilothouse.cli.asking import Admin, every, path, place, read, told
+from pilothouse.cli.asking import Admin, Unknown, every, path, place, read, told
 from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import age, table
 from pilothouse.config.settings import ConfigError
@@ -44,7 +45,12 @@ def drain(
 
 def undrain(addresses: Addresses, *, reason: Reason = "", admin: Admin = None) -> None:
     """Take endpoints into service again. They are named as for `drain`; `drains` lists them."""
-    found = told(place(admin), path("undrain"), {**_about(addresses), "reason": reason})
+    asked, about = place(admin), _about(addresses)
+    try:
+        found = told(asked, path("undrain"), {**about, "reason": reason})
+    except Unknown as unknown:
+        known = read(every(asked, path("drains")), DrainList)
+        raise _otherwise(unknown, known, about, admin) from None
     for each in read(found, DrainList).items:
         answer(one_line(f"{_target(each)} is no longer drained, in {_services(each)}"))
 
@@ -67,7 +73,7 @@ def drains(*, admin: Admin = None, output: As = Format.TABLE) -> None:
         for each in read(found, DrainList).items
     ]
     head = ("ADDRESS", "OF", "BY", "UNTIL", "WHY", "FOUND IN", "SINCE")
-    answer(table(head, rows, wide=output.is_wide, more=1))
+    answer(table(head, rows, wide=output.is_wide, more=1, none="no endpoint is drained"))
 
 
 def holds(*, admin: Admin = None, output: As = Format.TABLE) -> None:
@@ -87,7 +93,7 @@ def holds(*, admin: Admin = None, output: As = Format.TABLE) -> None:
         for each in read(found, HoldList).items
     ]
     head = ("SOURCE", "SERVICES", "ENDPOINTS", "FOR", "UNTIL", "WHICH")
-    answer(table(head, rows, wide=output.is_wide))
+    answer(table(head, rows, wide=output.is_wide, none="no loss is held"))
 
 
 def release(source: Source, *, reason: Reason = "", admin: Admin = None) -> None:
@@ -116,9 +122,29 @@ def _about(said: list[str]) -> dict[str, Any]:
     """The service and the addresses of an order."""
     services = [each for each in said if "/" in each]
     addresses = [each for each in said if "/" not in each]
+    if addresses and not addresses[0][:1].isdigit() and ":" not in addresses[0]:
+        name = addresses[0]
+        raise ConfigError("SERVICE", f"write NAMESPACE/NAME, such as shop/{name}, not {name!r}")
     if len(services) > 1 or not addresses:
         raise ConfigError("addresses", "must be one or more IP addresses, after one NAMESPACE/NAME or none")
     return {"addresses": addresses, **({"service": services[0]} if services else {})}
+
+
+def _otherwise(
+    unknown: Unknown, known: DrainList, about: Mapping[str, Any], admin: str | None
+) -> ConfigError:
+    """The same mistake; with the command that ends the drain, if it is drained in one service only."""
+    wanted, entrance = about["addresses"], f" --admin {admin}" if admin else ""
+    if "service" in about:
+        return unknown
+    commands = [
+        f"pilothouse undrain {each.service} {_target(each)}{entrance}"
+        for each in known.items
+        if each.service and _target(each) in wanted
+    ]
+    if not commands:
+        return unknown
+    return ConfigError("undrain", f"that is drained in one service; run: {'; '.join(commands)}")
 
 
 def _target(drain: DrainView) -> str:

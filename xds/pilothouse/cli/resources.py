@@ -73,8 +73,8 @@ def _node(file: str) -> dict[str, Any]:
         found = yaml.load(text, Loader=yaml.CSafeLoader)
     except OSError as error:
         raise ConfigError("--node", f"{file}: {(error.strerror or str(error)).lower()}") from None
-    except (yaml.YAMLError, UnicodeError) as error:
-        raise ConfigError("--node", f"{file}: is neither JSON nor YAML: {error}") from None
+    except (yaml.YAMLError, UnicodeError):
+        raise ConfigError("--node", f"{file}: is not one document of JSON or YAML") from None
     node = found.get("node", found) if isinstance(found, dict) else None
     if not isinstance(node, dict):
         raise ConfigError("--node", f"{file}: has no node in it")

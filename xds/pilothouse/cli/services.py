@@ -43,7 +43,8 @@ def services(
     if not given(found, output):
         rows = map(_row, read(found, ServiceList).items)
         head = ("SERVICE", "PORTS", "CALLED", "LEFT OUT", "SOURCE", "PLACE", "READY")
-        answer(table(head, rows, wide=output.is_wide, more=1))
+        none = "no service matches" if namespace or search else "there is no service"
+        answer(table(head, rows, wide=output.is_wide, more=1, none=none))
 
 
 def endpoints(service: Name = None, *, admin: Admin = None, output: As = Format.TABLE) -> None:

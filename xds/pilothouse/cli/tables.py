@@ -15,20 +15,23 @@ _LEAST = 6  # no column is cut to fewer characters than this
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 
 
-def table(
+def table(  # noqa: PLR0913  (each is a wish of its own)
     head: Sequence[str],
     rows: Iterable[Sequence[str]],
     width: int | None = None,
     *,
     wide: bool = False,
     more: int = 0,
+    none: str = "",
 ) -> str:
     """Rows in columns. If they are too wide, the widest columns are cut; with `wide`, nothing is.
 
-    The last columns, `more` of them, are left out unless it is `wide`.
+    The last columns, `more` of them, are left out unless it is `wide`. `none` is said instead of no rows.
     """
     shown = len(head) if wide else len(head) - more
     lines = [list(head[:shown]), *([one_line(cell) for cell in row[:shown]] for row in rows)]
+    if none and len(lines) == 1:
+        return none
     most = None if wide else width or room()
     widths = _fitted([max(map(len, column)) for column in zip(*lines, strict=True)], most)
     return "\n".join(_line(line, widths) for line in lines)

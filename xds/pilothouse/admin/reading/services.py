@@ -23,6 +23,7 @@ from pilothouse.translate.endpoints.verdicts import called, verdicts
 from pilothouse.translate.names import mesh_ports
 
 _TURN_S = 0.002
+_NO_NAME = set("/: ")  # no source has such a name; with a port, it is the name of something else
 _STEP = 100  # names that are compared in a step
 _NAMED = 100  # so many omissions of a service are shown
 _CALLED = (State.READY, State.TERMINATING_SERVING)
@@ -59,7 +60,7 @@ class Parts:
 def named(text: str, parameter: str = "service") -> ServiceName:
     """The name in `namespace/name`. Raises Mistaken."""
     namespace, slash, name = text.partition("/")
-    if not (namespace and slash and name) or "/" in name:
+    if not (namespace and slash and name) or set(text[len(namespace) + 1 :]) & _NO_NAME:
         raise Mistaken(f"{parameter}: must be NAMESPACE/NAME, not {text!r}")
     return ServiceName(namespace, name)
 
