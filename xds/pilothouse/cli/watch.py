@@ -31,7 +31,7 @@ def watch(service: Service = None, *, admin: Admin = None, output: As = Format.T
     asked = place(admin)
     if service is not None:
         namespace_and_name(service)
-    print(f"pilothouse: watching {service or 'everything'} at {asked}; Ctrl-C ends it", file=sys.stderr)
+    complain(f"watching {service or 'everything'} at {asked}; Ctrl-C ends it")
     try:
         _follow(asked, service, output)
     except KeyboardInterrupt:
