@@ -129,6 +129,7 @@ async def test_an_order_needs_a_name_that_may_give_it(rig: Callable[..., Rig], p
         (b'{"addresses": ["10.0.0.1"], "lasts": "8d"}', "lasts: must be from 1s to 7d"),
         (b'{"addresses": ["10.0.0.1"], "lasts": "0s"}', "lasts: must be from 1s to 7d"),
         (b'{"addresses": ["10.0.0.1"], "lasts": "soon"}', "lasts: must be a duration"),
+        ('{"addresses": ["10.0.0.1"], "lasts": "\u0663s"}'.encode(), "lasts: must be a duration"),
         (b'{"addresses": ["10.0.0.1"], "reason": "a\\nb"}', "reason: must be one line"),
     ],
 )
@@ -157,6 +158,33 @@ async def test_a_form_or_a_large_body_is_not_read(
     answer = await here.client.post("/drain", content=content, headers={"content-type": kind})
     assert answer.status_code == status, answer.text
     assert here.out() == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/drain", {"addresses": ["x" * 9000]}),
+        ("/drain", {"addresses": ["10.0.0.1"], "lasts": "x" * 9000}),
+        ("/drain", {"addresses": ["10.0.0.1"], "service": "x" * 9000}),
+        ("/drain", {"addresses": ["10.0.0.1"], "service": "shop/" + "x" * 9000}),
+        ("/drain", {"addresses": ["10.0.0.1"], "x" * 9000: 1}),
+        ("/undrain", {"addresses": ["10.0.0.1"], "service": "shop/" + "x" * 9000}),
+        ("/drain?" + "x" * 9000 + "=1", {"addresses": ["10.0.0.1"]}),
+        ("/holds/" + "x" * 9000 + "/release", {}),
+        ("/proxies/" + "x" * 9000 + "/disconnect", {}),
+        ("/resources", {"x" * 9000: 1}),
+        ("/resources", {"locality": "x" * 9000}),
+        ("/resources?after=" + "x" * 4000, {}),
+        ("/resources?type=" + "x" * 4000, {}),
+        ("/resources?limit=" + "x" * 4000, {}),
+    ],
+)
+async def test_an_error_quotes_little_of_what_was_sent(
+    rig: Callable[..., Rig], path: str, said: dict[str, Any]
+) -> None:
+    answer = await rig().client.post(path, json=said)
+    assert answer.status_code in (200, 400, 404), answer.text
+    assert answer.text.count("x") <= 110
 
 
 async def test_a_drain_is_shown_with_who_until_when_and_why(rig: Callable[..., Rig]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.journal import disk
-from pilothouse.journal.disk import Disk, Record, Unkept, latest, one, opened, read
+from pilothouse.journal.disk import Disk, Garbled, Kind, Record, Unkept, latest, one, opened, read
 
 
 @pytest.fixture
@@ -27,6 +27,10 @@ def change(number: int, *about: str, at: float | None = None, body: bytes | None
     return Record("change", number, time.time() if at is None else at, about, said)
 
 
+def plain(_: int, body: bytes) -> bytes:
+    return body
+
+
 def numbers(bodies: list[bytes]) -> list[int]:
     return [int(body.strip(b'{}"number: ')) for body in bodies]
 
@@ -34,7 +38,7 @@ def numbers(bodies: list[bytes]) -> list[int]:
 def found(
     kept: Disk, name: str | None = None, before: int | None = None, most: int = 9, since: float = 0
 ) -> list[int]:
-    return numbers(read(kept.file, latest("change", before, since, name, most)))
+    return numbers(read(kept.file, latest(Kind("change", plain), before, since, name, most)).items)
 
 
 def test_entries_are_found_again_the_newest_first(kept: Disk) -> None:
@@ -42,9 +46,9 @@ def test_entries_are_found_again_the_newest_first(kept: Disk) -> None:
     assert found(kept) == [3, 2, 1]
     assert found(kept, most=2) == [3, 2]
     assert found(kept, before=3) == [2, 1]
-    assert read(kept.file, one("change", 2)) == [b'{"number": 2}']
-    assert read(kept.file, one("change", 9)) == []
-    assert read(kept.file, one("note", 2)) == []
+    assert read(kept.file, one(Kind("change", plain), 2)).items == [b'{"number": 2}']
+    assert read(kept.file, one(Kind("change", plain), 9)).items == []
+    assert read(kept.file, one(Kind("note", plain), 2)).items == []
 
 
 def test_entries_are_found_by_what_they_are_about(kept: Disk) -> None:
@@ -158,3 +162,37 @@ def test_a_disk_that_is_full_is_said_and_written_again_when_it_is_not(kept: Disk
     kept._db.execute("PRAGMA max_page_count = 100000")
     kept.write([change(2)])
     assert found(kept) == [2]
+
+
+def test_an_entry_that_cannot_be_read_is_left_out_and_the_page_is_full(kept: Disk) -> None:
+    kept.write([change(number) for number in range(1, 6)])
+
+    def even(number: int, body: bytes) -> bytes:
+        if number % 2:
+            raise Garbled("odd")
+        return body
+
+    page = read(kept.file, latest(Kind("change", even), None, 0, None, 2))
+    assert (numbers(page.items), page.garbled) == ([4, 2], "3: odd")
+    assert read(kept.file, one(Kind("change", even), 3)) == ([], "3: odd")
+
+
+@pytest.mark.parametrize("number", [(1 << 63) - 1, 1.5, "many"])
+def test_numbers_go_on_after_the_last_one_that_a_process_can_have_counted(
+    tmp_path: Path, number: object
+) -> None:
+    first = opened(tmp_path)
+    first.write([change(41)])
+    with first._db:
+        first._db.execute("INSERT INTO entry VALUES ('change', ?, 9e99, '{}')", (number,))
+    first.close()
+    second = opened(tmp_path)
+    assert second.last("change") == 41
+    second.write([change(42)])
+    assert found(second) == [42, 41]
+    second.close()
+
+
+def test_a_number_that_is_too_large_for_the_file_is_said(kept: Disk) -> None:
+    with pytest.raises(Unkept, match="too large"):
+        kept.write([change(1 << 63)])

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pilothouse.journal import journal as module
-from pilothouse.journal.disk import Record, Unkept
+from pilothouse.journal.disk import Garbled, Kind, Record, Unkept
 from pilothouse.journal.journal import CHANGE, NOTE, Journal
 
 
@@ -31,6 +31,10 @@ async def running(journal: Journal, news=lambda: ()) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def plain(_: int, body: bytes) -> bytes:
+    return body
 
 
 def record(number: int) -> Record:
@@ -68,17 +72,17 @@ async def test_an_earlier_process_is_continued(tmp_path: Path, eventually) -> No
     second.noted("bob", "undrains 10.0.0.1", "shop/cart")
     assert second.notes[-1].number == 2
     async with running(second):
-        [body] = await second.earlier(NOTE, 2, 0, "shop/cart", 5)
+        [body] = await second.earlier(Kind(NOTE, plain), 2, 0, "shop/cart", 5)
         assert b'"who":"ann"' in body
-        assert await second.one(CHANGE, 7) == b"{}"
-        assert await second.one(CHANGE, 8) is None
+        assert await second.one(Kind(CHANGE, plain), 7) == b"{}"
+        assert await second.one(Kind(CHANGE, plain), 8) is None
 
 
 async def test_without_a_folder_nothing_is_on_a_disk() -> None:
     journal = Journal()
     await journal.open()
     await journal.run(lambda: [record(1)])
-    assert await journal.earlier(CHANGE, None, 0, None, 5) == []
+    assert await journal.earlier(Kind(CHANGE, plain), None, 0, None, 5) == []
     assert journal.lost == 0
 
 
@@ -114,7 +118,7 @@ async def test_a_disk_that_is_full_is_logged_once_and_what_is_lost_is_counted(
             full = False
             journal.keep([record(3)])
             await eventually(lambda: [each for each in log if "again" in each["event"]])
-            assert await journal.one(CHANGE, 3) == b"{}"
+            assert await journal.one(Kind(CHANGE, plain), 3) == b"{}"
     assert [each["event"] for each in log] == [
         "the journal cannot be written, so entries are lost",
         "the journal is written again",
@@ -167,3 +171,20 @@ async def test_a_disk_that_does_not_open_in_time_is_done_without(tmp_path: Path,
         assert await journal.open() == 0
     assert "no answer" in log[0]["reason"]
     go.set()
+
+
+async def test_entries_that_cannot_be_read_are_logged_once(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    await journal.open()
+    assert journal._disk is not None
+    journal._disk.write([record(1), record(2)])
+
+    def garbled(number: int, body: bytes) -> bytes:
+        raise Garbled("not JSON")
+
+    with capture_logs() as log:
+        assert await journal.earlier(Kind(CHANGE, garbled), None, 0, None, 5) == []
+        assert await journal.one(Kind(CHANGE, garbled), 1) is None
+    assert [(each["event"], each["reason"]) for each in log] == [
+        ("an entry of the journal cannot be read, and is left out", "1: not JSON")
+    ]

@@ -43,11 +43,27 @@ def test_a_target_is_an_address_with_or_without_a_port(text: str, target: Target
 
 
 @pytest.mark.parametrize(
-    "text", ["", "cart", "10.0.0", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:65536", "10.0.0.1:-1"]
+    "text",
+    [
+        *(
+            "",
+            "cart",
+            "10.0.0",
+            "10.0.0.1:",
+            "10.0.0.1:0",
+            "10.0.0.1:65536",
+            "10.0.0.1:-1",
+            "10.0.0.1:\u0661",
+        ),
+        *("fe80::1%eth0", "[fe80::1%eth0]:80", "fe80::1%\nx", "10.0.0.1\n", " 10.0.0.1", "10.0.0.1:80\n"),
+        *("[[fd00::9]]", "[fd00::9", "fd00::9]", "[10.0.0.1]", "[[10.0.0.1]]:80", "1:2:3:4:5:6:7:8:80"),
+        *("10.0.0.1:" + "1" * 5000, "1" * 5000, "10.0.0.1:\u0661"),
+    ],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="neither an IP address nor IP:PORT"):
+    with pytest.raises(ValueError, match="neither an IP address nor IP:PORT") as refused:
         Target.parse(text)
+    assert len(str(refused.value)) < 160
 
 
 def test_only_the_drained_endpoint_is_out(make_service: Callable[..., Service]) -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 VERSION = 1
 #: How long and how much is kept. The log beside the file takes a few MiB more.
@@ -24,6 +24,8 @@ LARGEST = 64 << 20
 _SLOTS = 64
 _BUSY_S = 5.0
 _LOG_BYTES = 4 << 20
+#: No process counts so far: an entry with such a number is none of ours.
+_BEYOND = 1 << 52
 _SHARE = 10  # of a file that is too large, a tenth goes at a time
 
 _SCHEMA = """
@@ -38,8 +40,33 @@ CREATE TABLE about (
 """
 
 
-#: What is asked of an open file: the bodies of entries.
-Query: TypeAlias = Callable[[sqlite3.Connection], list[bytes]]
+T = TypeVar("T")
+
+
+class Garbled(Exception):
+    """The body of an entry cannot be read. The text says why, in one line."""
+
+
+class Found(NamedTuple, Generic[T]):
+    """The entries that could be read, and why another one could not; empty if all could."""
+
+    items: list[T]
+    garbled: str = ""
+
+
+#: Makes an entry of its number and its body. Raises Garbled.
+Decode: TypeAlias = Callable[[int, bytes], T]
+
+
+class Kind(NamedTuple, Generic[T]):
+    """A kind of entries, and how one is read."""
+
+    name: str
+    decode: Decode[T]
+
+
+#: What is asked of an open file.
+Query: TypeAlias = Callable[[sqlite3.Connection], Found[T]]
 
 
 class Record(NamedTuple):
@@ -70,7 +97,9 @@ class Disk:
 
     def last(self, kind: str) -> int:
         """The number of the last entry of a kind; 0 without any."""
-        [(number,)] = self._db.execute("SELECT max(number) FROM entry WHERE kind = ?", (kind,))
+        [(number,)] = self._db.execute(
+            f"SELECT max(number) FROM entry WHERE kind = ? AND {_OURS}", (kind, _BEYOND)
+        )
         return number or 0
 
     def write(self, records: Sequence[Record]) -> None:
@@ -95,8 +124,8 @@ class Disk:
     def _trim(self) -> None:
         """Drop what is too old, and if the file is too large, its oldest entries."""
         due = time.time() - KEPT_S
-        [(oldest,)] = self._db.execute("SELECT min(at) FROM entry")
-        if oldest is not None and oldest < due:
+        [(is_due,)] = self._db.execute("SELECT EXISTS (SELECT 1 FROM entry WHERE at < ?)", (due,))
+        if is_due:
             self._drop("at < ?", due)
         if self._used() > LARGEST:
             [(cut,)] = self._db.execute(
@@ -116,6 +145,7 @@ class Disk:
         return int((numbers[0] - numbers[1]) * numbers[2])
 
 
+_OURS = "typeof(number) = 'integer' AND number < ?"
 _SIZES = ("page_count", "freelist_count", "page_size")
 
 
@@ -143,37 +173,54 @@ def opened(folder: Path) -> Disk:
         raise
 
 
-def read(file: Path, query: Query) -> list[bytes]:
+def read(file: Path, query: Query[T]) -> Found[T]:
     """What a query finds in a file that a process of ours may be writing. Raises Unkept."""
     with _explained(), closing(sqlite3.connect(f"file:{file}?mode=ro", timeout=_BUSY_S, uri=True)) as db:
         return query(db)
 
 
-def latest(kind: str, before: int | None, since: float, name: str | None, most: int) -> Query:
-    """A query for entries of a kind, the newest first: since a time (Unix seconds), and about a name."""
+def latest(kind: Kind[T], before: int | None, since: float, name: str | None, most: int) -> Query[T]:
+    """A query for entries of a kind, the newest first: since a time (Unix seconds), and about a name.
 
-    def found(db: sqlite3.Connection) -> list[bytes]:
-        below = before if before is not None else 1 << 62
+    Entries that cannot be read are left out, and do not count.
+    """
+
+    def found(db: sqlite3.Connection) -> Found[T]:
+        below = _BEYOND if before is None else min(before, _BEYOND)
         about = "JOIN about USING (kind, number)" if name is not None else ""
         named = "AND name = ?" if name is not None else ""
         rows = db.execute(
-            f"SELECT body FROM entry {about} WHERE kind = ? AND number < ? AND at >= ? {named}"
-            " ORDER BY number DESC LIMIT ?",
-            (kind, below, since, *((name,) if name is not None else ()), most),
+            f"SELECT number, CAST(body AS BLOB) FROM entry {about} WHERE kind = ? AND {_OURS} AND at >= ?"
+            f" {named} ORDER BY number DESC",
+            (kind.name, below, since, *((name,) if name is not None else ())),
         )
-        return [body for (body,) in rows]
+        return _decoded(rows, kind.decode, most)
 
     return found
 
 
-def one(kind: str, number: int) -> Query:
+def one(kind: Kind[T], number: int) -> Query[T]:
     """A query for one entry."""
 
-    def found(db: sqlite3.Connection) -> list[bytes]:
-        rows = db.execute("SELECT body FROM entry WHERE kind = ? AND number = ?", (kind, number))
-        return [body for (body,) in rows]
+    def found(db: sqlite3.Connection) -> Found[T]:
+        rows = db.execute(
+            "SELECT number, CAST(body AS BLOB) FROM entry WHERE kind = ? AND number = ?", (kind.name, number)
+        )
+        return _decoded(rows, kind.decode, 1)
 
     return found
+
+
+def _decoded(rows: Iterator[tuple[int, bytes]], decode: Decode[T], most: int) -> Found[T]:
+    items, garbled = list[T](), ""
+    for number, body in rows:
+        try:
+            items.append(decode(number, body))
+        except Garbled as why:
+            garbled = f"{number}: {why}"
+        if len(items) == most:
+            break
+    return Found(items, garbled)
 
 
 class _Foreign(Exception):
@@ -227,7 +274,7 @@ def _explained() -> Iterator[None]:
     """Turns what SQLite and the disk say into Unkept."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OverflowError) as error:
         raise Unkept(str(error)) from None
     except OSError as error:
         raise Unkept(error.strerror or str(error)) from None

@@ -8,13 +8,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 import structlog
 
 from pilothouse.journal import disk
-from pilothouse.journal.disk import Disk, Record, Unkept
+from pilothouse.journal.disk import Disk, Kind, Record, Unkept
 from pilothouse.structures.threads import on_a_thread
 
 log = structlog.get_logger(__name__)
@@ -30,6 +30,8 @@ FLUSH_S = 1.0
 # How long a disk may take to begin, for what a reader asks, and for the last entries at the end.
 _OPEN_S, _READ_S, _END_S = 5.0, 5.0, 2.0
 _LONGEST = 1000
+
+T = TypeVar("T")
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -55,7 +57,7 @@ class Journal:
         self._writing = threading.Lock()  # a write that is given up may still go on
         self._waiting: dict[tuple[str, int], Record] = {}
         self._last_note = 0
-        self._failing = False
+        self._failing = self._garbled = False
         #: The latest notes, the oldest first.
         self.notes: deque[Note] = deque(maxlen=_MOST_NOTES)
         #: Entries that could not be kept on the disk.
@@ -159,27 +161,35 @@ class Journal:
             self._failing = False
 
     async def earlier(
-        self, kind: str, before: int | None, since: float, name: str | None, most: int
-    ) -> list[bytes]:
+        self, kind: Kind[T], before: int | None, since: float, name: str | None, most: int
+    ) -> list[T]:
         """Entries on the disk, the newest first: before a number, since a time, and about a name.
 
-        Raises Unkept.
+        One that cannot be read is left out, which is logged once. Raises Unkept.
         """
         return await self._read(disk.latest(kind, before, since, name, most)) if most > 0 else []
 
-    async def one(self, kind: str, number: int) -> bytes | None:
-        """One entry on the disk. Raises Unkept."""
+    async def one(self, kind: Kind[T], number: int) -> T | None:
+        """One entry on the disk; None if it cannot be read. Raises Unkept."""
         found = await self._read(disk.one(kind, number))
         return found[0] if found else None
 
-    async def _read(self, query: disk.Query) -> list[bytes]:
+    async def _read(self, query: disk.Query[T]) -> list[T]:
         if self._disk is None:
             return []
         file = self._disk.file
         try:
-            return await asyncio.wait_for(on_a_thread(lambda: disk.read(file, query), "journal"), _READ_S)
+            found = await asyncio.wait_for(on_a_thread(lambda: disk.read(file, query), "journal"), _READ_S)
         except TimeoutError:
             raise Unkept(f"the disk gives no answer within {_READ_S:g} s") from None
+        if found.garbled and not self._garbled:
+            self._garbled = True
+            log.error(
+                "an entry of the journal cannot be read, and is left out",
+                file=str(file),
+                reason=found.garbled,
+            )
+        return found.items
 
 
 def _opened(folder: Path) -> tuple[Disk, int, int]:

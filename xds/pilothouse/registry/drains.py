@@ -7,12 +7,16 @@ address, so it counts again when the endpoint comes back. Pure: the caller gives
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pilothouse.model.services import Endpoint, Service, ServiceName
+from pilothouse.structures.written import quoted
+
+_WITH_PORT = re.compile(r"(?:([0-9.]+)|\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\])(?::([0-9]{1,5}))?")
 
 
 class Target(NamedTuple):
@@ -25,17 +29,16 @@ class Target(NamedTuple):
     @classmethod
     def parse(cls, text: str, service: ServiceName | None = None) -> Target:
         """`10.1.7.9`, `10.1.7.9:8080`, `fd00::9` or `[fd00::9]:8080`. Raises ValueError."""
+        found = _WITH_PORT.fullmatch(text)
+        host, port = (found[1] or found[2], found[3]) if found else (text, None)
         try:
-            return cls(str(ipaddress.ip_address(text.strip("[]"))), None, service)
+            address = ipaddress.ip_address(host)
         except ValueError:
-            pass
-        host, _, port = text.rpartition(":")
-        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-            raise ValueError(f"{text[:100]!r} is neither an IP address nor IP:PORT")
-        try:
-            return cls(str(ipaddress.ip_address(host.strip("[]"))), int(port), service)
-        except ValueError:
-            raise ValueError(f"{text[:100]!r} is neither an IP address nor IP:PORT") from None
+            address = None
+        # A zone means an interface of one machine, and is any text.
+        if address is None or "%" in host or not (port is None or 0 < int(port) < 65536):
+            raise ValueError(f"{quoted(text)} is neither an IP address nor IP:PORT")
+        return cls(str(address), int(port) if port else None, service)
 
     @property
     def place(self) -> str:

@@ -11,8 +11,16 @@ from google.protobuf.struct_pb2 import Value
 from pilothouse._pb.envoy.config.core.v3.base_pb2 import Node
 from pilothouse.mesh import audience
 from pilothouse.model.services import Locality
+from pilothouse.structures.written import brief
 
 _KEYS = ("pilothouse", "NAMESPACE")
+_NEEDED = frozenset({"id", "user_agent_name", "locality", "metadata"})
+_UNNEEDED = frozenset(
+    name
+    for each in Node.DESCRIPTOR.fields
+    for name in (each.name, each.json_name)
+    if each.name not in _NEEDED
+)
 #: The largest metadata, in bytes. It is ten times that of a large mesh, and has room for all dependencies.
 _LARGEST = 1 << 20
 #: The largest number of values in `metadata.pilothouse`. The longest list of dependencies has fewer.
@@ -38,13 +46,18 @@ def plain(node: Node) -> audience.Node:
 def written(said: Mapping[str, object]) -> audience.Node:
     """The node that an operator writes as JSON, with the names of its fields as in Envoy's bootstraps.
 
+    Only what is needed of it is read, as a long list takes seconds. Even so it is work for a thread.
     Raises BadNode.
     """
+    needed = {key: value for key, value in said.items() if key not in _UNNEEDED}
+    metadata = needed.get("metadata")
+    if isinstance(metadata, Mapping):
+        needed["metadata"] = {key: metadata[key] for key in _KEYS if key in metadata}
     message = Node()
     try:
-        ParseDict(dict(said), message)
+        ParseDict(needed, message)
     except (ParseError, RecursionError) as wrong:
-        raise audience.BadNode("node", " ".join(str(wrong).split())) from None
+        raise audience.BadNode("node", brief(" ".join(str(wrong).split()))) from None
     return plain(message)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: The most characters of what somebody has sent that an error quotes.
+_MOST = 100
+
 
 def is_content(text: str) -> bool:
     """Whether a text is PEM data instead of a file name. It may contain a private key, so never quote it."""
@@ -15,3 +18,13 @@ def named(value: object) -> str:
     if isinstance(value, list | tuple):
         return "a list"
     return "a mapping" if isinstance(value, dict) else str(value)
+
+
+def brief(text: str) -> str:
+    """The first characters of what somebody has sent, with an ellipsis if there are more."""
+    return text if len(text) <= _MOST else f"{text[:_MOST]}..."
+
+
+def quoted(text: str) -> str:
+    """The same in quotation marks, on one line."""
+    return repr(brief(text))

@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import binascii
 import ipaddress
+import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from pilothouse.admin.access.callers import NOBODY, Caller
 from pilothouse.admin.access.tokens import Tokens
+from pilothouse.structures.written import quoted
 
 #: Pages that everybody may read, for probes and Prometheus. They have no secrets, and cost little.
 OPEN = frozenset({"/", "/healthz", "/readyz", "/metrics"})
+_HOST = re.compile(r"(?:([A-Za-z0-9._-]+)|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?")
 _READS = frozenset({"GET", "HEAD"})
 #: A proxy on this machine says by these that it speaks for somebody else.
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "via")
@@ -124,9 +126,8 @@ def _by_place(terms: Terms, asked: Asked) -> Caller | Refusal:
         )
     host = _host(asked)
     if not (is_loopback(host) or host == terms.host.lower()):
-        return Refusal(
-            403, f"the request is for the host {host[:200]!r}, which is not a name of this machine"
-        )
+        said = quoted(asked.header("host"))
+        return Refusal(403, f"the request is for the host {said}, which is not a name of this machine")
     return Caller(could_prove=terms.has_credentials)
 
 
@@ -142,10 +143,8 @@ def _foreign(asked: Asked) -> str:
 
 def _host(asked: Asked) -> str:
     """The host that the client means, without the port. Empty if it cannot be read."""
-    try:
-        return urlsplit(f"//{asked.header('host')}").hostname or ""
-    except ValueError:
-        return ""
+    found = _HOST.fullmatch(asked.header("host"))
+    return (found[1] or found[2]).lower() if found else ""
 
 
 def is_loopback(host: str) -> bool:

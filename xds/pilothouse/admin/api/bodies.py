@@ -9,6 +9,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from pilothouse.admin.api.inquiry import Mistaken
+from pilothouse.structures.written import brief
 
 #: In bytes, of an order.
 MOST = 1 << 16
@@ -37,9 +38,9 @@ async def body(request: Request, kind: type[T], most: int = MOST) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as wrong:
-        raise Mistaken(f"the body: {wrong}") from None
+        raise Mistaken(f"the body: {brief(str(wrong))}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
-        raise Mistaken(f"the body is no JSON: {wrong}") from None
+        raise Mistaken(f"the body is no JSON: {brief(str(wrong))}") from None
 
 
 async def _read(request: Request, most: int) -> bytes:

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.admin.api.inquiry import Mistaken
+from pilothouse.structures.written import brief, quoted
 
 MOST = 1000
 _FEW = 100
 _LONGEST = 4096
-_DURATION = re.compile(r"(\d{1,9})(s|m|h|d)")
+_DURATION = re.compile(r"(\d{1,9})(s|m|h|d)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -76,7 +77,7 @@ def read(parameters: Sequence[Parameter], query: Sequence[tuple[str, str]]) -> M
     for name, text in query:
         if name not in known:
             offered = f"known are {', '.join(known)}" if known else "this page has none"
-            raise Mistaken(f"{name[:_LONGEST]}: is not a parameter; {offered}")
+            raise Mistaken(f"{brief(name)}: is not a parameter; {offered}")
         if name in seen:
             raise Mistaken(f"{name}: is given twice")
         if len(text) > _LONGEST:
@@ -85,5 +86,5 @@ def read(parameters: Sequence[Parameter], query: Sequence[tuple[str, str]]) -> M
         try:
             found[name] = known[name].read(text)
         except ValueError as wrong:
-            raise Mistaken(f"{name}: {wrong}, not {text!r}") from None
+            raise Mistaken(f"{name}: {wrong}, not {quoted(text)}") from None
     return found

@@ -26,6 +26,7 @@ from pilothouse.server.discovery import Discovery
 from pilothouse.sources import Cause
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import in_turns
+from pilothouse.structures.written import brief, quoted
 
 log = structlog.get_logger(__name__)
 
@@ -74,9 +75,8 @@ class Operator:
         ended = {each.target: each for each in self._registry.drains if each.target in targets}
         unknown = [target for target in targets if target not in ended]
         if unknown:
-            raise Missing(
-                f"drain of {unknown[0]}", tuple(str(each.target) for each in self._registry.drains)[:_NAMED]
-            )
+            names = tuple(str(each.target) for each in self._registry.drains)[:_NAMED]
+            raise Missing(f"drain of {brief(str(unknown[0]))}", names)
         shown = views.DrainList(tuple(drain_view(self._registry, each) for each in ended.values()))
         said = ", ".join(map(str, targets))
         await self._keep(partial(without, targets=targets), f"{who} ends the drain of {said}", reason)
@@ -108,7 +108,7 @@ class Operator:
         if not closed:
             names = self._discovery.roster.nodes()
             elsewhere = " at this worker" if self._workers > 1 else ""
-            raise Missing(f"stream of {node}{elsewhere}", await in_turns(near(node, names)))
+            raise Missing(f"stream of {brief(node)}{elsewhere}", await in_turns(near(node, names)))
         streams = len(closed)
         self._ordered(order="disconnect", who=who, about=node, reason=reason, streams=streams)
         return views.DoneView(
@@ -124,7 +124,7 @@ class Operator:
         hold = self._registry.held(source) if source in self._registry.sources else None
         if hold is None:
             holding = [name for name in self._registry.sources if self._registry.held(name)]
-            raise Missing(f"hold of the source {source!r}", tuple(holding))
+            raise Missing(f"hold of the source {quoted(source)}", tuple(holding))
         return hold_status(hold)
 
     def _beware(self, others: str) -> str | None:
@@ -145,7 +145,8 @@ class Operator:
         services = [self._registry.services[name] for name in found if name in self._registry.services]
         for target in targets:
             if not any(covers(target, one.name, each) for one in services for each in one.endpoints):
-                raise Missing(f"endpoint {target}; `force` drains it for the time when there is one")
+                what = f"endpoint {brief(str(target))}"
+                raise Missing(f"{what}; `force` drains it for the time when there is one")
 
     def _added(
         self, kept: Sequence[Drain], new: Sequence[Drain], spared: Collection[ServiceName]
@@ -190,9 +191,9 @@ def _lasting(text: str) -> float:
     try:
         found = duration(text)
     except ValueError as wrong:
-        raise Mistaken(f"lasts: {wrong}, not {text[:100]!r}") from None
+        raise Mistaken(f"lasts: {wrong}, not {quoted(text)}") from None
     if not 0 < found <= _LONGEST_S:
-        raise Mistaken(f"lasts: must be from 1s to 7d, not {text!r}")
+        raise Mistaken(f"lasts: must be from 1s to 7d, not {quoted(text)}")
     return found
 
 

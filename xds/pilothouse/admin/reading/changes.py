@@ -17,6 +17,7 @@ from pilothouse.server.rejections import Rejection, Rejections
 from pilothouse.server.session import Session
 from pilothouse.structures.delivery import Delivery
 from pilothouse.structures.turns import Steps, Turn
+from pilothouse.structures.written import quoted
 
 _TURN_S = 0.002
 _STEP = 20  # revisions that are searched in a step
@@ -29,7 +30,7 @@ def numbered(text: str, parameter: str = "after") -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise Mistaken(f"{parameter}: must be the number of a change, not {text!r}")
+        raise Mistaken(f"{parameter}: must be the number of a change, not {quoted(text)}")
     return int(text)
 
 

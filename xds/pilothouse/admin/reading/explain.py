@@ -25,6 +25,7 @@ from pilothouse.server.session import Session
 from pilothouse.serving.world import World
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import Steps, in_turns
+from pilothouse.structures.written import quoted
 from pilothouse.translate import Translated
 from pilothouse.translate.endpoints.targets import OVERPROVISIONING, Shared, shared
 from pilothouse.translate.endpoints.verdicts import verdicts
@@ -75,7 +76,7 @@ async def asking(parts: Parts, discovery: Discovery, proxy: str, namespace: str,
 def _locality(text: str) -> Locality:
     parts = text.split("/") if text else []
     if len(parts) > 3:
-        raise Mistaken(f"locality: must be REGION, REGION/ZONE or REGION/ZONE/SUBZONE, not {text!r}")
+        raise Mistaken(f"locality: must be REGION, REGION/ZONE or REGION/ZONE/SUBZONE, not {quoted(text)}")
     return Locality(*parts)
 
 

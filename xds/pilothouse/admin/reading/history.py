@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from pilothouse.admin.api.inquiry import Missing, Unanswered
 from pilothouse.admin.reading import changes
 from pilothouse.admin.reading.changes import numbered
 from pilothouse.admin.reading.services import named
-from pilothouse.journal.disk import Record, Unkept
+from pilothouse.journal.disk import Garbled, Kind, Record, Unkept
 from pilothouse.journal.journal import CHANGE, NOTE, Journal, Note
 from pilothouse.registry.revisions import Revision, Revisions
 from pilothouse.server.discovery import Discovery
@@ -47,8 +48,8 @@ class History:
             await turn.over()
         name = str(wanted) if wanted else None
         first = self.revisions.recent[0].number if self.revisions.recent else None
-        earlier = self.journal.earlier(CHANGE, _least(first, before), begun, name, limit + 1 - len(items))
-        items += [self._of_disk(body, name) for body in await _kept(earlier)]
+        earlier = self.journal.earlier(_CHANGES, _least(first, before), begun, name, limit + 1 - len(items))
+        items += [self._of_disk(each, name) for each in await _kept(earlier)]
         page = tuple(items[:limit])
         return views.ChangeList(page, str(page[-1].number) if len(items) > limit else None)
 
@@ -58,24 +59,24 @@ class History:
         one = self.revisions.revision(wanted)
         if one is not None:
             return await changes.full(self.revisions, self.discovery, one)
-        body = await _kept(self.journal.one(CHANGE, wanted))
-        if body is None:
+        asked = self.journal.one(_CHANGES, wanted)
+        kept = await _kept(asked)
+        if kept is None:
             raise Missing(f"change {number}; known are {self._known()}")
-        return self._of_disk(body)
+        return self._of_disk(kept)
 
     async def notes(self, since: float, limit: int, after: str) -> views.NoteList:
         """What was noted, the newest first."""
         begun, before = _begun(since), numbered(after)
         held = [each for each in reversed(self.journal.notes) if before is None or each.number < before]
-        found = [each for each in held if each.at >= begun][: limit + 1]
+        found = [_row(each) for each in held if each.at >= begun][: limit + 1]
         first = self.journal.notes[0].number if self.journal.notes else None
-        earlier = self.journal.earlier(NOTE, _least(first, before), begun, None, limit + 1 - len(found))
-        found += [msgspec.json.decode(body, type=Note) for body in await _kept(earlier)]
-        items = tuple(map(_note, found[:limit]))
+        earlier = self.journal.earlier(_NOTES, _least(first, before), begun, None, limit + 1 - len(found))
+        found += await _kept(earlier)
+        items = tuple(found[:limit])
         return views.NoteList(items, str(items[-1].number) if len(found) > limit else None)
 
-    def _of_disk(self, body: bytes, name: str | None = None) -> views.ChangeView:
-        change = msgspec.json.decode(body, type=views.ChangeView)
+    def _of_disk(self, change: views.ChangeView, name: str | None = None) -> views.ChangeView:
         services = change.services
         if name is not None:
             services = tuple(each for each in services if each.service == name) or (views.ChangedView(name),)
@@ -113,6 +114,36 @@ async def _kept(found: Awaitable[T]) -> T:
         raise Unanswered(f"the journal on the disk cannot be read: {why}") from None
 
 
-def _note(note: Note) -> views.NoteRow:
+def _change(number: int, body: bytes) -> views.ChangeView:
+    """A change as `record` has written it. Raises Garbled."""
+    with _explained():
+        change = msgspec.json.decode(body, type=views.ChangeView)
+        if change.number != number:
+            raise ValueError(f"it says that it is number {change.number}")
+        return change
+
+
+def _note(number: int, body: bytes) -> views.NoteRow:
+    """A note as the journal has written it. Raises Garbled."""
+    with _explained():
+        note = msgspec.json.decode(body, type=Note)
+        if note.number != number:
+            raise ValueError(f"it says that it is number {note.number}")
+        return _row(note)
+
+
+_CHANGES, _NOTES = Kind(CHANGE, _change), Kind(NOTE, _note)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    # A body may be anything, such as a time after the last year, or a number larger than an integer.
+    except (msgspec.MsgspecError, ValueError, OverflowError, OSError, RecursionError) as wrong:
+        raise Garbled(" ".join(str(wrong).split())) from None
+
+
+def _row(note: Note) -> views.NoteRow:
     at, about = views.moment(note.at), note.about or None
     return views.NoteRow(note.number, at, note.kind, note.who, note.what, about)

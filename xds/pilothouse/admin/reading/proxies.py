@@ -23,6 +23,7 @@ from pilothouse.server.roster import Gone, Roster
 from pilothouse.server.session import STALE_S, Session
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import Turn, in_turns
+from pilothouse.structures.written import brief, quoted
 
 _TURN_S = 0.002
 _WORST: tuple[views.ProxyState, ...] = ("GONE", "STALE", "NACKED", "SENDING", "SYNCED", "IDLE")
@@ -115,7 +116,7 @@ def cursor(after: str) -> tuple[str, int]:
         return "", 0
     number, colon, node = after.partition(":")
     if not (colon and number.isascii() and number.isdigit() and len(number) < 19):
-        raise Mistaken(f"after: must be the `next` of the page before, not {after!r}")
+        raise Mistaken(f"after: must be the `next` of the page before, not {quoted(after)}")
     return node, int(number)
 
 
@@ -162,7 +163,7 @@ async def missing(roster: Roster, node: str) -> Missing:
         ago = max(0, round(time.time() - gone.gone_s))
         return Departed(f"proxy {node} has gone {ago} s ago: {gone.reason}")
     known = dict.fromkeys([*roster.nodes(), *(each.node for each in roster.gone())])
-    return Missing(f"proxy {node}", await in_turns(near(node, known), _TURN_S))
+    return Missing(f"proxy {brief(node)}", await in_turns(near(node, known), _TURN_S))
 
 
 def _ended(gone: Gone) -> float:

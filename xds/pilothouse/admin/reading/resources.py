@@ -22,7 +22,9 @@ from pilothouse.server.node import written
 from pilothouse.server.session import Session
 from pilothouse.serving.attribution import attributed
 from pilothouse.serving.world import World
+from pilothouse.structures.threads import on_a_thread
 from pilothouse.structures.turns import Steps, Turn, in_turns
+from pilothouse.structures.written import quoted
 
 _TURN_S = 0.002
 _STEP = 20  # revisions that are searched in a step
@@ -51,7 +53,7 @@ async def held(parts: Parts, discovery: Discovery, node: str, wanted: Wanted) ->
 def types_of(wanted: Wanted) -> Sequence[ResourceType]:
     """The types to list that do not come before the page, by label."""
     if wanted.type and wanted.type not in _LABELS:
-        raise Mistaken(f"type: must be one of {', '.join(_LABELS)}, not {wanted.type!r}")
+        raise Mistaken(f"type: must be one of {', '.join(_LABELS)}, not {quoted(wanted.type)}")
     chosen = [_LABELS[wanted.type]] if wanted.type else _LABELS.values()
     return [type for type in chosen if type.label >= wanted.after.partition(":")[0]]
 
@@ -83,7 +85,7 @@ async def would_get(
 ) -> views.WouldGetView:
     """What a client with this node would get, by type and name. Only what is shown is encoded."""
     try:
-        node = written(said)
+        node = await on_a_thread(lambda: written(said), "node")
         world = discovery.supposed(node)
     except BadNode as bad:
         raise Mistaken(str(bad)) from None

@@ -19,6 +19,7 @@ from pilothouse.serving.census import Census, viewer
 from pilothouse.sources import Source
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import Steps, Turn, in_turns
+from pilothouse.structures.written import brief, quoted
 from pilothouse.translate.endpoints.verdicts import called, verdicts
 from pilothouse.translate.names import mesh_ports
 
@@ -61,7 +62,7 @@ def named(text: str, parameter: str = "service") -> ServiceName:
     """The name in `namespace/name`. Raises Mistaken."""
     namespace, slash, name = text.partition("/")
     if not (namespace and slash and name) or set(text[len(namespace) + 1 :]) & _NO_NAME:
-        raise Mistaken(f"{parameter}: must be NAMESPACE/NAME, not {text!r}")
+        raise Mistaken(f"{parameter}: must be NAMESPACE/NAME, not {quoted(text)}")
     return ServiceName(namespace, name)
 
 
@@ -180,7 +181,9 @@ def _said(value: object) -> str:
 
 async def missing(parts: Parts, name: ServiceName) -> Missing:
     """What to raise for a service that nobody knows."""
-    return Missing(f"service {name}", await in_turns(near(str(name), map(str, parts.all_names())), _TURN_S))
+    return Missing(
+        f"service {brief(str(name))}", await in_turns(near(str(name), map(str, parts.all_names())), _TURN_S)
+    )
 
 
 async def endpoints(parts: Parts, service: str, limit: int, after: str) -> views.EndpointList:
@@ -205,7 +208,7 @@ def _endpoint_cursor(after: str) -> tuple[ServiceName, int]:
         return ServiceName("", ""), 0
     name, hash, count = after.rpartition("#")
     if not (hash and count.isascii() and count.isdigit() and len(count) < 10):
-        raise Mistaken(f"after: must be the `next` of the page before, not {after!r}")
+        raise Mistaken(f"after: must be the `next` of the page before, not {quoted(after)}")
     return named(name, "after"), int(count)
 
 

@@ -33,6 +33,7 @@ from pilothouse.sources import Declaring
 from pilothouse.structures.lane import leaving
 from pilothouse.structures.threads import on_a_thread
 from pilothouse.structures.turns import Steps, in_turns
+from pilothouse.structures.written import quoted
 
 _TURN_S = 0.002
 _NAMED = 100  # so many services, findings and omissions are shown
@@ -113,7 +114,7 @@ def _source(parts: Parts, name: str) -> tuple[str, Declaring]:
     able = {each.name: each for each in parts.sources if isinstance(each, Declaring)}
     if name and name not in able:
         known = ", ".join(able) or "none"
-        raise Mistaken(f"source: {name!r} is none that reads such objects; those that do: {known}")
+        raise Mistaken(f"source: {quoted(name)} is none that reads such objects; those that do: {known}")
     if not able:
         raise Mistaken("source: there is none that reads such objects")
     found = name or next(iter(able))
