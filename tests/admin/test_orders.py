@@ -29,6 +29,7 @@ from pilothouse.admin.reading.services import Parts
 from pilothouse.journal.journal import Journal
 from pilothouse.model.services import Service, ServiceName
 from pilothouse.registry.merged import Registry
+from pilothouse.server import node
 from pilothouse.server.discovery import Discovery
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
@@ -185,6 +186,22 @@ async def test_an_error_quotes_little_of_what_was_sent(
     answer = await rig().client.post(path, json=said)
     assert answer.status_code in (200, 400, 404), answer.text
     assert answer.text.count("x") <= 110
+
+
+async def test_of_a_node_only_what_is_needed_is_read_and_on_a_thread(
+    rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[str, Any]] = []
+
+    def noticed(said: Any, message: Any) -> None:
+        read.append((threading.current_thread().name, said))
+
+    monkeypatch.setattr(node, "ParseDict", noticed)
+    metadata = {"NAMESPACE": "shop", "LABELS": [[]] * 9000}
+    said = {"id": "a", "extensions": [{}] * 9000, "metadata": metadata, "userAgentBuildVersion": {}}
+    answer = await rig().client.post("/resources", json=said)
+    assert answer.status_code == 200, answer.text
+    assert read == [("node", {"id": "a", "metadata": {"NAMESPACE": "shop"}})]
 
 
 async def test_a_drain_is_shown_with_who_until_when_and_why(rig: Callable[..., Rig]) -> None:
