@@ -67,6 +67,21 @@ def proxy() -> views.ProxyRow:
     return views.ProxyRow(LONG, "10.1.2.3:45678", "shop", "delta", "ADS", "STALE", NOW, types)
 
 
+def gone() -> views.ProxyRow:
+    reason = "the client ended it or is gone"
+    who = "web-1", "10.1.2.3:45678", "shop", "delta", "ADS"
+    return views.ProxyRow(*who, "GONE", NOW, gone=NOW, reason=reason)
+
+
+def test_each_column_of_the_proxies_means_one_thing() -> None:
+    head, open, ended = proxies._listed(views.ProxyList((proxy(), gone())), wide=True).splitlines()
+    cell = lambda line, name: line[head.index(name) :].split("  ")[0]  # noqa: E731
+    assert (cell(open, "GONE FOR"), cell(open, "REASON")) == ("-", "-")
+    assert cell(ended, "GONE FOR") == cell(ended, "CONNECTED") == cell(open, "CONNECTED") != "-"
+    assert cell(ended, "REASON") == "the client ended it or is gone"
+    assert cell(open, "PEER") == cell(ended, "PEER") == "10.1.2.3:45678"
+
+
 def nack() -> views.NackRow:
     about = (views.BlamedView(f"shop/{LONG}", True, "files", f"/srv/manifests/{LONG}.yaml:123"),)
     return views.NackRow(LONG, "10.1.2.3:45678", "CDS", LONG * 3, NOW, "7", None, about)
@@ -77,7 +92,7 @@ def test_what_the_commands_print_fits_a_terminal(columns, monkeypatch, capsys) -
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     for name, lists in (("changes", views.ChangeList((change(),))), ("nacks", views.NackList((nack(),)))):
-        monkeypatch.setattr(changes, "every", lambda *_: {})
+        monkeypatch.setattr(changes, "every", lambda *_, **__: {})
         monkeypatch.setattr(changes, "read", lambda *_, found=lists: found)
         getattr(changes, name)(admin="127.0.0.1:1")
     printed = capsys.readouterr().out

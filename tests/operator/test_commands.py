@@ -106,6 +106,13 @@ async def test_a_change_is_traced_from_its_source_to_the_last_answer(plane, clie
     assert "there is no change 99999" in plane.run("trace", "99999", status=2)
 
 
+def test_the_first_load_was_published_and_nothing_is_said_of_what_was_before(plane) -> None:
+    said = plane.run("trace", "1").splitlines()
+    assert said[2].split()[:2] == ["shop/cart:", "-"]
+    assert "published to 0 proxies" in said[3]
+    assert not any("not published yet" in line for line in said)
+
+
 @contextmanager
 def watching(plane, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     command = [PROGRAM, "watch", *arguments, "--admin", plane.admin]
@@ -168,6 +175,8 @@ async def test_a_bug_report_has_what_helps_and_says_what_is_in_it(plane, client,
             for each in archive.getmembers()
         }
     names = {str(name) for name in found}
+    assert {"changes.json", "notes.json", "drains.json"} <= names
+    assert "settings.json" not in names, "nothing here says what to serve"
     assert {"manifest.json", "status.json", "proxies.json", "nacks.json", "metrics.txt", "log.txt"} <= names
     listed = json.loads(found[Path("manifest.json")])
     assert {each["file"] for each in listed} == names - {"manifest.json"}

@@ -27,7 +27,7 @@ from pilothouse.structures.paths import content, exposed
 
 _TIMEOUT_S = 10.0
 _SILENCE_S = 40.0  # a stream of events says something every 15 s
-_PAGE = "1000"
+_PAGE = 1000
 _LONGEST_TOKEN = 1 << 16
 _PREFIX = "/api/v1/"
 
@@ -205,15 +205,28 @@ def _refused(asked: HostPort, status: int, error: str) -> Unanswered:
 
 
 def every(
-    asked: HostPort, page: str, query: Mapping[str, str | None] | None = None, sent: Any = None
+    asked: HostPort,
+    page: str,
+    query: Mapping[str, str | None] | None = None,
+    sent: Any = None,
+    most: int | None = None,
 ) -> dict[str, Any]:
-    """All items of a list, page after page. What else is in the answer is that of the first page."""
-    found = _answer(asked, page, {**(query or {}), "limit": _PAGE}, sent)
-    while after := found.pop("next", None):
-        part = _answer(asked, page, {**(query or {}), "limit": _PAGE, "after": after}, sent)
-        found["items"] += part["items"]
-        found["next"] = part.get("next")
-    return found
+    """All items of a list, or the first ones, page after page. If there are more, the answer has a `next`.
+
+    What else is in the answer is that of the first page.
+    """
+    found: dict[str, Any] = {}
+    after, left = None, most
+    while not found or (after and left != 0):
+        limit = _PAGE if left is None else min(left, _PAGE)
+        part = _answer(asked, page, {**(query or {}), "limit": str(limit), "after": after}, sent)
+        after = part.pop("next", None)
+        left = None if left is None else left - len(part["items"])
+        if found:
+            found["items"] += part["items"]
+        else:
+            found = part
+    return {**found, "next": after} if after else found
 
 
 def plain(asked: HostPort, page: str) -> str:

@@ -23,7 +23,9 @@ from pilothouse.config.settings import ConfigError, load
 from pilothouse.structures.hostport import HostPort
 
 _LINES = 5000
-_PAGES = ("sources", "holds", "proxies", "changes", "nacks")
+_NEWEST = 1000  # changes and notes
+_PAGES = ("sources", "holds", "drains", "proxies", "nacks")
+_LONG_PAGES = ("changes", "notes")
 
 File = Annotated[
     Path | None,
@@ -48,9 +50,15 @@ def bug_report(file: File = None, *, log: Log = None, admin: Admin = None) -> No
     found.add("versions.json", "versions", lambda: {"here": __version__, "there": status.get("version")})
     for page in _PAGES:
         found.add(f"{page}.json", f"/{page}", partial(every, asked, path(page)))
+    for page in _LONG_PAGES:
+        ask = partial(every, asked, path(page), most=_NEWEST)
+        found.add(f"{page}.json", f"/{page}, the newest {_NEWEST:,}", ask)
     found.add("readyz.json", "/readyz", lambda: _ready(asked))
     found.add("metrics.txt", "/metrics", lambda: plain(asked, "/metrics"))
-    found.add("settings.json", "the settings that `serve` would have here", _settings)
+    settings = _settings()
+    if settings is not None:
+        about = "what `serve` would have in the environment of this command, which may be on another machine"
+        found.add("settings.json", about, lambda: {"about": about, "settings": settings})
     for number, each in enumerate(status.get("behind", ())):
         for page in ("diff", "resources"):
             ask = partial(every, asked, path("proxies", each["node"], page))
@@ -104,9 +112,14 @@ def _ready(asked: HostPort) -> Any:
         return {"not ready": str(not_ready)}
 
 
-def _settings() -> dict[str, str]:
-    """Files are named and not read, so no key and no token is in it."""
-    found = load({}, os.environ)
+def _settings() -> dict[str, str] | None:
+    """Files are named and not read, so no key and no token is in it. None if the environment has none that
+    `serve` could run with.
+    """
+    try:
+        found = load({}, os.environ)
+    except ConfigError:
+        return None
     return {name: str(getattr(found, name)) for name in sorted(type(found).model_fields)}
 
 

@@ -22,24 +22,40 @@ from pilothouse.cli.asking import Admin, every, one, path, place, read
 from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import age, table
 
+_NEWEST = 50
+
 Name = Annotated[str | None, typer.Argument(metavar="[SERVICE]", help="One service: NAMESPACE/NAME.")]
 Number = Annotated[str, typer.Argument(metavar="CHANGE", help="The number of a change.")]
 Since = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Only changes since a time, such as 10m, 2h or 2026-01-31T02:14:00Z."),
 ]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=1, help=f"So many changes at most.  [default: {_NEWEST}; with --since, all]"
+    ),
+]
 
 
 def changes(
-    service: Name = None, *, since: Since = None, admin: Admin = None, output: As = Format.TABLE
+    service: Name = None,
+    *,
+    since: Since = None,
+    limit: Limit = None,
+    admin: Admin = None,
+    output: As = Format.TABLE,
 ) -> None:
     """Show what has changed, where it was declared, and how many proxies have it. The newest is first."""
-    found = every(place(admin), path("changes"), {"service": service, "since": since})
+    most = limit or (None if since else _NEWEST)
+    found = every(place(admin), path("changes"), {"service": service, "since": since}, most=most)
     if given(found, output):
         return
     rows = (row for each in read(found, ChangeList).items for row in _rows(each))
     head = ("CHANGE", "AT", "SERVICE", "WHAT", "PLACE", "ACKNOWLEDGED", "SOURCE", "PUBLISHED")
     answer(table(head, rows, wide=output.is_wide, more=2))
+    if "next" in found:
+        answer(f"these are the newest {most:,}; for more: --limit N, or --since TIME such as 1h")
 
 
 def _rows(change: ChangeView) -> Iterator[tuple[str, ...]]:

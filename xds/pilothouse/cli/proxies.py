@@ -37,16 +37,20 @@ def _listed(said: ProxyList, wide: bool = False) -> str:
             each.namespace or "-",
             each.state,
             " ".join(f"{one.type}:{one.state}" for one in each.types if one.state != "SYNCED") or "-",
-            f"gone for {age(each.gone)}" if each.gone else age(each.connected),
-            each.reason or each.peer,
+            age(each.connected),
+            age(each.gone),
+            each.reason or "-",
+            each.peer,
             each.stream,
             each.variant,
             each.connected,
         )
         for each in said.items
     ]
-    head = ("NODE", "NAMESPACE", "STATE", "NOT SYNCED", "CONNECTED", "PEER", "STREAM", "VARIANT", "SINCE")
-    return table(head, rows, wide=wide, more=3)
+    ended = "GONE FOR", "REASON"
+    more = "PEER", "STREAM", "VARIANT", "SINCE"
+    head = ("NODE", "NAMESPACE", "STATE", "NOT SYNCED", "CONNECTED", *ended, *more)
+    return table(head, rows, wide=wide, more=len(more))
 
 
 def _detail(said: ProxyView) -> Iterator[str]:
