@@ -26,6 +26,7 @@ _SLOW = (
     "apiserver/test_client.py",
     "apiserver/test_credentials.py",
     "apiserver/test_lease.py",
+    "cli/test_garbage.py",
     "cli/test_hanging.py",
     "cli/test_printing.py",
     "cli/test_health.py",

@@ -6,12 +6,16 @@ import json
 import os
 import re
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from pathlib import Path
+from socket import SHUT_RDWR
+from threading import Thread
 from typing import Annotated, Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -29,6 +33,10 @@ _TIMEOUT_S = 10.0
 _SILENCE_S = 40.0  # a stream of events says something every 15 s
 _PAGE = 1000
 _LONGEST_TOKEN = 1 << 16
+# A control plane may be hostile, or none: more than this is not believed, in bytes and in pages.
+_LARGEST_ANSWER, _LONGEST_LINE = 1 << 26, 1 << 24
+_MOST_PAGES = 10_000
+_FIELDS = ("id", "event", "data")
 _PREFIX = "/api/v1/"
 
 # The parameters and fields of the API, as the commands call them.
@@ -160,7 +168,7 @@ def _readable(file: Path) -> Iterator[None]:
 
 def path(*parts: str) -> str:
     """The path of a page. Names in it may have any characters."""
-    return _PREFIX + "/".join(quote(part, safe="") for part in parts)
+    return _PREFIX + "/".join(quote(part, safe="", errors="replace") for part in parts)
 
 
 def one(asked: HostPort, page: str, query: Mapping[str, str | None] | None = None) -> dict[str, Any]:
@@ -181,12 +189,11 @@ def _answer(
     timeout_s: float = _TIMEOUT_S,
 ) -> dict[str, Any]:
     said = {name: value for name, value in (query or {}).items() if value}
-    status, body = _send(asked, f"{page}?{urlencode(said)}" if said else page, sent, timeout_s)
-    try:
-        found = json.loads(body)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
+    status, body = _send(
+        asked, f"{page}?{urlencode(said, errors='replace')}" if said else page, sent, timeout_s
+    )
+    found = _object(body)
+    if found is None:
         raise Unanswered(str(asked), f"its answer is no JSON (HTTP {status}); is it the admin port?")
     if status != 200:
         raise _refused(asked, status, str(found.get("error", f"HTTP {status}")))
@@ -217,16 +224,36 @@ def every(
     """
     found: dict[str, Any] = {}
     after, left = None, most
+    seen: set[str] = set()
     while not found or (after and left != 0):
         limit = _PAGE if left is None else min(left, _PAGE)
-        part = _answer(asked, page, {**(query or {}), "limit": str(limit), "after": after}, sent)
+        part = _part(asked, page, {**(query or {}), "limit": str(limit), "after": after}, sent)
         after = part.pop("next", None)
+        if after is not None and (not isinstance(after, str) or after in seen or len(seen) == _MOST_PAGES):
+            raise Unanswered(str(asked), "its list has no end")
+        seen.add(after or "")
         left = None if left is None else left - len(part["items"])
         if found:
             found["items"] += part["items"]
         else:
             found = part
     return {**found, "next": after} if after else found
+
+
+def _part(asked: HostPort, page: str, query: Mapping[str, str | None], sent: Any) -> dict[str, Any]:
+    found = _answer(asked, page, query, sent)
+    if not isinstance(found.get("items"), list):
+        raise Unanswered(str(asked), "the answer is not understood: it has no items")
+    return found
+
+
+def _object(text: bytes | str) -> dict[str, Any] | None:
+    """The object that a text is in JSON. None if it is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def plain(asked: HostPort, page: str) -> str:
@@ -250,18 +277,20 @@ def events(asked: HostPort, after: str) -> Iterator[Event]:
     connection = _connection(asked, _SILENCE_S)
     try:
         seen = {"last-event-id": after} if after else {}
-        connection.request("GET", path("events"), headers={**_headers(asked), **seen})
-        response = connection.getresponse()
-        if response.status != 200:
-            raise Unanswered(str(asked), f"its answer is no stream of events (HTTP {response.status})")
-        said: dict[str, str] = {}
-        for line in response:
-            name, _, value = line.decode().rstrip("\n").partition(": ")
-            if name:
-                said[name] = value
-            elif "data" in said:
-                yield Event(said.get("id", ""), said.get("event", ""), json.loads(said["data"]))
-                said = {}
+        headers = {**_headers(asked), **seen}
+        with _within(_SILENCE_S, lambda: _response(connection, path("events"), headers)) as response:
+            if response.status != 200:
+                raise Unanswered(str(asked), f"its answer is no stream of events (HTTP {response.status})")
+            said: dict[str, str] = {}
+            for line in iter(partial(response.readline, _LONGEST_LINE), b""):
+                if len(line) == _LONGEST_LINE:
+                    raise Unanswered(str(asked), "an event is too long")
+                name, _, value = line.decode(errors="replace").rstrip("\n").partition(": ")
+                if name in _FIELDS:
+                    said[name] = value
+                elif not name and "data" in said:
+                    yield _event(asked, said)
+                    said = {}
     except TimeoutError:
         raise Unanswered(str(asked), f"it has been silent for {_SILENCE_S:.0f} s") from None
     except (OSError, HTTPException) as error:
@@ -270,6 +299,13 @@ def events(asked: HostPort, after: str) -> Iterator[Event]:
     finally:
         connection.close()
     raise Unanswered(str(asked), "the stream has ended")
+
+
+def _event(asked: HostPort, said: Mapping[str, str]) -> Event:
+    number, data = said.get("id", ""), _object(said["data"])
+    if data is None or not ((number.isascii() and number.isdigit()) or not number):
+        raise Unanswered(str(asked), "an event is not understood")
+    return Event(number, said.get("event", ""), data)
 
 
 def read(found: Mapping[str, Any], kind: type[T]) -> T:
@@ -283,21 +319,59 @@ def read(found: Mapping[str, Any], kind: type[T]) -> T:
 def _send(asked: HostPort, page: str, sent: Any, timeout_s: float = _TIMEOUT_S) -> tuple[int, bytes]:
     connection = _connection(asked, timeout_s)
     try:
-        if sent is None:
-            connection.request("GET", page, headers=_headers(asked))
-        else:
-            headers = {**_headers(asked), "content-type": "application/json"}
-            connection.request("POST", page, json.dumps(sent, default=str), headers)
-        response = connection.getresponse()
-        return response.status, response.read()
+        return _within(timeout_s, lambda: _exchange(connection, page, _headers(asked), sent))
     except TimeoutError:
+        if connection.sock is not None:
+            with suppress(OSError):
+                connection.sock.shutdown(SHUT_RDWR)
         raise Unanswered(str(asked), f"no answer within {timeout_s:.0f} s") from None
     except OSError as error:
         raise Unanswered(str(asked), (error.strerror or str(error)).lower()) from None
     except HTTPException as error:
         raise Unanswered(str(asked), f"no answer in HTTP: {type(error).__name__}") from None
+    except UnicodeError:
+        raise Unanswered(str(asked), "this can be no name of a host") from None
+
+
+def _within(seconds: float, ask: Callable[[], T]) -> T:
+    """What is asked for, if it comes in time. Raises TimeoutError.
+
+    The timeout of a socket is for each of its bytes; this one is for all of them.
+    """
+    found: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(ask())
+        except (OSError, HTTPException, ValueError) as error:
+            found.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return found.result(seconds)
+
+
+def _exchange(
+    connection: HTTPConnection, page: str, headers: Mapping[str, str], sent: Any
+) -> tuple[int, bytes]:
+    try:
+        with _response(connection, page, headers, sent) as response:
+            body = response.read(_LARGEST_ANSWER)
+            if response.length or len(body) == _LARGEST_ANSWER:
+                raise IncompleteRead(body[:0])
+            return response.status, body
     finally:
         connection.close()
+
+
+def _response(
+    connection: HTTPConnection, page: str, headers: Mapping[str, str], sent: Any = None
+) -> HTTPResponse:
+    if sent is None:
+        connection.request("GET", page, headers=headers)
+    else:
+        said = {**headers, "content-type": "application/json"}
+        connection.request("POST", page, json.dumps(sent, default=str), said)
+    return connection.getresponse()
 
 
 def _connection(asked: HostPort, timeout_s: float = _TIMEOUT_S) -> HTTPConnection:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+import stat
 import tarfile
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,16 +17,22 @@ from typing import Annotated, Any
 import typer
 
 from pilothouse import __version__
-from pilothouse.cli.asking import Admin, Unanswered, every, one, path, place, plain
-from pilothouse.cli.output import answer
+from pilothouse.admin.api.views import StatusView
+from pilothouse.cli.asking import Admin, Unanswered, every, one, path, place, plain, read
+from pilothouse.cli.output import Format, answer, written
 from pilothouse.cli.tables import table
 from pilothouse.config.settings import ConfigError, load
 from pilothouse.structures.hostport import HostPort
 
-_LINES = 5000
 _NEWEST = 1000  # changes and notes
 _PAGES = ("sources", "holds", "drains", "proxies", "nacks")
 _LONG_PAGES = ("changes", "notes")
+_LOG = 1 << 20  # bytes
+#: A line of a file of tokens, and what authorises a request.
+_SECRET = re.compile(
+    r"^([ \t]*[\w.@-]+:)[\w.~+/-]{16,}=*(?=(?::read)?\s*$)|(\bbearer\s+)[^\s\"']+",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 File = Annotated[
     Path | None,
@@ -33,7 +40,7 @@ File = Annotated[
 ]
 Log = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help=f"A log of `serve`, of which the last {_LINES:,} lines count."),
+    typer.Option(metavar="FILE", help="A log of `serve`, of which the last MiB counts."),
 ]
 
 
@@ -45,6 +52,7 @@ def bug_report(file: File = None, *, log: Log = None, admin: Admin = None) -> No
     """
     asked = place(admin)
     status = one(asked, path("status"))
+    behind = read(status, StatusView).behind
     found = _Found()
     found.add("status.json", "/status", lambda: status)
     found.add("versions.json", "versions", lambda: {"here": __version__, "there": status.get("version")})
@@ -59,10 +67,10 @@ def bug_report(file: File = None, *, log: Log = None, admin: Admin = None) -> No
     if settings is not None:
         about = "what `serve` would have in the environment of this command, which may be on another machine"
         found.add("settings.json", about, lambda: {"about": about, "settings": settings})
-    for number, each in enumerate(status.get("behind", ())):
+    for number, each in enumerate(behind):
         for page in ("diff", "resources"):
-            ask = partial(every, asked, path("proxies", each["node"], page))
-            found.add(f"behind/{number}-{page}.json", f"{page} of {each['node']}", ask)
+            ask = partial(every, asked, path("proxies", each.node, page))
+            found.add(f"behind/{number}-{page}.json", f"{page} of {each.node}", ask)
     if log is not None:
         found.add("log.txt", f"the end of {log}", lambda: _end(log))
     target = file or Path(time.strftime("pilothouse-bug-report-%Y%m%dT%H%M%SZ.tar.gz", time.gmtime()))
@@ -79,9 +87,9 @@ class _Found:
     def add(self, name: str, about: str, ask: Callable[[], Any]) -> None:
         try:
             said = ask()
+            text = said if isinstance(said, str) else written(said, Format.JSON)
         except ConfigError as mistake:
-            said, about = {"error": str(mistake)}, f"{about}: {mistake}"
-        text = said if isinstance(said, str) else json.dumps(said, indent=2)
+            text, about = json.dumps({"error": str(mistake)}, indent=2), f"{about}: {mistake}"
         self._files[name] = about, text.encode()
 
     def rows(self) -> list[tuple[str, ...]]:
@@ -124,8 +132,15 @@ def _settings() -> dict[str, str] | None:
 
 
 def _end(log: Path) -> str:
+    """Its last lines, without tokens. Raises ConfigError, also for a pipe or a device: it may have no end."""
     try:
-        with log.open(errors="replace") as lines:
-            return "".join(deque(lines, _LINES))
+        with open(os.open(log, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError("--log", f"{log}: is no regular file")
+            skipped = file.seek(max(0, status.st_size - _LOG))
+            text = file.read(_LOG).decode(errors="replace")
     except OSError as error:
         raise ConfigError("--log", f"{log}: {(error.strerror or str(error)).lower()}") from None
+    whole = text.partition("\n")[2] if skipped else text
+    return _SECRET.sub(lambda found: f"{found[1] or found[2]}[redacted]", whole)

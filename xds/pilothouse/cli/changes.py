@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -20,7 +19,7 @@ from pilothouse.admin.api.views import (
 )
 from pilothouse.cli.asking import Admin, every, one, path, place, read
 from pilothouse.cli.output import As, Format, answer, given, one_line
-from pilothouse.cli.tables import age, table
+from pilothouse.cli.tables import age, epoch, table
 
 _NEWEST = 50
 
@@ -144,11 +143,11 @@ def _differences(changed: ChangedView) -> Iterator[str]:
 
 
 def _seconds(begin: str, end: str) -> float:
-    return datetime.fromisoformat(end).timestamp() - datetime.fromisoformat(begin).timestamp()
+    return epoch(end) - epoch(begin)
 
 
 def _plus(begin: str, seconds: float) -> str:
-    return moment(datetime.fromisoformat(begin).timestamp() + seconds)
+    return moment(epoch(begin) + seconds)
 
 
 def nacks(*, admin: Admin = None, output: As = Format.TABLE) -> None:

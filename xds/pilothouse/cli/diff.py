@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from pilothouse.admin.api.views import DiffRow
+from pilothouse.admin.api.views import DiffView, ResourceList
 from pilothouse.cli.asking import Admin, every, path, place, read
 from pilothouse.cli.envoy_dump import TYPES, Differing, Dump, differing
 from pilothouse.cli.output import As, Format, answer, given, one_line
@@ -44,20 +44,19 @@ def diff(proxy: Node, *, envoy: EnvoyAt = None, admin: Admin = None, output: As 
 def _from_wanted(asked: HostPort, proxy: str, output: Format) -> bool:
     found = every(asked, path("proxies", proxy, "diff"))
     if not given(found, output):
-        answer("\n".join(_wanted_lines(found, output.is_wide)))
-    return bool(found["in_sync"])
+        answer("\n".join(_wanted_lines(read(found, DiffView), output.is_wide)))
+    return read(found, DiffView).in_sync
 
 
-def _wanted_lines(found: dict[str, Any], wide: bool) -> Iterator[str]:
-    states = ", ".join(f"{each['type']} {each['state']}" for each in found["types"])
-    verdict = "has" if found["in_sync"] else "does not have" if found["items"] else "was sent"
-    yield one_line(f"{found['node']} {verdict} what it should have: {states or 'it asks for nothing'}")
-    rows = [read(each, DiffRow) for each in found["items"]]
-    if rows:
+def _wanted_lines(found: DiffView, wide: bool) -> Iterator[str]:
+    states = ", ".join(f"{each.type} {each.state}" for each in found.types)
+    verdict = "has" if found.in_sync else "does not have" if found.items else "was sent"
+    yield one_line(f"{found.node} {verdict} what it should have: {states or 'it asks for nothing'}")
+    if found.items:
         head = ("STATE", "TYPE", "NAME", "WANTED", "HELD", "SERVICE")
         cells = (
             (e.state, e.type, e.name, e.wanted or "-", e.held or "-", ", ".join(e.services) or "-")
-            for e in rows
+            for e in found.items
         )
         yield table(head, cells, wide=wide, more=1)
 
@@ -66,10 +65,10 @@ def _from_envoy(asked: HostPort, proxy: str, url: str, output: Format) -> bool:
     dump = Dump(_dumped(url))
     if dump.node and dump.node != proxy:
         raise ConfigError("--envoy", f"that Envoy is {dump.node}, not {proxy}")
-    held = every(asked, path("proxies", proxy, "resources"), {"content": "yes"})["items"]
+    held = read(every(asked, path("proxies", proxy, "resources"), {"content": "yes"}), ResourceList).items
     rows: list[Differing] = []
     for type in TYPES:
-        sent = {each["name"]: each.get("content", {}) for each in held if each["type"] == type}
+        sent = {each.name: each.content or {} for each in held if each.type == type}
         rows += differing(type, sent, dump.resources(type))
     refused = list(dump.refused())
     found = {

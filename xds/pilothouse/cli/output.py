@@ -60,11 +60,14 @@ def given(found: Mapping[str, Any], output: Format) -> bool:
 
 def written(found: Any, output: Format) -> str:
     """A value as JSON or YAML, in ASCII: a fault can name a file whose name is not UTF-8."""
-    if output is Format.JSON:
-        return json.dumps(found, indent=2)
-    import yaml
+    try:
+        if output is Format.JSON:
+            return json.dumps(found, indent=2)
+        import yaml
 
-    return str(yaml.dump(found, Dumper=yaml.CSafeDumper, sort_keys=False, width=_WIDTH)).rstrip("\n")
+        return str(yaml.dump(found, Dumper=yaml.CSafeDumper, sort_keys=False, width=_WIDTH)).rstrip("\n")
+    except RecursionError:
+        raise ConfigError("stdout", "the answer is nested too deeply") from None
 
 
 def answer(text: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from pilothouse.cli.output import one_line
+from pilothouse.config.settings import ConfigError
 
 _GAP = "  "
 _LEAST = 6  # no column is cut to fewer characters than this
@@ -63,8 +64,16 @@ def age(moment: str | None) -> str:
     """How long ago a time was, in its largest unit: `40s`, `12m`, `3h` or `2d`. A dash if it is unknown."""
     if not moment:
         return "-"
-    seconds = max(0, int(time.time() - datetime.fromisoformat(moment).timestamp()))
+    seconds = max(0, int(time.time() - epoch(moment)))
     return next((f"{seconds // size}{unit}" for size, unit in _UNITS if seconds >= size), f"{seconds}s")
+
+
+def epoch(moment: str) -> float:
+    """A time that a control plane has said, in seconds since 1970. Raises ConfigError."""
+    try:
+        return datetime.fromisoformat(moment).timestamp()
+    except (ValueError, OverflowError):
+        raise ConfigError("--admin", f"the answer is not understood: {moment!r} is no time") from None
 
 
 def since(moment: str | None) -> str:

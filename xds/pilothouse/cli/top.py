@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ def top(*, every_s: Every = 2.0, admin: Admin = None) -> None:
     if not sys.stdout.isatty():
         answer("\n".join(_Screen(asked).lines()))
         return
+    ended = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         print(_HIDE, end="")
         _show(_Screen(asked), every_s)
@@ -40,6 +42,7 @@ def top(*, every_s: Every = 2.0, admin: Admin = None) -> None:
         raise typer.Exit(0) from None
     finally:
         print(_SHOW, end="", flush=True)
+        signal.signal(signal.SIGTERM, ended)
 
 
 def _show(screen: _Screen, every_s: float) -> None:
@@ -91,6 +94,8 @@ class _Screen:
 
 
 def _row(change: ChangeView) -> tuple[str, ...]:
+    if not change.services:
+        return str(change.number), age(change.at), "-", acknowledged(change.published)
     first = change.services[0]
     more = f" and {change.touched - 1:,} more services" if change.touched > 1 else ""
     said = f"{first.service}: {first.what or '-'}{more}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from pilothouse.admin.api.views import ChangeView
+from pilothouse.admin.api.views import ChangeView, HoldEnded, HoldView, NackRow, ProxyRow, SourceView, View
 from pilothouse.cli.asking import Admin, Event, Unanswered, events, place, read
 from pilothouse.cli.changes import acknowledged
 from pilothouse.cli.output import As, Format, answer, complain, one_line, written
@@ -17,6 +18,13 @@ from pilothouse.cli.tables import counted
 from pilothouse.structures.hostport import HostPort
 
 _AGAIN_S = 1.0
+_VIEWS: Mapping[str, type[View]] = {
+    "change": ChangeView,
+    "proxy": ProxyRow,
+    "source": SourceView,
+    "hold": HoldView,
+    "nack": NackRow,
+}
 
 Service = Annotated[
     str | None, typer.Argument(metavar="[SERVICE]", help="Only what is about one service: NAMESPACE/NAME.")
@@ -54,44 +62,49 @@ def _follow(asked: HostPort, service: str | None, output: Format) -> None:
         time.sleep(_AGAIN_S)
 
 
+def _view(event: Event) -> View | None:
+    """The data of an event. None if it says that some were missed. Raises Unanswered."""
+    kind = HoldEnded if event.kind == "hold" and event.data.get("ended") else _VIEWS.get(event.kind)
+    return read(event.data, kind) if kind else None
+
+
 def _is_about(event: Event, service: str) -> bool:
     """Whether it concerns a service. What proxies and sources do is about no service; a gap is about all."""
-    match event.kind:
-        case "change" | "nack":
-            return any(each["service"] == service for each in event.data["services"])
-        case "hold":
-            return service in event.data.get("services", ())
-        case "proxy" | "source":
-            return False
-        case _:
+    match _view(event):
+        case ChangeView() | NackRow() as said:
+            return any(each.service == service for each in said.services)
+        case HoldView() as said:
+            return service in said.services
+        case None:
             return True
+        case _:
+            return False
 
 
 def _shown(event: Event, output: Format) -> str:
     if output.is_text:
-        return one_line(f"{time.strftime('%H:%M:%S')} {event.kind:7} {_words(event)}".rstrip())
+        return one_line(f"{time.strftime('%H:%M:%S')} {event.kind:7} {_words(_view(event))}".rstrip())
     said = {"event": event.kind, "data": event.data}
     return json.dumps(said) if output is Format.JSON else f"---\n{written(said, output)}"
 
 
-def _words(event: Event) -> str:
-    data = event.data
-    match event.kind:
-        case "change":
-            return _change(read(data, ChangeView))
-        case "proxy":
-            behind = (f"{each['type']} {each['state']}" for each in data.get("types", ()))
-            return f"{data['node']} is {data['state']}: {data.get('reason') or ', '.join(behind)}"
-        case "source":
-            return f"{data['name']} {data.get('error') or data.get('state', '')}"
-        case "hold" if data.get("ended"):
-            return f"{data['source']}: the hold has ended"
-        case "hold":
-            services, endpoints = data["lost_services"], data["lost_endpoints"]
+def _words(said: View | None) -> str:
+    match said:
+        case ChangeView():
+            return _change(said)
+        case ProxyRow():
+            behind = ", ".join(f"{each.type} {each.state}" for each in said.types)
+            return f"{said.node} is {said.state}: {said.reason or behind}"
+        case SourceView():
+            return f"{said.name} {said.error or said.state}"
+        case HoldEnded():
+            return f"{said.source}: the hold has ended"
+        case HoldView():
+            services, endpoints = said.lost_services, said.lost_endpoints
             lost = f"{counted(services, 'service')} and {counted(endpoints, 'endpoint')}"
-            return f"{data['source']}: the loss of {lost} is held until {data['until']}"
-        case "nack":
-            return f"{data['node']} {data['type']}: {data['text']}"
+            return f"{said.source}: the loss of {lost} is held until {said.until}"
+        case NackRow():
+            return f"{said.node} {said.type}: {said.text}"
         case _:
             return "some events were missed"
 
