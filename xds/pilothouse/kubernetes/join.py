@@ -150,6 +150,7 @@ class Cluster:
             yield
         beside = Cluster(self._served)
         beside.apply([*self._routes.grants])  # they are few
+        beside.apply(self._beneath(each for each in put if isinstance(each, EndpointSlice | Endpoints | Pod)))
         for name in concerned:
             beside.apply(self._made_of(name))
             yield
@@ -163,12 +164,24 @@ class Cluster:
     def _made_of(self, name: ServiceName) -> list[Object]:
         """All objects that a service depends on, but for the grants of its routes."""
         backings = [self._backing(key) for key in self._backings_of.at(name)]
-        said = [entry for each in backings for entry in entries(each)]
-        pods = [pod for each in {entry.pod for entry in said} if (pod := self._pods.get(each))]
-        nodes = {*(entry.node for entry in said), *(pod.node for pod in pods)}
         keys = [declaring(name), Key("Namespace", "", name.namespace), *self._routes.naming(name)]
-        keys += [Key("Node", "", node) for node in nodes]
-        return [*backings, *pods, *(self._objects[key] for key in keys if key in self._objects)]
+        found = (self._objects[key] for key in keys if key in self._objects)
+        return [*backings, *self._beneath(backings), *found]
+
+    def _beneath(self, objects: Iterable[EndpointSlice | Endpoints | Pod]) -> list[Object]:
+        """The Pods and Nodes here of which these objects, and their Pods, say that they run there."""
+        pods, nodes = dict[str, Pod](), set[str]()
+        for each in objects:
+            if isinstance(each, Pod):
+                nodes.add(each.node)
+                continue
+            for entry in entries(each):
+                nodes.add(entry.node)
+                if (pod := self._pods.get(entry.pod)) is not None:
+                    pods[entry.pod] = pod
+                    nodes.add(pod.node)
+        keys = (Key("Node", "", node) for node in sorted(nodes))
+        return [*pods.values(), *(self._objects[key] for key in keys if key in self._objects)]
 
     def _change(self, key: Key, new: Object | None) -> Iterator[ServiceName]:
         if isinstance(new, EndpointSlice | Endpoints):
