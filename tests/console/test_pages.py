@@ -262,18 +262,18 @@ async def test_an_endpoint_is_drained_and_undrained(look, doubting) -> None:
     assert not doubting.get("drains")["items"]
 
 
-async def test_a_refusal_is_told_in_the_words_of_the_control_plane(look) -> None:
+async def test_a_refusal_is_told_in_the_words_of_the_control_plane(look, doubting) -> None:
     async def refuse(route: Route) -> None:
         await route.fulfill(status=401, json={"error": "Authorization: a bearer token is needed"})
 
-    page = await look("#/sources", expected=("401",))
+    page = await look("#/sources", doubting, expected=("401", "ERR_"))
     await page.route("**/api/v1/**", refuse)
     await page.goto("about:blank")
     await page.go_back()
     await expect(page.get_by_role("alert")).to_contain_text("a bearer token is needed")
     await page.unroute("**/api/v1/**")
     await page.get_by_role("button", name="Enter a token").click()
-    await page.get_by_role("textbox", name="Token").fill("secret")
+    await page.get_by_role("textbox", name="Token").fill(TOKEN)
     await page.keyboard.press("Enter")
     await expect(page.get_by_label("files")).to_be_visible()
 
