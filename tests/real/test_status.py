@@ -259,15 +259,16 @@ def test_one_of_two_replicas_writes_and_the_other_one_when_that_is_killed(
 class Sceptic:
     """A client of ADS that takes routes, or does not."""
 
-    def __init__(self, port: int) -> None:
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+    def __init__(self, port: int, node: str = "sceptic") -> None:
+        alone = [("grpc.use_local_subchannel_pool", 1)]
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", alone)
         call = self._channel.stream_stream(
             _ADS, DiscoveryRequest.SerializeToString, DiscoveryResponse.FromString
         )
         self._asked: list[DiscoveryRequest] = []
         self._more = Semaphore(0)
         self._said = call(self._requests())
-        self._ask(node=Node(id="sceptic"))
+        self._ask(node=Node(id=node))
 
     def _requests(self) -> Iterator[DiscoveryRequest]:
         while True:
@@ -299,21 +300,24 @@ class Sceptic:
 def test_what_a_proxy_rejects_is_told_until_it_accepts_or_is_gone(namespace: Namespace, plane: Any) -> None:
     service(namespace, "web")
     route(namespace, "r", {"backendRefs": [to("web")]})
-    client = Sceptic(plane().xds)
+    xds = plane().xds
+    client, other = Sceptic(xds), Sceptic(xds, "believer")
     wait_until(lambda: reasons(namespace, "r") == GOOD, "it is accepted")
-    client.accept(client.hear())
+    for each in (client, other):
+        each.accept(each.hear())
     rejected = GOOD | {PROGRAMMED: ("False", "Rejected")}
     for path in ("/a", "/b"):
         match = {"path": {"type": "PathPrefix", "value": path}}
         route(namespace, "r", {"matches": [match], "backendRefs": [to("web")]})
-        said = client.hear()
-        client.reject(said, "I do not like that")
+        other.accept(other.hear())  # so the version is not taken back (0041)
+        client.reject(client.hear(), "I do not like that")
         wait_until(lambda: reasons(namespace, "r") == rejected, "the rejection is told")
         message = conditions(namespace, "r")[PROGRAMMED]["message"]
         assert message == "1 proxy rejects it and goes on as before: I do not like that"
     told = [("Warning", "Rejected")]
     wait_until(lambda: events(namespace, "web") == events(namespace, "r") == told, "Events tell it once")
     client.close()
+    other.close()
     wait_until(lambda: reasons(namespace, "r") == GOOD, "nobody rejects it any more")
     for name in ("web", "r"):
         mended = [("Normal", "Programmed"), *told]
