@@ -108,7 +108,8 @@ async def test_a_client_that_does_not_read_is_sent_nothing_on_top_and_its_stream
     server, eventually: Callable[..., Any], method: str
 ) -> None:
     server.put(*(service(f"{'x' * 40}-{number}") for number in range(3000)))
-    channel = await server.connect(("grpc.http2.lookahead_bytes", 1024))
+    # Without probes, gRPC never takes more of a response than this before it is read.
+    channel = await server.connect(("grpc.http2.lookahead_bytes", 1024), ("grpc.http2.bdp_probe", 0))
     stream = Stream(channel, ADS + method, {"id": "web-0"})
     await stream.ask(CLUSTER)
     await eventually(lambda: any(each.unanswered for each in server.discovery.roster.of("web-0")))
