@@ -21,7 +21,7 @@ from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.world import World
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.turns import Turn
-from pilothouse.translate.names import EGRESS, listener_name, mesh_ports
+from pilothouse.translate.names import EGRESS, listener_names
 
 #: How long the other clients have for an answer before a verdict, in seconds.
 GRACE_S = 1.0
@@ -109,7 +109,7 @@ class Recall:
         spec = service.service.spec
         if not self._catalogue.directory.sees(session.world.audience.scope, Visibility.of(spec)):
             return
-        at_virtual_ips = [listener_name(vip, port) for vip in spec.vips for port in mesh_ports(spec)]
+        at_virtual_ips = listener_names(spec)
         for type in _TYPES:
             names = list(service.clusters) if type is ResourceType.CLUSTER else [EGRESS, *at_virtual_ips]
             yield type, _answer(session, session.world, type, names)

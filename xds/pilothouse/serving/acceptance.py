@@ -21,7 +21,7 @@ from pilothouse.serving.directory import Directory
 from pilothouse.serving.knowledge import Knowledge
 from pilothouse.serving.versions import Refused, Versions
 from pilothouse.translate import Translated, translate
-from pilothouse.translate.names import listener_name, mesh_ports
+from pilothouse.translate.names import listener_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,7 @@ class Accepted:
 
     def _note_removed(self, old: Translated) -> None:
         """Note that a source removed a service, and so its resources are gone."""
-        spec = old.resolved.spec
-        at_virtual_ips = [listener_name(vip, port) for vip in spec.vips for port in mesh_ports(spec)]
+        at_virtual_ips = listener_names(old.resolved.spec)
         for type, names in (
             (ResourceType.CLUSTER, old.clusters),
             (ResourceType.ENDPOINTS, old.clusters),

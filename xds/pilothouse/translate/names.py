@@ -36,6 +36,11 @@ def listener_name(vip: str, port: Port) -> str:
     return listener_at(vip, port.number)
 
 
+def listener_names(spec: ServiceSpec) -> list[str]:
+    """The names of the listeners at all virtual IPs of a service. Their routes have the same names."""
+    return [listener_name(vip, port) for vip in spec.vips for port in mesh_ports(spec)]
+
+
 def listener_at(host: str, number: int) -> str:
     """The name of the listener at a virtual IP and a port number."""
     return f"{host}_{number}"

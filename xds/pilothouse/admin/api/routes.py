@@ -28,6 +28,8 @@ from pilothouse.structures.turns import PAUSE
 
 OPENAPI = f"{PREFIX}/openapi.json"
 
+_REFUSED = (Impossible, Left, Missing, Mistaken, Unacceptable, Unanswered)
+
 
 def routes(
     inquire: Callable[[], Inquiry], version: Callable[[], str], lane: Lane, orders: Orders | None = None
@@ -85,16 +87,8 @@ def _endpoint(page: Page, inquire: Callable[[], Inquiry], lane: Lane) -> Callabl
             in_path = {name: request.path_params[name] for name in places}
             sent = {"body": await body(request, page.body.kind, page.body.most)} if page.body else {}
             return await attended(request.receive, answer(request, {**said, **in_path, **sent}))
-        except Left as nobody:
-            return _refused(400, ErrorView(str(nobody)))
-        except Mistaken as mistaken:
-            return _refused(400, ErrorView(str(mistaken)))
-        except Missing as missing:
-            return _refused(404, ErrorView(str(missing), missing.near))
-        except Unanswered as why:
-            return _refused(503, ErrorView(str(why)))
-        except Unacceptable as wrong:
-            return _refused(wrong.status, ErrorView(str(wrong)), {"connection": "close"})
+        except _REFUSED as why:
+            return _because(why)
 
     return endpoint
 
@@ -111,17 +105,26 @@ def _ordering(command: Command, orders: Orders) -> Callable[[Request], Any]:
             order = await body(request, command.body)
             in_path = {name: request.path_params[name] for name in places}
             found = await command.give(orders, who.name, in_path, order)
-        except Mistaken as mistaken:
-            return _refused(400, ErrorView(str(mistaken)))
-        except Missing as missing:
-            return _refused(404, ErrorView(str(missing), missing.near))
-        except Impossible as impossible:
-            return _refused(409, ErrorView(str(impossible)))
-        except Unacceptable as wrong:
-            return _refused(wrong.status, ErrorView(str(wrong)), {"connection": "close"})
+        except _REFUSED as why:
+            return _because(why)
         return Response(_json(found), media_type="application/json")
 
     return endpoint
+
+
+def _because(why: Exception) -> Response:
+    """The answer to a request that one of `_REFUSED` ends."""
+    match why:
+        case Missing():
+            return _refused(404, ErrorView(str(why), why.near))
+        case Unacceptable():
+            return _refused(why.status, ErrorView(str(why)), {"connection": "close"})
+        case Impossible():
+            return _refused(409, ErrorView(str(why)))
+        case Unanswered():
+            return _refused(503, ErrorView(str(why)))
+        case _:
+            return _refused(400, ErrorView(str(why)))
 
 
 def _unordered(who: Caller, destination: str) -> Response:
