@@ -15,6 +15,10 @@ from urllib.parse import urlencode
 
 import httpx
 
+from pilothouse.encoding.types import ResourceType
+
+#: The cluster of `shop/cart`.
+CART = "outbound|80||cart.shop.svc.cluster.local"
 PROGRAM = Path(sys.executable).with_name("pilothouse")
 START_S = 60
 
@@ -159,3 +163,11 @@ def service(name: str, *addresses: str, namespace: str = "shop", port: str = "ht
         },
         indent=1,
     )
+
+
+async def synced(client: Any, node: str, **said: Any) -> Any:
+    """A client that has the endpoints of cart, and has acknowledged them."""
+    stream = await client(node, **said)
+    await stream.ask(ResourceType.ENDPOINTS, CART)
+    assert await stream.names() == [CART]
+    return stream

@@ -15,17 +15,9 @@ from pilothouse.encoding.types import ResourceType
 from ..apiserver.fake import FakeApi
 from ..sources.kubernetes.backend import service as of_cluster
 from ..sources.kubernetes.backend import slice_of
-from .plane import Plane, service
+from .plane import Plane, service, synced
 
 CLUSTER, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
-CART = "outbound|80||cart.shop.svc.cluster.local"
-
-
-async def synced(client, node: str):
-    stream = await client(node)
-    await stream.ask(ENDPOINTS, CART)
-    await stream.names()
-    return stream
 
 
 async def test_who_removed_all_endpoints_of_a_service_is_known_with_the_place_and_in_words(

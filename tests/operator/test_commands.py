@@ -14,17 +14,9 @@ from pathlib import Path
 
 from pilothouse.encoding.types import ResourceType
 
-from .plane import PROGRAM, service
+from .plane import CART, PROGRAM, service, synced
 
 CLUSTER, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
-CART = "outbound|80||cart.shop.svc.cluster.local"
-
-
-async def synced(client, node: str):
-    stream = await client(node)
-    await stream.ask(ENDPOINTS, CART)
-    await stream.names()
-    return stream
 
 
 async def test_a_proxy_that_lacks_a_version_differs_and_one_that_has_it_does_not(

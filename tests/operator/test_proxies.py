@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from pilothouse.encoding.types import ResourceType
 
-from .plane import service
+from .plane import CART, service, synced
 
 CLUSTER, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
-CART = "outbound|80||cart.shop.svc.cluster.local"
-
-
-async def synced(client, node: str, **said):
-    """A client that has the endpoints of cart, and has acknowledged them."""
-    stream = await client(node, **said)
-    await stream.ask(ENDPOINTS, CART)
-    assert await stream.names() == [CART]
-    return stream
 
 
 async def test_a_proxy_is_shown_with_who_it_is_and_what_it_has_acknowledged(
