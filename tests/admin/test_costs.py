@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 
 from pilothouse.admin.api.events import Events
-from pilothouse.admin.api.inquiry import Missing
+from pilothouse.admin.api.inquiry import Missing, Wanted
 from pilothouse.admin.api.pages import PAGES
 from pilothouse.admin.reading import changes, explain, history, proxies, services
 from pilothouse.admin.reading.following import Following
@@ -102,7 +102,8 @@ ARGUMENTS: dict[str, dict[str, str]] = {
     "/explain": {"name": "s1234.shop", "proxy": "", "namespace": "", "locality": "", "endpoint": ""},
 }
 OF_A_PROXY = "/proxies/"
-#: What is asked with a body computes the world of a client or of a supposition, in turns.
+#: What is asked with a body is not looked up. A client that is described costs what it would cost when it
+#: connects, so it looks at every service if it may call all of them; and manifests are tried on a copy.
 LOOKED_UP = [page.path for page in PAGES if not (page.path.startswith(OF_A_PROXY) or page.body)]
 
 
@@ -139,6 +140,14 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
         return count, answer.exception() or answer.result()
 
     return counted
+
+
+async def test_what_a_client_would_get_looks_only_at_what_it_depends_on(reader, looked) -> None:
+    said = {"namespace": "shop", "dependencies": ["shop/s1234", "shop/s0001"]}
+    node = {"id": "web-0", "metadata": {"pilothouse": said}}
+    found = await reader.would_get(node, Wanted("EDS", "", False, LIMIT, ""))
+    assert len(found.items) == 2
+    assert len(looked) <= FEW
 
 
 async def test_near_names_are_looked_for_in_turns(reader, turns) -> None:

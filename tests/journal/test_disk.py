@@ -12,7 +12,20 @@ from pathlib import Path
 import pytest
 
 from pilothouse.journal import disk
-from pilothouse.journal.disk import Disk, Garbled, Kind, Record, Unkept, latest, one, opened, read
+from pilothouse.journal.disk import (
+    LARGEST,
+    Disk,
+    Garbled,
+    Kind,
+    Record,
+    Room,
+    Unkept,
+    first,
+    latest,
+    one,
+    opened,
+    read,
+)
 
 
 @pytest.fixture
@@ -38,7 +51,9 @@ def numbers(bodies: list[bytes]) -> list[int]:
 def found(
     kept: Disk, name: str | None = None, before: int | None = None, most: int = 9, since: float = 0
 ) -> list[int]:
-    return numbers(read(kept.file, latest(Kind("change", plain), before, since, name, most)).items)
+    return numbers(
+        read(kept.file, latest(Kind("change", plain), before, since, name, Room(most, LARGEST))).items
+    )
 
 
 def test_entries_are_found_again_the_newest_first(kept: Disk) -> None:
@@ -49,6 +64,34 @@ def test_entries_are_found_again_the_newest_first(kept: Disk) -> None:
     assert read(kept.file, one(Kind("change", plain), 2)).items == [b'{"number": 2}']
     assert read(kept.file, one(Kind("change", plain), 9)).items == []
     assert read(kept.file, one(Kind("note", plain), 2)).items == []
+
+
+@pytest.mark.parametrize(
+    ("room", "several", "more"),
+    [
+        (Room(9, 99), 6, False),
+        (Room(6, 99), 6, False),
+        (Room(5, 99), 5, True),
+        (Room(0, 99), 0, True),
+        (Room(9, 1), 1, True),
+        (Room(9, 20), 2, True),
+        (Room(9, 21), 3, True),
+        (Room(9, 60), 6, False),
+    ],
+)
+def test_a_query_ends_where_its_room_does_and_says_whether_there_is_more(
+    kept: Disk, room: Room, several: int, more: bool
+) -> None:
+    kept.write([change(number, body=b"%010d" % number) for number in range(3, 9)])
+    page = read(kept.file, latest(Kind("change", plain), None, 0, None, room))
+    assert (numbers(page.items), page.more) == ([8, 7, 6, 5, 4, 3][:several], more)
+
+
+def test_the_oldest_entry_of_a_kind_is_known(kept: Disk) -> None:
+    assert read(kept.file, first("change")).items == []
+    kept.write([change(4), change(3)])
+    assert read(kept.file, first("change")).items == [3]
+    assert read(kept.file, first("note")).items == []
 
 
 def test_entries_are_found_by_what_they_are_about(kept: Disk) -> None:
@@ -172,9 +215,9 @@ def test_an_entry_that_cannot_be_read_is_left_out_and_the_page_is_full(kept: Dis
             raise Garbled("odd")
         return body
 
-    page = read(kept.file, latest(Kind("change", even), None, 0, None, 2))
-    assert (numbers(page.items), page.garbled) == ([4, 2], "3: odd")
-    assert read(kept.file, one(Kind("change", even), 3)) == ([], "3: odd")
+    page = read(kept.file, latest(Kind("change", even), None, 0, None, Room(2, 99)))
+    assert (numbers(page.items), page.more, page.garbled) == ([4, 2], False, "1: odd")
+    assert read(kept.file, one(Kind("change", even), 3)) == ([], False, "3: odd")
 
 
 @pytest.mark.parametrize("number", [(1 << 63) - 1, 1.5, "many"])

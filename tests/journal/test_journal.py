@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pilothouse.journal import journal as module
-from pilothouse.journal.disk import Garbled, Kind, Record, Unkept
+from pilothouse.journal.disk import Garbled, Kind, Record, Room, Unkept
 from pilothouse.journal.journal import CHANGE, NOTE, Journal
 
 
@@ -72,17 +72,19 @@ async def test_an_earlier_process_is_continued(tmp_path: Path, eventually) -> No
     second.noted("bob", "undrains 10.0.0.1", "shop/cart")
     assert second.notes[-1].number == 2
     async with running(second):
-        [body] = await second.earlier(Kind(NOTE, plain), 2, 0, "shop/cart", 5)
+        [body] = (await second.earlier(Kind(NOTE, plain), 2, 0, "shop/cart", Room(5, 99))).items
         assert b'"who":"ann"' in body
         assert await second.one(Kind(CHANGE, plain), 7) == b"{}"
         assert await second.one(Kind(CHANGE, plain), 8) is None
+        assert await second.first(CHANGE) == 7
 
 
 async def test_without_a_folder_nothing_is_on_a_disk() -> None:
     journal = Journal()
     await journal.open()
     await journal.run(lambda: [record(1)])
-    assert await journal.earlier(Kind(CHANGE, plain), None, 0, None, 5) == []
+    assert (await journal.earlier(Kind(CHANGE, plain), None, 0, None, Room(5, 99))).items == []
+    assert await journal.first(CHANGE) is None
     assert journal.lost == 0
 
 
@@ -183,7 +185,7 @@ async def test_entries_that_cannot_be_read_are_logged_once(tmp_path: Path) -> No
         raise Garbled("not JSON")
 
     with capture_logs() as log:
-        assert await journal.earlier(Kind(CHANGE, garbled), None, 0, None, 5) == []
+        assert (await journal.earlier(Kind(CHANGE, garbled), None, 0, None, Room(5, 99))).items == []
         assert await journal.one(Kind(CHANGE, garbled), 1) is None
     assert [(each["event"], each["reason"]) for each in log] == [
         ("an entry of the journal cannot be read, and is left out", "1: not JSON")

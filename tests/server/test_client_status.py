@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -146,7 +147,7 @@ async def test_a_request_that_cannot_be_read_or_answered_is_refused(server: Serv
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-@pytest.mark.parametrize("limit", ["_MOST_CLIENTS", "_MOST_RESOURCES", "_MOST_BYTES"])
+@pytest.mark.parametrize("limit", ["_MOST_CLIENTS", "_MOST_BYTES"])
 async def test_an_answer_that_would_be_too_large_is_refused_with_what_to_do(
     server: Server, ads: Any, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
@@ -157,6 +158,41 @@ async def test_an_answer_that_would_be_too_large_is_refused_with_what_to_do(
     code, said = await refused(server.channel)
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "node_matchers" in said
+
+
+async def test_what_is_counted_is_no_less_than_what_is_sent(server: Server, ads: Any) -> None:
+    for number in range(3):
+        stream = ads(id=f"web-{number}")
+        await stream.ask(CLUSTER)
+        await stream.accept(await stream.read(), error="no")
+    client = server.discovery._client_status
+    answer = client_status._Answer(csds.ClientStatusResponse(), True)
+    await client._collect(answer, lambda _: True, None)
+    sent = len(answer.message.SerializeToString())
+    assert sent <= answer.bytes <= 2 * sent
+
+
+async def test_client_status_waits_in_the_lane_of_all_readers(server: Server, eventually: Any) -> None:
+    async with server.discovery.lane.taken():
+        asking = asyncio.create_task(fetch(server.channel))
+        await eventually(lambda: server.discovery.lane._turn._waiters)
+        assert not asking.done()
+    await asyncio.wait_for(asking, 30)
+
+
+async def test_more_requests_than_can_wait_are_told_to_come_back(server: Server, eventually: Any) -> None:
+    async with server.discovery.lane.taken():
+        asking = [asyncio.create_task(fetch(server.channel)) for _ in range(client_status._AT_ONCE)]
+        await eventually(lambda: len(server.discovery.lane._turn._waiters or ()) == client_status._AT_ONCE)
+        assert (await refused(server.channel))[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+        asking.pop().cancel()
+        await eventually(
+            lambda: len(server.discovery.lane._turn._waiters or ()) == client_status._AT_ONCE - 1
+        )
+        asking.append(asyncio.create_task(fetch(server.channel)))
+        await eventually(lambda: len(server.discovery.lane._turn._waiters or ()) == client_status._AT_ONCE)
+    await asyncio.wait_for(asyncio.gather(*asking), 30)
+    await asyncio.wait_for(fetch(server.channel), 30)
 
 
 async def test_a_peer_from_elsewhere_without_a_certificate_is_refused(

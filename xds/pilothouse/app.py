@@ -114,7 +114,7 @@ async def run(
             return Observed(started_s, *parts, [feed.state for feed in feeds.values()], journal)
 
         asked = Parts(registry, catalogue, census, sources)
-        status = admin(read, _inquiry(read, asked, discovery, journal), operator)
+        status = admin(read, _inquiry(read, asked, discovery, journal), operator, discovery.lane)
         async with entrance.serving(status) as admin_port:
             served = f"{settings.admin.host}:{admin_port}"
             log.info("starting", admin=served, sources=names)

@@ -47,15 +47,20 @@ class Json(JSONResponse):
 
 
 def admin(
-    read: Callable[[], Questions], inquire: Callable[[], Inquiry], orders: Orders | None = None
+    read: Callable[[], Questions],
+    inquire: Callable[[], Inquiry],
+    orders: Orders | None = None,
+    lane: Lane | None = None,
 ) -> Starlette:
     """The application. It calls `read` or `inquire` again for each page. Without `orders` it takes none.
+
+    Its pages share the lane with others that read.
 
     Its handlers are coroutines, so they ask on the event loop: Starlette would run plain functions on
     threads, and the parts that are asked have no locks.
     """
 
-    lane = Lane()
+    lane = lane or Lane()
 
     async def healthz(_: Request) -> Response:
         # A liveness probe reads nothing, so that it does not depend on how the other parts are doing.

@@ -48,10 +48,21 @@ class Garbled(Exception):
 
 
 class Found(NamedTuple, Generic[T]):
-    """The entries that could be read, and why another one could not; empty if all could."""
+    """The entries that could be read, whether there are more, and why another one could not be read.
+
+    The reason is empty if all could.
+    """
 
     items: list[T]
+    more: bool = False
     garbled: str = ""
+
+
+class Room(NamedTuple):
+    """How many entries are wanted at most. The one that brings their bodies to so many bytes is the last."""
+
+    entries: int
+    bytes: int
 
 
 #: Makes an entry of its number and its body. Raises Garbled.
@@ -179,7 +190,7 @@ def read(file: Path, query: Query[T]) -> Found[T]:
         return query(db)
 
 
-def latest(kind: Kind[T], before: int | None, since: float, name: str | None, most: int) -> Query[T]:
+def latest(kind: Kind[T], before: int | None, since: float, name: str | None, room: Room) -> Query[T]:
     """A query for entries of a kind, the newest first: since a time (Unix seconds), and about a name.
 
     Entries that cannot be read are left out, and do not count.
@@ -194,7 +205,7 @@ def latest(kind: Kind[T], before: int | None, since: float, name: str | None, mo
             f" {named} ORDER BY number DESC",
             (kind.name, below, since, *((name,) if name is not None else ())),
         )
-        return _decoded(rows, kind.decode, most)
+        return _decoded(rows, kind.decode, room)
 
     return found
 
@@ -206,21 +217,34 @@ def one(kind: Kind[T], number: int) -> Query[T]:
         rows = db.execute(
             "SELECT number, CAST(body AS BLOB) FROM entry WHERE kind = ? AND number = ?", (kind.name, number)
         )
-        return _decoded(rows, kind.decode, 1)
+        return _decoded(rows, kind.decode, Room(1, 1))
 
     return found
 
 
-def _decoded(rows: Iterator[tuple[int, bytes]], decode: Decode[T], most: int) -> Found[T]:
-    items, garbled = list[T](), ""
+def first(kind: str) -> Query[int]:
+    """A query for the number of the oldest entry of a kind."""
+
+    def found(db: sqlite3.Connection) -> Found[int]:
+        rows = db.execute(f"SELECT min(number) FROM entry WHERE kind = ? AND {_OURS}", (kind, _BEYOND))
+        return Found([number for (number,) in rows if number is not None])
+
+    return found
+
+
+def _decoded(rows: Iterator[tuple[int, bytes]], decode: Decode[T], room: Room) -> Found[T]:
+    items, size, garbled = list[T](), 0, ""
     for number, body in rows:
         try:
-            items.append(decode(number, body))
+            item = decode(number, body)
         except Garbled as why:
             garbled = f"{number}: {why}"
-        if len(items) == most:
-            break
-    return Found(items, garbled)
+            continue
+        if len(items) >= room.entries or size >= room.bytes:
+            return Found(items, True, garbled)
+        items.append(item)
+        size += len(body)
+    return Found(items, False, garbled)
 
 
 class _Foreign(Exception):

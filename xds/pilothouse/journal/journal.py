@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from pilothouse.journal import disk
-from pilothouse.journal.disk import Disk, Kind, Record, Unkept
+from pilothouse.journal.disk import Disk, Found, Kind, Record, Room, Unkept
 from pilothouse.structures.threads import on_a_thread
 
 log = structlog.get_logger(__name__)
@@ -161,22 +161,27 @@ class Journal:
             self._failing = False
 
     async def earlier(
-        self, kind: Kind[T], before: int | None, since: float, name: str | None, most: int
-    ) -> list[T]:
+        self, kind: Kind[T], before: int | None, since: float, name: str | None, room: Room
+    ) -> Found[T]:
         """Entries on the disk, the newest first: before a number, since a time, and about a name.
 
         One that cannot be read is left out, which is logged once. Raises Unkept.
         """
-        return await self._read(disk.latest(kind, before, since, name, most)) if most > 0 else []
+        return await self._read(disk.latest(kind, before, since, name, room))
+
+    async def first(self, kind: str) -> int | None:
+        """The number of the oldest entry of a kind on the disk. Raises Unkept."""
+        found = await self._read(disk.first(kind))
+        return found.items[0] if found.items else None
 
     async def one(self, kind: Kind[T], number: int) -> T | None:
         """One entry on the disk; None if it cannot be read. Raises Unkept."""
         found = await self._read(disk.one(kind, number))
-        return found[0] if found else None
+        return found.items[0] if found.items else None
 
-    async def _read(self, query: disk.Query[T]) -> list[T]:
+    async def _read(self, query: disk.Query[T]) -> Found[T]:
         if self._disk is None:
-            return []
+            return Found([])
         file = self._disk.file
         try:
             found = await asyncio.wait_for(on_a_thread(lambda: disk.read(file, query), "journal"), _READ_S)
@@ -189,7 +194,7 @@ class Journal:
                 file=str(file),
                 reason=found.garbled,
             )
-        return found.items
+        return found
 
 
 def _opened(folder: Path) -> tuple[Disk, int, int]:

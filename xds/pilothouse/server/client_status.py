@@ -40,14 +40,17 @@ from pilothouse.server.rejections import Rejections
 from pilothouse.server.roster import Roster
 from pilothouse.server.session import Session
 from pilothouse.structures.lane import Lane
-from pilothouse.structures.turns import Turn
+from pilothouse.structures.turns import PAUSE, Turn
 
 SERVICE = csds_pb2.DESCRIPTOR.services_by_name["ClientStatusDiscoveryService"].full_name
 
-#: One answer has no more than this. Tools receive 4 MB at most unless they are told otherwise.
+#: One answer has no more than this. It is encoded in one turn, and tools receive 4 MiB at most unless
+#: they are told otherwise.
 _MOST_CLIENTS = 500
-_MOST_RESOURCES = 100_000
-_MOST_BYTES = 32 << 20
+_MOST_BYTES = 4 << 20
+#: So many requests wait or are answered at a time. Each of them makes all readers slower.
+_AT_ONCE = 8
+_AROUND = 8  # bytes at most that say what follows, and how long it is
 _TURN_S = 0.002
 _REDACTED = "[redacted]"
 
@@ -69,7 +72,6 @@ class _Answer:
 
     message: ClientStatusResponse
     with_contents: bool
-    resources: int = 0
     bytes: int = 0
 
     def client(self) -> ClientConfig:
@@ -77,14 +79,11 @@ class _Answer:
             raise _too_much(f"more than {_MOST_CLIENTS} clients")
         return self.message.config.add()
 
-    def resource(self, client: ClientConfig, size: int) -> _Generic:
-        self.resources += 1
-        self.bytes += size if self.with_contents else 0
-        if self.resources > _MOST_RESOURCES:
-            raise _too_much(f"more than {_MOST_RESOURCES} resources")
+    def count(self, part: ClientConfig | _Generic) -> None:
+        """Count a part that is complete; a client, before it has resources."""
+        self.bytes += part.ByteSize() + _AROUND
         if self.bytes > _MOST_BYTES:
             raise _too_much(f"more than {_MOST_BYTES >> 20} MiB")
-        return client.generic_xds_configs.add()
 
 
 def _too_much(what: str) -> Refused:
@@ -95,9 +94,10 @@ def _too_much(what: str) -> Refused:
 class ClientStatus:
     """Answers from the open streams. It keeps nothing."""
 
-    def __init__(self, roster: Roster, rejections: Rejections, identity: Identity | None) -> None:
+    def __init__(self, roster: Roster, rejections: Rejections, identity: Identity | None, lane: Lane) -> None:
         self._roster, self._rejections, self._identity = roster, rejections, identity
-        self._lane = Lane()
+        self._lane = lane
+        self._answering = 0
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Both methods: one answer, and an answer to each request of a stream."""
@@ -123,10 +123,18 @@ class ClientStatus:
             selects = selecting(request.node_matchers)
         except (DecodeError, Unsupported) as wrong:
             raise Refused(grpc.StatusCode.INVALID_ARGUMENT, str(wrong)) from None
+        if self._answering == _AT_ONCE:
+            text = f"{_AT_ONCE} requests for client status are under way, which is the most: ask again later"
+            raise Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
         answer = _Answer(ClientStatusResponse(), not request.exclude_resource_contents)
-        async with self._lane.taken():
-            await self._collect(answer, selects, namespace)
-        return answer.message.SerializeToString()
+        self._answering += 1
+        try:
+            async with self._lane.taken():
+                await self._collect(answer, selects, namespace)
+                await PAUSE.get()()
+                return answer.message.SerializeToString()
+        finally:
+            self._answering -= 1
 
     def _visible(self, context: _Context) -> str | None:
         """The namespace whose clients the peer may see; None for all. Raises Refused."""
@@ -157,6 +165,7 @@ class ClientStatus:
         client = answer.client()
         client.client_scope = session.about
         client.node.CopyFrom(_node(session))
+        answer.count(client)
         for type in TYPES:
             held = session.stream.subscriptions.get(type)
             if held is not None:
@@ -173,7 +182,7 @@ class ClientStatus:
         sent = held.held.sent
         for name, one in sorted(sent.items()):
             content = one if isinstance(one, Resource) else None
-            found = answer.resource(client, len(content.any) if content else 0)
+            found = client.generic_xds_configs.add()
             found.type_url, found.name, found.version_info = held.type.url, name, one.version
             found.config_status = _status(held, guilty, name)
             if pushed is not None:
@@ -182,10 +191,12 @@ class ClientStatus:
                 _fill(found, content)
             if found.config_status == ERROR:
                 found.error_state.CopyFrom(_failure(held, one))
+            answer.count(found)
             yield
         for name in sorted(held.interest.names - sent.keys()):
-            found = answer.resource(client, 0)
+            found = client.generic_xds_configs.add()
             found.type_url, found.name, found.config_status = held.type.url, name, NOT_SENT
+            answer.count(found)
             yield
 
 

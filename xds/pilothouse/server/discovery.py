@@ -35,6 +35,7 @@ from pilothouse.serving.changes import Noticed, affected
 from pilothouse.serving.shelves import Shelves, of_services
 from pilothouse.serving.world import World
 from pilothouse.structures.delivery import Delivery
+from pilothouse.structures.lane import Lane
 from pilothouse.structures.turns import Steps, at_once
 
 log = structlog.get_logger(__name__)
@@ -74,7 +75,9 @@ class Discovery:
         self.roster = Roster()
         self.tally = Tally()
         self.rejections = Rejections(partial(attributed, catalogue=catalogue))
-        self._client_status = ClientStatus(self.roster, self.rejections, identity)
+        #: In which all who read what clients have wait for each other.
+        self.lane = Lane()
+        self._client_status = ClientStatus(self.roster, self.rejections, identity, self.lane)
         #: Whether the xDS port is open.
         self.listening = False
         self.draining = False

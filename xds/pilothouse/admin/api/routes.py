@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -16,6 +14,7 @@ from pilothouse.admin.access.callers import Caller
 from pilothouse.admin.access.gate import caller, challenged
 from pilothouse.admin.api.attending import Left, attended
 from pilothouse.admin.api.bodies import Unacceptable, body
+from pilothouse.admin.api.encoding import encoded, for_people
 from pilothouse.admin.api.inquiry import Inquiry, Missing, Mistaken, Unanswered
 from pilothouse.admin.api.openapi import document
 from pilothouse.admin.api.orders import COMMANDS, Command, Impossible, Orders
@@ -24,8 +23,9 @@ from pilothouse.admin.api.parameters import read
 from pilothouse.admin.api.streaming import EVENTS, event_stream
 from pilothouse.admin.api.views import ErrorView
 from pilothouse.structures.lane import Lane
-from pilothouse.structures.turns import PAUSE
+from pilothouse.structures.turns import Turn
 
+_TURN_S = 0.002
 OPENAPI = f"{PREFIX}/openapi.json"
 
 _REFUSED = (Impossible, Left, Missing, Mistaken, Unacceptable, Unanswered)
@@ -62,7 +62,10 @@ def routes(
 
 def answered(request: Request, content: Any) -> Response:
     """The content as JSON, or 304 if the client says that it has the same."""
-    text = _json(content)
+    return _sent(request, _json(content))
+
+
+def _sent(request: Request, text: bytes) -> Response:
     if request.method == "POST":
         return Response(text, media_type="application/json")
     tag = f'"{hashlib.sha256(text).hexdigest()[:32]}"'
@@ -78,8 +81,13 @@ def _endpoint(page: Page, inquire: Callable[[], Inquiry], lane: Lane) -> Callabl
     async def answer(request: Request, said: Mapping[str, Any]) -> Response:
         async with lane.taken():
             found = await page.ask(inquire(), said)
-            await PAUSE.get()()
-            return answered(request, found)
+            turn = Turn(_TURN_S)
+            await turn.over()
+            text = encoded(found)
+            await turn.over()
+            text = for_people(text)
+            await turn.over()
+            return _sent(request, text)
 
     async def endpoint(request: Request) -> Response:
         try:
@@ -145,13 +153,4 @@ def _refused(status: int, error: ErrorView, headers: dict[str, str] | None = Non
 
 
 def _json(content: Any) -> bytes:
-    """Text for people, too.
-
-    A fault can name a file whose name is not UTF-8. Python represents such a name by lone surrogates, which
-    only `json` can write, and that takes ten times as long.
-    """
-    try:
-        text = msgspec.json.encode(content)
-    except UnicodeEncodeError:
-        text = json.dumps(msgspec.to_builtins(content)).encode("ascii")
-    return msgspec.json.format(text, indent=2) + b"\n"
+    return for_people(encoded(content))

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import msgspec
 
 from pilothouse.admin.api import views
+from pilothouse.admin.api.encoding import decoded, encoded
 from pilothouse.admin.api.inquiry import Missing, Unanswered
 from pilothouse.admin.reading import changes
 from pilothouse.admin.reading.changes import numbered
 from pilothouse.admin.reading.services import named
-from pilothouse.journal.disk import Garbled, Kind, Record, Unkept
+from pilothouse.journal.disk import Found, Garbled, Kind, Record, Room, Unkept
 from pilothouse.journal.journal import CHANGE, NOTE, Journal, Note
 from pilothouse.registry.revisions import Revision, Revisions
 from pilothouse.server.discovery import Discovery
@@ -27,6 +27,10 @@ T = TypeVar("T")
 
 _TURN_S = 0.002
 _RECORDED = 500  # so many services of a change are kept on the disk with what happened to them
+#: The item that brings a page to so many bytes of JSON is its last one.
+_LARGEST = 1 << 19
+#: So much of the disk is read for a page. What is kept of a change can be more than what is shown of it.
+_READ = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +45,21 @@ class History:
         """The latest changes, the newest first."""
         wanted = named(service) if service else None
         begun, before = _begun(since), numbered(after)
-        matching = changes.matching(self.revisions, wanted, begun, limit + 1, before)
-        turn, items = Turn(_TURN_S), list[views.ChangeView]()
-        for one in await in_turns(matching, _TURN_S):
-            items.append(changes.shown(self.revisions, one, wanted))
-            await turn.over()
-        name = str(wanted) if wanted else None
         first = self.revisions.recent[0].number if self.revisions.recent else None
-        earlier = self.journal.earlier(_CHANGES, _least(first, before), begun, name, limit + 1 - len(items))
-        items += [self._of_disk(each, name) for each in await _kept(earlier)]
-        page = tuple(items[:limit])
-        return views.ChangeList(page, str(page[-1].number) if len(items) > limit else None)
+        name = str(wanted) if wanted else None
+        matching = changes.matching(self.revisions, wanted, begun, limit + 1, before)
+        page, turn = _Page[views.ChangeView](limit), Turn(_TURN_S)
+        for one in await in_turns(matching, _TURN_S):
+            if not page.takes(changes.shown(self.revisions, one, wanted)):
+                break
+            await turn.over()
+        earlier = await self._earlier(_CHANGES, _least(first, before), begun, name, page)
+        for each in earlier.items:
+            if not page.takes(self._of_disk(each, name)):
+                break
+            await turn.over()
+        more = page.refused or earlier.more
+        return views.ChangeList(tuple(page.items), str(page.items[-1].number) if more else None)
 
     async def change(self, number: str) -> views.ChangeView:
         """One change, and who has not answered yet. Raises Missing."""
@@ -62,19 +70,34 @@ class History:
         asked = self.journal.one(_CHANGES, wanted)
         kept = await _kept(asked)
         if kept is None:
-            raise Missing(f"change {number}; known are {self._known()}")
+            raise Missing(f"change {number}; known are {await self._known()}")
         return self._of_disk(kept)
 
     async def notes(self, since: float, limit: int, after: str) -> views.NoteList:
         """What was noted, the newest first."""
         begun, before = _begun(since), numbered(after)
-        held = [each for each in reversed(self.journal.notes) if before is None or each.number < before]
-        found = [_row(each) for each in held if each.at >= begun][: limit + 1]
         first = self.journal.notes[0].number if self.journal.notes else None
-        earlier = self.journal.earlier(_NOTES, _least(first, before), begun, None, limit + 1 - len(found))
-        found += await _kept(earlier)
-        items = tuple(found[:limit])
-        return views.NoteList(items, str(items[-1].number) if len(found) > limit else None)
+        page, turn = _Page[views.NoteRow](limit), Turn(_TURN_S)
+        for note in list(reversed(self.journal.notes)):
+            if note.at >= begun and (before is None or note.number < before) and not page.takes(_row(note)):
+                break
+            await turn.over()
+        earlier = await self._earlier(_NOTES, _least(first, before), begun, None, page)
+        for each in earlier.items:
+            if not page.takes(each):
+                break
+            await turn.over()
+        more = page.refused or earlier.more
+        return views.NoteList(tuple(page.items), str(page.items[-1].number) if more else None)
+
+    async def _earlier(
+        self, kind: Kind[T], before: int | None, begun: float, name: str | None, page: _Page[T]
+    ) -> Found[T]:
+        """What the disk has for the rest of a page. Raises Unanswered."""
+        if page.refused:
+            return Found([])
+        room = Room(page.limit - len(page.items), _READ)
+        return await _kept(self.journal.earlier(kind, before, begun, name, room))
 
     def _of_disk(self, change: views.ChangeView, name: str | None = None) -> views.ChangeView:
         services = change.services
@@ -85,15 +108,36 @@ class History:
         earlier = change.number <= self.revisions.before or None
         return msgspec.structs.replace(change, services=services, earlier=earlier)
 
-    def _known(self) -> str:
+    async def _known(self) -> str:
+        """Which changes are known, in words. Raises Unanswered."""
         recent = self.revisions.recent
-        return f"{recent[0].number} to {recent[-1].number}" if recent else "none"
+        first = _least(await _kept(self.journal.first(CHANGE)), recent[0].number if recent else None)
+        last = recent[-1].number if recent else self.revisions.before
+        return f"{first} to {last}" if first is not None else "none"
+
+
+@dataclass(slots=True)
+class _Page(Generic[T]):
+    """The items of a page as long as there is room for them."""
+
+    limit: int
+    items: list[T] = field(default_factory=list)
+    #: Whether there was no room for an item.
+    refused: bool = False
+    _bytes: int = 0
+
+    def takes(self, item: T) -> bool:
+        """Add the item, if there is room for it."""
+        self.refused = len(self.items) >= self.limit or self._bytes >= _LARGEST
+        if not self.refused:
+            self.items.append(item)
+            self._bytes += len(encoded(item))
+        return not self.refused
 
 
 def record(revisions: Revisions, one: Revision) -> Record:
-    """A change as the disk keeps it: as its page shows it, with more services. In ASCII."""
-    shown = changes.shown(revisions, one, None, most=_RECORDED)
-    body = json.dumps(msgspec.to_builtins(shown)).encode("ascii")
+    """A change as the disk keeps it: as its page shows it, with more services."""
+    body = encoded(changes.shown(revisions, one, None, most=_RECORDED))
     return Record(CHANGE, one.number, one.at, tuple(map(str, one.names)), body)
 
 
@@ -117,7 +161,7 @@ async def _kept(found: Awaitable[T]) -> T:
 def _change(number: int, body: bytes) -> views.ChangeView:
     """A change as `record` has written it. Raises Garbled."""
     with _explained():
-        change = msgspec.json.decode(body, type=views.ChangeView)
+        change = decoded(body, views.ChangeView)
         if change.number != number:
             raise ValueError(f"it says that it is number {change.number}")
         return change
@@ -126,7 +170,7 @@ def _change(number: int, body: bytes) -> views.ChangeView:
 def _note(number: int, body: bytes) -> views.NoteRow:
     """A note as the journal has written it. Raises Garbled."""
     with _explained():
-        note = msgspec.json.decode(body, type=Note)
+        note = decoded(body, Note)
         if note.number != number:
             raise ValueError(f"it says that it is number {note.number}")
         return _row(note)
