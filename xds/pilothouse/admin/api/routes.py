@@ -14,7 +14,7 @@ from pilothouse.admin.access.callers import Caller
 from pilothouse.admin.access.gate import caller, challenged
 from pilothouse.admin.api.attending import Left, attended
 from pilothouse.admin.api.bodies import Unacceptable, body
-from pilothouse.admin.api.encoding import encoded, for_people
+from pilothouse.admin.api.encoding import encoded, for_people, in_parts
 from pilothouse.admin.api.inquiry import Inquiry, Missing, Mistaken, Unanswered
 from pilothouse.admin.api.openapi import document
 from pilothouse.admin.api.orders import COMMANDS, Command, Impossible, Orders
@@ -23,7 +23,7 @@ from pilothouse.admin.api.parameters import read
 from pilothouse.admin.api.streaming import EVENTS, event_stream
 from pilothouse.admin.api.views import ErrorView
 from pilothouse.structures.lane import Lane
-from pilothouse.structures.turns import Turn
+from pilothouse.structures.turns import PAUSE, in_turns
 
 _TURN_S = 0.002
 OPENAPI = f"{PREFIX}/openapi.json"
@@ -81,12 +81,9 @@ def _endpoint(page: Page, inquire: Callable[[], Inquiry], lane: Lane) -> Callabl
     async def answer(request: Request, said: Mapping[str, Any]) -> Response:
         async with lane.taken():
             found = await page.ask(inquire(), said)
-            turn = Turn(_TURN_S)
-            await turn.over()
-            text = encoded(found)
-            await turn.over()
-            text = for_people(text)
-            await turn.over()
+            await PAUSE.get()()
+            text = await in_turns(in_parts(found), _TURN_S)
+            await PAUSE.get()()
             return _sent(request, text)
 
     async def endpoint(request: Request) -> Response:
