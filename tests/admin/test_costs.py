@@ -11,7 +11,7 @@ import pytest
 from pilothouse.admin.api.events import Events
 from pilothouse.admin.api.inquiry import Missing, Wanted
 from pilothouse.admin.api.pages import PAGES
-from pilothouse.admin.reading import changes, explain, history, proxies, services
+from pilothouse.admin.reading import changes, endpoints, explain, history, proxies, services, shares
 from pilothouse.admin.reading.following import Following
 from pilothouse.admin.reading.reader import Reader
 from pilothouse.admin.reading.services import Parts
@@ -128,7 +128,7 @@ async def test_the_last_page_costs_as_little_as_the_first(reader, looked) -> Non
 @pytest.fixture
 def turns(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
     """Awaits an answer whose turns are over at once, and counts how often others got to run meanwhile."""
-    for module in (changes, explain, history, proxies, services):
+    for module in (changes, endpoints, explain, history, proxies, services):
         monkeypatch.setattr(module, "_TURN_S", 0.0)
 
     async def counted(asked: Any) -> tuple[int, Any]:
@@ -153,7 +153,7 @@ async def test_what_a_client_would_get_looks_only_at_what_it_depends_on(reader, 
 async def test_near_names_are_looked_for_in_turns(reader, turns) -> None:
     for asked in (
         reader.service("shop", "s12345"),
-        reader.endpoints("shop/s12345", LIMIT, ""),
+        reader.endpoints("shop/s12345", "", "", "", LIMIT, ""),
         reader.explain("s12345.shop", "", "", "", ""),
         reader.explain("s12345", "", "front", "", ""),
     ):
@@ -193,17 +193,17 @@ def of_large(large: Parts, busy: Status) -> Reader:
 
 async def test_a_service_with_many_endpoints_is_paged_and_in_turns(of_large, turns, monkeypatch) -> None:
     shown: list[str] = []
-    row = services._endpoint
+    row = endpoints._row
 
-    def counted(name: ServiceName, endpoint: Any, said: Any) -> Any:
+    def counted(name: ServiceName, endpoint: Any, said: Any, shares: Any) -> Any:
         shown.append(endpoint.address)
-        return row(name, endpoint, said)
+        return row(name, endpoint, said, shares)
 
-    monkeypatch.setattr(services, "_endpoint", counted)
+    monkeypatch.setattr(endpoints, "_row", counted)
     after, found = "", list[str]()
     for _ in range(3):
         shown.clear()
-        count, page = await turns(of_large.endpoints("shop/large", 400, after))
+        count, page = await turns(of_large.endpoints("shop/large", "", "", "", 400, after))
         assert len(shown) == 401, "it looks at those that it shows, and whether there are more"
         assert count > 400
         found += [each.address for each in page.items]
@@ -211,8 +211,28 @@ async def test_a_service_with_many_endpoints_is_paged_and_in_turns(of_large, tur
     assert found == ADDRESSES[:1200]
 
 
+async def test_the_shares_of_a_service_with_many_endpoints_are_read_in_turns(of_large, turns) -> None:
+    plain, _ = await turns(of_large.endpoints("shop/large", "", "", "", LIMIT, ""))
+    count, page = await turns(of_large.endpoints("shop/large", "", "front", "", LIMIT, ""))
+    assert [each.shares[0].share for each in page.items] == [0.01] * LIMIT
+    assert count - plain > LARGE / 100
+
+
+async def test_a_page_for_a_client_looks_at_the_shares_of_what_it_shows_only(reader, monkeypatch) -> None:
+    looked, look = list[str](), shares.assigned
+
+    def counted(world: Any, cluster: str) -> Any:
+        looked.append(cluster)
+        return look(world, cluster)
+
+    monkeypatch.setattr(endpoints, "assigned", counted)
+    page = await reader.endpoints("", "", "front", "", LIMIT, "")
+    assert len({each.service for each in page.items}) == LIMIT
+    assert len(looked) == LIMIT + 1, "those that it shows, and whether there are more"
+
+
 async def test_a_page_of_many_small_services_is_in_turns(reader, turns) -> None:
-    for asked in (reader.services("", "", 500, ""), reader.endpoints("", 500, "")):
+    for asked in (reader.services("", "", 500, ""), reader.endpoints("", "", "", "", 500, "")):
         count, page = await turns(asked)
         assert len(page.items) == 500
         assert count > 500

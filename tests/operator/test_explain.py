@@ -44,7 +44,7 @@ async def test_a_name_leads_to_endpoints_and_the_proxy_has_acknowledged_them(
     await eventually(lambda: states()["EDS"] == "acknowledged")
     found = plane.get("explain", name="cart", proxy="web-7")
     assert (found["found"], found["service"]) == (True, "shop/cart")
-    assert found["asked_by"] == {"namespace": "shop", "locality": {}, "proxy": "web-7"}
+    assert found["asked_by"] == {"namespace": "shop", "locality": {}, "proxy": "web-7", "state": "SYNCED"}
     [cluster] = found["clusters"]
     assert [(each["address"], each["share"]) for each in cluster["endpoints"]] == [
         ("10.1.7.8", 50.0),
@@ -54,7 +54,9 @@ async def test_a_name_leads_to_endpoints_and_the_proxy_has_acknowledged_them(
     plane.write("cart.json", service("cart", "10.1.7.8"))
     await stream.read()
     assert states()["EDS"] == "unanswered"
-    assert "EDS         unanswered" in plane.run("explain", "cart", "--from", "web-7")
+    said = plane.run("explain", "cart", "--from", "web-7")
+    assert "EDS         unanswered" in said
+    assert "beware: web-7 is SENDING, so this may not be in force there yet" in said
 
 
 async def test_an_endpoint_that_is_not_ready_gets_no_share_and_it_is_said_why(plane, eventually) -> None:

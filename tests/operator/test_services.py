@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
-from .plane import service
+from .plane import service, synced
 
 
 async def test_a_port_name_that_differs_is_the_reason_at_each_endpoint(plane, eventually) -> None:
@@ -80,3 +82,52 @@ def test_the_commands_print_json_for_programs(plane) -> None:
     found = json.loads(plane.run("services", "shop/cart", "-o", "json"))
     assert found["endpoints"] == {"total": 2, "ready": 2, "callable": 2}
     assert found == plane.get("services/shop/cart")
+
+
+async def test_the_endpoints_of_a_service_are_shown_as_one_proxy_calls_them(
+    plane, client, eventually
+) -> None:
+    zones: dict[str, Any] = {"10.1.7.7": {"zone": "a"}, "10.1.7.8": {"zone": "b"}, "10.1.7.9": {"zone": "b"}}
+    plane.write("cart.json", service("cart", *zones, not_ready=("10.1.7.9",), **zones))
+    await eventually(lambda: len(plane.get("endpoints", service="shop/cart")["items"]) == 3)
+    await synced(client, "web-7", locality={"zone": "a"})
+    shares: Callable[..., dict[str, Any]] = lambda **client: {  # noqa: E731
+        row["address"]: [(each["port"], each["share"], each.get("priority")) for each in row["shares"]]
+        for row in plane.get("endpoints", service="shop/cart", **client)["items"]
+    }
+    expected: dict[str, Any] = {
+        "10.1.7.7": [(80, 100.0, 0)],
+        "10.1.7.8": [(80, 0.0, 1)],
+        "10.1.7.9": [(80, 0.0, None)],
+    }
+    await eventually(lambda: shares(proxy="web-7") == expected)
+    assert shares(namespace="shop", locality="/a") == expected
+    assert shares(locality="/b")["10.1.7.8"] == [(80, 100.0, 0)]
+    explained = plane.get("explain", name="cart", proxy="web-7")["clusters"][0]["endpoints"]
+    assert [(each["share"], each.get("priority")) for each in explained] == [
+        each[0][1:] for each in expected.values()
+    ]
+    await eventually(lambda: plane.get("proxies/web-7")["state"] == "SYNCED")
+    lines = plane.run("endpoints", "shop/cart", "--from", "web-7").splitlines()
+    assert lines[0] == "for proxy web-7 in shop at a"
+    assert lines[1].split()[5:7] == ["PRIORITY", "SHARE"]
+    assert [line.split()[5:8] for line in lines[2:4]] == [["0", "100", "%"], ["1", "0", "%"]]
+
+
+async def test_for_a_client_that_may_not_see_a_service_that_is_why_its_endpoints_are_not_called(
+    plane, eventually
+) -> None:
+    plane.write("pay.json", service("payments", "10.1.7.1", annotations={"pilothouse.dev/export-to": "shop"}))
+    await eventually(lambda: plane.get("services", search="payments")["items"])
+    row = lambda namespace: plane.get("endpoints", service="shop/payments", namespace=namespace)["items"][0]  # noqa: E731
+    assert (row("shop")["called"], row("shop")["shares"][0]["share"]) == ("yes", 100.0)
+    found = row("front")
+    assert (found["called"], [why["code"] for why in found["reasons"]]) == ("no", ["not-exported"])
+    assert found["shares"] == [{"port": 80, "share": 0.0, "weight": 1}]
+
+
+def test_a_list_of_endpoints_for_a_client_that_cannot_be_is_refused(plane) -> None:
+    assert "proxy: " in plane.get("endpoints", 400, proxy="web-7", namespace="shop")["error"]
+    assert "there is no proxy web-9" in plane.get("endpoints", 404, proxy="web-9")["error"]
+    assert "--locality: must be REGION" in plane.run("endpoints", "--locality", "a/b/c/d", status=2)
+    assert "shares" not in plane.get("endpoints")["items"][0]

@@ -32,7 +32,7 @@ Shares = Callable[..., Shared]
 @pytest.fixture
 def shares() -> Shares:
     def of(*endpoints: Endpoint, client: EndpointFacet = ANYWHERE) -> Shared:
-        return shared(assignment("cart", pool(service(*endpoints), PORT), client))
+        return at_once(shared(assignment("cart", pool(service(*endpoints), PORT), client)))
 
     return of
 

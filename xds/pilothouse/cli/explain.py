@@ -9,19 +9,13 @@ import typer
 
 from pilothouse.admin.api.views import ClusterView, DnsView, ExplainView, RouteView, TargetView, ToView, Why
 from pilothouse.cli.asking import Admin, one, path, place, read
+from pilothouse.cli.client import From, Locality, Namespace, client, unsure
 from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import age, table
 
 _NAME = "A host name, a virtual IP or NAMESPACE/NAME; with or without a port."
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help=_NAME)]
-From = Annotated[str | None, typer.Option("--from", metavar="NODE", help="The proxy that calls it.")]
-Namespace = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The namespace of a client, instead of --from.")
-]
-Locality = Annotated[
-    str | None, typer.Option(metavar="REGION/ZONE", help="The place of a client, instead of --from.")
-]
 Endpoint = Annotated[str | None, typer.Option(metavar="IP", help="Only this endpoint.")]
 
 
@@ -52,7 +46,8 @@ def explain(  # noqa: PLR0913  (typer makes a flag of each)
 
 
 def _lines(said: ExplainView, wide: bool = False) -> Iterator[str]:
-    yield f"{one_line(said.name)}, called by {_client(said)}"
+    yield f"{one_line(said.name)}, called by {client(said.asked_by)}"
+    yield from unsure(said.asked_by)
     if said.service is not None:
         answered = f", answered by {said.answered_by}" if said.answered_by else ""
         declared = f", declared at {one_line(said.place)}" if said.place else ""
@@ -85,13 +80,6 @@ def _dns(dns: DnsView, namespace: str) -> Iterator[str]:
     for each in dns.asked:
         known = "outside" if each.exists is None else "exists" if each.exists else "no"
         yield f"  {known:9} {one_line(each.name)}"
-
-
-def _client(said: ExplainView) -> str:
-    asked = said.asked_by
-    where = "/".join(filter(None, (asked.locality.region, asked.locality.zone, asked.locality.sub_zone)))
-    who = f"proxy {asked.proxy}" if asked.proxy else "a client"
-    return one_line(f"{who} in {asked.namespace or 'no namespace'}" + (f" at {where}" if where else ""))
 
 
 def _found(said: ExplainView, wide: bool) -> Iterator[str]:

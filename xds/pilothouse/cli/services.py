@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 import typer
@@ -14,21 +14,25 @@ from pilothouse.admin.api.views import (
     ServiceList,
     ServiceRow,
     ServiceView,
+    ShareView,
     Why,
 )
 from pilothouse.cli.asking import Admin, every, one, path, place, read
+from pilothouse.cli.client import From, Locality, Namespace, client, unsure
 from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import amounts, since, table
 
+_SHARED = 5  # so many columns come before those that are about one client
+
 Name = Annotated[str | None, typer.Argument(metavar="[SERVICE]", help="One service: NAMESPACE/NAME.")]
-Namespace = Annotated[str | None, typer.Option(metavar="NAME", help="Only services of this namespace.")]
+Within = Annotated[str | None, typer.Option(metavar="NAME", help="Only services of this namespace.")]
 Search = Annotated[str | None, typer.Option(metavar="TEXT", help="Only services with this text in the name.")]
 
 
 def services(
     service: Name = None,
     *,
-    namespace: Namespace = None,
+    namespace: Within = None,
     search: Search = None,
     admin: Admin = None,
     output: As = Format.TABLE,
@@ -47,14 +51,36 @@ def services(
         answer(table(head, rows, wide=output.is_wide, more=1, none=none))
 
 
-def endpoints(service: Name = None, *, admin: Admin = None, output: As = Format.TABLE) -> None:
-    """Show the endpoints, whether each is called, and if not, why."""
+def endpoints(  # noqa: PLR0913  (typer makes a flag of each)
+    service: Name = None,
+    *,
+    proxy: From = None,
+    namespace: Namespace = None,
+    locality: Locality = None,
+    admin: Admin = None,
+    output: As = Format.TABLE,
+) -> None:
+    """Show the endpoints, whether each is called, and if not, why.
+
+    With --from, or --namespace and --locality: for that client, with the priority and the share of each.
+    """
     wanted = "/".join(namespace_and_name(service)) if service else None
-    found = every(place(admin), path("endpoints"), {"service": wanted})
+    query = {"service": wanted, "proxy": proxy, "namespace": namespace, "locality": locality}
+    found = every(place(admin), path("endpoints"), query)
     if not given(found, output):
-        rows = map(_endpoint, read(found, EndpointList).items)
-        head = ("SERVICE", "ADDRESS", "STATE", "WEIGHT", "ZONE", "CALLED", "WHY", "ON NODE", "WORKLOAD")
-        answer(table(head, rows, wide=output.is_wide, more=2))
+        answer("\n".join(_endpoints(read(found, EndpointList), output.is_wide)))
+
+
+def _endpoints(said: EndpointList, wide: bool) -> Iterator[str]:
+    head = ["SERVICE", "ADDRESS", "STATE", "WEIGHT", "ZONE", "CALLED", "WHY", "ON NODE", "WORKLOAD"]
+    rows = [_endpoint(each) for each in said.items]
+    if said.asked_by is not None:
+        yield f"for {client(said.asked_by)}"
+        yield from unsure(said.asked_by)
+        head[_SHARED:_SHARED] = "PRIORITY", "SHARE"
+        for row, each in zip(rows, said.items, strict=True):
+            row[_SHARED:_SHARED] = _by_port(each, _priority), _by_port(each, _share)
+    yield table(head, rows, wide=wide, more=2)
 
 
 def namespace_and_name(service: str) -> tuple[str, ...]:
@@ -82,8 +108,8 @@ def _port(port: PortView) -> str:
     return f"{port.number}/{port.protocol}"
 
 
-def _endpoint(each: EndpointRow) -> tuple[str, ...]:
-    return (
+def _endpoint(each: EndpointRow) -> list[str]:
+    return [
         each.service,
         ",".join(f"{each.address}:{number}" for number in each.ports.values()) or each.address,
         each.state,
@@ -93,7 +119,23 @@ def _endpoint(each: EndpointRow) -> tuple[str, ...]:
         "; ".join(f"{reason.code}: {reason.words}" for reason in each.reasons) or "-",
         each.on_node or "-",
         each.workload or "-",
-    )
+    ]
+
+
+def _by_port(each: EndpointRow, said: Callable[[ShareView], str]) -> str:
+    """What is said of each port, once if it is the same for all."""
+    found = {share.port: said(share) for share in each.shares}
+    if len(set(found.values())) == 1:
+        return next(iter(found.values()))
+    return " ".join(f"{port}:{words}" for port, words in found.items()) or "-"
+
+
+def _priority(of: ShareView) -> str:
+    return "-" if of.priority is None else str(of.priority)
+
+
+def _share(of: ShareView) -> str:
+    return f"{of.share:g} %"
 
 
 def _detail(said: ServiceView) -> Iterator[str]:

@@ -87,8 +87,10 @@ class Inquiry(Protocol):
     async def service(self, namespace: str, name: str) -> views.ServiceView:
         """One service. Raises Missing."""
 
-    async def endpoints(self, service: str, limit: int, after: str) -> views.EndpointList:
-        """The endpoints of one service, or of all. Raises Missing."""
+    async def endpoints(  # noqa: PLR0913  (the parameters of the page)
+        self, service: str, proxy: str, namespace: str, locality: str, limit: int, after: str
+    ) -> views.EndpointList:
+        """The endpoints of one service, or of all; for a client, if one is named. Raises Missing."""
 
     async def changes(self, service: str, since: float, limit: int, after: str) -> views.ChangeList:
         """The latest changes, the newest first: of one service, and since a time (see `parameters.ago`)."""

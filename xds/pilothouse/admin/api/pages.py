@@ -206,11 +206,14 @@ _NAMESPACE = Parameter("namespace", "Only services of this namespace.")
 _SEARCH = Parameter("search", "Only services with this text in NAMESPACE/NAME.")
 _ONE = Parameter("service", "One service: NAMESPACE/NAME.")
 _SINCE = Parameter("since", "Only changes since then: a duration such as 10m, or a time.", ago, ago("365d"))
-_EXPLAINED = (
-    Parameter("name", "A host name, a virtual IP or NAMESPACE/NAME; with or without a port."),
-    Parameter("proxy", "The node id of the proxy that calls it."),
+_CLIENT = (
+    Parameter("proxy", "The node id of the proxy that calls."),
     Parameter("namespace", "The namespace of a client, instead of a proxy."),
     Parameter("locality", "The place of a client, instead of a proxy: REGION/ZONE."),
+)
+_EXPLAINED = (
+    Parameter("name", "A host name, a virtual IP or NAMESPACE/NAME; with or without a port."),
+    *_CLIENT,
     Parameter("endpoint", "Only the endpoint with this address."),
 )
 _TYPE = Parameter("type", "One type, such as CDS. Without it, all types.")
@@ -273,10 +276,10 @@ PAGES = (
     Page("/services/{namespace}/{name}", "One service.", views.ServiceView, _service),
     Page(
         "/endpoints",
-        "The endpoints, and why some are not called.",
+        "The endpoints, and why some are not called; for one client, with priorities and shares.",
         views.EndpointList,
         _endpoints,
-        (_ONE, *_LIST),
+        (_ONE, *_CLIENT, *_LIST),
     ),
     Page(
         "/changes",

@@ -10,24 +10,22 @@ from msgspec import structs
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Mistaken
 from pilothouse.admin.reading import dns
+from pilothouse.admin.reading.clients import Asking
 from pilothouse.admin.reading.clock import at
 from pilothouse.admin.reading.dns import is_address
-from pilothouse.admin.reading.proxies import missing, place
+from pilothouse.admin.reading.proxies import place
 from pilothouse.admin.reading.services import Parts, why
+from pilothouse.admin.reading.shares import Assigned, assigned, number_of, percent
 from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import Audience
 from pilothouse.mesh.names import contested, endpoint_owners, owners
 from pilothouse.model.reasons import WORDS, Omission, Reason
 from pilothouse.model.routing import Match, PathKind
-from pilothouse.model.services import Endpoint, Locality, Port, ServiceName
-from pilothouse.server.discovery import Discovery
-from pilothouse.server.session import Session
-from pilothouse.serving.world import World
+from pilothouse.model.services import Endpoint, Port, ServiceName
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import Steps, in_turns
-from pilothouse.structures.written import quoted
 from pilothouse.translate import Translated
-from pilothouse.translate.endpoints.targets import OVERPROVISIONING, Shared, shared
+from pilothouse.translate.endpoints.targets import OVERPROVISIONING, Shared
 from pilothouse.translate.endpoints.verdicts import verdicts
 from pilothouse.translate.names import EGRESS, cluster_name, host_ports, listener_at, mesh_ports
 from pilothouse.translate.routes.traffic import (
@@ -46,41 +44,6 @@ _PATHS = {PathKind.EXACT: "path", PathKind.REGEX: "path like", PathKind.PREFIX: 
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """Who asks: a client, its world, the DNS domain of its cluster, and its streams if it is a proxy that is
-    connected.
-    """
-
-    audience: Audience
-    world: World
-    domain: str
-    node: str = ""
-    sessions: Sequence[Session] = ()
-
-
-async def asking(parts: Parts, discovery: Discovery, proxy: str, namespace: str, locality: str) -> Asking:
-    """The proxy, or a client that nobody has seen. Raises Missing and Mistaken."""
-    domain = discovery.admission.cluster_domain.lower().strip(".")
-    if not proxy:
-        client = Audience(namespace=namespace, locality=_locality(locality))
-        return Asking(client, World(parts.catalogue, client, discovery.shelves), domain)
-    if namespace or locality:
-        raise Mistaken("proxy: says where it is itself, so namespace and locality cannot be given with it")
-    sessions = discovery.roster.of(proxy)
-    if not sessions or sessions[0].world is None:
-        raise await missing(discovery.roster, proxy)
-    world = sessions[0].world
-    return Asking(world.audience, world, domain, proxy, sessions)
-
-
-def _locality(text: str) -> Locality:
-    parts = text.split("/") if text else []
-    if len(parts) > 3:
-        raise Mistaken(f"locality: must be REGION, REGION/ZONE or REGION/ZONE/SUBZONE, not {quoted(text)}")
-    return Locality(*parts)
-
-
-@dataclass(frozen=True, slots=True)
 class _Walk:
     """A name, and the client for which it is followed."""
 
@@ -91,10 +54,7 @@ class _Walk:
 
     @property
     def asked_by(self) -> views.AskedBy:
-        client = self.who.audience
-        return views.AskedBy(
-            client.namespace, place(client.locality), self.who.node or None, client.node or None
-        )
+        return self.who.view
 
 
 async def explained(parts: Parts, who: Asking, name: str, endpoint: str) -> views.ExplainView:
@@ -276,13 +236,13 @@ def _answer(answer: Answer) -> views.RouteView:
             to.append(views.ToView(100.0, refused=f"redirect, status {action.said.status}"))
         else:
             part, whole = action.share or (1, 1)
-            to.append(views.ToView(_percent(part / whole), refused=f"{action.status}: {action.why}"))
+            to.append(views.ToView(percent(part / whole), refused=f"{action.status}: {action.why}"))
     said = tuple(map(why, answer.omissions))
     return views.RouteView(_words(answer.one.match), tuple(to), str(answer.one.route), said)
 
 
 def _to(cluster: str, weight: int, whole: int) -> views.ToView:
-    share = _percent(weight / whole if whole else 0.0)
+    share = percent(weight / whole if whole else 0.0)
     if cluster == NOWHERE:
         return views.ToView(share, weight=weight, refused="the connection is closed")
     return views.ToView(share, cluster, weight)
@@ -296,16 +256,10 @@ def _words(match: Match) -> str:
     return ", ".join(filter(None, said))
 
 
-def _percent(share: float) -> float:
-    return round(100 * share, 2)
-
-
 def _cluster(parts: Parts, who: Asking, name: str, endpoint: str) -> Steps[views.ClusterView]:
     """A cluster and its endpoints, as the client has them; only the one with an address, if one is given."""
     owner = parts.catalogue.directory.owner(who.audience.scope, name)
-    resource = who.world.get(ResourceType.ENDPOINTS, name)
-    found = shared(resource) if resource is not None else Shared((), {})
-    yield
+    found = yield from assigned(who.world, name)
     known = owner.service.endpoints if owner else ()
     shown = [each for each in known if not endpoint or each.address == endpoint][:_NAMED]
     rows = (yield from _rows(who.audience, owner, name, found, shown)) if owner else []
@@ -314,7 +268,7 @@ def _cluster(parts: Parts, who: Asking, name: str, endpoint: str) -> Steps[views
         problem = views.Why("no-such-endpoint", "the service has no endpoint at this address", endpoint)
     return views.ClusterView(
         name,
-        arithmetic=_arithmetic(found),
+        arithmetic=_arithmetic(found.shared),
         service=str(owner.service.name) if owner else None,
         total=len(known),
         endpoints=tuple(rows),
@@ -323,26 +277,24 @@ def _cluster(parts: Parts, who: Asking, name: str, endpoint: str) -> Steps[views
 
 
 def _rows(
-    client: Audience, owner: Translated, cluster: str, found: Shared, shown: Sequence[Endpoint]
+    client: Audience, owner: Translated, cluster: str, found: Assigned, shown: Sequence[Endpoint]
 ) -> Steps[list[views.TargetView]]:
     """Some endpoints of the service, each with its share, or why it gets none."""
     service = owner.service
     port = next(port for port in mesh_ports(service.spec) if cluster_name(service.spec, port) == cluster)
     facet = client.endpoint_facet.of(service.name, client.scope)
-    served = {(each.address, each.port): each for each in found.targets}
     said = yield from verdicts(service, port, facet, shown)
     rows: list[views.TargetView] = []
     for each, verdict in zip(shown, said, strict=True):
-        numbers = [number or port.target or 0 for name, number in each.ports if name == port.name]
-        target = served.get((each.address, numbers[0])) if numbers else None
+        share = found.share(each, port)
         row = views.TargetView(
             address=each.address,
             state=each.state.value,
-            share=_percent(target.share) if target else 0.0,
+            share=share.share,
             locality=place(each.locality),
-            port=numbers[0] if numbers else None,
-            weight=target.weight if target else each.weight,
-            priority=target.priority if target else None,
+            port=number_of(each, port),
+            weight=share.weight,
+            priority=share.priority,
             reason=why(verdict) if verdict else None,
         )
         rows.append(row)
@@ -358,7 +310,7 @@ def _arithmetic(found: Shared) -> str:
     for priority, load in found.priorities.items():
         here = [each for each in found.targets if each.priority == priority]
         healthy = sum(each.healthy for each in here)
-        parts.append(f"priority {priority}: {healthy} of {len(here)} healthy, gets {_percent(load):g} %")
+        parts.append(f"priority {priority}: {healthy} of {len(here)} healthy, gets {percent(load):g} %")
     factor = f"overprovisioning {found.overprovisioning / 100:g}"
     usual = found.overprovisioning == OVERPROVISIONING
     return "; ".join(parts) + ("" if usual else f" ({factor})")

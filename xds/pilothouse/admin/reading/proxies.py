@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import get_args
 
@@ -47,6 +47,11 @@ def state_of(session: Session, now: float) -> views.SyncState:
     """The state of the type that needs most attention."""
     found = [sync_state(each, now) for each in session.stream.subscriptions.values()]
     return min(found, key=_WORST.index, default="IDLE")
+
+
+def worst(sessions: Iterable[Session], now: float) -> views.SyncState | None:
+    """The state of the stream that needs most attention. None without a stream."""
+    return min((state_of(each, now) for each in sessions), key=_WORST.index, default=None)
 
 
 async def states(discovery: Discovery) -> tuple[dict[str, int], tuple[views.BehindView, ...]]:
@@ -152,8 +157,7 @@ async def proxy(roster: Roster, node: str) -> views.ProxyView:
     if not sessions and not gone:
         raise await missing(roster, node)
     streams = tuple(_stream(each, now) for each in sessions)
-    found = min((state_of(each, now) for each in sessions), key=_WORST.index, default=None)
-    return views.ProxyView(node, found or "GONE", streams, tuple(map(_gone, gone)))
+    return views.ProxyView(node, worst(sessions, now) or "GONE", streams, tuple(map(_gone, gone)))
 
 
 async def missing(roster: Roster, node: str) -> Missing:

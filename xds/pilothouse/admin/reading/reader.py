@@ -12,11 +12,13 @@ from pilothouse.admin.reading import (
     changes,
     diff,
     drains,
+    endpoints,
     explain,
     proxies,
     resources,
     services,
 )
+from pilothouse.admin.reading.clients import Asking, asking
 from pilothouse.admin.reading.history import History
 from pilothouse.admin.reading.services import Parts
 from pilothouse.admin.reading.what_if import WhatIf
@@ -74,8 +76,11 @@ class Reader:
     async def service(self, namespace: str, name: str) -> views.ServiceView:
         return await services.service(self._parts, ServiceName(namespace, name))
 
-    async def endpoints(self, service: str, limit: int, after: str) -> views.EndpointList:
-        return await services.endpoints(self._parts, service, limit, after)
+    async def endpoints(  # noqa: PLR0913  (the parameters of the page)
+        self, service: str, proxy: str, namespace: str, locality: str, limit: int, after: str
+    ) -> views.EndpointList:
+        who = await self._asking(proxy, namespace, locality) if proxy or namespace or locality else None
+        return await endpoints.rows(self._parts, who, service, limit, after)
 
     async def changes(self, service: str, since: float, limit: int, after: str) -> views.ChangeList:
         return await self._history.changes(service, since, limit, after)
@@ -98,5 +103,8 @@ class Reader:
     async def explain(
         self, name: str, proxy: str, namespace: str, locality: str, endpoint: str
     ) -> views.ExplainView:
-        who = await explain.asking(self._parts, self._discovery, proxy, namespace, locality)
+        who = await self._asking(proxy, namespace, locality)
         return await explain.explained(self._parts, who, name, endpoint)
+
+    async def _asking(self, proxy: str, namespace: str, locality: str) -> Asking:
+        return await asking(self._parts, self._discovery, proxy, namespace, locality)

@@ -1,18 +1,17 @@
-"""The services and their endpoints: what is in force, where it comes from, and what is left out, and why."""
+"""The services: what is in force, where it comes from, and what is left out, and why."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from itertools import chain, islice
+from itertools import islice
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Missing, Mistaken
-from pilothouse.admin.reading.proxies import place
 from pilothouse.model.policy import PLAIN, Policy
 from pilothouse.model.reasons import WORDS, Omission, Reason
-from pilothouse.model.services import Endpoint, Port, Service, ServiceName, State
+from pilothouse.model.services import Port, Service, ServiceName, State
 from pilothouse.registry.merged import Registry
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census, viewer
@@ -20,8 +19,6 @@ from pilothouse.sources import Source
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import Steps, Turn, in_turns
 from pilothouse.structures.written import brief, quoted
-from pilothouse.translate.endpoints.verdicts import called, verdicts
-from pilothouse.translate.names import mesh_ports
 
 _TURN_S = 0.002
 _NO_NAME = set("/: ")  # no source has such a name; with a port, it is the name of something else
@@ -183,84 +180,4 @@ async def missing(parts: Parts, name: ServiceName) -> Missing:
     """What to raise for a service that nobody knows."""
     return Missing(
         f"service {brief(str(name))}", await in_turns(near(str(name), map(str, parts.all_names())), _TURN_S)
-    )
-
-
-async def endpoints(parts: Parts, service: str, limit: int, after: str) -> views.EndpointList:
-    """The endpoints of one service, or of all. Raises Missing."""
-    first, skipped = _endpoint_cursor(after)
-    if service:
-        wanted = named(service)
-        if parts.service(wanted) is None:
-            raise await missing(parts, wanted)
-        names: Iterable[ServiceName] = (wanted,) if wanted >= first else ()
-    else:
-        here = (first,) if after and parts.service(first) else ()
-        names = chain(here, islice(parts.names(first), limit + 1))
-    begins = {first: skipped}
-    wanted_services = ((each, begins.get(name, 0)) for name in list(names) if (each := parts.service(name)))
-    found = await in_turns(_endpoints_of(wanted_services, limit + 1), _TURN_S)
-    return _endpoint_page(found, limit, first, skipped)
-
-
-def _endpoint_cursor(after: str) -> tuple[ServiceName, int]:
-    if not after:
-        return ServiceName("", ""), 0
-    name, hash, count = after.rpartition("#")
-    if not (hash and count.isascii() and count.isdigit() and len(count) < 10):
-        raise Mistaken(f"after: must be the `next` of the page before, not {quoted(after)}")
-    return named(name, "after"), int(count)
-
-
-def _endpoint_page(
-    found: list[views.EndpointRow], limit: int, first: ServiceName, skipped: int
-) -> views.EndpointList:
-    items = tuple(found[:limit])
-    if len(found) <= limit:
-        return views.EndpointList(items)
-    last = items[-1].service
-    count = sum(each.service == last for each in items) + (skipped if last == str(first) else 0)
-    return views.EndpointList(items, f"{last}#{count}")
-
-
-def _endpoints_of(services: Iterable[tuple[Service, int]], most: int) -> Steps[list[views.EndpointRow]]:
-    """The first endpoints of these services, of each from this one on."""
-    found: list[views.EndpointRow] = []
-    for service, begin in services:
-        found += yield from _endpoints(service, service.endpoints[begin : begin + most - len(found)])
-        if len(found) == most:
-            break
-    return found
-
-
-def _endpoints(service: Service, shown: Sequence[Endpoint]) -> Steps[list[views.EndpointRow]]:
-    """Some endpoints of a service, each with why it is not called at each port."""
-    client = viewer(service.spec)
-    facet = client.endpoint_facet.of(service.name, client.scope)
-    said: dict[Port, list[Omission | None]] = {}
-    for port in mesh_ports(service.spec) if shown else ():
-        said[port] = yield from verdicts(service, port, facet, shown)
-    rows: list[views.EndpointRow] = []
-    for index, endpoint in enumerate(shown):
-        reasons = {port: found[index] for port, found in said.items()}
-        rows.append(_endpoint(service.name, endpoint, reasons))
-        yield
-    return rows
-
-
-def _endpoint(
-    name: ServiceName, endpoint: Endpoint, verdicts: Mapping[Port, Omission | None]
-) -> views.EndpointRow:
-    lost = [each for each in verdicts.values() if each is not None]
-    return views.EndpointRow(
-        service=str(name),
-        address=endpoint.address,
-        ports={name or "-": number for name, number in endpoint.ports if number is not None},
-        state=endpoint.state.value,
-        weight=endpoint.weight,
-        locality=place(endpoint.locality),
-        called=called(lost, len(verdicts)),
-        reasons=tuple(why(each) for each in dict.fromkeys(lost)),
-        on_node=endpoint.node or None,
-        workload=endpoint.workload or None,
     )

@@ -16,9 +16,12 @@ from pilothouse._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from pilothouse._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from pilothouse.encoding.resources import Resource
 from pilothouse.model.services import Locality
+from pilothouse.structures.turns import Steps
 
 #: In percent: how much more load than its share a priority, or a locality, is trusted to take.
 OVERPROVISIONING = 140
+
+_STEP = 100  # endpoints in a step
 
 
 class Target(NamedTuple):
@@ -54,25 +57,32 @@ class Shared(NamedTuple):
     overprovisioning: int = OVERPROVISIONING
 
 
-def shared(resource: Resource) -> Shared:
+def shared(resource: Resource) -> Steps[Shared]:
     """The endpoints of a load assignment, with the shares that Envoy gives them."""
     message = ClusterLoadAssignment.FromString(Any.FromString(resource.any).value)
-    found = [
-        Target(
-            one.endpoint.address.socket_address.address,
-            one.endpoint.address.socket_address.port_value,
-            HealthStatus.Name(one.health_status),
-            one.load_balancing_weight.value,
-            Locality(group.locality.region, group.locality.zone, group.locality.sub_zone),
-            group.priority,
-            group.load_balancing_weight.value,
-        )
-        for group in message.endpoints
-        for one in group.lb_endpoints
-    ]
+    yield
+    found: list[Target] = []
+    for group in message.endpoints:
+        locality = Locality(group.locality.region, group.locality.zone, group.locality.sub_zone)
+        for one in group.lb_endpoints:
+            address = one.endpoint.address.socket_address
+            found.append(
+                Target(
+                    address.address,
+                    address.port_value,
+                    HealthStatus.Name(one.health_status),
+                    one.load_balancing_weight.value,
+                    locality,
+                    group.priority,
+                    group.load_balancing_weight.value,
+                )
+            )
+            if len(found) % _STEP == 0:
+                yield
     factor = message.policy.overprovisioning_factor.value or OVERPROVISIONING
     priorities = _priorities(found, factor)
-    return Shared(tuple(_weighed(found, priorities, factor)), priorities, factor)
+    yield
+    return Shared(tuple((yield from _weighed(found, priorities, factor))), priorities, factor)
 
 
 def _priorities(targets: Sequence[Target], factor: int) -> dict[int, float]:
@@ -93,7 +103,7 @@ def _health(targets: Sequence[Target], factor: int) -> float:
     return min(1.0, factor / 100 * healthy / len(counted)) if counted else 0.0
 
 
-def _weighed(targets: Sequence[Target], loads: Mapping[int, float], factor: int) -> list[Target]:
+def _weighed(targets: Sequence[Target], loads: Mapping[int, float], factor: int) -> Steps[list[Target]]:
     places: defaultdict[tuple[int, Locality], list[Target]] = defaultdict(list)
     for each in targets:
         places[each.priority, each.locality].append(each)
@@ -110,4 +120,9 @@ def _weighed(targets: Sequence[Target], loads: Mapping[int, float], factor: int)
             return 0.0
         return loads[each.priority] * effective[at] / of_priority[each.priority] * each.weight / healthy[at]
 
-    return [each._replace(share=share(each)) for each in targets]
+    weighed: list[Target] = []
+    for count, each in enumerate(targets):
+        weighed.append(each._replace(share=share(each)))
+        if count % _STEP == 0:
+            yield
+    return weighed

@@ -32,7 +32,6 @@ from pilothouse.admin.api.views.changes import (
     ToldView,
 )
 from pilothouse.admin.api.views.explain import (
-    AskedBy,
     AskedName,
     ClusterView,
     Delivered,
@@ -82,6 +81,7 @@ from pilothouse.admin.api.views.proxies import (
 )
 from pilothouse.admin.api.views.services import (
     EndpointCounts,
+    AskedBy,
     EndpointList,
     EndpointRow,
     PortView,
@@ -90,6 +90,7 @@ from pilothouse.admin.api.views.services import (
     ServiceRow,
     ServiceView,
 )
+    ShareView,
 from pilothouse.admin.api.views.what_if import (
     Effect,
     EffectView,
@@ -161,6 +162,7 @@ __all__ = [
     "ServiceView",
     "SourceList",
     "SourceView",
+    "ShareView",
     "StatusView",
     "StepView",
     "StreamView",

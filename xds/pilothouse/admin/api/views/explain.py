@@ -5,21 +5,12 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from pilothouse.admin.api.views.base import PlaceView, View, Why
-from pilothouse.admin.api.views.services import PortView
+from pilothouse.admin.api.views.services import AskedBy, PortView
 
 #: How far a resource has come. `older`: the proxy has another version. `wanted`: a client would get it.
 Delivered: TypeAlias = Literal[
     "acknowledged", "unanswered", "rejected", "older", "not asked for", "wanted", "none"
 ]
-
-
-class AskedBy(View, frozen=True):
-    """The client for which a name is explained."""
-
-    namespace: str
-    locality: PlaceView
-    proxy: str | None = None
-    on_node: str | None = None
 
 
 class StepView(View, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.admin.api.views.base import PlaceView, View, Why
+from pilothouse.admin.api.views.base import PlaceView, SyncState, View, Why
 from pilothouse.model.reasons import Called
 
 
@@ -79,11 +79,39 @@ class ServiceView(View, frozen=True):
     changed: str | None = None
 
 
+class AskedBy(View, frozen=True):
+    """The client for which something is answered.
+
+    `state` is that of a connected proxy (see `ProxyRow`). If it is neither SYNCED nor absent, the proxy may
+    do something else than what is said here.
+    """
+
+    namespace: str
+    locality: PlaceView
+    proxy: str | None = None
+    on_node: str | None = None
+    state: SyncState | None = None
+
+
+class ShareView(View, frozen=True):
+    """What a client gives an endpoint at one port of its service.
+
+    `share` is the wanted part of the requests to the port, in percent. `priority` is absent if the endpoint
+    is not in the client's load assignment.
+    """
+
+    port: int
+    share: float
+    weight: int
+    priority: int | None = None
+
+
 class EndpointRow(View, frozen=True):
     """An endpoint of a service, whether clients call it, and if not, why.
 
-    `called` is about a client of which nothing is known but that it may see the service. `ports` are numbers
-    by the name of the slice's port, `-` if it has none.
+    `called` is about the client for which the list is made; without one, about a client of which nothing is
+    known but that it may see the service. `ports` are numbers by the name of the slice's port, `-` if it has
+    none. `shares` are those of the client, by port.
     """
 
     service: str
@@ -96,8 +124,12 @@ class EndpointRow(View, frozen=True):
     reasons: tuple[Why, ...]
     on_node: str | None = None
     workload: str | None = None
+    shares: tuple[ShareView, ...] = ()
 
 
 class EndpointList(View, frozen=True):
+    """Endpoints by service. `asked_by` is the client, if the list is made for one."""
+
     items: tuple[EndpointRow, ...]
     next: str | None = None
+    asked_by: AskedBy | None = None
