@@ -21,7 +21,9 @@ async def test_a_proxy_is_shown_with_who_it_is_and_what_it_has_acknowledged(
     assert held["version_sent"] == held["version_acknowledged"]
     assert held["nonce_sent"] == held["nonce_acknowledged"]
     assert (held["asked"], held["held"], held["wildcard"]) == (1, 1, False)
+    assert held["change_sent"] == held["change_acknowledged"] == 1
     assert "in_flight_since" not in held
+    assert "lag" not in held
     assert "last_nack" not in held
     plane.write("cart.json", service("cart", "10.1.7.8"))
     await stream.read()
@@ -29,6 +31,15 @@ async def test_a_proxy_is_shown_with_who_it_is_and_what_it_has_acknowledged(
     assert sending["state"] == "SENDING"
     assert sending["version_sent"] != sending["version_acknowledged"] == held["version_acknowledged"]
     assert sending["in_flight_since"] == sending["sent"]
+    assert (sending["change_sent"], sending["change_acknowledged"]) == (2, 1)
+    [change] = plane.get("changes", limit="1")["items"]
+    assert change["number"] == 2
+    assert sending["lag"]["changes"] == 1
+    assert sending["lag"]["since"] <= sending["in_flight_since"]
+    line = plane.run("proxies", "web-7").splitlines()[-1].split()
+    assert line[:7] == ["EDS", "SENDING", "1", "1", "2", "1", "1"]
+    assert line[7] == "change,"
+    assert sending["version_sent"] in plane.run("proxies", "web-7", "-o", "wide")
     [row] = plane.get("proxies/web-7/resources", type="EDS")["items"]
     assert (row["type"], row["name"]) == ("EDS", CART)
 

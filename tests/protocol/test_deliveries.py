@@ -97,3 +97,42 @@ def test_nobody_waits_for_a_stream_that_has_ended(variant: str, world: ToyWorld)
     line.stream.end()
     assert (sent.unconfirmed, noted.unconfirmed) == (0, 0)
     assert sent.confirmed_at is noted.confirmed_at is None
+
+
+@VARIANTS
+def test_a_response_is_of_the_revision_in_which_it_is_made_and_so_is_its_acknowledgement(
+    variant: str, world: ToyWorld
+) -> None:
+    world.revision = 7
+    line = connected(variant, world, EDS)
+    held = line.stream.subscriptions[EDS]
+    assert (held.exchange.revision, held.exchange.accepted_revision, held.lacking) == (7, 7, ())
+    world.revision = 8
+    first = tell(line, world, EDS, "a", "2")
+    world.revision = 9
+    second = tell(line, world, EDS, "a", "3")
+    assert (held.exchange.revision, held.exchange.accepted_revision) == (8, 7)
+    assert held.lacking == (first, second), "one is in flight, the other waits for its answer"
+    line.settle()
+    assert (held.exchange.revision, held.exchange.accepted_revision, held.lacking) == (9, 9, ())
+
+
+@VARIANTS
+def test_a_change_of_which_a_client_wants_nothing_is_none_that_it_lacks(
+    variant: str, world: ToyWorld
+) -> None:
+    line = connected(variant, world, EDS)
+    tell(line, world, EDS, "c", "1")
+    assert line.stream.subscriptions[EDS].lacking == ()
+
+
+@VARIANTS
+def test_what_is_rejected_is_not_of_an_acknowledged_revision(variant: str, world: ToyWorld) -> None:
+    world.revision = 7
+    line = connected(variant, world, EDS)
+    world.revision = 8
+    tell(line, world, EDS, "a", "2")
+    line.deliver(accept=False)
+    line.settle()
+    exchange = line.stream.subscriptions[EDS].exchange
+    assert (exchange.revision, exchange.accepted_revision) == (8, 7)

@@ -77,6 +77,7 @@ class ToyWorld:
 
     def __init__(self) -> None:
         self.texts: dict[ResourceType, dict[str, str]] = {type: {} for type in TYPES}
+        self.revision = 0
         self.complete = True  # whether nothing is unknown
         self.gone: set[tuple[ResourceType, str]] = set()  # known to be, although something is unknown
         self.partial: set[tuple[ResourceType, str]] = set()  # may lack something while something is unknown

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from pilothouse.admin.api.views import GoneView, ProxyList, ProxyView, StreamView
+from pilothouse.admin.api.views import GoneView, LagView, ProxyList, ProxyView, StreamView
 from pilothouse.cli.asking import Admin, every, one, path, place, read
 from pilothouse.cli.output import As, Format, answer, given, one_line
-from pilothouse.cli.tables import age, since, table
+from pilothouse.cli.tables import age, counted, since, table
 
 Node = Annotated[str | None, typer.Argument(metavar="[NODE]", help="The node id of one proxy.")]
 
@@ -27,7 +27,7 @@ def proxies(node: Node = None, *, admin: Admin = None, output: As = Format.TABLE
         return
     found = one(place(admin), path("proxies", node))
     if not given(found, output):
-        answer("\n".join(_detail(read(found, ProxyView))))
+        answer("\n".join(_detail(read(found, ProxyView), output.is_wide)))
 
 
 def _listed(said: ProxyList, wide: bool = False) -> str:
@@ -53,15 +53,15 @@ def _listed(said: ProxyList, wide: bool = False) -> str:
     return table(head, rows, wide=wide, more=len(more))
 
 
-def _detail(said: ProxyView) -> Iterator[str]:
+def _detail(said: ProxyView, wide: bool = False) -> Iterator[str]:
     yield f"{one_line(said.node)} is {said.state}"
     for stream in said.streams:
-        yield from _stream(stream)
+        yield from _stream(stream, wide)
     for gone in said.gone:
         yield from _gone(gone)
 
 
-def _stream(stream: StreamView) -> Iterator[str]:
+def _stream(stream: StreamView, wide: bool) -> Iterator[str]:
     where = stream.locality
     place = "/".join(part for part in (where.region, where.zone, where.sub_zone) if part)
     yield ""
@@ -79,16 +79,30 @@ def _stream(stream: StreamView) -> Iterator[str]:
             each.state,
             "all" if each.wildcard else str(each.asked),
             str(each.held),
+            _change(each.change_sent),
+            _change(each.change_acknowledged),
+            _lag(each.lag),
+            age(each.in_flight_since),
             each.version_sent or "-",
             each.version_acknowledged or "-",
-            age(each.in_flight_since),
         )
         for each in stream.types
     ]
-    yield table(("TYPE", "STATE", "ASKED", "HELD", "SENT", "ACKNOWLEDGED", "IN FLIGHT"), rows)
+    versions = "VERSION SENT", "VERSION ACKNOWLEDGED"
+    head = ("TYPE", "STATE", "ASKED", "HELD", "SENT", "ACKNOWLEDGED", "LAG", "IN FLIGHT", *versions)
+    yield table(head, rows, wide=wide, more=len(versions))
     for each in stream.types:
         if each.last_nack is not None:
             yield f"{each.type} NACK at {each.last_nack.at}: {one_line(each.last_nack.text)}"
+
+
+def _change(number: int | None) -> str:
+    return "-" if number is None else str(number)
+
+
+def _lag(lag: LagView | None) -> str:
+    """How many changes it does not have, and for how long."""
+    return f"{counted(lag.changes, 'change')}, {age(lag.since)}" if lag else "-"
 
 
 def _gone(gone: GoneView) -> Iterator[str]:

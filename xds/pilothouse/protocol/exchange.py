@@ -44,6 +44,9 @@ class Exchange:
     stated: int = 0
     accepted_state: int = 0
     accepted_nonce: str = ""  # the nonce of the last response that the client accepted
+    # The last revision that was in force when the last response was made, and when the last accepted one was.
+    revision: int = 0
+    accepted_revision: int = 0
     pushed: Deliveries = ()  # the deliveries in unanswered responses
 
     def name(self, client: str) -> None:
@@ -58,11 +61,18 @@ class Exchange:
         """Do not recognize the next answer by its bytes. It has to be decoded."""
         self.acceptance = (b"", b"", b"")
 
-    def made(self, number: int, now: float, again: bool) -> None:
-        """Note when the response with this number was made. `again`: there was an unanswered one before."""
+    def made(self, number: int, now: float, again: bool, revision: int) -> None:
+        """Note when the response with this number was made, and from which revision.
+
+        `again`: there was an unanswered one before.
+        """
         if not again:
             self.since = now
-        self.number, self.at = number, now
+        self.number, self.at, self.revision = number, now, revision
+
+    def resumed(self, revision: int) -> None:
+        """Note that the client has what this revision says from an earlier stream."""
+        self.revision = self.accepted_revision = revision
 
     def sent(  # noqa: PLR0913  (a response has so many parts)
         self,
@@ -107,7 +117,7 @@ class Exchange:
             if rejected:
                 self.nack = Nack(reason, self.nonce, now)
             else:
-                self.accepted_nonce, self.accepted_state, self.said = self.nonce, self.stated, None
+                self._accept()
         self._settle()
         pushed, self.pushed = self.pushed, ()
         (refused if rejected else confirmed)(pushed, now, self.client)
@@ -137,8 +147,8 @@ class Exchange:
 
     def accepted(self, now: float) -> None:
         """Note that the client accepted the last response."""
-        self.awaiting, self.lapsed, self.error, self.said = False, False, "", None
-        self.accepted_nonce, self.accepted_state = self.nonce, self.stated
+        self.awaiting, self.lapsed, self.error = False, False, ""
+        self._accept()
         if self.pushed:
             confirmed(self.pushed, now, self.client)
             self.pushed = ()
@@ -149,6 +159,11 @@ class Exchange:
         self.said = None
         withdrawn(self.pushed)
         self.pushed = ()
+
+    def _accept(self) -> None:
+        """The client has what the last response states."""
+        self.accepted_nonce, self.accepted_state, self.said = self.nonce, self.stated, None
+        self.accepted_revision = self.revision
 
     def _settle(self) -> None:
         """Nothing is unanswered any more."""

@@ -239,7 +239,7 @@ class Stream(Generic[R]):
             return None
         difference.stated()
         self._responses += 1
-        subscription.exchange.made(self._responses, now, again)
+        subscription.exchange.made(self._responses, now, again, world.revision)
         return Response(subscription.type, data)
 
     def _may_speak(self, subscription: Subscription, world: World) -> bool:
@@ -262,6 +262,7 @@ class Stream(Generic[R]):
         if current is None:
             return False
         subscription.report.prove()
+        subscription.exchange.resumed(world.revision)
         subscription.held.restate(current)
         subscription.settle()
         return True

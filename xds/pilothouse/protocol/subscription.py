@@ -14,7 +14,7 @@ from pilothouse.protocol.exchange import Exchange
 from pilothouse.protocol.holdings import Holdings, ReportedVersion
 from pilothouse.protocol.interest import Interest
 from pilothouse.serving.world import World
-from pilothouse.structures.delivery import Delivery
+from pilothouse.structures.delivery import Deliveries, Delivery
 
 # This many names or more are looked up together and are not sorted, because sorting would take longest.
 _MANY = 1000
@@ -73,6 +73,11 @@ class Subscription:
         """Whether there may be something to send."""
         agenda = self.agenda
         return bool(agenda.dirty or agenda.requested or self.held.gone_since or agenda.rescan or agenda.due)
+
+    @property
+    def lacking(self) -> Deliveries:
+        """The changes that the client has not answered or was not sent, the oldest first."""
+        return (*self.exchange.pushed, *self.agenda.noted)
 
     def notify(self, names: frozenset[str], delivery: Delivery | None = None) -> bool:
         """Note what changed in the world.

@@ -193,7 +193,8 @@ class Revisions:
         revisions, self._untold = self._untold, []
         if not revisions:
             return None
-        delivery = Delivery(partial(self._ended, revisions), _about(revisions))
+        since = min(revision.since for revision in revisions)
+        delivery = Delivery(partial(self._ended, revisions), _about(revisions), len(revisions), since)
         numbers = revisions[0].number, revisions[-1].number
         self._published.append(Publication(*numbers, time.time(), delivery))
         self._open[delivery] = self._clock(), revisions

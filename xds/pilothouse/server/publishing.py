@@ -59,10 +59,12 @@ async def publish_next(
     """
     names = await registry.changed.take()
     delivery = registry.revisions.take()
+    revision = registry.revisions.published
     # Read this now: names that are marked during the work may complete the registry, but are not served yet.
     known = registry.complete, registry.partial
     before = set(catalogue.quarantined)
     changes = await in_turns(catalogue.applying(sorted(names), registry.services))
+    catalogue.revision = revision
     more_is_known = catalogue.knowledge.learn(*known)
     await in_turns(discovery.publishing(changes, delivery), FAN_OUT_S)
     if more_is_known:

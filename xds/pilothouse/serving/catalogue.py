@@ -58,6 +58,8 @@ class Catalogue:
     def __init__(self, external_names: bool = True, unknown_host_status: int = 503) -> None:
         self._accepted = Accepted(Claims(external_names))
         self._unknown_host_status = unknown_host_status
+        #: The number of the last revision that is in force, as the publisher says; 0 before the first one.
+        self.revision = 0
         self._begin_caches()
 
     @property

@@ -50,6 +50,11 @@ class World:
         return self._client.principal
 
     @property
+    def revision(self) -> int:
+        """The number of the last revision that is in force; 0 before the first one."""
+        return self._catalogue.revision
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is unknown, so that a missing resource is known to be absent."""
         return self._catalogue.knowledge.complete

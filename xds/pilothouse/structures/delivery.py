@@ -27,6 +27,7 @@ class Delivery:
         "about",
         "alone",
         "answers",
+        "changes",
         "confirmed_at",
         "confirmed_by",
         "left",
@@ -35,12 +36,21 @@ class Delivery:
         "recipients",
         "refused",
         "refusers",
+        "since",
         "telling",
         "unconfirmed",
     )
 
-    def __init__(self, ended: Callable[[Delivery], None], about: tuple[object, ...] = ()) -> None:
+    def __init__(
+        self,
+        ended: Callable[[Delivery], None],
+        about: tuple[object, ...] = (),
+        changes: int = 1,
+        since: float = 0.0,
+    ) -> None:
         self._ended = ended
+        #: How many changes it carries, and when the first of them was heard of, by the clock of recipients.
+        self.changes, self.since = changes, since
         #: What it is about, if that is little enough to say.
         self.about = about
         self.unconfirmed = 1

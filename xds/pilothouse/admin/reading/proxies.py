@@ -11,7 +11,7 @@ from typing import get_args
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Departed, Missing, Mistaken
-from pilothouse.admin.reading.clock import at
+from pilothouse.admin.reading.clock import at, wall
 from pilothouse.admin.status import StreamsStatus, TypeStatus
 from pilothouse.encoding.resources import version
 from pilothouse.encoding.types import TYPES, ResourceType
@@ -21,6 +21,7 @@ from pilothouse.protocol.subscription import Subscription
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.roster import Gone, Roster
 from pilothouse.server.session import STALE_S, Session
+from pilothouse.structures.delivery import Deliveries
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import Turn, in_turns
 from pilothouse.structures.written import brief, quoted
@@ -228,9 +229,19 @@ def _subscription(held: Subscription, now: float) -> views.SubscriptionView:
         held=len(held.held.sent),
         nonce_sent=exchange.nonce or None,
         version_sent=version(exchange.stated) if exchange.nonce else None,
+        change_sent=exchange.revision or None,
         sent=sent,
         nonce_acknowledged=exchange.accepted_nonce or None,
         version_acknowledged=version(exchange.accepted_state) if exchange.accepted_nonce else None,
+        change_acknowledged=exchange.accepted_revision or None,
+        lag=_lag(held.lacking),
         in_flight_since=at(exchange.since) if exchange.awaiting else None,
         last_nack=views.NackView(last.reason, at(last.at) or "", last.nonce) if last else None,
     )
+
+
+def _lag(lacking: Deliveries) -> views.LagView | None:
+    if not lacking:
+        return None
+    changes = sum(each.changes for each in lacking)
+    return views.LagView(changes, views.moment(wall(min(each.since for each in lacking))))

@@ -66,6 +66,7 @@ from pilothouse.admin.api.views.proxies import (
     DiffRow,
     DiffView,
     GoneView,
+    LagView,
     NackView,
     ProxyList,
     ProxyRow,
@@ -80,8 +81,8 @@ from pilothouse.admin.api.views.proxies import (
     WouldGetView,
 )
 from pilothouse.admin.api.views.services import (
-    EndpointCounts,
     AskedBy,
+    EndpointCounts,
     EndpointList,
     EndpointRow,
     PortView,
@@ -89,8 +90,8 @@ from pilothouse.admin.api.views.services import (
     ServiceList,
     ServiceRow,
     ServiceView,
-)
     ShareView,
+)
 from pilothouse.admin.api.views.what_if import (
     Effect,
     EffectView,
@@ -136,6 +137,7 @@ __all__ = [
     "HoldEnded",
     "HoldList",
     "HoldView",
+    "LagView",
     "LostView",
     "ManifestFile",
     "NackList",
@@ -160,9 +162,9 @@ __all__ = [
     "ServiceList",
     "ServiceRow",
     "ServiceView",
+    "ShareView",
     "SourceList",
     "SourceView",
-    "ShareView",
     "StatusView",
     "StepView",
     "StreamView",

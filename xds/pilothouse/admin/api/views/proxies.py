@@ -48,6 +48,13 @@ class NackView(View, frozen=True):
     nonce: str
 
 
+class LagView(View, frozen=True):
+    """The changes that a proxy does not have yet: how many, and when a source told of the first of them."""
+
+    changes: int
+    since: str
+
+
 class SubscriptionView(View, frozen=True):
     """One type on one stream.
 
@@ -57,6 +64,10 @@ class SubscriptionView(View, frozen=True):
 
     `asked` counts the names that the client asks for, if it does not ask for all. `last_nack` stays after the
     client has accepted something.
+
+    `change_sent` is the last change that was in force when the last response was made, `change_acknowledged`
+    when the last acknowledged one was. Nothing is sent for later changes that do not concern the client.
+    `lag` is about those that do and that it has not answered. It is absent if there are none.
     """
 
     type: str
@@ -66,9 +77,12 @@ class SubscriptionView(View, frozen=True):
     held: int
     nonce_sent: str | None = None
     version_sent: str | None = None
+    change_sent: int | None = None
     sent: str | None = None
     nonce_acknowledged: str | None = None
     version_acknowledged: str | None = None
+    change_acknowledged: int | None = None
+    lag: LagView | None = None
     in_flight_since: str | None = None
     last_nack: NackView | None = None
 
