@@ -8,7 +8,7 @@ import pytest
 
 from pilothouse.admin.api import views
 from pilothouse.cli import changes, proxies
-from pilothouse.cli.tables import table
+from pilothouse.cli.tables import short, table
 
 NOW = "2026-01-31T02:14:00.000Z"
 LONG = "a-rather-long-name-of-something-that-nobody-would-have-chosen"
@@ -28,6 +28,38 @@ def test_at_80_columns_the_widest_columns_are_cut_and_the_others_are_whole() -> 
 @pytest.mark.parametrize("width", [200, None])
 def test_with_room_nothing_is_cut(width) -> None:
     assert "…" not in table(("NAME", "COUNT", "WHY"), ROWS, width)
+
+
+def test_a_reason_that_does_not_fit_is_whole_in_lines_of_its_own() -> None:
+    why = "not-ready: the endpoint is not ready, and has not been for as long as anybody can remember"
+    rows = [("shop/cart", "10.1.7.8:8080", why), ("shop/cart", "10.1.7.9:8080", "-")]
+    lines = table(("SERVICE", "ADDRESS", "WHY"), rows, 80, below=True).splitlines()
+    assert lines[0].split() == ["SERVICE", "ADDRESS", "WHY"]
+    assert lines[1].split() == ["shop/cart", "10.1.7.8:8080"]
+    assert " ".join(line.strip() for line in lines[2:-1]) == why
+    assert lines[-1].split() == ["shop/cart", "10.1.7.9:8080"]
+    assert max(map(len, lines)) <= 80
+    beside = table(("SERVICE", "ADDRESS", "WHY"), rows, 200, below=True).splitlines()
+    assert len(beside) == 3
+    assert beside[1].endswith(why)
+
+
+def test_the_first_columns_that_are_firm_are_not_cut() -> None:
+    rows = [("12345", "01-31 02:14:05", *[LONG] * 5)]
+    line = table(("CHANGE", "AT", *"ABCDE"), rows, 80, firm=2).splitlines()[1]
+    assert line.startswith("12345   01-31 02:14:05  a-")
+    assert len(line) <= 80
+
+
+def test_of_a_path_that_is_cut_the_end_stays() -> None:
+    rows = [(LONG, f"/srv/{LONG}/cart.yaml:12")]
+    assert table(("NAME", "PLACE"), rows, 40).splitlines()[1].endswith("/cart.yaml:12")
+
+
+def test_a_time_in_a_table_has_the_day_and_the_second() -> None:
+    assert short("2026-01-31T02:14:05.123Z") == "01-31 02:14:05"
+    assert short("2026-01-31T02:14:05.123Z", wide=True) == "2026-01-31T02:14:05.123Z"
+    assert short(None) == "-"
 
 
 def test_a_cell_of_several_lines_stays_in_its_row() -> None:
@@ -97,7 +129,8 @@ def test_what_the_commands_print_fits_a_terminal(columns, monkeypatch, capsys) -
         getattr(changes, name)(admin="127.0.0.1:1")
     printed = capsys.readouterr().out
     printed += proxies._listed(views.ProxyList((proxy(),)))
-    assert len(printed.splitlines()) == 6
+    assert LONG in printed.replace(" ", "").replace("\n", ""), "the text of a rejection is whole"
+    assert "01-31 02:14:00" in printed
     assert max(map(len, printed.splitlines())) <= int(columns)
     assert "…" in printed
     assert "\x1b" not in printed

@@ -69,7 +69,8 @@ async def test_an_endpoint_that_is_not_ready_gets_no_share_and_it_is_said_why(pl
     await eventually(lambda: [each["share"] for each in targets()] == [100.0, 0.0])
     [one] = targets(endpoint="10.1.7.9")
     assert one["reason"]["code"] == "not-ready"
-    said = plane.run("explain", "shop/cart", "--namespace", "shop", "--endpoint", "10.1.7.9")
+    said = plane.run("explain", "shop/cart", "--namespace", "shop", "--endpoint", "10.1.7.9", status=1)
+    plane.run("explain", "shop/cart", "--namespace", "shop", "--endpoint", "10.1.7.8")
     assert "not-ready: the endpoint is not ready" in said
     nowhere = plane.get("explain", name="shop/cart", namespace="shop", endpoint="10.9.9.9")["clusters"][0]
     assert nowhere["problem"]["code"] == "no-such-endpoint"
@@ -109,7 +110,7 @@ async def test_a_service_that_is_not_exported_leads_nowhere_and_it_is_said_to_wh
     assert found["problem"]["code"] == "not-exported"
     assert "front" in found["problem"]["words"]
     assert plane.get("explain", name="payments.shop", namespace="shop")["found"]
-    said = plane.run("explain", "payments.shop", "--namespace", "front")
+    said = plane.run("explain", "payments.shop", "--namespace", "front", status=1)
     assert "leads nowhere: shop/payments [not-exported]" in said
 
 
@@ -171,3 +172,55 @@ def test_what_a_short_name_costs_in_dns_is_said_with_the_name_that_costs_least(p
     assert asked("10.1.7.8", namespace="shop") is None
     said = plane.run("explain", "cart.shop", "--namespace", "front")
     assert "asks for 2 names, with 4 queries; cart.shop.svc.cluster.local. needs one" in said
+
+
+def test_of_a_url_the_host_and_the_port_are_taken_and_that_is_said(plane) -> None:
+    pasted = plane.get("explain", name="http://cart.shop:80/basket?x=1")
+    plain = plane.get("explain", name="cart.shop:80")
+    assert pasted["read_as"] == "host cart.shop, port 80, of a URL"
+    assert "read_as" not in plain
+    assert {**pasted, "name": "", "read_as": ""} == {**plain, "name": "", "read_as": ""}
+    said = plane.run("explain", "https://cart.shop/basket", status=1)
+    assert "read as     host cart.shop, port 443, of a URL" in said
+    assert "shop/cart has no TCP port 443; its ports: 80" in said
+
+
+async def test_the_address_of_an_endpoint_is_explained_as_its_service_leads_there(plane, eventually) -> None:
+    plane.write("cart.json", service("cart", "10.1.7.8", "10.1.7.9", not_ready=("10.1.7.9",)))
+    plane.write("pay.json", service("pay", "10.1.7.9"))
+    await eventually(lambda: plane.get("explain", name="10.1.7.9").get("read_as", "").endswith("by name"))
+    found = plane.get("explain", name="10.1.7.9")
+    assert found["read_as"] == "an endpoint of shop/cart, and of shop/pay: ask for these by name"
+    assert (found["service"], found["reaches"]) == ("shop/cart", False)
+    [row] = found["clusters"][0]["endpoints"]
+    assert (row["address"], row["reason"]["code"]) == ("10.1.7.9", "not-ready")
+    assert plane.get("explain", name="10.1.7.8:8080")["reaches"]
+    assert "no TCP port 9999" in plane.get("explain", name="10.1.7.8:9999")["problem"]["words"]
+    assert plane.get("explain", name="10.9.9.9")["problem"]["code"] == "no-such-service"
+
+
+async def test_an_endpoint_of_another_service_is_said_to_be_one(plane, eventually) -> None:
+    plane.write("pay.json", service("pay", "10.1.8.1"))
+    await eventually(lambda: plane.get("services", search="pay")["items"])
+    found = plane.get("explain", name="cart.shop", endpoint="10.1.8.1")["clusters"][0]
+    assert found["problem"]["words"].endswith("; it is one of shop/pay")
+    assert "it is one of shop/pay" in plane.run("explain", "cart.shop", "--endpoint", "10.1.8.1", status=1)
+
+
+async def test_a_script_is_told_by_the_exit_status_whether_requests_get_anywhere(plane, eventually) -> None:
+    plane.run("explain", "cart.shop")
+    assert plane.get("explain", name="cart.shop")["reaches"]
+    said = json.loads(plane.run("explain", "carts.shop", "-o", "json", status=1))
+    assert (said["found"], said["reaches"]) == (False, False)
+    plane.write("cart.json", service("cart", "10.1.7.8", not_ready=("10.1.7.8",)))
+    await eventually(lambda: not plane.get("explain", name="cart.shop")["reaches"])
+    said = plane.run("explain", "cart.shop", status=1)
+    assert "leads nowhere: no request gets there" in said
+
+
+def test_a_short_name_that_means_nothing_here_is_said_to_mean_something_elsewhere(plane) -> None:
+    said = plane.run("explain", "cart", status=1)
+    assert "try         --namespace shop; or a longer name, such as cart.shop" in said
+    said = plane.run("explain", "cart", "--namespace", "front", status=1)
+    assert "try         --namespace shop; or a longer name, such as cart.shop" in said
+    assert "try " not in plane.run("explain", "carts.shop", status=1)

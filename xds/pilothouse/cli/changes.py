@@ -19,7 +19,7 @@ from pilothouse.admin.api.views import (
 )
 from pilothouse.cli.asking import Admin, every, one, path, place, read
 from pilothouse.cli.output import As, Format, answer, given, one_line
-from pilothouse.cli.tables import age, epoch, table
+from pilothouse.cli.tables import age, epoch, short, table
 
 _NEWEST = 50
 
@@ -50,20 +50,21 @@ def changes(
     found = every(place(admin), path("changes"), {"service": service, "since": since}, most=most)
     if given(found, output):
         return
-    rows = (row for each in read(found, ChangeList).items for row in _rows(each))
-    head = ("CHANGE", "AT", "SERVICE", "WHAT", "PLACE", "ACKNOWLEDGED", "SOURCE", "PUBLISHED")
-    answer(table(head, rows, wide=output.is_wide, more=2))
+    rows = (row for each in read(found, ChangeList).items for row in _rows(each, output.is_wide))
+    head = ("CHANGE", "AT", "SERVICE", "WHAT", "ACKNOWLEDGED", "PLACE", "SOURCE", "PUBLISHED")
+    answer(table(head, rows, wide=output.is_wide, more=2, firm=2))
     if "next" in found:
         answer(f"these are the newest {most:,}; for more: --limit N, or --since TIME such as 1h")
 
 
-def _rows(change: ChangeView) -> Iterator[tuple[str, ...]]:
+def _rows(change: ChangeView, wide: bool) -> Iterator[tuple[str, ...]]:
     for number, each in enumerate(change.services):
-        first = (str(change.number), change.at) if not number else ("", "")
+        first = (str(change.number), short(change.at, wide)) if not number else ("", "")
         where = each.place or change.place or change.source
         told, at = change.published, change.published.at if change.published else "-"
-        rest = ("", "", "") if number else (acknowledged(told), change.source, at)
-        yield (*first, each.service, each.what or "-", where, *rest)
+        rest = ("", "") if number else (change.source, at)
+        done = "" if number else acknowledged(told)
+        yield (*first, each.service, each.what or "-", done, where, *rest)
     more = change.touched - len(change.services)
     if more and len(change.services) > 1:
         yield "", "", f"and {more:,} more", "", "", "", "", ""
@@ -157,7 +158,8 @@ def nacks(*, admin: Admin = None, output: As = Format.TABLE) -> None:
         return
     rows = (row for each in read(found, NackList).items for row in _rejected(each))
     head = ("NODE", "TYPE", "FOR", "SERVICE", "PLACE", "TEXT", "RESOURCE", "PEER", "NONCE")
-    answer(table(head, rows, wide=output.is_wide, more=3, none="no proxy rejects anything"))
+    none = "no proxy rejects anything"
+    answer(table(head, rows, wide=output.is_wide, more=3, none=none, below=True))
 
 
 def _rejected(nack: NackRow) -> Iterator[tuple[str, ...]]:
@@ -177,6 +179,8 @@ def notes(*, since: Since = None, admin: Admin = None, output: As = Format.TABLE
     if given(found, output):
         return
     rows = (
-        (each.at, each.kind, each.who, each.about or "-", each.what) for each in read(found, NoteList).items
+        (short(each.at, output.is_wide), each.kind, each.who, each.about or "-", each.what)
+        for each in read(found, NoteList).items
     )
-    answer(table(("AT", "KIND", "WHO", "ABOUT", "WHAT"), rows, wide=output.is_wide))
+    head = ("AT", "KIND", "WHO", "ABOUT", "WHAT")
+    answer(table(head, rows, wide=output.is_wide, below=True, firm=2))

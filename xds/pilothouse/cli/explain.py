@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -13,7 +13,7 @@ from pilothouse.cli.client import From, Locality, Namespace, client, unsure
 from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import age, table
 
-_NAME = "A host name, a virtual IP or NAMESPACE/NAME; with or without a port."
+_NAME = "A host name, an IP or NAMESPACE/NAME, with or without a port; or a URL."
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help=_NAME)]
 Endpoint = Annotated[str | None, typer.Option(metavar="IP", help="Only this endpoint.")]
@@ -32,6 +32,7 @@ def explain(  # noqa: PLR0913  (typer makes a flag of each)
     """Explain where a name leads: service, virtual IP, rules, clusters, and endpoints with their shares.
 
     Each endpoint that gets no requests has its reason. With --from, it says what that proxy has acknowledged.
+    Exits 1 if no request gets to an endpoint, or to that of --endpoint.
     """
     query = {
         "name": name,
@@ -41,13 +42,18 @@ def explain(  # noqa: PLR0913  (typer makes a flag of each)
         "endpoint": endpoint,
     }
     found = one(place(admin), path("explain"), query)
+    said = read(found, ExplainView)
     if not given(found, output):
-        answer("\n".join(_lines(read(found, ExplainView), output.is_wide)))
+        answer("\n".join(_lines(said, output.is_wide)))
+    if not said.reaches:
+        raise typer.Exit(1)
 
 
 def _lines(said: ExplainView, wide: bool = False) -> Iterator[str]:
     yield f"{one_line(said.name)}, called by {client(said.asked_by)}"
     yield from unsure(said.asked_by)
+    if said.read_as is not None:
+        yield f"read as     {one_line(said.read_as)}"
     if said.service is not None:
         answered = f", answered by {said.answered_by}" if said.answered_by else ""
         declared = f", declared at {one_line(said.place)}" if said.place else ""
@@ -55,9 +61,7 @@ def _lines(said: ExplainView, wide: bool = False) -> Iterator[str]:
     for note in said.notes:
         yield f"note        {_why(note)}"
     if said.problem is not None:
-        yield f"leads nowhere: {_why(said.problem)}"
-        if said.near:
-            yield f"near        {', '.join(said.near)}"
+        yield from _nowhere(said.problem, said.near)
     if said.found:
         yield from _found(said, wide)
     yield from _left_out(said)
@@ -65,9 +69,21 @@ def _lines(said: ExplainView, wide: bool = False) -> Iterator[str]:
         yield from _dns(said.dns, said.asked_by.namespace)
 
 
+def _nowhere(problem: Why, near: Sequence[str]) -> Iterator[str]:
+    """Why a name leads nowhere, and in which namespaces it would mean something, if it is a short one."""
+    yield f"leads nowhere: {_why(problem)}"
+    if near:
+        yield f"near        {', '.join(near)}"
+    name = problem.about
+    there = [each.partition("/")[0] for each in near if each.partition("/")[2] == name]
+    if there:
+        yield f"try         --namespace {' or '.join(there)}; or a longer name, such as {name}.{there[0]}"
+
+
 def _left_out(said: ExplainView) -> Iterator[str]:
     """What no table has shown."""
-    shown = {_place(each) for cluster in said.clusters for each in cluster.endpoints if each.reason}
+    reasoned = [each for cluster in said.clusters for each in cluster.endpoints if each.reason]
+    shown = {*map(_place, reasoned), *(each.address for each in reasoned)}
     for each in said.left_out:
         if each.about not in shown:
             yield f"left out    {_why(each)}"
@@ -94,6 +110,8 @@ def _found(said: ExplainView, wide: bool) -> Iterator[str]:
             yield f"{step.type}         {step.state}{since}: {step.name}"
     for cluster in said.clusters:
         yield from _cluster(cluster, wide)
+    if not said.reaches:
+        yield "leads nowhere: no request gets there"
 
 
 def _route(route: RouteView) -> Iterator[str]:
@@ -118,7 +136,7 @@ def _cluster(cluster: ClusterView, wide: bool) -> Iterator[str]:
     if cluster.endpoints:
         rows = map(_target, cluster.endpoints)
         head = ("ADDRESS", "SHARE", "PRIORITY", "WEIGHT", "ZONE", "STATE", "WHY NOT")
-        yield table(head, rows, wide=wide)
+        yield table(head, rows, wide=wide, below=True)
         if cluster.total > len(cluster.endpoints):
             yield f"  {len(cluster.endpoints):,} of {cluster.total:,} endpoints; --endpoint IP shows any"
 

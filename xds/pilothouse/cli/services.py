@@ -80,7 +80,7 @@ def _endpoints(said: EndpointList, wide: bool) -> Iterator[str]:
         head[_SHARED:_SHARED] = "PRIORITY", "SHARE"
         for row, each in zip(rows, said.items, strict=True):
             row[_SHARED:_SHARED] = _by_port(each, _priority), _by_port(each, _share)
-    yield table(head, rows, wide=wide, more=2)
+    yield table(head, rows, wide=wide, more=2, below=True)
 
 
 def namespace_and_name(service: str) -> tuple[str, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from textwrap import wrap
 
 from pilothouse.cli.output import one_line
 from pilothouse.config.settings import ConfigError
 
-_GAP = "  "
+_GAP, _BELOW = "  ", "    "
 _LEAST = 6  # no column is cut to fewer characters than this
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 
@@ -24,18 +25,34 @@ def table(  # noqa: PLR0913  (each is a wish of its own)
     wide: bool = False,
     more: int = 0,
     none: str = "",
+    below: bool = False,
+    firm: int = 0,
 ) -> str:
-    """Rows in columns. If they are too wide, the widest columns are cut; with `wide`, nothing is.
+    """Rows in columns. If they are too wide, the widest columns are cut, but not the first `firm` ones; with
+    `wide`, nothing is.
 
     The last columns, `more` of them, are left out unless it is `wide`. `none` is said instead of no rows.
+    With `below`, the last column that is shown is not cut: if there is no room, it has lines of its own.
     """
     shown = len(head) if wide else len(head) - more
     lines = [list(head[:shown]), *([one_line(cell) for cell in row[:shown]] for row in rows)]
     if none and len(lines) == 1:
         return none
     most = None if wide else width or room()
-    widths = _fitted([max(map(len, column)) for column in zip(*lines, strict=True)], most)
-    return "\n".join(_line(line, widths) for line in lines)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if not below or most is None or _whole(widths) <= most:
+        widths = _fitted(widths, most, firm)
+        return "\n".join(_line(line, widths) for line in lines)
+    widths = _fitted(widths[:-1], most - len(_GAP) - len(head[shown - 1]), firm)
+    title = _line(lines[0], [*widths, len(lines[0][-1])])
+    return "\n".join([title, *(part for line in lines[1:] for part in _parted(line, widths, most))])
+
+
+def _parted(line: Sequence[str], widths: Sequence[int], most: int) -> Iterator[str]:
+    """A row, and its last cell in lines of their own, if it says anything."""
+    yield _line(line[:-1], widths)
+    if line[-1] != "-":
+        yield from wrap(line[-1], most, initial_indent=_BELOW, subsequent_indent=_BELOW)
 
 
 def room() -> int | None:
@@ -43,21 +60,30 @@ def room() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _fitted(widths: list[int], most: int | None) -> list[int]:
+def _fitted(widths: list[int], most: int | None, firm: int) -> list[int]:
     if most is None:
         return widths
-    found = [*widths]
-    while sum(found) + len(_GAP) * (len(found) - 1) > most and max(found) > _LEAST:
+    kept, found = widths[:firm], widths[firm:]
+    while _whole([*kept, *found]) > most and max(found) > _LEAST:
         found[found.index(max(found))] -= 1
-    return found
+    return [*kept, *found]
+
+
+def _whole(widths: Sequence[int]) -> int:
+    """How wide a row is."""
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    cut = (
-        cell if len(cell) <= width else cell[: width - 1] + "…"
-        for cell, width in zip(cells, widths, strict=True)
-    )
-    return _GAP.join(cell.ljust(width) for cell, width in zip(cut, widths, strict=True)).rstrip()
+    cut = (_cut(cell, width).ljust(width) for cell, width in zip(cells, widths, strict=True))
+    return _GAP.join(cut).rstrip()
+
+
+def _cut(cell: str, width: int) -> str:
+    """So much of a cell. The end of a path says most: it has the file and the line."""
+    if len(cell) <= width:
+        return cell
+    return "…" + cell[len(cell) - width + 1 :] if cell.startswith("/") else cell[: width - 1] + "…"
 
 
 def age(moment: str | None) -> str:
@@ -66,6 +92,13 @@ def age(moment: str | None) -> str:
         return "-"
     seconds = max(0, int(time.time() - epoch(moment)))
     return next((f"{seconds // size}{unit}" for size, unit in _UNITS if seconds >= size), f"{seconds}s")
+
+
+def short(moment: str | None, wide: bool = False) -> str:
+    """A time as tables show it: `01-31 02:14:05`, in UTC; `wide`, as it is."""
+    if not moment or wide:
+        return moment or "-"
+    return f"{datetime.fromtimestamp(epoch(moment), UTC):%m-%d %H:%M:%S}"
 
 
 def epoch(moment: str) -> float:

@@ -212,7 +212,7 @@ _CLIENT = (
     Parameter("locality", "The place of a client, instead of a proxy: REGION/ZONE."),
 )
 _EXPLAINED = (
-    Parameter("name", "A host name, a virtual IP or NAMESPACE/NAME; with or without a port."),
+    Parameter("name", "A host name, an IP or NAMESPACE/NAME, with or without a port; or a URL."),
     *_CLIENT,
     Parameter("endpoint", "Only the endpoint with this address."),
 )

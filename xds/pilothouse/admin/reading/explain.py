@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from pilothouse.admin.api import views
-from pilothouse.admin.api.inquiry import Mistaken
 from pilothouse.admin.reading import dns
+from pilothouse.admin.reading.callee import Callee
 from pilothouse.admin.reading.clients import Asking
 from pilothouse.admin.reading.clock import at
 from pilothouse.admin.reading.dns import is_address
@@ -22,6 +22,7 @@ from pilothouse.mesh.names import contested, endpoint_owners, owners
 from pilothouse.model.reasons import WORDS, Omission, Reason
 from pilothouse.model.routing import Match, PathKind
 from pilothouse.model.services import Endpoint, Port, ServiceName
+from pilothouse.registry.drains import Target
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import Steps, in_turns
 from pilothouse.translate import Translated
@@ -40,6 +41,7 @@ from pilothouse.translate.routes.traffic import (
 
 _TURN_S = 0.002
 _NAMED = 100
+_OTHERS = 4  # so many services are named that have an address
 _PATHS = {PathKind.EXACT: "path", PathKind.REGEX: "path like", PathKind.PREFIX: "path below"}
 
 
@@ -59,39 +61,57 @@ class _Walk:
 
 async def explained(parts: Parts, who: Asking, name: str, endpoint: str) -> views.ExplainView:
     """The walk. It ends at `problem` if the name leads nowhere."""
-    host, number = _split(name)
-    walked = await _walked(parts, who, name, host, number, endpoint)
-    return structs.replace(walked, dns=dns.asked(parts, who.audience.namespace, who.domain, host))
+    callee = Callee.read(name)
+    found = _called(parts, who, callee.host)
+    if found is None and is_address(callee.host):
+        of = sorted(await in_turns(parts.registry.having([Target(callee.host)]), _TURN_S))
+        if of:
+            return await _to_endpoint(_Walk(parts, who, name), callee, of, endpoint)
+    walked = await _walked(parts, who, name, callee, found, endpoint)
+    asked = dns.asked(parts, who.audience.namespace, who.domain, callee.host)
+    return structs.replace(walked, dns=asked, read_as=callee.read_as)
 
 
-async def _walked(  # noqa: PLR0913  (the name in its parts)
-    parts: Parts, who: Asking, name: str, host: str, number: int, endpoint: str
+async def _walked(  # noqa: PLR0913  (the name, and what it means)
+    parts: Parts, who: Asking, name: str, callee: Callee, found: Translated | Omission | None, endpoint: str
 ) -> views.ExplainView:
-    found = _called(parts, who, host)
-    walk = _Walk(parts, who, name, tuple(map(why, _notes(parts, who, host, found))))
+    walk = _Walk(parts, who, name, tuple(map(why, _notes(parts, who, callee.host, found))))
     if isinstance(found, Omission):
-        return views.ExplainView(name, walk.asked_by, False, notes=walk.notes, problem=why(found))
+        return _nowhere(walk, why(found))
     if found is None:
-        problem, close = _unknown(who, host), await _near(parts, host)
-        return views.ExplainView(name, walk.asked_by, False, notes=walk.notes, problem=problem, near=close)
-    port = _port(found, number)
+        return _nowhere(walk, _unknown(who, callee.host), await _near(parts, callee.host))
+    port = _port(found, callee.port)
     if port is None:
-        return _without_port(walk, found, number)
+        return _without_port(walk, found, callee.port)
     return await in_turns(_followed(walk, found, port, endpoint), _TURN_S)
 
 
-def _split(name: str) -> tuple[str, int]:
-    """The host in lower case, and the port; 0 if there is none. `shop/cart` means `cart.shop`."""
-    if not name:
-        raise Mistaken("name: is required: a host name, a virtual IP or NAMESPACE/NAME, such as cart.shop:80")
-    host, colon, number = name.rpartition(":")
-    if not colon or not number.isascii() or not number.isdigit() or (":" in host and "[" not in host):
-        host, number = name, "0"
-    host = host.strip("[]").lower()
-    namespace, slash, service = host.partition("/")
-    if len(number) > 5:
-        raise Mistaken(f"name: the port must be from 1 to 65535, not {number}")
-    return (f"{service}.{namespace}" if slash else host), int(number)
+async def _to_endpoint(
+    walk: _Walk, callee: Callee, of: Sequence[ServiceName], endpoint: str
+) -> views.ExplainView:
+    """The walk to an endpoint whose own address is asked for: how the first of its services leads there."""
+    parts, client = walk.parts, walk.who.audience
+    found, more = parts.catalogue.directory.get(of[0]), ", ".join(map(str, of[1:_OTHERS]))
+    read_as = f"an endpoint of {of[0]}" + (f", and of {more}: ask for these by name" if more else "")
+    if found is None or not found.resolved.can_be_called(client.scope):
+        service = parts.service(of[0])
+        lost = parts.catalogue.omissions(service, client) if service else ()
+        walked = _nowhere(walk, why(lost[0]) if lost else _unknown(walk.who, callee.host))
+        return structs.replace(walked, read_as=read_as)
+    at = [each for each in found.service.endpoints if each.address == callee.host]
+    ports = mesh_ports(found.service.spec)
+    by_number = (port for port in ports if any(number_of(each, port) == callee.port for each in at))
+    port = next(by_number, None) if callee.port else _port(found, 0)
+    if port is None:
+        return structs.replace(_without_port(walk, found, callee.port), read_as=read_as)
+    walked = await in_turns(_followed(walk, found, port, endpoint or callee.host), _TURN_S)
+    return structs.replace(walked, read_as=read_as)
+
+
+def _nowhere(walk: _Walk, problem: views.Why, near: tuple[str, ...] = ()) -> views.ExplainView:
+    return views.ExplainView(
+        walk.name, walk.asked_by, False, False, notes=walk.notes, problem=problem, near=near
+    )
 
 
 def _called(parts: Parts, who: Asking, host: str) -> Translated | Omission | None:
@@ -162,7 +182,7 @@ def _without_port(walk: _Walk, found: Translated, number: int) -> views.ExplainV
     omissions = walk.parts.catalogue.omissions(found.service, walk.who.audience)
     known = ", ".join(str(port.number) for port in found.service.spec.ports) or "none"
     if number and found.resolved.answering is not None:
-        words = f"the service has no TCP port {number}; its ports: {known}"
+        words = f"{found.service.name} has no TCP port {number}; its ports: {known}"
         problem = views.Why("no-such-port", words, walk.name)
     elif omissions:
         problem = why(omissions[0])
@@ -171,6 +191,7 @@ def _without_port(walk: _Walk, found: Translated, number: int) -> views.ExplainV
     return views.ExplainView(
         walk.name,
         walk.asked_by,
+        False,
         False,
         service=str(found.service.name),
         left_out=tuple(map(why, omissions[:_NAMED])),
@@ -192,6 +213,7 @@ def _followed(walk: _Walk, found: Translated, port: Port, endpoint: str) -> Step
         walk.name,
         walk.asked_by,
         True,
+        any(to.share and to.cluster and clusters[to.cluster].reached for each in routes for to in each.to),
         service=str(found.service.name),
         answered_by=str(answering.name) if answering and answering.name != found.service.name else None,
         place=declared.place or None if declared else None,
@@ -265,15 +287,34 @@ def _cluster(parts: Parts, who: Asking, name: str, endpoint: str) -> Steps[views
     rows = (yield from _rows(who.audience, owner, name, found, shown)) if owner else []
     problem = None
     if endpoint and not rows:
-        problem = views.Why("no-such-endpoint", "the service has no endpoint at this address", endpoint)
+        others = sorted((yield from parts.registry.having([Target(endpoint)])))[:_OTHERS]
+        elsewhere = f"; it is one of {', '.join(map(str, others))}" if others else ""
+        words = f"the service has no endpoint at this address{elsewhere}"
+        problem = views.Why("no-such-endpoint", words, endpoint)
     return views.ClusterView(
         name,
+        reached=_is_reached(who, owner, name, found, rows if endpoint else None),
         arithmetic=_arithmetic(found.shared),
         service=str(owner.service.name) if owner else None,
         total=len(known),
         endpoints=tuple(rows),
         problem=problem,
     )
+
+
+def _is_reached(
+    who: Asking,
+    owner: Translated | None,
+    cluster: str,
+    found: Assigned,
+    asked: Sequence[views.TargetView] | None,
+) -> bool:
+    """Whether some requests to a cluster get to an endpoint; to one of these, if some are asked for."""
+    if asked is not None:
+        return any(each.share for each in asked)
+    if owner is not None and cluster in owner.pools:
+        return any(each.share for each in found.shared.targets)
+    return who.world.get(ResourceType.CLUSTER, cluster) is not None  # which Envoy resolves in DNS
 
 
 def _rows(

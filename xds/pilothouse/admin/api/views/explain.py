@@ -62,9 +62,13 @@ class TargetView(View, frozen=True):
 
 
 class ClusterView(View, frozen=True):
-    """A cluster, and how its requests are shared. `endpoints` has the first of `total`."""
+    """A cluster, and how its requests are shared. `endpoints` has the first of `total`.
+
+    `reached`: some requests get to an endpoint; if one is asked for, to that one.
+    """
 
     name: str
+    reached: bool
     arithmetic: str
     total: int
     endpoints: tuple[TargetView, ...]
@@ -97,14 +101,18 @@ class DnsView(View, frozen=True):
 class ExplainView(View, frozen=True):
     """The walk from a name to endpoints, for one client.
 
-    If `found` is false, `problem` says why the name leads nowhere. `notes` are about other services that
-    would have the name. `left_out` is what of the service this client does not get. `dns` is absent for an
-    address, and for a client without a namespace.
+    If `found` is false, `problem` says why the name leads nowhere. `reaches`: some requests get to an
+    endpoint; if one is asked for, to that one. `read_as` says how the name is read if it is a URL or the
+    address of an endpoint. `notes` are about other services that would have the name. `left_out` is what of
+    the service this client does not get. `dns` is absent for an address, and for a client without a
+    namespace.
     """
 
     name: str
     asked_by: AskedBy
     found: bool
+    reaches: bool
+    read_as: str | None = None
     service: str | None = None
     answered_by: str | None = None
     place: str | None = None
