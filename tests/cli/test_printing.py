@@ -29,7 +29,9 @@ def test_the_mistake_of_a_command_is_printed_so(pilothouse) -> None:
     assert "\x1b" not in outcome.err
 
 
-@pytest.mark.parametrize("arguments", [["version"], ["--version"], [], ["completion", "bash"]])
+@pytest.mark.parametrize(
+    "arguments", [["version"], ["--version"], [], ["completion", "bash"], ["-h"], ["validate", "--help"]]
+)
 def test_a_full_disk_is_one_line_and_exit_2(arguments) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

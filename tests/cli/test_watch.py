@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 import msgspec
 import pytest
 
 from pilothouse.admin.api import views
-from pilothouse.cli import watch
+from pilothouse.cli import asking, watch
 from pilothouse.cli.asking import Event
 from pilothouse.cli.output import Format
+from pilothouse.structures.hostport import HostPort
 
 NOW = "2026-01-31T02:14:00.000Z"
 CART = "shop/cart"
@@ -51,3 +53,15 @@ def test_a_service_without_a_namespace_is_refused_in_one_line(pilothouse) -> Non
     assert outcome.status == 2
     assert "'cart' is not NAMESPACE/NAME" in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+def test_whoever_may_not_read_events_is_told_how_to_get_in(monkeypatch) -> None:
+    class Refusal(BytesIO):
+        status = 401
+
+    monkeypatch.setattr(asking, "_response", lambda *_: Refusal(b'{"error": "a token is needed"}'))
+    with pytest.raises(asking.Unanswered, match="a token is needed; `serve --admin-tokens FILE` says"):
+        next(asking.events(HostPort("127.0.0.1", 1), ""))
+    monkeypatch.setattr(asking, "_response", lambda *_: Refusal(b"<html>"))
+    with pytest.raises(asking.Unanswered, match="its answer is no stream of events"):
+        next(asking.events(HostPort("127.0.0.1", 1), ""))

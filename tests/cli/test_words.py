@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.admin.api.inquiry import Mistaken
-from pilothouse.admin.api.views import DrainList, DrainView
 from pilothouse.admin.reading.services import named
-from pilothouse.cli.asking import Unanswered, Unknown, _refused
-from pilothouse.cli.orders import _about, _otherwise
+from pilothouse.cli.asking import _refused
+from pilothouse.cli.orders import _about
 from pilothouse.config.settings import ConfigError
 from pilothouse.structures.hostport import HostPort
 
@@ -34,15 +33,6 @@ def test_whoever_is_not_let_in_is_told_how(status) -> None:
     said = str(_refused(HERE, status, "an order needs a token"))
     for each in ("--admin-tokens FILE", "--token-file FILE", "PILOTHOUSE_TOKEN_FILE"):
         assert each in said
-
-
-def test_a_drain_of_one_service_is_ended_by_the_command_that_is_shown() -> None:
-    unknown = Unknown("127.0.0.1:18001", "there is no drain of 127.0.0.11")
-    known = DrainList((DrainView("127.0.0.11", "alice", "a", "b", service="shop/payments"),))
-    said = _otherwise(unknown, known, {"addresses": ["127.0.0.11"]}, None)
-    assert str(said).endswith("; run: pilothouse undrain shop/payments 127.0.0.11")
-    assert _otherwise(unknown, known, {"addresses": ["127.0.0.12"]}, None) is unknown
-    assert isinstance(unknown, Unanswered)
 
 
 def test_a_service_without_its_namespace_is_told_from_an_address() -> None:

@@ -75,7 +75,7 @@ async def test_a_drained_endpoint_leaves_the_proxies_and_comes_back(plane, clien
     assert "10.1.7.9 drained" in change["services"][0]["what"]
     shown = plane.run("endpoints", "shop/cart")
     assert "drained by an operator: alice, until " in shown
-    assert "its disk is full" in plane.run("explain", "cart.shop", "--endpoint", "10.1.7.9")
+    assert "its disk is full" in plane.run("explain", "cart.shop", "--endpoint", "10.1.7.9", status=1)
     assert order(plane.admin, "undrain", addresses=["10.1.7.9"]).is_success
     assert await addresses(stream) == {"10.1.7.8", "10.1.7.9"}
 
@@ -170,11 +170,36 @@ def test_the_commands_give_orders_in_a_context(plane, tmp_path, monkeypatch) -> 
     listed = plane.run_in("night", "drains").splitlines()[1].split()
     assert listed[:3] == ["10.1.7.9", "shop/cart", "alice"]
     assert "would have no endpoint left" in plane.run_in("night", "drain", "10.1.7.8", status=2)
-    copied = plane.run_in("night", "undrain", "10.1.7.9", status=2)
-    assert copied.endswith("; run: pilothouse undrain shop/cart 10.1.7.9 --admin night\n")
-    assert "is no longer drained" in plane.run_in("night", "undrain", "shop/cart", "10.1.7.9")
+    narrower = plane.run_in("night", "undrain", "10.1.7.9:8080", status=2)
+    assert "there is no drain of 10.1.7.9:8080; near: 10.1.7.9 of shop/cart" in narrower
+    said = plane.run_in("night", "undrain", "10.1.7.9")
+    assert said == "10.1.7.9 is no longer drained, in shop/cart\n"
     assert "no hold of the source 'files'" in plane.run_in("night", "release", "files", status=2)
     assert "no stream of web-9" in plane.run_in("night", "disconnect", "web-9", status=2)
     assert plane.run_in("night", "holds") == "no loss is held\n"
     assert plane.run_in("night", "drains") == "no endpoint is drained\n"
     assert "'day' is no context; there are night" in plane.run_in("day", "status", status=2)
+
+
+def test_an_undrain_ends_what_its_address_its_port_and_its_service_include(plane) -> None:
+    def drained() -> set[str]:
+        return {
+            f"{each['address']}:{each.get('port', '*')} of {each.get('service', '*')}"
+            for each in plane.get("drains")["items"]
+        }
+
+    nine = {"addresses": ["10.1.7.9"]}
+    for more in ({}, {"service": "shop/cart"}, {"addresses": ["10.1.7.9:8080"]}):
+        assert order(plane.admin, "drain", **{**nine, **more}).is_success
+    assert len(drained()) == 3
+    assert order(plane.admin, "undrain", **nine, service="shop/cart").is_success
+    assert drained() == {"10.1.7.9:* of *", "10.1.7.9:8080 of *"}
+    assert order(plane.admin, "undrain", addresses=["10.1.7.9:8080"]).is_success
+    assert drained() == {"10.1.7.9:* of *"}
+    refused = order(plane.admin, "undrain", addresses=["10.1.7.9:8080"])
+    assert (refused.status_code, refused.json()["near"]) == (404, ["10.1.7.9"])
+    for more in ({"service": "shop/cart"}, {"addresses": ["10.1.7.9:8080"]}):
+        assert order(plane.admin, "drain", **{**nine, **more}).is_success
+    ended = order(plane.admin, "undrain", **nine).json()["items"]
+    assert len(ended) == 3
+    assert drained() == set()

@@ -47,6 +47,9 @@ async def test_changes_and_notes_are_known_after_a_restart(plane, client, eventu
     assert [each["node"] for each in before["published"]["answered"]] == ["web-7"]
     [note] = plane.get("notes")["items"]
     assert (note["kind"], note["who"], note["what"]) == ("nack", "web-7", "rejects EDS: no such thing")
+    [first] = [each for each in plane.get("changes")["items"] if each["number"] == 1]
+    assert [each["what"] for each in first["services"]] == ["first load: 1 service"]
+    assert "first load: 1 service" in plane.run("changes", "--since", "1h")
     plane.terminate()
     plane.write("pay.json", service("pay", "10.1.8.1"))
     plane.start()
@@ -54,6 +57,7 @@ async def test_changes_and_notes_are_known_after_a_restart(plane, client, eventu
     assert {**before, "earlier": True} in after
     assert plane.get(f"changes/{before['number']}") == {**before, "earlier": True}
     numbers = [each["number"] for each in plane.get("changes")["items"]]
+    assert 1 in numbers, "the first load is kept, too"
     assert numbers == sorted(set(numbers), reverse=True)
     assert max(numbers) > before["number"]
     assert plane.get("notes")["items"] == [note]

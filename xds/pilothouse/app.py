@@ -49,7 +49,7 @@ from pilothouse.server.feeding import Feeding
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.server.healing import heal
-from pilothouse.server.publishing import FAN_OUT_S, count, publish, publish_next, telling, watching_holds
+from pilothouse.server.publishing import FAN_OUT_S, count, publish, publish_first, telling, watching_holds
 from pilothouse.server.recall import Recall
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
@@ -99,9 +99,9 @@ async def run(
     certificates = [each for each in (terms.tls, entrance.certificates) if each]
     looks = [*(each.look for each in feeds.values()), *(each.look for each in certificates)]
     _heed_signals(stopping, [partial(_reread, sources), *looks, entrance.look])
-
     journal = Journal(_journal_folder(settings))
     registry.revisions.begin(await journal.open())
+    progress = Progress(registry.revisions, _MOST_NEWS)  # from the first change on
     discovery.rejections.noted = partial(journal.noted, kind="nack")
     operator = await _operator(settings, registry, discovery, journal)
     async with asyncio.TaskGroup() as tasks:
@@ -120,11 +120,11 @@ async def run(
             log.info("starting", admin=served, sources=names)
             if await _synced(registry, stopping):
                 registry.changed.touch()
-                await publish_next(registry, catalogue, discovery, uncounted)
+                await publish_first(registry, catalogue, discovery, uncounted)
                 _log_loaded(sources, registry, time.time() - started_s)
                 catalogue.knowledge.begin()
                 _settle_memory()
-                following = _following(settings, sources, asked, discovery, uncounted, journal)
+                following = _following(settings, sources, asked, discovery, uncounted, journal, progress)
                 running += map(tasks.create_task, [*following, delay.measure(), operator.run()])
                 async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
                     log.info("serving", xds=f"{settings.xds.host}:{xds_port}", admin=served)
@@ -171,6 +171,7 @@ def _following(  # noqa: PLR0913  (it connects all parts)
     discovery: Discovery,
     uncounted: DirtySet[ServiceName],
     journal: Journal,
+    progress: Progress,
 ) -> Iterator[Coroutine[Any, Any, None]]:
     """What goes on as long as the process serves."""
     registry, catalogue, census = parts.registry, parts.catalogue, parts.census
@@ -182,7 +183,7 @@ def _following(  # noqa: PLR0913  (it connects all parts)
     yield publish(registry, catalogue, discovery, uncounted, tell)
     yield Recall(discovery.sessions, discovery.rejections, catalogue, _again(registry)).run()
     yield heal(discovery)
-    yield journal.run(partial(_news, registry.revisions, Progress(registry.revisions, _MOST_NEWS)))
+    yield journal.run(partial(_news, registry.revisions, progress))
     yield count(uncounted, census)
     yield give_back()
 

@@ -34,10 +34,12 @@ from pilothouse.cli import (
     webhook,
     what_if,
 )
+from pilothouse.cli.help import Command, Group
 from pilothouse.cli.output import answer, complain
 from pilothouse.config.settings import ConfigError
 
 app = typer.Typer(
+    cls=Group,
     add_completion=False,  # typer's own completion would write into the shell's files
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -77,6 +79,8 @@ app.command()(webhook.webhook)
 app.command()(validate.validate)
 app.command()(version.version)
 app.command()(completion.completion)
+for each in app.registered_commands:
+    each.cls = Command
 
 Version = Annotated[bool, typer.Option("--version", help="Print the version of Pilothouse and exit.")]
 

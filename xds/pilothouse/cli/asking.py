@@ -89,10 +89,6 @@ class Unanswered(ConfigError):
     """The control plane gives no answer, or says that the question is wrong."""
 
 
-class Unknown(Unanswered):
-    """It says that there is no such thing."""
-
-
 def place(admin: str | None) -> Asked:
     """The control plane to ask: the address or the context that the flag names; else, in this order, that of
     PILOTHOUSE_ADMIN, of PILOTHOUSE_ADMIN_CONTEXT, of `context use`, and the default of `serve`.
@@ -208,7 +204,7 @@ def _refused(asked: HostPort, status: int, error: str) -> Unanswered:
         return Unanswered(_FLAGS[parameter], wrong)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         said = f"{said}; {_ENTRANCE}"
-    return (Unknown if status == HTTPStatus.NOT_FOUND else Unanswered)(str(asked), said)
+    return Unanswered(str(asked), said)
 
 
 def every(
@@ -280,7 +276,9 @@ def events(asked: HostPort, after: str) -> Iterator[Event]:
         headers = {**_headers(asked), **seen}
         with _within(_SILENCE_S, lambda: _response(connection, path("events"), headers)) as response:
             if response.status != 200:
-                raise Unanswered(str(asked), f"its answer is no stream of events (HTTP {response.status})")
+                found = _object(_within(_TIMEOUT_S, partial(response.read, _LARGEST_ANSWER))) or {}
+                why = str(found.get("error", f"its answer is no stream of events (HTTP {response.status})"))
+                raise _refused(asked, response.status, why)
             said: dict[str, str] = {}
             for line in iter(partial(response.readline, _LONGEST_LINE), b""):
                 if len(line) == _LONGEST_LINE:

@@ -6,15 +6,14 @@ a service without an endpoint.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from pilothouse.admin.api.views import DoneView, DrainList, DrainView, HoldList
-from pilothouse.cli.asking import Admin, Unknown, every, path, place, read, told
+from pilothouse.cli.asking import Admin, every, path, place, read, told
 from pilothouse.cli.output import As, Format, answer, given, one_line
-from pilothouse.cli.tables import age, table
+from pilothouse.cli.tables import age, short, table
 from pilothouse.config.settings import ConfigError
 
 _ABOUT = "IP or IP:PORT of endpoints; one NAMESPACE/NAME before them means only that Service."
@@ -44,13 +43,11 @@ def drain(
 
 
 def undrain(addresses: Addresses, *, reason: Reason = "", admin: Admin = None) -> None:
-    """Take endpoints into service again. They are named as for `drain`; `drains` lists them."""
-    asked, about = place(admin), _about(addresses)
-    try:
-        found = told(asked, path("undrain"), {**about, "reason": reason})
-    except Unknown as unknown:
-        known = read(every(asked, path("drains")), DrainList)
-        raise _otherwise(unknown, known, about, admin) from None
+    """Take endpoints into service again. `drains` lists those that are drained.
+
+    An IP ends all drains of that address, at any port and in any Service; IP:PORT and SERVICE narrow that.
+    """
+    found = told(place(admin), path("undrain"), {**_about(addresses), "reason": reason})
     for each in read(found, DrainList).items:
         answer(one_line(f"{_target(each)} is no longer drained, in {_services(each)}"))
 
@@ -65,15 +62,16 @@ def drains(*, admin: Admin = None, output: As = Format.TABLE) -> None:
             _target(each),
             each.service or "all",
             each.who,
-            each.until,
-            each.reason or "-",
+            short(each.until, output.is_wide),
             ", ".join(each.found) or "-",
+            each.reason or "-",
             each.since,
         )
         for each in read(found, DrainList).items
     ]
-    head = ("ADDRESS", "OF", "BY", "UNTIL", "WHY", "FOUND IN", "SINCE")
-    answer(table(head, rows, wide=output.is_wide, more=1, none="no endpoint is drained"))
+    head = ("ADDRESS", "OF", "BY", "UNTIL", "FOUND IN", "WHY", "SINCE")
+    none = "no endpoint is drained"
+    answer(table(head, rows, wide=output.is_wide, more=1, none=none, below=True))
 
 
 def holds(*, admin: Admin = None, output: As = Format.TABLE) -> None:
@@ -87,7 +85,7 @@ def holds(*, admin: Admin = None, output: As = Format.TABLE) -> None:
             str(each.lost_services),
             str(each.lost_endpoints),
             age(each.since),
-            each.until,
+            short(each.until, output.is_wide),
             ", ".join(each.services),
         )
         for each in read(found, HoldList).items
@@ -128,23 +126,6 @@ def _about(said: list[str]) -> dict[str, Any]:
     if len(services) > 1 or not addresses:
         raise ConfigError("addresses", "must be one or more IP addresses, after one NAMESPACE/NAME or none")
     return {"addresses": addresses, **({"service": services[0]} if services else {})}
-
-
-def _otherwise(
-    unknown: Unknown, known: DrainList, about: Mapping[str, Any], admin: str | None
-) -> ConfigError:
-    """The same mistake; with the command that ends the drain, if it is drained in one service only."""
-    wanted, entrance = about["addresses"], f" --admin {admin}" if admin else ""
-    if "service" in about:
-        return unknown
-    commands = [
-        f"pilothouse undrain {each.service} {_target(each)}{entrance}"
-        for each in known.items
-        if each.service and _target(each) in wanted
-    ]
-    if not commands:
-        return unknown
-    return ConfigError("undrain", f"that is drained in one service; run: {'; '.join(commands)}")
 
 
 def _target(drain: DrainView) -> str:

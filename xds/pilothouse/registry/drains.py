@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -39,6 +40,14 @@ class Target(NamedTuple):
         if address is None or "%" in host or not (port is None or 0 < int(port) < 65536):
             raise ValueError(f"{quoted(text)} is neither an IP address nor IP:PORT")
         return cls(str(address), int(port) if port else None, service)
+
+    def includes(self, other: Target) -> bool:
+        """Whether whatever the other one is about, this one is about, too."""
+        return (
+            self.address == other.address
+            and self.port in (None, other.port)
+            and self.service in (None, other.service)
+        )
 
     @property
     def place(self) -> str:
@@ -161,6 +170,20 @@ def in_force(drains: Iterable[Drain], now: float) -> list[Drain]:
     return [each for each in drains if each.until > now]
 
 
-def without(drains: Iterable[Drain], targets: Collection[Target]) -> list[Drain]:
-    """All but those of these targets."""
-    return [each for each in drains if each.target not in targets]
+def within(drains: Iterable[Drain], targets: Iterable[Target]) -> list[Drain]:
+    """Those that these targets include."""
+    wanted: defaultdict[str, list[Target]] = defaultdict(list)
+    for target in targets:
+        wanted[target.address].append(target)
+    return [
+        each
+        for each in drains
+        if any(one.includes(each.target) for one in wanted.get(each.target.address, ()))
+    ]
+
+
+def without(drains: Iterable[Drain], targets: Iterable[Target]) -> list[Drain]:
+    """All but those that these targets include."""
+    drains = list(drains)
+    ended = {each.target for each in within(drains, targets)}
+    return [each for each in drains if each.target not in ended]

@@ -96,6 +96,16 @@ async def count(uncounted: DirtySet[ServiceName], census: Census) -> None:
         await asyncio.sleep(max(_COUNTED_EVERY_S, 90 * total_s))
 
 
+async def publish_first(
+    registry: Registry, catalogue: Catalogue, discovery: Discovery, uncounted: DirtySet[ServiceName]
+) -> None:
+    """Publish all that the sources have reported by now, and say that it is that."""
+    await publish_next(registry, catalogue, discovery, uncounted)
+    number = len(registry.services)
+    words = f"first load: {number:,} service{'s' * (number != 1)}"
+    registry.revisions.describe(dict.fromkeys(islice(registry.services, _BRIEF), words), {})
+
+
 def telling(registry: Registry, catalogue: Catalogue) -> Callable[[Collection[ServiceName]], None]:
     """A function that logs changes of services, compared with what is loaded now."""
     news = News()

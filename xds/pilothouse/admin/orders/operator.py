@@ -20,7 +20,7 @@ from pilothouse.admin.reading.drains import drain_view
 from pilothouse.admin.reading.services import named
 from pilothouse.admin.status import HoldStatus, SourceStatus
 from pilothouse.model.services import Service, ServiceName, State
-from pilothouse.registry.drains import Drain, Drains, Target, covers, without
+from pilothouse.registry.drains import Drain, Drains, Target, covers, within, without
 from pilothouse.registry.merged import Registry
 from pilothouse.server.discovery import Discovery
 from pilothouse.sources import Cause
@@ -72,16 +72,21 @@ class Operator:
 
     async def undrain(self, who: str, order: views.UndrainOrder) -> views.DrainList:
         reason, targets = _reason(order), _targets(order.addresses, order.service)
-        ended = {each.target: each for each in self._registry.drains if each.target in targets}
-        unknown = [target for target in targets if target not in ended]
-        if unknown:
-            names = tuple(str(each.target) for each in self._registry.drains)[:_NAMED]
-            raise Missing(f"drain of {brief(str(unknown[0]))}", names)
-        shown = views.DrainList(tuple(drain_view(self._registry, each) for each in ended.values()))
+        ended = within(self._registry.drains, targets)
+        for target in targets:
+            if not within(ended, [target]):
+                raise Missing(f"drain of {brief(str(target))}", self._drained_like(target))
+        shown = views.DrainList(tuple(drain_view(self._registry, each) for each in ended))
         said = ", ".join(map(str, targets))
         await self._keep(partial(without, targets=targets), f"{who} ends the drain of {said}", reason)
         self._ordered(order="undrain", who=who, about=said, reason=reason)
         return shown
+
+    def _drained_like(self, target: Target) -> tuple[str, ...]:
+        """Some drains, those of the same address first."""
+        known = [each.target for each in self._registry.drains]
+        same = [each for each in known if each.address == target.address]
+        return tuple(map(str, dict.fromkeys((*same, *known))))[:_NAMED]
 
     async def release(self, who: str, source: str, order: views.Order) -> views.DoneView:
         reason, held = _reason(order), self._held(source)
@@ -157,7 +162,8 @@ class Operator:
         left. What is kept counts, and not only what is in force here: another worker may have been ordered
         something just before.
         """
-        after = [*without(kept, {each.target for each in new}), *new]
+        again = {each.target for each in new}
+        after = [*(each for each in kept if each.target not in again), *new]
         if len(after) > _MOST_DRAINS:
             raise Impossible(f"there would be more than {_MOST_DRAINS} drains")
         now, then = Drains(), Drains()
