@@ -31,6 +31,7 @@ NOT_RUN: Counter[tuple[str, str]] = Counter(
         ("docs/how-to/deploy.md", "needs systemd"): 1,
         ("docs/how-to/helm.md", "needs a cluster"): 4,
         ("docs/how-to/kubernetes.md", "needs a cluster"): 1,
+        ("docs/how-to/secure-the-admin-port.md", "needs a cluster"): 3,
         ("docs/how-to/manifests-from-a-cluster.md", "needs a cluster"): 2,
         ("docs/how-to/sidecars-in-pods.md", "needs a cluster"): 11,
     }

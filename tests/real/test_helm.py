@@ -112,8 +112,9 @@ def args(found: list[Object], name: str = "pilothouse") -> list[str]:
         ({}, (), ()),
         ({"webhook": {"enabled": False}}, ("webhook.yaml", "webhook-rbac.yaml"), ()),
         ({"writeStatus": True}, (), ("write-status",)),
+        ({"admin": {"tokensSecret": "pilothouse-admin"}}, (), ("admin-tokens",)),
     ],
-    ids=["as they are", "without the webhook", "with the status of routes"],
+    ids=["as they are", "without the webhook", "with the status of routes", "with tokens for the admin port"],
 )
 def test_the_chart_renders_what_the_kustomization_does(
     helm: Helm,
@@ -200,6 +201,25 @@ def test_with_monitoring_the_prometheus_operator_scrapes_the_admin_port_and_has_
     }
 
 
+def test_with_tokens_the_admin_port_speaks_tls_and_probes_and_prometheus_do_so(helm: Helm) -> None:
+    found = helm.template({"admin": {"tokensSecret": "people"}, "monitoring": True})
+    pod = by_key(found)["Deployment", "pilothouse"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    said = dict(flag.split("=", 1) for flag in args(found) if flag.startswith("--admin-"))
+    mounted = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    tokens = volumes[mounted[str(Path(said["--admin-tokens"]).parent)]]["secret"]
+    assert (tokens["secretName"], tokens["defaultMode"]) == ("people", 0o440)
+    assert (
+        volumes[mounted[str(Path(said["--admin-tls-cert"]).parent)]]["secret"]["secretName"]
+        == "pilothouse-tls"
+    )
+    probes = [container[each]["httpGet"]["scheme"] for each in ("readinessProbe", "livenessProbe")]
+    assert probes == ["HTTPS", "HTTPS"]
+    assert by_key(found)["ServiceMonitor", "pilothouse"]["spec"]["endpoints"][0]["scheme"] == "https"
+    assert _names(args(found)) <= offered().keys()
+
+
 def test_its_values_are_flags_that_serve_takes(helm: Helm) -> None:
     selectors = ["team in (shop, office)", "floor"]
     said = {
@@ -264,6 +284,8 @@ def _names(flags: list[str]) -> set[str]:
         ({"served": {"includeNamespaces": ["Shop"]}}, "pattern"),
         ({"served": {"serviceSelectors": [""]}}, "minLength"),
         ({"tls": {"secret": ""}}, "pattern"),
+        ({"admin": {"tokensSecret": "Tokens"}}, "pattern"),
+        ({"admin": {"tokens": "x"}}, "tokens"),
         ({"resources": {"requests": {"memory": "much"}}}, "pattern"),
         ({"writeStatus": "yes"}, "boolean"),
         ({"monitoring": {}}, "boolean"),

@@ -46,6 +46,12 @@ topologySpreadConstraints:
   {{- end }}
 {{- end }}
 
+{{- define "pilothouse.scheme" -}}
+{{- if .Values.admin.tokensSecret }}
+scheme: HTTPS
+{{- end }}
+{{- end }}
+
 {{- define "pilothouse.container" -}}
 securityContext:
   allowPrivilegeEscalation: false
