@@ -51,7 +51,7 @@ ASKED = {
         "/proxies/web-7/resources",
         "/proxies/web-7/resources?type=CDS&content=yes",
     ),
-    "/proxies/{node:path}/diff": ("/proxies/web-7/diff",),
+    "/proxies/{node:path}/diff": ("/proxies/web-7/diff", "/proxies/web-7/diff?type=CDS&content=yes"),
     "/services/{namespace}/{name}": ("/services/shop/s0", "/services/shop/s1"),
     "/resources": ("/resources", "/resources?type=EDS&content=yes"),
     "/changes/{number}": ("/changes/1", "/changes/2"),

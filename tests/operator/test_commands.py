@@ -34,6 +34,12 @@ async def test_a_proxy_that_lacks_a_version_differs_and_one_that_has_it_does_not
     [row] = await eventually(rows)
     assert (row["type"], row["name"], row["state"], row["services"]) == ("EDS", CART, "older", ["shop/cart"])
     assert row["wanted"] != row["held"]
+    assert not {"wanted_content", "held_content"} & row.keys()
+    [shown] = plane.get("proxies/web-7/diff", resource=CART, content="yes")["items"]
+    addresses = lambda content: set(re.findall(r"10[.]1[.]7[.][0-9]", json.dumps(content)))  # noqa: E731
+    assert addresses(shown["held_content"]) == {"10.1.7.8"}
+    assert addresses(shown["wanted_content"]) == {"10.1.7.8", "10.1.7.7"}
+    assert plane.get("proxies/web-7/diff", resource="other")["items"] == []
     said = plane.run("diff", "web-7", status=1)
     assert "web-7 does not have what it should have: EDS SENDING" in said
     assert said.splitlines()[-1].split()[:3] == ["older", "EDS", CART]

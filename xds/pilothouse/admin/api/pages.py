@@ -153,8 +153,7 @@ async def _resources(ask: Inquiry, said: Arguments) -> views.ResourceList:
 
 
 async def _diff(ask: Inquiry, said: Arguments) -> views.DiffView:
-    wanted = Wanted(said["type"], "", False, said["limit"], said["after"])
-    return await ask.diff(said["node"], wanted)
+    return await ask.diff(said["node"], _wanted(said))
 
 
 async def _would_get(ask: Inquiry, said: Arguments) -> views.WouldGetView:
@@ -250,7 +249,7 @@ PAGES = (
         "How what a proxy was sent differs from what it should have.",
         views.DiffView,
         _diff,
-        (_TYPE, *_LIST),
+        _RESOURCES,
     ),
     Page(
         "/proxies/{node:path}",

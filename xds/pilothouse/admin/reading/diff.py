@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Wanted
 from pilothouse.admin.reading.proxies import missing, sync_state
-from pilothouse.admin.reading.resources import begin, services_of, types_of
+from pilothouse.admin.reading.resources import begin, fitting, message, services_of, size, types_of
 from pilothouse.admin.reading.services import Parts
-from pilothouse.encoding.types import TYPES
+from pilothouse.encoding.resources import Resource
+from pilothouse.encoding.types import TYPES, ResourceType
+from pilothouse.protocol.holdings import ReportedVersion
 from pilothouse.protocol.subscription import Subscription
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
@@ -21,24 +24,47 @@ _TURN_S = 0.002
 _STEP = 50  # names that are compared in a step
 
 
+class _Different(NamedTuple):
+    """A resource that differs: what the client should have, and what it was sent."""
+
+    type: ResourceType
+    name: str
+    state: views.Difference
+    wanted: Resource | None
+    held: Resource | ReportedVersion | None
+
+
 async def diff(parts: Parts, discovery: Discovery, node: str, wanted: Wanted) -> views.DiffView:
     """The resources that differ, by type and name. Raises Missing, and Mistaken for an unknown type."""
     types = types_of(wanted)
     sessions = discovery.roster.of(node)
     if not sessions:
         raise await missing(discovery.roster, node)
-    found: list[views.DiffRow] = []
+    found: list[_Different] = []
     for type in types:
         for session in sessions:
             subscription = session.stream.subscriptions.get(type)
             if subscription is not None and session.world is not None and len(found) <= wanted.limit:
-                steps = _different(parts, session.world, subscription, wanted, wanted.limit + 1 - len(found))
+                steps = _differing(session.world, subscription, wanted, wanted.limit + 1 - len(found))
                 found += await in_turns(steps, _TURN_S)
     states = tuple(_states(sessions))
-    items = tuple(found[: wanted.limit])
+    shown = found[: fitting((size(each.wanted) + size(each.held) for each in found), wanted)]
+    items = [await _row(parts, each, content=wanted.content) for each in shown]
     in_sync = not found and not wanted.after and all(each.state in ("SYNCED", "IDLE") for each in states)
     last = items[-1] if len(found) > len(items) else None
-    return views.DiffView(node, in_sync, states, items, f"{last.type}:{last.name}" if last else None)
+    return views.DiffView(node, in_sync, states, tuple(items), f"{last.type}:{last.name}" if last else None)
+
+
+async def _row(parts: Parts, one: _Different, *, content: bool) -> views.DiffRow:
+    return views.DiffRow(
+        one.type.label,
+        one.name,
+        one.state,
+        *_versions(one.wanted, one.held),
+        tuple(map(str, sorted(services_of(parts, one.type, one.name)))),
+        await message(one.wanted) if content else None,
+        await message(one.held) if content else None,
+    )
 
 
 def _states(sessions: list[Session]) -> Iterator[views.SubscriptionState]:
@@ -51,28 +77,34 @@ def _states(sessions: list[Session]) -> Iterator[views.SubscriptionState]:
                 yield views.SubscriptionState(type.label, state)
 
 
-def _different(
-    parts: Parts, world: World, subscription: Subscription, wanted: Wanted, most: int
-) -> Steps[list[views.DiffRow]]:
+def _differing(
+    world: World, subscription: Subscription, wanted: Wanted, most: int
+) -> Steps[list[_Different]]:
     """The first resources of one type on this page that differ."""
     type, interest, sent = subscription.type, subscription.interest, subscription.held.sent
     for _ in world.prepare(type, interest.names, interest.wildcard):
         yield
     asked = world.selection(type).resources.keys() if interest.wildcard else interest.names
     beyond, find, unproven = begin(type, wanted), world.finder(type), subscription.exchange.unproven
-    found: list[views.DiffRow] = []
-    for count, name in enumerate(sorted(name for name in asked | sent.keys() if name > beyond), 1):
+    names = sorted(name for name in asked | sent.keys() if name > beyond and wanted.name in ("", name))
+    found: list[_Different] = []
+    for count, name in enumerate(names, 1):
         resource, held = find(name) if interest.wants(name) else None, sent.get(name)
-        versions = resource.version if resource else None, held.version if held else None
-        state = _state(versions, unproven is None or name in unproven, subscription.exchange.awaiting)
+        unaccepted = unproven is None or name in unproven
+        state = _state(_versions(resource, held), unaccepted, subscription.exchange.awaiting)
         if state is not None:
-            about = sorted(services_of(parts, type, name))
-            found.append(views.DiffRow(type.label, name, state, *versions, tuple(map(str, about))))
+            found.append(_Different(type, name, state, resource, held))
         if len(found) == most:
             break
         if count % _STEP == 0:
             yield
     return found
+
+
+def _versions(
+    wanted: Resource | None, held: Resource | ReportedVersion | None
+) -> tuple[str | None, str | None]:
+    return wanted.version if wanted else None, held.version if held else None
 
 
 def _state(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from itertools import islice
+from typing import Any, TypeAlias
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Mistaken, Wanted
@@ -139,15 +140,13 @@ async def shown(
     parts: Parts, found: Sequence[tuple[ResourceType, str, _Held]], wanted: Wanted
 ) -> views.ResourceList:
     """The page with what was found, of which one more than fits says that there are more."""
-    kept = _fitting(found, wanted)
+    kept = found[: fitting((size(each) for _, _, each in found), wanted)]
     services = {name: services_of(parts, type, name) for type, name, _ in kept}
     latest = await in_turns(_latest(parts.registry.revisions, services.values()), _TURN_S)
     items = []
     for type, name, held in kept:
         about = sorted(services[name])
-        inside = None
-        if wanted.content and isinstance(held, Resource):
-            inside = await in_turns(contents(held), _TURN_S)
+        inside = await message(held) if wanted.content else None
         items.append(
             views.ResourceRow(
                 type.label,
@@ -162,18 +161,25 @@ async def shown(
     return views.ResourceList(tuple(items), f"{items[-1].type}:{items[-1].name}" if more else None)
 
 
-def _fitting(
-    found: Sequence[tuple[ResourceType, str, _Held]], wanted: Wanted
-) -> Sequence[tuple[ResourceType, str, _Held]]:
-    if not wanted.content:
-        return found[: wanted.limit]
-    size = count = 0
-    for _, _, each in found[: wanted.limit]:
-        size += len(each.any) if isinstance(each, Resource) else 0
-        if count and size > _LARGEST:
+async def message(resource: _Held | None) -> dict[str, Any] | None:
+    """Envoy's message as JSON, without keys and passwords. None if it is not known."""
+    return await in_turns(contents(resource), _TURN_S) if isinstance(resource, Resource) else None
+
+
+def size(resource: _Held | None) -> int:
+    """The length of what is encoded, in bytes. 0 if that is not known."""
+    return len(resource.any) if isinstance(resource, Resource) else 0
+
+
+def fitting(sizes: Iterable[int], wanted: Wanted) -> int:
+    """How many of the first resources are on the page whose contents have these sizes."""
+    total = count = 0
+    for each in islice(sizes, wanted.limit):
+        total += each
+        if wanted.content and count and total > _LARGEST:
             break
         count += 1
-    return found[:count]
+    return count
 
 
 def services_of(parts: Parts, type: ResourceType, name: str) -> frozenset[ServiceName]:

@@ -170,6 +170,9 @@ class DiffRow(View, frozen=True):
 
     `missing`: it was not sent. `older`: it was sent in another version. `extra`: it should be gone.
     `rejected`, `unanswered`: it was sent in the right version, and the proxy has not acknowledged that.
+
+    `wanted_content` and `held_content` are the messages of these versions, without keys and passwords. One
+    is absent if there is none, and `held_content` also if only the proxy knows it.
     """
 
     type: str
@@ -178,6 +181,8 @@ class DiffRow(View, frozen=True):
     wanted: str | None = None
     held: str | None = None
     services: tuple[str, ...] = ()
+    wanted_content: dict[str, Any] | None = None
+    held_content: dict[str, Any] | None = None
 
 
 class DiffView(View, frozen=True):
