@@ -61,6 +61,9 @@ async def test_who_has_not_answered_a_change_is_named(plane, client, eventually)
     await eventually(lambda: plane.get(f"changes/{number}")["published"]["slowest"] == "web-2")
     assert "2/2 of 2 proxies in" in (said := plane.run("changes", "shop/cart"))
     assert "web-2 last" in said
+    found = plane.get(f"changes/{number}")
+    assert [each["node"] for each in found["published"]["answered"]] == ["web-2", "web-1"], "slowest first"
+    assert 0 <= found["delay"] < found["published"]["waited"]
 
 
 async def test_a_proxy_that_leaves_without_an_answer_is_waited_for_no_longer(

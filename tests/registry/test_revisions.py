@@ -102,6 +102,7 @@ async def test_the_end_of_damping_is_a_revision_of_the_source(
 def test_it_takes_as_long_as_from_the_source_to_the_last_answer(revisions: Revisions, clock: Clock) -> None:
     revisions.note("files", Cause("a.yaml:1", since=99.0), [A])
     revisions.note("consul", Cause("services/b@1"), [B])
+    assert [each.delay for each in revisions.recent] == [1.0, 0.0]
     delivery = revisions.take()
     assert delivery
     held = [told((), delivery), told((), delivery)]

@@ -74,6 +74,15 @@ def test_it_is_known_who_confirmed_last_and_the_first_who_rejected() -> None:
     assert (one.recipients, one.refused, one.acknowledged, one.left, one.outstanding) == (30, 20, 1, 1, 8)
 
 
+def test_of_many_answers_the_last_ones_are_known_because_they_took_longest() -> None:
+    one = Told().delivery
+    held = [told((), one) for _ in range(60)]
+    one.told_all()
+    for number, each in enumerate(held):
+        confirmed(each, float(number), f"web-{number}")
+    assert list(one.answers) == [(f"web-{number}", float(number)) for number in range(10, 60)]
+
+
 def test_what_was_given_up_never_ends() -> None:
     one = Told()
     held = told((), one.delivery)

@@ -114,7 +114,10 @@ def _published(change: ChangeView, told: ToldView) -> Iterator[str]:
     """To whom a change was told, and who has answered."""
     proxies = f"{told.proxies:,} prox{'y' if told.proxies == 1 else 'ies'}"
     yield f"{told.at}  published to {proxies}, {_seconds(change.at, told.at):+.3f} s"
-    for each in told.answered:
+    earlier = told.acknowledged + told.rejected - len(told.answered)
+    if earlier > 0:
+        yield f"  {earlier:,} earlier answers"
+    for each in sorted(told.answered, key=lambda one: one.after):
         yield f"  {each.after:+.3f} s  {each.node}"
     if told.answers:
         yield f"  {told.acknowledged} of {told.answers} answers are there and good"

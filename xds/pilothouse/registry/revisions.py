@@ -41,7 +41,8 @@ BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 class Revision:
     """What one report changed.
 
-    `at` is in Unix seconds. `since` is when the source heard of the change, by the monotonic clock.
+    `at` is in Unix seconds. `since` is when the source heard of the change, by the monotonic clock, and
+    `delay` is how many seconds before `at` that was.
     `place` is where in the backend the first of the changes is declared.
     `names` are the `touched` services, or the first of them if it is long ago.
     `places` has the place of each service that is declared elsewhere.
@@ -55,6 +56,7 @@ class Revision:
     names: tuple[ServiceName, ...]
     touched: int
     places: Mapping[ServiceName, str] = field(default_factory=dict, compare=False)
+    delay: float = 0.0
 
     def place_of(self, name: ServiceName) -> str:
         """Where the backend declares this version of the service."""
@@ -234,7 +236,15 @@ class Revisions:
         elsewhere = {name: places[name] for name in names if places[name] != cause.place}
         since = self._since(cause)
         revision = Revision(
-            next(self._numbers), time.time(), since, source, cause.place, names, len(places), elsewhere
+            next(self._numbers),
+            time.time(),
+            since,
+            source,
+            cause.place,
+            names,
+            len(places),
+            elsewhere,
+            max(0.0, self._clock() - since),
         )
         self.recent.append(revision)
         if len(names) > NAMED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
@@ -64,8 +65,8 @@ class Delivery:
         self.confirmed_at: float | None = None
         #: Who sent it.
         self.confirmed_by = ""
-        #: The first confirmations: who, and when.
-        self.answers: list[tuple[str, float]] = []
+        #: The last confirmations, which took longest: who, and when.
+        self.answers: deque[tuple[str, float]] = deque(maxlen=_MOST_ANSWERS)
         self.refused = 0
         #: The first that rejected it, by name.
         self.refusers: list[str] = []
@@ -117,8 +118,7 @@ def confirmed(deliveries: Deliveries, now: float, by: str = "") -> None:
     """A recipient confirms these deliveries."""
     for each in deliveries:
         each.confirmed_at, each.confirmed_by = now, by
-        if len(each.answers) < _MOST_ANSWERS:
-            each.answers.append((by, now))
+        each.answers.append((by, now))
         each.unconfirmed -= 1  # inline instead of a call for each, because this happens at each ACK
         if not each.unconfirmed:
             each.end()

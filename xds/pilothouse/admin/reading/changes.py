@@ -93,6 +93,7 @@ def shown(
         one.place or None,
         _told(one, published) if published else None,
         waiting,
+        delay=round(one.delay, 3),
     )
 
 
@@ -129,7 +130,8 @@ def _told(one: Revision, published: Publication) -> views.ToldView:
         waited=round(max(0.0, last - one.since), 3) if last is not None else None,
         slowest=delivery.confirmed_by or None,
         answered=tuple(
-            views.AnsweredView(node, round(max(0.0, at - one.since), 3)) for node, at in delivery.answers
+            views.AnsweredView(node, round(max(0.0, at - one.since), 3))
+            for node, at in reversed(delivery.answers)
         ),
     )
 

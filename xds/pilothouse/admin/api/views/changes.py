@@ -62,7 +62,7 @@ class ToldView(View, frozen=True):
 
     `proxies` counts streams. The other numbers count answers: one for each type and stream. `left` are those
     of streams that have ended, or that turned out to lack nothing. `waited` is in seconds, from the source to
-    the last answer, which was that of `slowest`. `answered` has the first answers.
+    the last answer, which was that of `slowest`. `answered` has the last answers, the slowest first.
     """
 
     at: str
@@ -81,6 +81,7 @@ class ToldView(View, frozen=True):
 class ChangeView(View, frozen=True):
     """A report of a source that changed something.
 
+    `delay` is how many seconds before `at` the source had heard of it.
     `touched` counts its services; `services` has the first of them. `waiting_for` has the first proxies that
     have not answered yet; only the page of one change has it. `earlier`: it is of an earlier
     process, as that knew it last.
@@ -95,6 +96,7 @@ class ChangeView(View, frozen=True):
     published: ToldView | None = None
     waiting_for: tuple[str, ...] = ()
     earlier: bool | None = None
+    delay: float | None = None
 
 
 class ChangeList(View, frozen=True):
@@ -138,7 +140,7 @@ class PropagationView(View, frozen=True):
 
     `counts` is cumulative: for each of `bounds`, in seconds, how many took no longer; and at the end how many
     were acknowledged by all. `total_seconds` is the sum of their times. The others are pending, not answered
-    in time by some proxy (`incomplete`), `rejected` by some, or wanted by none (`unneeded`).
+    in time by some proxy (`incomplete`), `rejected` by some, or no proxy was there for them (`unneeded`).
     """
 
     source: str
