@@ -80,7 +80,7 @@ def test_a_service_that_does_not_exist_is_answered_with_near_names(plane) -> Non
 
 def test_the_commands_print_json_for_programs(plane) -> None:
     found = json.loads(plane.run("services", "shop/cart", "-o", "json"))
-    assert found["endpoints"] == {"total": 2, "ready": 2, "callable": 2}
+    assert found["endpoints"] == {"total": 2, "ready": 2, "called": 2}
     assert found == plane.get("services/shop/cart")
 
 

@@ -24,7 +24,6 @@ _TURN_S = 0.002
 _NO_NAME = set("/: ")  # no source has such a name; with a port, it is the name of something else
 _STEP = 100  # names that are compared in a step
 _NAMED = 100  # so many omissions of a service are shown
-_CALLED = (State.READY, State.TERMINATING_SERVING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ async def service(parts: Parts, name: ServiceName) -> views.ServiceView:
     endpoints = views.EndpointCounts(
         len(found.endpoints),
         sum(endpoint.state is State.READY for endpoint in found.endpoints),
-        sum(endpoint.state in _CALLED and endpoint.weight > 0 for endpoint in found.endpoints),
+        len(found.endpoints) - parts.census.uncalled(name),
     )
     return views.ServiceView(
         namespace=name.namespace,

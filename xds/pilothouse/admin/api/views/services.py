@@ -47,11 +47,11 @@ class QuarantineView(View, frozen=True):
 
 
 class EndpointCounts(View, frozen=True):
-    """How many endpoints there are, are ready, and may be called at all."""
+    """How many endpoints there are, say that they are ready, and are called at some port."""
 
     total: int
     ready: int
-    callable: int
+    called: int
 
 
 class ServiceView(View, frozen=True):
