@@ -49,9 +49,10 @@ function remember(address, answer) {
   if (answers.size > REMEMBERED) answers.delete(answers.keys().next().value);
 }
 
-/** Order something: a page, and what it is told. Raises Refused. */
-export async function post(page, body) {
+/** Tell a page something: an order, or a question that needs a text. Returns what it answers. Raises Refused. */
+export async function post(page, body, signal = undefined) {
   const answer = await ask(page, {
+    signal,
     method: 'POST',
     body: JSON.stringify(body),
     headers: { 'content-type': 'application/json' },

@@ -7,11 +7,13 @@ import { html } from './html.js';
 import { start, state as liveness } from './live.js';
 import { Change } from './pages/change.js';
 import { Changes } from './pages/changes.js';
+import { Drains } from './pages/drains.js';
 import { Endpoints } from './pages/endpoints.js';
 import { Explain } from './pages/explain.js';
 import { Holds } from './pages/holds.js';
 import { Overall } from './pages/map.js';
 import { Nacks } from './pages/nacks.js';
+import { Notes } from './pages/notes.js';
 import { Overview } from './pages/overview.js';
 import { Propagation } from './pages/propagation.js';
 import { Proxies } from './pages/proxies.js';
@@ -19,6 +21,7 @@ import { Proxy } from './pages/proxy.js';
 import { Service } from './pages/service.js';
 import { Services } from './pages/services.js';
 import { Sources } from './pages/sources.js';
+import { WhatIf } from './pages/what-if.js';
 import { enterToken, TokenDialog } from './parts/dialogs.js';
 import { Empty, Failed } from './parts/notices.js';
 import { Page } from './parts/page.js';
@@ -26,20 +29,32 @@ import { Shape } from './parts/state.js';
 import { go, link, route } from './router.js';
 import { useStore } from './store.js';
 
-/** The pages by the first part of their address: the list, and what one of it looks like. */
-const PAGES = {
-  '': { name: 'Overview', list: Overview },
-  map: { name: 'Map', list: Overall },
-  services: { name: 'Services', list: Services, one: Service, parts: 2 },
-  endpoints: { name: 'Endpoints', list: Endpoints },
-  proxies: { name: 'Proxies', list: Proxies, one: Proxy, parts: 1 },
-  changes: { name: 'Changes', list: Changes, one: Change, parts: 1 },
-  propagation: { name: 'Propagation', list: Propagation },
-  explain: { name: 'Explain', list: Explain },
-  sources: { name: 'Sources', list: Sources },
-  holds: { name: 'Holds', list: Holds },
-  nacks: { name: 'NACKs', list: Nacks },
+/** The pages by the first part of their address, in groups: the list, and what one of it looks like. */
+const GROUPS = {
+  Mesh: {
+    '': { name: 'Overview', list: Overview },
+    map: { name: 'Map', list: Overall },
+    services: { name: 'Services', list: Services, one: Service, parts: 2 },
+    endpoints: { name: 'Endpoints', list: Endpoints },
+    proxies: { name: 'Proxies', list: Proxies, one: Proxy, parts: 1 },
+  },
+  Questions: {
+    explain: { name: 'Explain', list: Explain },
+    'what-if': { name: 'What if', list: WhatIf },
+  },
+  'What happened': {
+    changes: { name: 'Changes', list: Changes, one: Change, parts: 1 },
+    propagation: { name: 'Propagation', list: Propagation },
+    notes: { name: 'Notes', list: Notes },
+  },
+  'Not as usual': {
+    sources: { name: 'Sources', list: Sources },
+    holds: { name: 'Holds', list: Holds },
+    drains: { name: 'Drains', list: Drains },
+    nacks: { name: 'NACKs', list: Nacks },
+  },
 };
+const PAGES = Object.assign({}, ...Object.values(GROUPS));
 
 const LIVENESS = {
   connecting: ['busy', 'connecting', 'Connecting to the event stream.'],
@@ -64,11 +79,7 @@ function App() {
       <div class="row"><${Liveness} /><${Who} /><${Theme} /></div>
     </header>
     <nav aria-label="Pages">
-      <ul>
-        ${Object.entries(PAGES).map(
-          ([key, { name }]) => html`<li><a href=${link(...(key ? [key] : []))} aria-current=${key === first ? 'page' : undefined}>${name}</a></li>`,
-        )}
-      </ul>
+      ${Object.entries(GROUPS).map(([group, pages]) => html`<${Group} name=${group} pages=${pages} first=${first} />`)}
     </nav>
     <main id="content" tabindex="-1">
       <${Whole} key=${address}>${One ? html`<${One} parts=${rest} query=${query} />` : html`<${Nowhere} />`}<//>
@@ -77,16 +88,25 @@ function App() {
   `;
 }
 
+function Group({ name, pages, first }) {
+  return html`<p class="group" aria-hidden="true">${name}</p>
+    <ul aria-label=${name}>
+      ${Object.entries(pages).map(
+        ([key, page]) => html`<li><a href=${link(...(key ? [key] : []))} aria-current=${key === first ? 'page' : undefined}>${page.name}</a></li>`,
+      )}
+    </ul>`;
+}
+
 /** A new page begins at its top, with its title as the title of the window, and with the focus for whoever hears it. */
 function useArrival(address) {
   const before = useRef(address);
   useEffect(() => {
     const title = document.getElementById('title');
     document.title = title ? `${title.textContent} · Pilothouse` : 'Pilothouse';
+    document.querySelector('nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
     if (before.current === address) return;
     before.current = address;
     document.getElementById('content').scrollTop = 0;
-    document.querySelector('nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
     title?.focus({ preventScroll: true });
   }, [address]);
 }

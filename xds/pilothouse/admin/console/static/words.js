@@ -24,6 +24,11 @@ const LOOKS = {
   'terminating, serving': 'warn',
   terminating: 'idle',
   'in maintenance': 'warn',
+  missing: 'warn',
+  extra: 'warn',
+  added: 'good',
+  changed: 'busy',
+  removed: 'bad',
 };
 
 /** What states mean, for whoever points at one. */
@@ -38,6 +43,11 @@ export const MEANINGS = {
   no: 'No client calls it.',
   partly: 'Clients call it at some of its ports.',
   late: 'Clients call it if the others fail.',
+  missing: 'It was not sent this yet, so it will be added.',
+  older: 'It was sent another version, so it will be changed.',
+  extra: 'It was sent this, and should not have it any more, so it will be removed.',
+  rejected: 'It was sent the right version, and has rejected it. It keeps the version before.',
+  unanswered: 'It was sent the right version, and has not answered. Until then it may have the version before.',
 };
 
 export const PROXY_STATES = ['SYNCED', 'SENDING', 'STALE', 'NACKED', 'IDLE', 'GONE'];
@@ -48,10 +58,11 @@ export function look(state) {
 
 /** How a service stands: `{ look, text }`. */
 export function health(service) {
-  const { endpoints, ready, quarantined, left_out: leftOut } = service;
+  const { endpoints, ready, called, quarantined, left_out: leftOut } = service;
   if (quarantined) return { look: 'bad', text: 'quarantined' };
   if (!endpoints) return { look: 'idle', text: 'no endpoints' };
   if (!ready) return { look: 'bad', text: 'none ready' };
+  if (!called) return { look: 'bad', text: 'none called' };
   if (ready < endpoints) return { look: 'warn', text: 'partly ready' };
   if (Object.keys(leftOut).length) return { look: 'warn', text: 'some left out' };
   return { look: 'good', text: 'ready' };
@@ -86,12 +97,17 @@ export function port({ number: value, protocol, name }) {
   return `${value}/${protocol}` + (name && name !== protocol ? ` ${name}` : '');
 }
 
+/** What is said of a change that concerned no client. */
+export const NOBODY = 'no proxy was there for it';
+
 /** Who has a change, in words. */
 export function told(published) {
   if (!published) return 'not published';
-  const { answers, acknowledged, proxies, rejected, outstanding, waited } = published;
-  if (!answers) return 'no proxy wants it';
-  let text = `${number(acknowledged)}/${number(answers)} of ${count(proxies, 'proxy', 'proxies')}`;
+  const { answers, acknowledged, proxies, rejected, outstanding, waited, left } = published;
+  if (!answers) return NOBODY;
+  const expected = answers - left; // those of streams that have ended, or lacked nothing, will not come
+  if (!expected) return 'no proxy is left that wants it';
+  let text = `${number(acknowledged)}/${number(expected)} of ${count(proxies, 'proxy', 'proxies')}`;
   if (rejected) text += `, ${number(rejected)} rejected`;
   if (outstanding) return `${text}, ${number(outstanding)} outstanding`;
   return waited === undefined ? text : `${text} in ${seconds(waited)}`;
@@ -100,10 +116,10 @@ export function told(published) {
 /** How a change stands: `{ look, text }`. */
 export function progress(published) {
   if (!published) return { look: 'busy', text: 'not published' };
-  const { answers, rejected, outstanding } = published;
+  const { answers, rejected, outstanding, left } = published;
   if (rejected) return { look: 'bad', text: 'rejected' };
   if (outstanding) return { look: 'busy', text: 'outstanding' };
-  return answers ? { look: 'good', text: 'acknowledged' } : { look: 'idle', text: 'no proxy wants it' };
+  return answers > left ? { look: 'good', text: 'acknowledged' } : { look: 'idle', text: told(published) };
 }
 
 export function seconds(value) {
@@ -122,6 +138,14 @@ export function span(value) {
   const whole = Math.max(0, Math.floor(value));
   const [size, unit] = UNITS.find(([least]) => whole >= least) ?? [1, 's'];
   return `${Math.floor(whole / size)}${unit}`;
+}
+
+/** A time span in its two largest units, because half an hour more is much before an end: `1h 59m`. */
+export function remaining(value) {
+  const [size] = UNITS.find(([least]) => value >= least) ?? [1];
+  const rest = Math.floor(value) % size;
+  const next = UNITS.find(([least]) => least < size)?.[0] ?? 1;
+  return rest >= next ? `${span(value)} ${span(rest)}` : span(value);
 }
 
 /** A time with its date and zone, for a title. */

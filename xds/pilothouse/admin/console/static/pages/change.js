@@ -1,13 +1,18 @@
 // The trace of one change: from its source to each proxy's answer.
+import { useState } from 'preact/hooks';
 import { path } from '../api.js';
 import { usePage } from '../asking.js';
 import { html } from '../html.js';
+import { ADDED, CHANGED, REMOVED } from '../lines.js';
+import { Line } from '../parts/difference.js';
 import { Answer } from '../parts/notices.js';
 import { Facts, Page, Section } from '../parts/page.js';
 import { State } from '../parts/state.js';
 import { Ago } from '../parts/time.js';
 import { link, serviceLink } from '../router.js';
-import { count, number, progress, seconds } from '../words.js';
+import { count, NOBODY, number, progress, seconds } from '../words.js';
+
+const FEW = 10; // so many proxies are shown at first
 
 export function Change({ parts: [id] }) {
   const change = usePage(path('changes', id), {}, ['change', 'proxy']);
@@ -20,68 +25,132 @@ export function Change({ parts: [id] }) {
 }
 
 function Trace({ said }) {
-  const { published } = said;
+  const { published, delay = 0 } = said;
+  const heard = new Date(Date.parse(said.at) - 1000 * delay).toISOString();
   return html`
     <ol class="trace" aria-label="What has happened to it">
-      <${Step} look="good" title=${`Reported by ${said.source}`} at=${said.at}>
-        <p class="said">${said.place}</p>
-        <p>${count(said.touched, 'service')}</p>
+      <${Step} look="good" title=${`The source ${said.source} hears of it`} at=${heard}>
+        ${said.place && html`<p class="said">${said.place}</p>`}
       <//>
-      ${published ? html`<${Published} said=${said} />` : html`<${Step} look="busy" title="Not published yet" />`}
-      ${published && html`<${Answers} said=${said} />`}
+      <${Step} look="good" title=${`The registry notes it: ${count(said.touched, 'service')}`} at=${said.at} after=${delay} />
+      ${published
+        ? html`<${Published} of=${published} heard=${heard} /><${Answers} said=${said} />`
+        : html`<${Step} look="busy" title="Not published yet" />`}
     </ol>
+    ${published?.answered?.length > 0 && html`<${Times} of=${published} />`}
     <${Section} title="What has changed">
-      <ul class="changed">
-        ${said.services.map(
-          (each) => html`<li>
-            <p><a href=${serviceLink(each.service)}>${each.service}</a> ${each.what ?? 'reported'}</p>
-            ${each.place && html`<p class="quiet said">${each.place}</p>`}
-          </li>`,
-        )}
-      </ul>
+      <ul class="list-of">${said.services.map((each) => html`<${Changed} key=${each.service} of=${each} />`)}</ul>
       ${said.touched > said.services.length && html`<p class="quiet">and ${count(said.touched - said.services.length, 'more service')}</p>`}
     <//>
   `;
 }
 
+/** `after` is in seconds, from the moment when the source has heard of the change. */
 function Step({ look, title, at, after, children }) {
   return html`<li class=${look}>
     <p class="strong">${title}</p>
-    ${at && html`<p class="quiet">${at}, <${Ago} at=${at} />${after && `, ${after}`}</p>`}
+    ${at && html`<p class="quiet">${after !== undefined && html`<span class="after">+ ${seconds(after)}</span> `}${at}, <${Ago} at=${at} /></p>`}
     ${children}
   </li>`;
 }
 
-function since(from, to) {
-  return `${seconds(Math.max(0, Date.parse(to) - Date.parse(from)) / 1000)} after the report`;
-}
-
-function Published({ said: { at, published } }) {
-  const { proxies, answers } = published;
-  const whom = answers ? `${count(proxies, 'proxy', 'proxies')}, ${count(answers, 'answer')} expected` : 'No proxy wants it.';
-  return html`<${Step} look="good" title="Published" at=${published.at} after=${since(at, published.at)}><p>${whom}</p><//>`;
+function Published({ of, heard }) {
+  const { proxies, answers } = of;
+  const after = Math.max(0, Date.parse(of.at) - Date.parse(heard)) / 1000;
+  const whom = answers ? `${count(proxies, 'proxy', 'proxies')}, ${count(answers, 'answer')} expected` : `${NOBODY}.`;
+  return html`<${Step} look="good" title="Published" at=${of.at} after=${after}><p>${whom}</p><//>`;
 }
 
 function Answers({ said }) {
   const { published, waiting_for: waiting = [] } = said;
-  const { answers, acknowledged, rejected, outstanding, left } = published;
+  const { answers, acknowledged, rejected, outstanding, left, waited } = published;
   if (!answers) return null;
   const [look, title] = ended(published);
   return html`<${Step} look=${look} title=${title}>
+    ${waited !== undefined &&
+    html`<p class="quiet">
+      <span class="after">+ ${seconds(waited)}</span> ${outstanding ? 'latest answer so far' : 'last answer'}, of${' '}
+      <a href=${link('proxies', published.slowest)}>${published.slowest}</a>
+    </p>`}
     <${Bar} of=${published} />
     <${Facts}
       of=${[
         ['Acknowledged', number(acknowledged)],
         ['Outstanding', outstanding ? number(outstanding) : ''],
         ['Rejected', rejected ? number(rejected) : ''],
-        ['Streams that ended', left ? number(left) : ''],
-        ['Slowest', published.slowest && html`<a href=${link('proxies', published.slowest)}>${published.slowest}</a>`],
-        ['Waited', published.waited === undefined ? '' : seconds(published.waited)],
+        ['Streams that have ended, or lacked nothing', left ? number(left) : ''],
       ]}
     />
     ${waiting.length > 0 && html`<p>Not answered by</p><${Nodes} state="SENDING" nodes=${waiting} />`}
     ${published.rejected_by?.length > 0 && html`<p>Rejected by</p><${Nodes} state="NACKED" nodes=${published.rejected_by} />`}
   <//>`;
+}
+
+/** How long each proxy took, the slowest first. */
+function Times({ of }) {
+  const [all, setAll] = useState(false);
+  const slowest = [...of.answered].sort((a, b) => b.after - a.after);
+  const shown = all ? slowest : slowest.slice(0, FEW);
+  const answered = of.acknowledged + of.rejected;
+  const rejecting = new Set(of.rejected_by);
+  const most = Math.max(slowest[0].after, 0.001);
+  return html`<${Section} title="How long each proxy took" beside=${html`<span class="quiet">from the source to its answer, the slowest first</span>`}>
+    <div class="scrolled" tabindex="0" role="region" aria-label="Times of the proxies">
+      <table class="plain times">
+        <thead><tr><th scope="col">Proxy</th><th scope="col" class="numeric">After</th><th scope="col" class="wide"><span class="unseen">Share of the longest time</span></th><th scope="col">Answer</th></tr></thead>
+        <tbody>
+          ${shown.map(
+            ({ node, after }, at) => html`<tr key=${`${node} ${at}`}>
+              <th scope="row"><a class="cut" href=${link('proxies', node)} title=${node}>${node}</a></th>
+              <td class="numeric">${seconds(after)}</td>
+              <td class="wide"><span class="meter" aria-hidden="true"><span style=${{ width: `${(100 * after) / most}%` }} /></span></td>
+              <td>${rejecting.has(node) ? html`<${State} state="rejected" />` : html`<${State} state="acknowledged" />`}</td>
+            </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+    <p class="row">
+      ${slowest.length > FEW && html`<button onClick=${() => setAll(!all)}>${all ? `Show the slowest ${FEW}` : `Show the slowest ${slowest.length}`}</button>`}
+      ${answered > shown.length && html`<span class="quiet">and ${number(answered - shown.length)} more, which took no longer</span>`}
+    </p>
+  <//>`;
+}
+
+/** What a change did to a service: in words, and then each value before and after. */
+function Changed({ of }) {
+  const { endpoints, fields = [] } = of;
+  return html`<li class="within-list">
+    <p><a class="strong" href=${serviceLink(of.service)}>${of.service}</a> ${of.what ?? 'reported'}</p>
+    ${of.place && html`<p class="quiet said">${of.place}</p>`}
+    ${(endpoints || fields.length > 0) &&
+    html`<dl class="values">
+      ${endpoints && html`<${Values} name="endpoints" note=${`${number(endpoints.before)} before, ${number(endpoints.after)} after`} lines=${addresses(endpoints)} />`}
+      ${fields.map((each) => html`<${Values} key=${each.name} name=${each.name.replaceAll('_', ' ')} lines=${values(each)} />`)}
+    </dl>`}
+  </li>`;
+}
+
+function Values({ name, note, lines }) {
+  return html`<div>
+    <dt>${name}</dt>
+    <dd>${note && html`<span class="quiet">${note}</span>`}<div class="said">${lines.map((line) => html`<${Line} of=${line} />`)}</div></dd>
+  </div>`;
+}
+
+function addresses({ added, removed, changed }) {
+  return [...named(REMOVED, removed), ...named(CHANGED, changed), ...named(ADDED, added)];
+}
+
+function named(sign, some) {
+  if (!some) return [];
+  const more = some.count - some.first.length;
+  const rest = more > 0 ? [{ sign, text: `and ${number(more)} more` }] : [];
+  return [...some.first.map((text) => ({ sign, text })), ...rest];
+}
+
+function values({ before, after }) {
+  return [...(before ? [{ sign: REMOVED, text: before }] : []), ...(after ? [{ sign: ADDED, text: after }] : [])];
 }
 
 function ended({ rejected, outstanding }) {

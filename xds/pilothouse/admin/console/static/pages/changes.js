@@ -8,7 +8,7 @@ import { Ago } from '../parts/time.js';
 import { link, replace, serviceLink } from '../router.js';
 import { count, number, progress, told } from '../words.js';
 
-const SINCE = [
+export const SINCE = [
   ['', 'All'],
   ['10m', '10 min'],
   ['1h', '1 h'],
@@ -76,7 +76,7 @@ function Entry({ change, about }) {
     </div>
     <div class="who">
       <${State} ...${progress(change.published)} />
-      ${change.published?.answers > 0 && html`<span class="quiet">${told(change.published)}</span>`}
+      ${change.published?.answers > change.published?.left && html`<span class="quiet">${told(change.published)}</span>`}
     </div>
   </li>`;
 }

@@ -10,15 +10,16 @@ import { Table } from '../parts/table.js';
 import { link, replace, serviceLink } from '../router.js';
 import { store, useStore } from '../store.js';
 import { count, place } from '../words.js';
+import { drained, How } from './drains.js';
 
 const SERVICE = { name: 'Service', width: '26%', cell: (row) => html`<${Cut} text=${row.service} href=${serviceLink(row.service)} />` };
 const COLUMNS = [
   {
     name: 'Address',
-    width: '176px',
+    width: '148px',
     cell: (row) => html`<${Cut} text=${address(row)} href=${link('explain', { name: row.service, endpoint: row.address })} />`,
   },
-  { name: 'Called', width: '88px', cell: (row) => html`<${State} state=${row.called} />` },
+  { name: 'Called', width: '80px', cell: (row) => html`<${State} state=${row.called} />` },
   { name: 'State', width: '144px', wide: true, cell: (row) => row.state },
   { name: 'Weight', width: '72px', wide: true, numeric: true, cell: (row) => String(row.weight) },
   { name: 'Zone', width: '130px', wide: true, cell: (row) => place(row.locality) || '–' },
@@ -32,12 +33,6 @@ const ORDER = {
 };
 const WITH_ORDERS = [...COLUMNS, ORDER];
 const WITH_SERVICE = [SERVICE, ...COLUMNS];
-const LASTS = [
-  ['15m', '15 minutes'],
-  ['1h', '1 hour'],
-  ['6h', '6 hours'],
-  ['1d', '1 day'],
-];
 const VIEWS = [
   ['', 'All'],
   ['uncalled', 'Not called'],
@@ -100,28 +95,22 @@ export function ServiceEndpoints({ rows, more, growing }) {
 }
 
 function Drain({ row, drained: now }) {
-  const [drained] = useState(now); // the row changes while the answer is shown
-  const [lasts, setLasts] = useState('1h');
-  const [force, setForce] = useState(false);
+  const [ends] = useState(now); // the row changes while the answer is shown
+  const [how, setHow] = useState({ lasts: '1h', force: false });
   const body = { addresses: [row.address], service: row.service };
   return html`<${Order}
-    title=${`${drained ? 'Undrain' : 'Drain'} ${row.address}`}
-    verb=${drained ? 'Undrain' : 'Drain'}
-    page=${drained ? 'undrain' : 'drain'}
-    body=${drained ? body : { ...body, lasts, force }}
-    told=${({ items }) => (drained ? 'It is in service again.' : `It is out of service until ${items.at(-1)?.until}.`)}
-    danger=${!drained}
+    title=${`${ends ? 'Undrain' : 'Drain'} ${row.address}`}
+    verb=${ends ? 'Undrain' : 'Drain'}
+    page=${ends ? 'undrain' : 'drain'}
+    body=${ends ? body : { ...body, ...how }}
+    told=${ends ? () => 'It is in service again.' : drained}
+    danger=${!ends}
     onEnd=${() => ordered.set(null)}
   >
-    ${!drained &&
+    ${ends && html`<p>If it is drained in all services, end that at <a href=${link('drains')}>Drains</a>.</p>`}
+    ${!ends &&
     html`<p>New requests to ${row.service} go to other endpoints, at all proxies.</p>
-      <label>
-        For
-        <select value=${lasts} onChange=${(event) => setLasts(event.target.value)}>
-          ${LASTS.map(([value, text]) => html`<option value=${value}>${text}</option>`)}
-        </select>
-      </label>
-      <label class="row"><input type="checkbox" checked=${force} onChange=${(event) => setForce(event.target.checked)} /> Even if it is the last one</label>`}
+      <${How} ...${how} onChange=${(more) => setHow({ ...how, ...more })} />`}
   <//>`;
 }
 

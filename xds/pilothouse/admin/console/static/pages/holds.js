@@ -24,7 +24,7 @@ export function Holds() {
       show=${() =>
         holds.items.length
           ? holds.items.map((each) => html`<${Hold} key=${each.source} of=${each} order=${(verb) => setOrder({ of: each, verb })} />`)
-          : html`<${Empty} title="Nothing is held">Every loss that a source has reported is believed.<//>`}
+          : html`<${Empty} title="No loss is held">Every loss that a source has reported is believed.<//>`}
     />
     ${order && html`<${Ordering} ...${order} onEnd=${() => setOrder(null)} />`}
   <//>`;

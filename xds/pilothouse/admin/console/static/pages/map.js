@@ -16,7 +16,7 @@ const LEGEND = [
   ['good', 'ready, SYNCED'],
   ['busy', 'SENDING'],
   ['warn', 'partly ready, some left out, STALE'],
-  ['bad', 'none ready, quarantined, NACKED'],
+  ['bad', 'none ready, none called, quarantined, NACKED'],
   ['idle', 'no endpoints, IDLE'],
   ['gone', 'GONE'],
 ];
@@ -81,7 +81,7 @@ function point({ target }) {
 function serviceCell(row) {
   const name = `${row.namespace}/${row.name}`;
   const { look: kind, text } = health(row);
-  return { key: `service ${name}`, kind, namespace: row.namespace, name, text, more: `${row.ready} of ${count(row.endpoints, 'endpoint')} ready`, service: name, href: link('services', row.namespace, row.name) };
+  return { key: `service ${name}`, kind, namespace: row.namespace, name, text, more: `${row.ready} of ${count(row.endpoints, 'endpoint')} ready, ${row.called} called`, service: name, href: link('services', row.namespace, row.name) };
 }
 
 function proxyCell(row) {

@@ -5,7 +5,7 @@ import { Answer, Empty } from '../parts/notices.js';
 import { Facts, Page, Section } from '../parts/page.js';
 import { Shape, State } from '../parts/state.js';
 import { Ago, Until } from '../parts/time.js';
-import { link } from '../router.js';
+import { link, serviceLink } from '../router.js';
 import { count, look, number, PROXY_STATES } from '../words.js';
 import { Feed } from './changes.js';
 import { SourceTable } from './sources.js';
@@ -54,7 +54,17 @@ function attention(said, holds, nacks) {
     ...nacks.map((nack) => concern('bad', 'NACKED', `${nack.node} rejects ${nack.type}: ${nack.text}`, link('nacks'))),
     ...behind.map(({ node, state }) => concern(look(state), state, node, link('proxies', node))),
     ...(more > 0 ? [concern('warn', 'behind', `${count(more, 'more proxy', 'more proxies')}`, link('proxies', { only: 'behind' }))] : []),
+    ...unserved(said),
     ...said.warnings.map((warning) => concern('warn', 'warning', warning, link(warning.includes('quarantine') ? 'services' : 'sources'))),
+  ];
+}
+
+/** The services that have endpoints of which none is called. */
+function unserved({ counts, unserved: first = [] }) {
+  const more = (counts.unserved ?? 0) - first.length;
+  return [
+    ...first.map((name) => concern('bad', 'none called', `${name} has endpoints, but none is called`, serviceLink(name))),
+    ...(more > 0 ? [concern('bad', 'none called', count(more, 'more service'), link('services', { only: 'attention' }))] : []),
   ];
 }
 
@@ -65,7 +75,8 @@ function concern(kind, text, what, href) {
 }
 
 function Counts({ counts }) {
-  const proxies = Object.values(counts.proxies).reduce((sum, each) => sum + each, 0);
+  const { GONE: _, ...connected } = counts.proxies;
+  const proxies = Object.values(connected).reduce((sum, each) => sum + each, 0);
   const states = PROXY_STATES.filter((state) => counts.proxies[state]);
   const reasons = Object.entries(counts.left_out);
   return html`<div class="tiles">
@@ -77,7 +88,7 @@ function Counts({ counts }) {
     <a class="tile" href=${link('endpoints')}>
       <h2>Endpoints</h2>
       <p class="figure">${number(counts.endpoints)}</p>
-      <p class="quiet">of all services</p>
+      <p class="quiet">${counts.unserved ? `${count(counts.unserved, 'service')} with none called` : 'of all services'}</p>
     </a>
     <a class="tile broad" href=${link('proxies')}>
       <h2>Proxies</h2>

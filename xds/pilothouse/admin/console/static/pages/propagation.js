@@ -113,7 +113,7 @@ function Source({ of }) {
         ['99 % within', all ? within(of, 0.99) : ''],
         ['Mean', all ? seconds(of.total_seconds / all) : ''],
         ['Pending', of.pending ? number(of.pending) : ''],
-        ['Wanted by no proxy', of.unneeded ? number(of.unneeded) : ''],
+        ['No proxy was there', of.unneeded ? number(of.unneeded) : ''],
         ['Not answered in time', of.incomplete ? number(of.incomplete) : ''],
         ['Rejected', of.rejected ? number(of.rejected) : ''],
       ]}

@@ -1,4 +1,4 @@
-// One proxy: who it is, how it stands with each type, what it holds and what it has rejected.
+// One proxy: who it is, how it stands with each type, how it differs, what it holds and what it has rejected.
 import { useMemo, useState } from 'preact/hooks';
 import { path } from '../api.js';
 import { useList, usePage } from '../asking.js';
@@ -11,6 +11,7 @@ import { Table } from '../parts/table.js';
 import { Ago } from '../parts/time.js';
 import { link, replace, serviceLink } from '../router.js';
 import { count, number, place } from '../words.js';
+import { Diff } from './diff.js';
 
 /** The columns of what a node was sent. */
 function columns(node) {
@@ -62,6 +63,7 @@ function Detail({ said, query }) {
   return html`
     ${said.streams.map((stream) => html`<${Stream} key=${stream.stream + stream.connected} stream=${stream} alone=${said.streams.length === 1} />`)}
     ${said.gone?.map((gone) => html`<${Gone} key=${gone.stream + gone.since} gone=${gone} />`)}
+    ${said.streams.length > 0 && html`<${Diff} node=${said.node} />`}
     ${said.streams.length > 0 && html`<${Resources} node=${said.node} types=${types(said)} shown=${query} />`}
   `;
 }

@@ -7,7 +7,7 @@ import { Facts, Page, Section, Why, Whys } from '../parts/page.js';
 import { State } from '../parts/state.js';
 import { Ago } from '../parts/time.js';
 import { link, serviceLink } from '../router.js';
-import { count, health, place, port } from '../words.js';
+import { count, health, number, place, port } from '../words.js';
 import { Feed } from './changes.js';
 import { ServiceEndpoints } from './endpoints.js';
 import { Routes } from './explain.js';
@@ -38,12 +38,13 @@ function Unknown({ error, full }) {
 }
 
 function Detail({ said, full }) {
-  const stands = health({ ...said, endpoints: said.endpoints.total, ready: said.endpoints.ready });
+  const { total, ready, called } = said.endpoints;
+  const stands = health({ ...said, endpoints: total, ready, called });
   const leads = said.answered_by;
   return html`
     <div class="summary">
       <${State} ...${stands} />
-      <span>${said.endpoints.ready} of ${count(said.endpoints.total, 'endpoint')} ready</span>
+      <span>${number(ready)} of ${count(total, 'endpoint')} ready, ${number(called)} called</span>
       ${said.changed && html`<span class="quiet">changed <${Ago} at=${said.changed} /></span>`}
     </div>
     ${said.quarantined && html`<${Quarantined} of=${said.quarantined} />`}

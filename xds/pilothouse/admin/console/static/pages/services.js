@@ -11,7 +11,8 @@ import { amounts, count, health, port } from '../words.js';
 const COLUMNS = [
   { name: 'Service', cell: (row) => html`<${Cut} text=${`${row.namespace}/${row.name}`} href=${link('services', row.namespace, row.name)} />` },
   { name: 'Health', width: '136px', cell: (row) => html`<${State} ...${health(row)} />` },
-  { name: 'Ready', width: '88px', numeric: true, cell: (row) => `${row.ready}/${row.endpoints}` },
+  { name: 'Called', width: '88px', numeric: true, cell: (row) => `${row.called}/${row.endpoints}` },
+  { name: 'Ready', width: '88px', wide: true, numeric: true, cell: (row) => `${row.ready}/${row.endpoints}` },
   { name: 'Ports', width: '150px', wide: true, cell: (row) => row.ports.map(port).join(', ') },
   { name: 'Left out', width: '24%', wide: true, cell: (row) => amounts(row.left_out) },
   { name: 'Source', width: '110px', wide: true, cell: (row) => row.source ?? '' },

@@ -20,20 +20,21 @@ export function Sources() {
 }
 
 function standing({ synced, stale, faults, unknown, warnings }) {
-  if (!synced) return { look: 'busy', text: 'not synced' };
-  if (stale) return { look: 'bad', text: 'failing' };
-  if (faults.length || unknown.length) return { look: 'warn', text: 'faults' };
-  return warnings.length ? { look: 'warn', text: 'warnings' } : { look: 'good', text: 'ok' };
+  if (!synced) return { look: 'busy', text: 'waiting' };
+  if (stale) return { look: 'bad', text: 'stale' };
+  if (faults.length) return { look: 'warn', text: count(faults.length, 'fault') };
+  if (unknown.length) return { look: 'warn', text: count(unknown.length, 'unknown place') };
+  return warnings.length ? { look: 'warn', text: count(warnings.length, 'warning') } : { look: 'good', text: 'ok' };
 }
 
 function Source({ of }) {
   return html`<${Section} title=${of.name} beside=${html`<${State} ...${standing(of)} />`}>
+    <p class="noted">${of.state}</p>
     <${Facts}
       of=${[
-        ['State', of.state],
         ['Services', number(of.services)],
         ['Last report', html`<${Ago} at=${of.last_report} />`],
-        ['Fails since', of.stale_since && html`<${Ago} at=${of.stale_since} />`],
+        ['Stale since', of.stale_since && html`<${Ago} at=${of.stale_since} />`],
         ['Error', of.error],
       ]}
     />

@@ -49,6 +49,7 @@ export function Order({ title, verb, page, body = {}, told = ({ done, who }) => 
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
   const send = async () => {
+    if (busy) return;
     setBusy(true);
     setError(null);
     try {
@@ -60,7 +61,8 @@ export function Order({ title, verb, page, body = {}, told = ({ done, who }) => 
     }
   };
   if (answer) {
-    return html`<${Dialog} title=${title} onCancel=${onEnd} onSubmit=${onEnd}>
+    // Another dialog, so that the focus is on its button.
+    return html`<${Dialog} key="answer" title=${title} onCancel=${onEnd} onSubmit=${onEnd}>
       <p role="status">${told(answer)}</p>
       ${answer.beware && html`<p class="bad-text">${answer.beware}</p>`}
       <p class="row end"><button class="primary" type="submit">Close</button></p>
@@ -73,7 +75,7 @@ export function Order({ title, verb, page, body = {}, told = ({ done, who }) => 
     ${error && html`<p class="bad-text" role="alert">${error.message}</p>`}
     <p class="row end">
       <button type="button" onClick=${onEnd}>Cancel</button>
-      <button class=${danger ? 'danger' : 'primary'} type="submit" disabled=${busy}>${busy ? 'Sending' : verb}</button>
+      <button class=${danger ? 'danger' : 'primary'} type="submit" aria-disabled=${String(busy)}>${busy ? 'Sending' : verb}</button>
     </p>
   <//>`;
 }
@@ -88,7 +90,7 @@ async function withToken(attempt) {
   }
 }
 
-/** A dialog while it is shown. Escape cancels it, and the focus goes back to where it was. */
+/** A dialog while it is shown. Escape closes it, and the focus goes back to where it was. */
 export function Dialog({ title, wide = false, onCancel, onSubmit, children }) {
   const element = useRef(null);
   useEffect(() => {
@@ -100,11 +102,7 @@ export function Dialog({ title, wide = false, onCancel, onSubmit, children }) {
     event.preventDefault();
     onSubmit();
   };
-  const cancel = (event) => {
-    event.preventDefault(); // the component goes, and the dialog with it
-    onCancel();
-  };
-  return html`<dialog ref=${element} class=${wide ? 'broad' : ''} aria-label=${title} onCancel=${cancel}>
+  return html`<dialog ref=${element} class=${wide ? 'broad' : ''} aria-label=${title} onClose=${onCancel}>
     <form method="dialog" onSubmit=${submit}><h2 class="cut" title=${title}>${title}</h2>${children}</form>
   </dialog>`;
 }

@@ -68,9 +68,11 @@ function useWindow(body, length) {
   const [range, setRange] = useState([0, FEW]);
   const look = useCallback(() => {
     const scroller = document.getElementById('content');
+    if (!body.current) return; // it has just gone, and hears of the last scrolling
     const top = scroller.getBoundingClientRect().top - body.current.getBoundingClientRect().top;
     const first = Math.max(0, Math.floor(top / ROW) - BEYOND);
-    const last = Math.ceil((top + scroller.clientHeight) / ROW) + BEYOND;
+    // A table that is further below has some rows too, so that the Tab key finds it.
+    const last = Math.max(0, Math.ceil((top + scroller.clientHeight) / ROW)) + BEYOND;
     // In steps, so that scrolling by a row renders nothing.
     setRange(([a, b]) => {
       const [c, d] = [first - (first % BEYOND), last + BEYOND - (last % BEYOND)];

@@ -1,7 +1,7 @@
 // Times as ages that keep up with the clock. Whoever points at one sees the time itself.
 import { html } from '../html.js';
 import { store, useStore } from '../store.js';
-import { absolute, span } from '../words.js';
+import { absolute, remaining, span } from '../words.js';
 
 const now = store(Date.now());
 setInterval(() => document.hidden || now.set(Date.now()), 1000);
@@ -16,5 +16,5 @@ export function Ago({ at, bare = false }) {
 /** How long it is until something. */
 export function Until({ at }) {
   const seconds = (Date.parse(at) - useStore(now)) / 1000;
-  return html`<time datetime=${at} title=${absolute(at)}>${seconds > 0 ? `in ${span(seconds)}` : 'now'}</time>`;
+  return html`<time datetime=${at} title=${absolute(at)}>${seconds > 0 ? `in ${remaining(seconds)}` : 'now'}</time>`;
 }
