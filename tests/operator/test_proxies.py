@@ -39,6 +39,9 @@ async def test_a_proxy_is_shown_with_who_it_is_and_what_it_has_acknowledged(
     line = plane.run("proxies", "web-7").splitlines()[-1].split()
     assert line[:7] == ["EDS", "SENDING", "1", "1", "2", "1", "1"]
     assert line[7] == "change,"
+    [row] = plane.get("proxies")["items"]
+    assert row["lag"] == sending["lag"]
+    assert " 1 change, " in plane.run("proxies", "-o", "wide")
     assert sending["version_sent"] in plane.run("proxies", "web-7", "-o", "wide")
     [row] = plane.get("proxies/web-7/resources", type="EDS")["items"]
     assert (row["type"], row["name"]) == ("EDS", CART)

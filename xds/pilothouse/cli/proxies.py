@@ -40,6 +40,7 @@ def _listed(said: ProxyList, wide: bool = False) -> str:
             age(each.connected),
             age(each.gone),
             each.reason or "-",
+            _lag(each.lag),
             each.peer,
             each.stream,
             each.variant,
@@ -48,7 +49,7 @@ def _listed(said: ProxyList, wide: bool = False) -> str:
         for each in said.items
     ]
     ended = "GONE FOR", "REASON"
-    more = "PEER", "STREAM", "VARIANT", "SINCE"
+    more = "LAG", "PEER", "STREAM", "VARIANT", "SINCE"
     head = ("NODE", "NAMESPACE", "STATE", "NOT SYNCED", "CONNECTED", *ended, *more)
     return table(head, rows, wide=wide, more=len(more))
 

@@ -21,7 +21,7 @@ from pilothouse.protocol.subscription import Subscription
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.roster import Gone, Roster
 from pilothouse.server.session import STALE_S, Session
-from pilothouse.structures.delivery import Deliveries
+from pilothouse.structures.delivery import Delivery
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import Turn, in_turns
 from pilothouse.structures.written import brief, quoted
@@ -141,6 +141,7 @@ def row(session: Session, now: float) -> views.ProxyRow:
         state_of(session, now),
         views.moment(session.connected_s),
         types,
+        lag=_lag(each for subscription in held.values() for each in subscription.lacking),
     )
 
 
@@ -240,8 +241,10 @@ def _subscription(held: Subscription, now: float) -> views.SubscriptionView:
     )
 
 
-def _lag(lacking: Deliveries) -> views.LagView | None:
-    if not lacking:
+def _lag(lacking: Iterable[Delivery]) -> views.LagView | None:
+    """What several types lack counts once."""
+    found = set(lacking)
+    if not found:
         return None
-    changes = sum(each.changes for each in lacking)
-    return views.LagView(changes, views.moment(wall(min(each.since for each in lacking))))
+    changes = sum(each.changes for each in found)
+    return views.LagView(changes, views.moment(wall(min(each.since for each in found))))

@@ -20,8 +20,18 @@ class SubscriptionState(View, frozen=True):
     state: SyncState
 
 
+class LagView(View, frozen=True):
+    """The changes that a proxy does not have yet: how many, and when a source told of the first of them."""
+
+    changes: int
+    since: str
+
+
 class ProxyRow(View, frozen=True):
-    """A stream of a proxy. `state` is that of the type that needs most attention."""
+    """A stream of a proxy. `state` is that of the type that needs most attention.
+
+    `lag` is about the changes that the client has not answered at all of its types. It is absent without any.
+    """
 
     node: str
     peer: str
@@ -33,6 +43,7 @@ class ProxyRow(View, frozen=True):
     types: tuple[SubscriptionState, ...] = ()
     gone: str | None = None
     reason: str | None = None
+    lag: LagView | None = None
 
 
 class ProxyList(View, frozen=True):
@@ -46,13 +57,6 @@ class NackView(View, frozen=True):
     text: str
     at: str
     nonce: str
-
-
-class LagView(View, frozen=True):
-    """The changes that a proxy does not have yet: how many, and when a source told of the first of them."""
-
-    changes: int
-    since: str
 
 
 class SubscriptionView(View, frozen=True):
