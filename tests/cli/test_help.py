@@ -12,6 +12,8 @@ import pytest
 from typer.main import get_command
 
 from pilothouse import __version__, cli
+from pilothouse.cli.contexts import Context, Contexts, write
+from pilothouse.structures.hostport import HostPort
 
 COMMANDS = list(vars(get_command(cli.app))["commands"])
 
@@ -52,12 +54,16 @@ COMPLETED = [
     ("validate -o ", "text json"),
     ("validate ma", "manifests"),
     ("completion ", "bash zsh fish -h --help"),
+    ("status --context ", "day night"),
+    ("status --admin n", "night"),
 ]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "manifests").mkdir()
+    known = {name: Context(HostPort("127.0.0.1", 18001), tls=True) for name in ("day", "night")}
+    write(tmp_path / ".config/pilothouse/contexts.yaml", Contexts("night", known))
     return tmp_path
 
 
@@ -86,6 +92,7 @@ def test_zsh_is_given_what_bash_is_and_what_reads_it(pilothouse) -> None:
 
 def _said(folder: Path, *command: str) -> list[str]:
     home = {**os.environ, "HOME": str(folder)}
+    home.pop("XDG_CONFIG_HOME", None)
     done = subprocess.run(command, cwd=folder, env=home, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split("\n")[:-1] if done.stdout.strip() else []

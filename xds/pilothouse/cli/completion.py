@@ -24,13 +24,14 @@ class Shell(Enum):
 
 
 class Flag(NamedTuple):
-    """A flag with all its names. Its value is one of `values`, a file, or anything."""
+    """A flag with all its names. Its value is one of `values`, a file, the name of a context, or anything."""
 
     names: tuple[str, ...]
     help: str
     takes_value: bool = False
     values: tuple[str, ...] = ()
     takes_file: bool = False
+    takes_context: bool = False
 
 
 class Described(NamedTuple):
@@ -69,7 +70,14 @@ def described(program: Any) -> Iterator[Described]:
 
 def _flags(context: typer.Context) -> tuple[Flag, ...]:
     return tuple(
-        Flag(names, _short(help), (last := text.split()[-1]) not in names, _values(text), _is_file(last))
+        Flag(
+            names,
+            _short(help),
+            (last := text.split()[-1]) not in names,
+            _values(text),
+            _is_file(last),
+            "--context" in names,
+        )
         for kind, names, text, help in _parameters(context)
         if kind == "option"
     )
@@ -96,7 +104,13 @@ def _short(text: str | None) -> str:
     return (text or "").strip().partition("\n")[0].partition("  [")[0]
 
 
+# The lines of the file of contexts that have a name, as `pilothouse.cli.contexts` writes them.
+_NAMES = r"s/^  \([^ :][^ :]*\):$/\1/p"
+
 _BASH = """\
+_pilothouse_contexts() {
+    sed -n '%s' "${XDG_CONFIG_HOME:-$HOME/.config}/pilothouse/contexts.yaml" 2>/dev/null
+}
 _pilothouse() {
     local current="${COMP_WORDS[COMP_CWORD]}" offered="" files=""
     local command="${COMP_WORDS[1]}" previous="${COMP_WORDS[COMP_CWORD-1]}"
@@ -119,7 +133,7 @@ _ZSH = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bash
 
 def _bash(commands: list[Described], zsh: bool) -> str:
     cases = [case for command in commands for case in _cases(command)]
-    return (_ZSH if zsh else "") + _BASH % "\n".join(f"        {case} ;;" for case in cases)
+    return (_ZSH if zsh else "") + _BASH % (_NAMES, "\n".join(f"        {case} ;;" for case in cases))
 
 
 def _cases(command: Described) -> Iterator[str]:
@@ -127,13 +141,20 @@ def _cases(command: Described) -> Iterator[str]:
     for flag in command.flags:
         if flag.takes_value:
             places = "|".join(shlex.quote(f"{command.name} {name}") for name in flag.names)
-            yield f"{places}) {_offered(flag.values, flag.takes_file)}"
+            known = 'offered="$(_pilothouse_contexts)"' if flag.takes_context else ""
+            yield f"{places}) {known or _offered(flag.values, flag.takes_file)}"
     words = [*command.words, *(name for flag in command.flags for name in flag.names)]
     yield f"{shlex.quote(f'{command.name} ')}*) {_offered(words, command.takes_files)}"
 
 
 def _offered(words: list[str] | tuple[str, ...], files: bool) -> str:
     return f"offered={shlex.quote(' '.join(words))}" + " files=yes" * files
+
+
+_FISH_CONTEXTS = (
+    f"(sed -n '{_NAMES}' (set -q XDG_CONFIG_HOME; and echo $XDG_CONFIG_HOME; or echo ~/.config)"
+    "/pilothouse/contexts.yaml 2>/dev/null)"
+)
 
 
 def _fish(commands: list[Described]) -> str:
@@ -154,6 +175,7 @@ def _fish_of(command: Described) -> Iterator[str]:
         names = " ".join(f"-l {n[2:]}" if n.startswith("--") else f"-s {n[1:]}" for n in flag.names)
         value = (" -r -F" if flag.takes_file else " -x") if flag.takes_value else ""
         value += f" -a {_fish_text(' '.join(flag.values))}" if flag.values else ""
+        value += f" -a {_fish_text(_FISH_CONTEXTS)}" if flag.takes_context else ""
         yield f"{begin} {names}{value} -d {_fish_text(flag.help)}"
 
 

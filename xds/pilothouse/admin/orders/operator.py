@@ -116,9 +116,8 @@ class Operator:
             raise Missing(f"stream of {brief(node)}{elsewhere}", await in_turns(near(node, names)))
         streams = len(closed)
         self._ordered(order="disconnect", who=who, about=node, reason=reason, streams=streams)
-        return views.DoneView(
-            f"{streams} stream{'s' * (streams > 1)} of {node} closed; it connects again", who
-        )
+        done = f"{streams} stream{'s' * (streams > 1)} of {node} closed; it connects again"
+        return views.DoneView(done, who, beware=self._beware("may have streams of it, too"))
 
     def _ordered(self, order: str, who: str, about: str, reason: str, **more: Any) -> None:
         log.info("order", order=order, who=who, about=about, reason=reason, **more)
