@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
 from pilothouse.protocol.difference import Difference
-from pilothouse.protocol.limits import LONGEST_REASON, cut
+from pilothouse.protocol.limits import LONGEST_REASON
 from pilothouse.structures.delivery import Deliveries, confirmed, refused, withdrawn
+from pilothouse.structures.written import brief
 
 
 class Nack(NamedTuple):
@@ -112,7 +113,7 @@ class Exchange:
         rejected = request.HasField("error_detail")
         # A later request may repeat the nonce. That accepts nothing.
         if self.awaiting or rejected:
-            reason = cut(request.error_detail.message, LONGEST_REASON) or "no reason given"
+            reason = brief(request.error_detail.message, LONGEST_REASON) or "no reason given"
             self.error = reason if rejected else ""
             if rejected:
                 self.nack = Nack(reason, self.nonce, now)

@@ -23,8 +23,3 @@ def counted(field: str, number: int) -> None:
     """Raise Excess if there are too many names."""
     if number > MOST_NAMES:
         raise Excess(field, f"more than {MOST_NAMES} names of one type")
-
-
-def cut(text: str, most: int) -> str:
-    """The first `most` characters of a client's text, with an ellipsis if there are more."""
-    return text if len(text) <= most else f"{text[:most]}..."

@@ -18,7 +18,6 @@ from pilothouse.encoding.types import Changes, ResourceType
 from pilothouse.mesh.audience import OPEN, Admission, Audience, Capture, Node, audience
 from pilothouse.mesh.identity import Identity, Principal
 from pilothouse.protocol.delta import DELTA
-from pilothouse.protocol.limits import cut
 from pilothouse.protocol.sotw import SOTW
 from pilothouse.protocol.stream import Codec, Stream
 from pilothouse.server.client_status import ClientStatus
@@ -37,6 +36,7 @@ from pilothouse.serving.world import World
 from pilothouse.structures.delivery import Delivery
 from pilothouse.structures.lane import Lane
 from pilothouse.structures.turns import Steps, at_once
+from pilothouse.structures.written import brief
 
 log = structlog.get_logger(__name__)
 
@@ -199,7 +199,7 @@ class Discovery:
             if not finished or not (self.draining or session.closing):
                 raise  # a client that does not even read gets no status, but the end of the stream
             context.set_code(grpc.StatusCode.UNAVAILABLE)
-            context.set_details(cut(reason, STATUS_TEXT))
+            context.set_details(brief(reason, STATUS_TEXT))
         finally:
             silent_s = _silent_s(session)
             if reason is _ENDED and silent_s > STALE_S:

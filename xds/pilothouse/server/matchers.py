@@ -10,7 +10,7 @@ import re2
 from pilothouse._pb.envoy.type.matcher.v3.node_pb2 import NodeMatcher
 from pilothouse._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from pilothouse._pb.envoy.type.matcher.v3.struct_pb2 import StructMatcher
-from pilothouse.protocol.limits import cut
+from pilothouse.structures.written import brief
 
 _MOST = 100
 _QUOTED = 100
@@ -89,5 +89,5 @@ def _regex(field: str, pattern: str) -> Matches:
     try:
         found = re2.compile(pattern, options)
     except re2.error:
-        raise Unsupported(f"{field}: {cut(pattern, _QUOTED)!r} is no regular expression") from None
+        raise Unsupported(f"{field}: {brief(pattern, _QUOTED)!r} is no regular expression") from None
     return lambda text: found.fullmatch(text) is not None

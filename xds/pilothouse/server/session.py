@@ -16,13 +16,14 @@ from pilothouse.encoding.types import BY_URL, Changes, ResourceType
 from pilothouse.mesh.audience import BadNode, Dialect, ForeignNamespace, Node
 from pilothouse.mesh.identity import Unidentified
 from pilothouse.protocol.interest import Names
-from pilothouse.protocol.limits import Excess, cut
+from pilothouse.protocol.limits import Excess
 from pilothouse.protocol.stream import Stream
 from pilothouse.server.node import plain
 from pilothouse.server.rejections import Rejections
 from pilothouse.server.tally import Tally
 from pilothouse.serving.world import World
 from pilothouse.structures.delivery import Deliveries, Delivery
+from pilothouse.structures.written import brief
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +51,7 @@ class BadRequest(ValueError):
 
     def __init__(self, text: str, code: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT) -> None:
         self.code = code
-        super().__init__(cut(text, STATUS_TEXT))
+        super().__init__(brief(text, STATUS_TEXT))
 
 
 class Session:
@@ -161,7 +162,7 @@ class Session:
         if type is None:
             return
         if request.HasField("error_detail"):
-            self._rejected(type, cut(request.error_detail.message, STATUS_TEXT))
+            self._rejected(type, brief(request.error_detail.message, STATUS_TEXT))
         carried = self._unanswered(type)
         try:
             answers = self.stream.receive(type, request, time.monotonic())
@@ -226,7 +227,7 @@ class Session:
     def _meet(self, request: DiscoveryRequest | DeltaDiscoveryRequest) -> None:
         try:
             said = plain(request.node)
-            self.node_id = cut(said.id, _NODE_ID)
+            self.node_id = brief(said.id, _NODE_ID)
             self.world = self._world_of(said, self._context)
         except BadNode as bad:
             raise BadRequest(str(bad)) from None

@@ -20,9 +20,9 @@ def named(value: object) -> str:
     return "a mapping" if isinstance(value, dict) else str(value)
 
 
-def brief(text: str) -> str:
-    """The first characters of what somebody has sent, with an ellipsis if there are more."""
-    return text if len(text) <= _MOST else f"{text[:_MOST]}..."
+def brief(text: str, most: int = _MOST) -> str:
+    """The first `most` characters of what somebody has sent, with an ellipsis if there are more."""
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def quoted(text: str) -> str:
