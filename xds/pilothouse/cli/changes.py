@@ -51,8 +51,8 @@ def changes(
     if given(found, output):
         return
     rows = (row for each in read(found, ChangeList).items for row in _rows(each, output.is_wide))
-    head = ("CHANGE", "AT", "SERVICE", "WHAT", "ACKNOWLEDGED", "PLACE", "SOURCE", "PUBLISHED")
-    answer(table(head, rows, wide=output.is_wide, more=2, firm=2))
+    head = ("CHANGE", "AT", "SERVICE", "ACKNOWLEDGED", "PLACE", "WHAT", "SOURCE", "PUBLISHED")
+    answer(table(head, rows, wide=output.is_wide, more=2, below=True, firm=2))
     if "next" in found:
         answer(f"these are the newest {most:,}; for more: --limit N, or --since TIME such as 1h")
 
@@ -64,7 +64,7 @@ def _rows(change: ChangeView, wide: bool) -> Iterator[tuple[str, ...]]:
         told, at = change.published, change.published.at if change.published else "-"
         rest = ("", "") if number else (change.source, at)
         done = "" if number else acknowledged(told)
-        yield (*first, each.service, each.what or "-", done, where, *rest)
+        yield (*first, each.service, done, where, each.what or "-", *rest)
     more = change.touched - len(change.services)
     if more and len(change.services) > 1:
         yield "", "", f"and {more:,} more", "", "", "", "", ""
