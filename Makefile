@@ -90,7 +90,7 @@ lock: $(INSTALLED) ## pin all dependencies anew, with hashes (ARGS="--upgrade")
 	test -x $(BIN)/uv || $(BIN)/pip install --quiet --disable-pip-version-check uv
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	    | $(LOCK) --output-file requirements-build.lock $(ARGS) -
-	$(LOCK) --output-file requirements.lock $(ARGS) pyproject.toml
+	$(LOCK) --output-file requirements.lock $(ARGS) --extra otel pyproject.toml
 	$(LOCK) --output-file requirements-dev.lock $(ARGS) --all-extras --constraint requirements.lock pyproject.toml
 
 audit: ## look for known vulnerabilities of what is locked; asks PyPI (ARGS="--vulnerability-service osv")

@@ -59,6 +59,7 @@ _SLOW = (
     "sources/test_lookout.py",
     "sources/test_watch.py",
     "test_architecture.py",
+    "tracing/test_otlp.py",
     "webhook/test_keeping.py",
     "webhook/test_serving.py",
     "wire",

@@ -14,9 +14,11 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parent.parent
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUN = DECLARED["project"]["dependencies"]
+#: What the image has beside.
+IMAGE = DECLARED["project"]["optional-dependencies"]["otel"]
 EXTRAS = [each for extra in DECLARED["project"]["optional-dependencies"].values() for each in extra]
 LOCKS = {
-    "requirements.lock": RUN,
+    "requirements.lock": [*RUN, *IMAGE],
     "requirements-dev.lock": [*RUN, *EXTRAS],
     "requirements-build.lock": DECLARED["build-system"]["requires"],
 }

@@ -99,6 +99,8 @@ def busy(fault: FaultStatus) -> Status:
             stale_resent=2,
             stale_closed=1,
             journal_lost=3,
+            traces_sent=4,
+            traces_lost=5,
         ),
         left_out={"not-ready": 2, "unsupported-kind": 1},
         propagation=(

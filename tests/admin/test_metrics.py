@@ -83,6 +83,8 @@ EXPECTED = {
     "stale_resent_total": {(): 2},
     "stale_closed_total": {(): 1},
     "journal_lost_total": {(): 3},
+    "traces_sent_total": {(): 4},
+    "traces_lost_total": {(): 5},
     "sent_bytes_total": {(): 12345},
 }
 

@@ -107,6 +107,7 @@ EVERYTHING = {
     "admin_tls_cert": "tls.crt",
     "admin_tls_key": "tls.key",
     "admin_client_ca": "ca.crt",
+    "otel_endpoint": "http://collector:4317",
 }
 
 
@@ -120,6 +121,7 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert (flags.tls_key, flags.client_ca) == (Path("tls.key"), Path("ca.crt"))
     assert (flags.admin_tokens, flags.admin_tls_cert) == (Path("tokens"), Path("tls.crt"))
     assert (flags.admin_tls_key, flags.admin_client_ca) == (Path("tls.key"), Path("ca.crt"))
+    assert flags.otel_endpoint == "http://collector:4317"
     assert flags.identity == "certificate"
     assert flags.identity_map is not None
     assert [rule.namespace for rule in flags.identity_map.rules] == [None, "shop"]

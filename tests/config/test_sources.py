@@ -19,6 +19,7 @@ from pilothouse.sources import SourceSettings
 from pilothouse.sources.files.settings import FilesSettings
 from pilothouse.sources.settings import SharedSettings
 from pilothouse.structures.sections import Flag, Section
+from pilothouse.tracing.settings import TracingSettings
 
 
 class PhonesSettings(SourceSettings):
@@ -104,6 +105,7 @@ def test_no_two_sections_have_a_setting_of_the_same_name() -> None:
         AdminSettings,
         SharedSettings,
         FeedSettings,
+        TracingSettings,
         *config.SOURCES,
     ]
     names = [name for section in sections for name in section.model_fields]

@@ -33,6 +33,8 @@ NOT_RUN: Counter[tuple[str, str]] = Counter(
         ("docs/how-to/kubernetes.md", "needs a cluster"): 1,
         ("docs/how-to/secure-the-admin-port.md", "needs a cluster"): 3,
         ("docs/how-to/manifests-from-a-cluster.md", "needs a cluster"): 2,
+        ("docs/how-to/traces.md", "needs a collector of your own"): 1,
+        ("docs/how-to/traces.md", "needs a container engine"): 1,
         ("docs/how-to/sidecars-in-pods.md", "needs a cluster"): 11,
     }
 )

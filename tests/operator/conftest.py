@@ -27,14 +27,26 @@ def plane(tmp_path: Path) -> Iterator[Plane]:
 
 
 @pytest.fixture
-async def client(plane: Plane) -> AsyncIterator[Callable[..., Any]]:
-    """Opens an ADS stream: `stream = await client("web-7")`; each has a connection of its own."""
+async def client_of() -> AsyncIterator[Callable[[Plane], Callable[..., Any]]]:
+    """Opens an ADS stream at a control plane: `stream = await client_of(plane)("web-7")`.
+
+    Each has a connection of its own.
+    """
     async with AsyncExitStack() as cleanup:
 
-        async def connect(node: str, method: str = "StreamAggregatedResources", **said: Any) -> Stream:
-            alone = [("grpc.use_local_subchannel_pool", 1)]
-            channel = await cleanup.enter_async_context(grpc.aio.insecure_channel(plane.xds, alone))
-            metadata = {"pilothouse": {"namespace": said.pop("namespace", "shop")}}
-            return Stream(channel, ADS + method, {"id": node, "metadata": metadata, **said})
+        def of(plane: Plane) -> Callable[..., Any]:
+            async def connect(node: str, method: str = "StreamAggregatedResources", **said: Any) -> Stream:
+                alone = [("grpc.use_local_subchannel_pool", 1)]
+                channel = await cleanup.enter_async_context(grpc.aio.insecure_channel(plane.xds, alone))
+                metadata = {"pilothouse": {"namespace": said.pop("namespace", "shop")}}
+                return Stream(channel, ADS + method, {"id": node, "metadata": metadata, **said})
 
-        yield connect
+            return connect
+
+        yield of
+
+
+@pytest.fixture
+def client(plane: Plane, client_of: Callable[[Plane], Callable[..., Any]]) -> Callable[..., Any]:
+    """Opens an ADS stream at the control plane: `stream = await client("web-7")`."""
+    return client_of(plane)

@@ -69,7 +69,7 @@ def test_it_is_known_who_confirmed_last_and_the_first_who_rejected() -> None:
         refused(each, 1.0, f"web-{number}")
     confirmed(held[20], 2.0, "late")
     withdrawn(held[21])
-    assert one.refusers == [f"web-{number}" for number in range(10)]
+    assert [*one.refusers] == [f"web-{number}" for number in range(10)]
     assert one.confirmed_by == "late"
     assert (one.recipients, one.refused, one.acknowledged, one.left, one.outstanding) == (30, 20, 1, 1, 8)
 

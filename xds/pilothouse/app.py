@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +28,7 @@ from pilothouse.admin.reading.services import Parts
 from pilothouse.config.settings import ConfigError, Settings
 from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import ResourceType
-from pilothouse.feeds.feed import Mistake
-from pilothouse.feeds.pem import Files, Unusable
+from pilothouse.feeds.pem import Files
 from pilothouse.feeds.runtime import read as layer
 from pilothouse.feeds.secrets import Secret
 from pilothouse.feeds.secrets import read as secrets
@@ -59,8 +58,10 @@ from pilothouse.sources import Cause, Misconfigured, Source
 from pilothouse.sources.kubernetes.settings import KubernetesSettings
 from pilothouse.structures.delay import Delay
 from pilothouse.structures.dirty import DirtySet
-from pilothouse.structures.memory import give_back
+from pilothouse.structures.memory import give_back, settle
 from pilothouse.structures.turns import in_turns
+from pilothouse.tracing.following import Tracing
+from pilothouse.tracing.starting import tracing
 from pilothouse.translate.runtime import runtime
 from pilothouse.translate.secrets import certificate, validation
 
@@ -102,6 +103,7 @@ async def run(
     journal = Journal(_journal_folder(settings))
     registry.revisions.begin(await journal.open())
     progress = Progress(registry.revisions, _MOST_NEWS)  # from the first change on
+    traces = _tracing(settings, registry.revisions)
     discovery.rejections.noted = partial(journal.noted, kind="nack")
     operator = await _operator(settings, registry, discovery, journal)
     async with asyncio.TaskGroup() as tasks:
@@ -111,7 +113,7 @@ async def run(
         parts = states, registry, catalogue, discovery, census, certificates, entrance.tokens, delay.seen
 
         def read() -> Observed:
-            return Observed(started_s, *parts, [feed.state for feed in feeds.values()], journal)
+            return Observed(started_s, *parts, [feed.state for feed in feeds.values()], journal, traces)
 
         asked = Parts(registry, catalogue, census, sources)
         status = admin(read, _inquiry(read, asked, discovery, journal), operator, discovery.lane)
@@ -123,9 +125,11 @@ async def run(
                 await publish_first(registry, catalogue, discovery, uncounted)
                 _log_loaded(sources, registry, time.time() - started_s)
                 catalogue.knowledge.begin()
-                _settle_memory()
+                settle()
                 following = _following(settings, sources, asked, discovery, uncounted, journal, progress)
                 running += map(tasks.create_task, [*following, delay.measure(), operator.run()])
+                if traces is not None:
+                    running.append(tasks.create_task(traces.run()))
                 async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
                     log.info("serving", xds=f"{settings.xds.host}:{xds_port}", admin=served)
                     opened(xds_port, admin_port)
@@ -262,14 +266,6 @@ def _reread(sources: Sequence[Source]) -> None:
         source.reread()
 
 
-def _settle_memory() -> None:
-    """Tell the garbage collector to ignore what was loaded, and to run less often."""
-    gc.freeze()
-    gc.enable()
-    # While the collector examines as many objects as the product of the first two thresholds, all else waits.
-    gc.set_threshold(10_000, 5, 5000)
-
-
 def _registry(settings: Settings, sources: Sequence[str]) -> Registry:
     damping = Damping() if settings.flap_damping else None
     return Registry(sources, hold_s=settings.hold, accept_missing=settings.accept_missing, damping=damping)
@@ -288,6 +284,23 @@ def _made(settings: Settings) -> list[Source]:
         return [section.source(common) for section in settings.sources]
     except Misconfigured as mistake:
         raise ConfigError(mistake.setting, mistake.mistake) from None
+
+
+def _tracing(settings: Settings, revisions: Revisions) -> Tracing | None:
+    """Who traces changes, if that is asked for. Raises ConfigError."""
+    with _refusing("--otel-endpoint"):
+        return tracing(revisions, settings.otel_endpoint, os.environ)
+
+
+@contextmanager
+def _refusing(place: str) -> Iterator[None]:
+    """Turns what is wrong with files and variables, which were valid when the settings were read or were not
+    read then, into ConfigError.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ConfigError(place, str(error)) from None
 
 
 def _status_writer(
@@ -321,13 +334,11 @@ def _admission(settings: Settings) -> Admission:
 def _feeds(settings: Settings) -> dict[ResourceType, Feeding[Any]]:
     """The feeds that the settings ask for. Raises ConfigError."""
     found: dict[ResourceType, Feeding[Any]] = {}
-    try:
+    with _refusing("serve"):
         if settings.runtime is not None:
             found[ResourceType.RUNTIME] = _runtime(settings.runtime)
         if settings.secrets is not None:
             found[ResourceType.SECRET] = _secrets(settings.secrets)
-    except Mistake as mistake:  # the file was valid when the settings were read
-        raise ConfigError("serve", str(mistake)) from None
     return found
 
 
@@ -362,10 +373,8 @@ def _secrets(file: Path) -> Feeding[list[tuple[Resource, Grant]]]:
 def _certificates(settings: Settings) -> Certificates | None:
     if settings.tls_cert is None or settings.tls_key is None:
         return None
-    try:
+    with _refusing("serve"):
         return Certificates(Files(settings.tls_cert, settings.tls_key, settings.client_ca))
-    except Unusable as error:  # the files were valid when the settings were read
-        raise ConfigError("serve", str(error)) from None
 
 
 def _inquiry(
@@ -376,10 +385,8 @@ def _inquiry(
 
 
 def _entrance(settings: Settings) -> Entrance:
-    try:
+    with _refusing("serve"):
         return Entrance(settings)
-    except ValueError as error:  # the files were valid when the settings were read
-        raise ConfigError("serve", str(error)) from None
 
 
 def _identity(settings: Settings) -> Identity | None:

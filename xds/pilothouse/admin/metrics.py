@@ -165,6 +165,8 @@ def _counts(counters: Counters) -> Iterator[Metric]:
     yield _counter("stale_closed", about, counters.stale_closed)
     about = "Entries of the journal that could not be kept on the disk."
     yield _counter("journal_lost", about, counters.journal_lost)
+    yield _counter("traces_sent", "Traces of changes that a collector has taken.", counters.traces_sent)
+    yield _counter("traces_lost", "Traces of changes that could not be sent.", counters.traces_lost)
     yield _counter("sent_bytes", "Bytes of responses sent.", counters.bytes_sent)
 
 

@@ -36,6 +36,7 @@ from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
 from pilothouse.sources import Fault, Standing
 from pilothouse.structures.histogram import Histogram
+from pilothouse.tracing.following import Tracing
 
 _NAMES = 100  # so many services of a hold are named
 _UNSERVED = 10  # and so many of which no endpoint is called
@@ -59,12 +60,13 @@ class Observed:
         loop_delay: Histogram | None = None,
         feeds: Sequence[State] = (),
         journal: Journal | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.started_at = started_s
         self._states, self._registry, self._catalogue = states, registry, catalogue
         self._discovery, self._census, self._certificates = discovery, census, certificates
         self._tokens, self._loop_delay, self._feeds = tokens, loop_delay, feeds
-        self._journal = journal
+        self._journal, self._tracing = journal, tracing
 
     @property
     def listening(self) -> bool:
@@ -112,7 +114,7 @@ class Observed:
 
     @cached_property
     def counters(self) -> Counters:
-        return _counters(self._discovery, self._journal.lost if self._journal else 0)
+        return _counters(self._discovery, self._journal, self._tracing)
 
     @cached_property
     def certificates(self) -> CertificatesStatus:
@@ -223,7 +225,7 @@ def _certificates(certificates: Sequence[Certificates], tokens: TokenFile | None
     )
 
 
-def _counters(discovery: Discovery, journal_lost: int) -> Counters:
+def _counters(discovery: Discovery, journal: Journal | None, tracing: Tracing | None) -> Counters:
     tally = discovery.tally
     return Counters(
         pushes={(type.label, variant): count for (type, variant), count in tally.pushes.items()},
@@ -236,7 +238,9 @@ def _counters(discovery: Discovery, journal_lost: int) -> Counters:
         bytes_sent=tally.bytes_sent,
         stale_resent=tally.stale_resent,
         stale_closed=tally.stale_closed,
-        journal_lost=journal_lost,
+        journal_lost=journal.lost if journal else 0,
+        traces_sent=tracing.sent if tracing else 0,
+        traces_lost=tracing.lost if tracing else 0,
     )
 
 

@@ -129,6 +129,7 @@ class Counters:
     `stale_resent` are times that a client was sent the same again, because it did not answer, and
     `stale_closed` the streams that were ended for that.
     `journal_lost` are entries of the journal that could not be kept on the disk.
+    `traces_sent` are traces of changes that a collector has taken, and `traces_lost` those that none got.
     """
 
     pushes: Mapping[tuple[str, Variant], int] = field(default_factory=dict)
@@ -142,6 +143,8 @@ class Counters:
     stale_resent: int = 0
     stale_closed: int = 0
     journal_lost: int = 0
+    traces_sent: int = 0
+    traces_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

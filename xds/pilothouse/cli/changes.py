@@ -108,6 +108,8 @@ def _traced(change: ChangeView) -> Iterator[str]:
         yield "-  not published yet"
     else:
         yield from _published(change, change.published)
+    if change.trace_id:
+        yield f"trace {change.trace_id} shows the same, where traces are kept"
 
 
 def _published(change: ChangeView, told: ToldView) -> Iterator[str]:

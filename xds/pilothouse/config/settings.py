@@ -28,6 +28,7 @@ from pilothouse.sources.kubernetes.settings import KubernetesSettings
 from pilothouse.sources.settings import Namespace, Namespaces, SharedSettings
 from pilothouse.structures.sections import Conflict, Flag, Section, flags
 from pilothouse.structures.written import named
+from pilothouse.tracing.settings import TracingSettings
 
 #: The sources in order of precedence. A new source is a package and a line here.
 SOURCES: tuple[type[SourceSettings], ...] = (FilesSettings, KubernetesSettings)
@@ -51,7 +52,7 @@ class ConfigError(Exception):
 
 
 # Fields come in the order of the bases, the last base first. The flags have the same order.
-class Settings(FeedSettings, SharedSettings, AdminSettings, XdsSettings):
+class Settings(FeedSettings, SharedSettings, TracingSettings, AdminSettings, XdsSettings):
     """The settings of `serve`. `sources` are the sections of the sources that are asked for.
 
     `default_namespace` is the namespace of sidecars that state none.

@@ -23,13 +23,12 @@ class Progress:
         self._last = self._revisions.published
         self._open.clear()
 
-    def missed(self) -> bool:
-        """Whether some changes are forgotten that were not returned yet. They never will be."""
+    def missed(self) -> int:
+        """How many changes are forgotten that were not returned yet. They never will be."""
         recent = self._revisions.recent
-        if not recent or recent[0].number <= self._last + 1:
-            return False
-        self._last = recent[0].number - 1
-        return True
+        before, first = self._last, recent[0].number - 1 if recent else 0
+        self._last = max(before, first)
+        return self._last - before
 
     def published(self) -> Iterator[Revision]:
         """The next changes that all streams were told."""
@@ -45,6 +44,14 @@ class Progress:
             if published.delivery.live and len(self._open) < _MOST_OPEN:
                 self._open[number] = published.delivery
             yield one
+
+    def over(self) -> Iterator[Revision]:
+        """The changes that have ended since, each once: those that were published, and over at once, too."""
+        for one in self.published():
+            published = self._revisions.publication(one.number)
+            if published is not None and not published.delivery.live:
+                yield one
+        yield from self.ended()
 
     def ended(self) -> Iterator[Revision]:
         """The changes that every client has answered since, or that are given up."""

@@ -121,7 +121,10 @@ class Exchange:
                 self._accept()
         self._settle()
         pushed, self.pushed = self.pushed, ()
-        (refused if rejected else confirmed)(pushed, now, self.client)
+        if rejected:
+            refused(pushed, now, self.client, self.error)
+        else:
+            confirmed(pushed, now, self.client)
 
     @property
     def unproven(self) -> Collection[str] | None:

@@ -67,12 +67,14 @@ class Revision:
 class Publication:
     """The revisions from `first` to `last`, which were published together, at `at` (Unix seconds).
 
+    `begun` is the same time by the monotonic clock.
     `words` says what happened to the first of their services, and `differences` says it in values.
     """
 
     first: int
     last: int
     at: float
+    begun: float
     delivery: Delivery
     words: Mapping[ServiceName, str] = field(default_factory=dict)
     differences: Mapping[ServiceName, Difference] = field(default_factory=dict)
@@ -116,6 +118,8 @@ class Revisions:
         self._numbers = count(1)
         #: The number of the last revision of an earlier process; 0 without one.
         self.before = 0
+        #: The trace of the revision with this number, for those who follow it elsewhere; empty without one.
+        self.traced: Callable[[int], str] = lambda number: ""
         self._groups: dict[str, _Group] = {}
         self._untold: list[Revision] = []
         # When each delivery began, and its revisions. The oldest delivery is first.
@@ -198,8 +202,9 @@ class Revisions:
         since = min(revision.since for revision in revisions)
         delivery = Delivery(partial(self._ended, revisions), _about(revisions), len(revisions), since)
         numbers = revisions[0].number, revisions[-1].number
-        self._published.append(Publication(*numbers, time.time(), delivery))
-        self._open[delivery] = self._clock(), revisions
+        now = self._clock()
+        self._published.append(Publication(*numbers, time.time(), now, delivery))
+        self._open[delivery] = now, revisions
         if len(self._open) > self._most:
             self._give_up(next(iter(self._open)))
         return delivery

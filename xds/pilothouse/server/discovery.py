@@ -93,6 +93,8 @@ class Discovery:
 
     def publishing(self, changes: Sequence[Noticed], delivery: Delivery | None = None) -> Steps[None]:
         """As `publish`, in steps. A stream that sends before it is notified sends the newest state, too."""
+        if delivery is not None:
+            delivery.begun_at = time.monotonic()
         seen: dict[Audience, Changes] = {}
         last: Audience | None = None
         concerned: Changes = {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 #: The deliveries that one recipient has yet to confirm. Recipients share the tuple while it has one item.
 Deliveries: TypeAlias = "tuple[Delivery, ...]"
@@ -13,6 +14,13 @@ Deliveries: TypeAlias = "tuple[Delivery, ...]"
 _MOST_ENDED = 64
 _MOST_REFUSERS = 10
 _MOST_ANSWERS = 50
+
+
+class Refusal(NamedTuple):
+    """When a recipient rejected a delivery, and in which words."""
+
+    at: float
+    why: str
 
 
 class Delivery:
@@ -28,11 +36,13 @@ class Delivery:
         "about",
         "alone",
         "answers",
+        "begun_at",
         "changes",
         "confirmed_at",
         "confirmed_by",
         "left",
         "live",
+        "over_at",
         "proxies",
         "recipients",
         "refused",
@@ -61,6 +71,9 @@ class Delivery:
         self.recipients = self.left = 0
         #: How many clients the recipients belong to. The sender counts them.
         self.proxies = 0
+        #: When the sender began to tell recipients, and when the end was there or was not awaited any more.
+        self.begun_at: float | None = None
+        self.over_at: float | None = None
         #: When the last confirmation came. None without any: recipients may have left, or needed nothing.
         self.confirmed_at: float | None = None
         #: Who sent it.
@@ -69,7 +82,7 @@ class Delivery:
         self.answers: deque[tuple[str, float]] = deque(maxlen=_MOST_ANSWERS)
         self.refused = 0
         #: The first that rejected it, by name.
-        self.refusers: list[str] = []
+        self.refusers: dict[str, Refusal] = {}
         #: Whether the end of the delivery is still awaited.
         self.live = True
         self.alone: Deliveries = (self,)
@@ -93,7 +106,7 @@ class Delivery:
 
     def give_up(self) -> None:
         """Stop waiting for confirmations."""
-        self.live = False
+        self.live, self.over_at = False, time.monotonic()
         self.alone = ()  # breaks a reference cycle, which only the garbage collector would find
 
     def end(self) -> None:
@@ -124,12 +137,12 @@ def confirmed(deliveries: Deliveries, now: float, by: str = "") -> None:
             each.end()
 
 
-def refused(deliveries: Deliveries, now: float, by: str = "") -> None:
+def refused(deliveries: Deliveries, now: float, by: str = "", why: str = "") -> None:
     """A recipient rejects these deliveries."""
     for each in deliveries:
         each.refused += 1
         if len(each.refusers) < _MOST_REFUSERS and by not in each.refusers:
-            each.refusers.append(by)
+            each.refusers[by] = Refusal(now, why)
     confirmed(deliveries, now, by)
 
 

@@ -94,6 +94,7 @@ def shown(
         _told(one, published) if published else None,
         waiting,
         delay=round(one.delay, 3),
+        trace_id=revisions.traced(one.number) or None,
     )
 
 

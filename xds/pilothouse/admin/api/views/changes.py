@@ -84,7 +84,7 @@ class ChangeView(View, frozen=True):
     `delay` is how many seconds before `at` the source had heard of it.
     `touched` counts its services; `services` has the first of them. `waiting_for` has the first proxies that
     have not answered yet; only the page of one change has it. `earlier`: it is of an earlier
-    process, as that knew it last.
+    process, as that knew it last. `trace_id`: of the trace that is sent when it has ended, if any is.
     """
 
     number: int
@@ -97,6 +97,7 @@ class ChangeView(View, frozen=True):
     waiting_for: tuple[str, ...] = ()
     earlier: bool | None = None
     delay: float | None = None
+    trace_id: str | None = None
 
 
 class ChangeList(View, frozen=True):
