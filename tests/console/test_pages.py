@@ -107,6 +107,9 @@ async def test_a_proxy_appears_and_goes_without_a_reload(look, client) -> None:
     await expect(row).to_contain_text("SYNCED")
     stream.call.cancel()
     await expect(row).to_contain_text("GONE")
+    await page.get_by_role("link", name="Overview").click()
+    tile = page.get_by_role("link", name="Proxies 0")
+    await expect(tile).to_contain_text("1 GONE")  # which is not counted
     assert await is_marked(page)
 
 
@@ -151,6 +154,24 @@ async def test_a_node_id_that_is_markup_is_a_text(look, client, plane) -> None:
     await page.locator(f"[aria-label={json.dumps(HOSTILE + ', SYNCED')}]").click()
     await expect(page.locator(".inspector")).to_contain_text(HOSTILE)
     assert await page.locator("main img").count() == 0
+
+
+async def test_an_annotation_that_is_markup_is_a_text_where_it_is_warned_of_and_where_it_is_supposed(
+    look, plane
+) -> None:
+    hostile = service("cart", "10.1.7.8", annotations={"pilothouse.dev/weight": HOSTILE, HOSTILE: HOSTILE})
+    plane.write("cart.json", hostile)
+    page = await look("#/sources")
+    await expect(page.get_by_label("files")).to_contain_text("<img src=x onerror")
+    await page.get_by_role("link", name="What if").click()
+    await page.get_by_label("Manifests").fill(hostile)
+    await page.get_by_role("button", name="Work it out").click()
+    await expect(page.get_by_role("region", name="Warnings")).to_contain_text("<img src=x onerror")
+    for address in ("#/", "#/services/shop/cart", "#/changes", "#/explain?name=cart"):
+        await page.goto(f"http://{plane.admin}/console/{address}")
+        await expect(page.locator("main")).to_contain_text("cart")
+        await expect(page.locator(".loading")).to_have_count(0)
+        assert await page.locator("main img").count() == 0
 
 
 async def test_the_search_says_where_a_name_leads_and_where_it_ends(look, web_7) -> None:
@@ -313,4 +334,5 @@ async def test_no_page_is_wider_than_a_phone(look, plane, web_7) -> None:
         await page.goto(f"http://{plane.admin}/console/{address}")
         await expect(page.locator("h1")).to_be_visible()
         await expect(page.locator(".loading")).to_have_count(0)
+        await expect(page.locator("nav [aria-current]")).to_be_in_viewport()
         assert await excess_width(page) == [0, 0], address

@@ -98,8 +98,16 @@ function Walk({ said, query }) {
     ${said.steps?.length > 0 && html`<h2>${said.asked_by.proxy ? 'What the proxy has of it' : 'Resources on the way'}</h2><${Steps} steps=${said.steps} />`}
     ${said.clusters?.map((cluster) => html`<${Cluster} key=${cluster.name} of=${cluster} />`)}
     ${said.dns && html`<${Dns} of=${said.dns} />`}
-    ${said.left_out?.length > 0 && html`<h2>Left out</h2><${Whys} of=${said.left_out} />`}
+    <${LeftOut} said=${said} />
   `;
+}
+
+/** What is left out and is in no table above. */
+function LeftOut({ said }) {
+  const targets = said.clusters?.flatMap(({ endpoints }) => endpoints.filter(({ reason }) => reason)) ?? [];
+  const shown = new Set(targets.flatMap(({ address: host, port: number }) => [host, `${host}:${number}`]));
+  const rest = (said.left_out ?? []).filter(({ about }) => !shown.has(about));
+  return rest.length > 0 && html`<h2>Left out</h2><${Whys} of=${rest} />`;
 }
 
 /** Rules in the order in which they are tried, and where each sends requests. */

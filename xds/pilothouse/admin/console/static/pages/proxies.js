@@ -16,10 +16,10 @@ const COLUMNS = [
   { name: 'Node', cell: (row) => html`<${Cut} text=${row.node} href=${link('proxies', row.node)} />` },
   { name: 'State', width: '112px', cell: (row) => html`<${State} state=${row.state} />` },
   { name: 'For', width: '64px', numeric: true, cell: (row) => html`<${Ago} at=${row.gone ?? row.connected} bare />` },
-  { name: 'Namespace', width: '15%', wide: true, cell: (row) => row.namespace || '–' },
-  { name: 'Not synced', width: '18%', wide: true, cell: (row) => behind(row) || '–' },
+  { name: 'Namespace', width: '12%', wide: true, cell: (row) => row.namespace || '–' },
+  { name: 'Not synced', width: '15%', wide: true, cell: (row) => behind(row) || '–' },
   { name: 'Protocol', width: '84px', wide: true, cell: (row) => row.variant },
-  { name: 'Peer, or why it has gone', width: '24%', wide: true, cell: (row) => row.reason ?? row.peer },
+  { name: 'Peer, or why it has gone', width: '18%', wide: true, cell: (row) => row.reason ?? row.peer },
 ];
 const VIEWS = [
   ['', 'All'],

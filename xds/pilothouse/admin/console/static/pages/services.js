@@ -11,12 +11,12 @@ import { amounts, count, health, port } from '../words.js';
 const COLUMNS = [
   { name: 'Service', cell: (row) => html`<${Cut} text=${`${row.namespace}/${row.name}`} href=${link('services', row.namespace, row.name)} />` },
   { name: 'Health', width: '136px', cell: (row) => html`<${State} ...${health(row)} />` },
-  { name: 'Called', width: '88px', numeric: true, cell: (row) => `${row.called}/${row.endpoints}` },
-  { name: 'Ready', width: '88px', wide: true, numeric: true, cell: (row) => `${row.ready}/${row.endpoints}` },
-  { name: 'Ports', width: '150px', wide: true, cell: (row) => row.ports.map(port).join(', ') },
-  { name: 'Left out', width: '24%', wide: true, cell: (row) => amounts(row.left_out) },
-  { name: 'Source', width: '110px', wide: true, cell: (row) => row.source ?? '' },
-  { name: 'Declared at', width: '20%', wide: true, cell: (row) => row.place && html`<${Place} of=${row.place} />` },
+  { name: 'Called', width: '80px', numeric: true, cell: (row) => `${row.called}/${row.endpoints}` },
+  { name: 'Ready', width: '72px', wide: true, numeric: true, cell: (row) => `${row.ready}/${row.endpoints}` },
+  { name: 'Ports', width: '112px', wide: true, cell: (row) => row.ports.map(port).join(', ') },
+  { name: 'Left out', width: '17%', wide: true, cell: (row) => amounts(row.left_out) },
+  { name: 'Source', width: '88px', wide: true, cell: (row) => row.source ?? '' },
+  { name: 'Declared at', width: '17%', wide: true, cell: (row) => row.place && html`<${Place} of=${row.place} />` },
 ];
 const VIEWS = [
   ['', 'All'],

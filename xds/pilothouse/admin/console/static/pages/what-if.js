@@ -15,10 +15,10 @@ const MOST = 4 << 20; // bytes of a body, as the API has it
 const SHOWN = 20; // services; the resources have a table
 const PASTED = 'pasted.yaml';
 const COLUMNS = [
-  { name: 'Effect', width: '112px', cell: (row) => html`<${State} state=${row.effect} />` },
-  { name: 'Type', width: '64px', cell: (row) => row.type },
+  { name: 'Effect', width: '104px', cell: (row) => html`<${State} state=${row.effect} />` },
+  { name: 'Type', width: '56px', cell: (row) => row.type },
   { name: 'Resource', cell: (row) => html`<${Cut} text=${row.name} />` },
-  { name: 'Proxies', width: '80px', numeric: true, cell: (row) => number(row.proxies) },
+  { name: 'Proxies', width: '72px', numeric: true, cell: (row) => number(row.proxies) },
   { name: 'Which', width: '34%', wide: true, cell: (row) => html`<${Nodes} of=${row} />`, title: ({ nodes = [] }) => nodes.join(', ') },
 ];
 
