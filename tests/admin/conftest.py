@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
@@ -22,6 +23,10 @@ from pilothouse.admin.status import (
     TypeStatus,
     Unserved,
 )
+from pilothouse.model.services import Service
+from pilothouse.registry.merged import Registry
+
+from .rig import Rig
 
 
 def unasked() -> NoReturn:
@@ -120,3 +125,20 @@ def ask() -> Callable[[Status], httpx.AsyncClient]:
         return httpx.AsyncClient(transport=transport, base_url="http://admin", verify=False)
 
     return client
+
+
+@pytest.fixture
+async def rig(make_service: Callable[..., Service]) -> AsyncIterator[Callable[..., Rig]]:
+    made: list[Rig] = []
+
+    def make(kept: Path | None = None, workers: int = 1) -> Rig:
+        registry = Registry(["files"], hold_s=60)
+        services = [make_service(f"shop/s{number}", f"10.1.0.{number}") for number in range(20)]
+        cart = make_service("shop/cart", "10.0.0.1", "10.0.0.2")
+        registry.shard("files").replace([cart, *services])
+        made.append(Rig(registry, kept, workers))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.client.aclose()

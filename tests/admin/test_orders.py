@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,82 +12,19 @@ import httpx
 import pytest
 import structlog
 
-from pilothouse.admin.access.gate import Gate
 from pilothouse.admin.access.rules import Terms
-from pilothouse.admin.access.tokens import read
-from pilothouse.admin.api.events import Events
 from pilothouse.admin.api.openapi import document
 from pilothouse.admin.api.orders import COMMANDS
 from pilothouse.admin.api.pages import PREFIX
-from pilothouse.admin.http import admin
 from pilothouse.admin.orders import keeping
-from pilothouse.admin.orders.keeping import Keeper, Kept
-from pilothouse.admin.orders.operator import Operator
-from pilothouse.admin.reading.following import Following
-from pilothouse.admin.reading.reader import Reader
-from pilothouse.admin.reading.services import Parts
-from pilothouse.journal.journal import Journal
-from pilothouse.model.services import Service, ServiceName
-from pilothouse.registry.merged import Registry
+from pilothouse.admin.orders.keeping import Kept
 from pilothouse.server import node
-from pilothouse.server.discovery import Discovery
-from pilothouse.serving.catalogue import Catalogue
-from pilothouse.serving.census import Census
 from pilothouse.structures.state import StateFolder
 
+from .rig import ALICE, READER, Rig
 from .schema import misfits
 
-ALICE, READER = {"authorization": f"Bearer {'w' * 32}"}, {"authorization": f"Bearer {'r' * 32}"}
-TOKENS = read(f"alice:{'w' * 32}\nreader:{'r' * 32}:read")
-CART = ServiceName("shop", "cart")
 PATHS = [each.path.replace("{node:path}", "web-7").replace("{source}", "files") for each in COMMANDS]
-
-
-class Rig:
-    """The API with its parts."""
-
-    def __init__(self, registry: Registry, kept: Path | None, workers: int) -> None:
-        catalogue = Catalogue()
-        self.registry, self.discovery = registry, Discovery(catalogue)
-        self.keeper = Keeper(registry, Kept(kept) if kept else None, shared=workers > 1)
-        operator = Operator(registry, self.discovery, self.keeper, workers)
-        parts = Parts(registry, catalogue, Census(catalogue, registry.services))
-        events = Events(Following(self._unasked, parts, self.discovery))
-        reader: Any = Reader(self._unasked, parts, self.discovery, events, Journal())
-        self.terms = Terms("127.0.0.1", TOKENS)
-        app = Gate(admin(self._unasked, lambda: reader, operator), lambda: self.terms)
-        transport = httpx.ASGITransport(app=app)
-        self.client = httpx.AsyncClient(
-            transport=transport, base_url=f"http://127.0.0.1{PREFIX}", verify=False, headers=ALICE
-        )
-
-    def _unasked(self) -> Any:
-        raise AssertionError("nothing here asks for the status")
-
-    async def order(self, path: str, status: int = 200, **body: Any) -> Any:
-        answer = await self.client.post(path, json=body)
-        assert answer.status_code == status, answer.text
-        return answer.json()
-
-    def out(self) -> set[str]:
-        return {each.address for each in self.registry.services[CART].endpoints if each.weight == 0}
-
-
-@pytest.fixture
-async def rig(make_service: Callable[..., Service]) -> AsyncIterator[Callable[..., Rig]]:
-    made: list[Rig] = []
-
-    def make(kept: Path | None = None, workers: int = 1) -> Rig:
-        registry = Registry(["files"], hold_s=60)
-        services = [make_service(f"shop/s{number}", f"10.1.0.{number}") for number in range(20)]
-        cart = make_service("shop/cart", "10.0.0.1", "10.0.0.2")
-        registry.shard("files").replace([cart, *services])
-        made.append(Rig(registry, kept, workers))
-        return made[-1]
-
-    yield make
-    for each in made:
-        await each.client.aclose()
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -371,7 +308,7 @@ async def test_a_hold_is_released_or_rejected(rig: Callable[..., Rig]) -> None:
 
 
 async def test_a_proxy_that_is_not_there_cannot_be_disconnected(rig: Callable[..., Rig]) -> None:
-    refused = await rig(workers=2, kept=Path("/nowhere")).order("/proxies/a/b/disconnect", 404)
+    refused = await rig(workers=2).order("/proxies/a/b/disconnect", 404)
     assert refused == {"error": "there is no stream of a/b at this worker"}
 
 

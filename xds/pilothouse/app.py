@@ -21,6 +21,7 @@ from pilothouse.admin.http import admin
 from pilothouse.admin.observe import Observed
 from pilothouse.admin.orders.keeping import Keeper, Kept
 from pilothouse.admin.orders.operator import Operator
+from pilothouse.admin.orders.passing import Passing
 from pilothouse.admin.reading.following import Following
 from pilothouse.admin.reading.history import record
 from pilothouse.admin.reading.reader import Reader
@@ -143,7 +144,10 @@ async def _operator(
     settings: Settings, registry: Registry, discovery: Discovery, journal: Journal
 ) -> Operator:
     """Who carries out orders. What he did before the process began is in force again."""
-    operator = Operator(registry, discovery, _keeper(settings, registry), settings.workers)
+    state, several = settings.common(os.environ).state, settings.workers > 1
+    keeper = Keeper(registry, Kept(state / OPERATOR) if state else None, shared=several)
+    passing = Passing(state / OPERATOR / "passed") if state and several else None
+    operator = Operator(registry, discovery, keeper, settings.workers, passing)
     operator.noted = journal.noted
     await operator.begin()
     return operator
@@ -269,12 +273,6 @@ def _reread(sources: Sequence[Source]) -> None:
 def _registry(settings: Settings, sources: Sequence[str]) -> Registry:
     damping = Damping() if settings.flap_damping else None
     return Registry(sources, hold_s=settings.hold, accept_missing=settings.accept_missing, damping=damping)
-
-
-def _keeper(settings: Settings, registry: Registry) -> Keeper:
-    """Who keeps the drains, in the state folder if there is one."""
-    state = settings.common(os.environ).state
-    return Keeper(registry, Kept(state / OPERATOR) if state else None, shared=settings.workers > 1)
 
 
 def _made(settings: Settings) -> list[Source]:

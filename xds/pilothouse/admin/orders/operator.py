@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
 import structlog
+from msgspec import structs
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Missing, Mistaken
@@ -16,6 +18,7 @@ from pilothouse.admin.api.pages import hold_view
 from pilothouse.admin.api.parameters import duration
 from pilothouse.admin.observe import hold_status
 from pilothouse.admin.orders.keeping import Edit, Keeper
+from pilothouse.admin.orders.passing import Passed, Passing
 from pilothouse.admin.reading.drains import drain_view
 from pilothouse.admin.reading.services import named
 from pilothouse.admin.status import HoldStatus, SourceStatus
@@ -38,11 +41,21 @@ _NAMED = 3
 
 
 class Operator:
-    """The running parts that an order may reach. `workers` is how many processes share the xDS port."""
+    """The running parts that an order may reach. `workers` is how many processes share the xDS port.
 
-    def __init__(self, registry: Registry, discovery: Discovery, keeper: Keeper, workers: int = 1) -> None:
+    With `passing`, orders that are about what each of them has are passed on.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        discovery: Discovery,
+        keeper: Keeper,
+        workers: int = 1,
+        passing: Passing | None = None,
+    ) -> None:
         self._registry, self._discovery, self._keeper = registry, discovery, keeper
-        self._workers = workers
+        self._workers, self._passing = workers, passing
         #: Called with who ordered, what, and about what.
         self.noted: Callable[[str, str, str], None] = lambda who, what, about: None
 
@@ -51,8 +64,11 @@ class Operator:
         await self._keeper.begin()
 
     async def run(self) -> None:
-        """End drains when their time is over."""
-        await self._keeper.run()
+        """End drains when their time is over, and carry out what other workers pass on."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keeper.run())
+            if self._passing is not None:
+                tasks.create_task(self._passing.run(self._carry_out))
 
     async def drain(self, who: str, order: views.DrainOrder) -> views.DrainList:
         if self._workers > 1 and not self._keeper.lasting:
@@ -89,35 +105,73 @@ class Operator:
         return tuple(map(str, dict.fromkeys((*same, *known))))[:_NAMED]
 
     async def release(self, who: str, source: str, order: views.Order) -> views.DoneView:
-        reason, held = _reason(order), self._held(source)
-        self._registry.release(source, Cause(_with(f"{who} releases the hold", reason)))
-        self._ordered(order="release", who=who, about=source, reason=reason, services=held.services)
+        asked, held = Passed("release", source, who, _reason(order)), self._held(source)
+        self._release(asked)
         done = f"the loss of {held.services} services and {held.endpoints} endpoints of {source} is believed"
-        return views.DoneView(done, who, beware=self._beware("hold the same loss"))
+        return views.DoneView(*await self._passed(asked, done))
 
     async def reject(self, who: str, source: str, order: views.Order) -> views.DoneView:
-        reason, _ = _reason(order), self._held(source)
-        self._registry.prolong(source)
-        self._ordered(order="reject", who=who, about=source, reason=reason)
+        asked, _ = Passed("reject", source, who, _reason(order)), self._held(source)
+        self._reject(asked)
         held = self._held(source)
         done = f"what {source} has lost is kept until {views.moment(held.until)}, unless it is back before"
-        return views.DoneView(
-            done, who, hold_view(SourceStatus(source, hold=held)), self._beware("hold the same loss")
-        )
+        found = views.DoneView(*await self._passed(asked, done))
+        return structs.replace(found, hold=hold_view(SourceStatus(source, hold=held)))
 
     async def disconnect(self, who: str, node: str, order: views.Order) -> views.DoneView:
-        reason = _reason(order)
-        closed = self._discovery.roster.of(node)
+        asked = Passed("disconnect", node, who, _reason(order))
+        streams = self._disconnect(asked)
+        done = f"{streams} stream{'s' * (streams != 1)} of {node} closed; it connects again"
+        if not streams:
+            if self._passing is None:
+                names = self._discovery.roster.nodes()
+                elsewhere = " at this worker" if self._workers > 1 else ""
+                raise Missing(f"stream of {brief(node)}{elsewhere}", await in_turns(near(node, names)))
+            done = f"this worker has no stream of {node}"
+        return views.DoneView(*await self._passed(asked, done))
+
+    async def _passed(self, asked: Passed, done: str) -> tuple[str, str, None, str | None]:
+        """What is done, by whom, and whether the other workers do not do the same."""
+        others = self._workers - 1
+        if not others:
+            return done, asked.who, None, None
+        try:
+            if self._passing is not None:
+                await self._passing.pass_on(asked)
+                them = f"the other {others} workers" if others > 1 else "the other worker"
+                return f"{done}; the order is passed on to {them}", asked.who, None, None
+            why = "there is no state folder"
+        except OSError as error:
+            why = f"the state folder cannot be written ({error.strerror or 'no answer'})"
+        beware = (
+            f"this is one of {self._workers} workers, and {why}: order the same at the ports of the others"
+        )
+        return done, asked.who, None, beware
+
+    def _carry_out(self, asked: Passed) -> None:
+        """What another worker was asked. If there is nothing to do it with here, that is no mistake."""
+        if asked.order == "disconnect":
+            self._disconnect(asked)
+        elif asked.about in self._registry.sources and self._registry.held(asked.about):
+            (self._release if asked.order == "release" else self._reject)(asked)
+
+    def _release(self, asked: Passed) -> None:
+        services = self._held(asked.about).services
+        self._registry.release(asked.about, Cause(_with(f"{asked.who} releases the hold", asked.reason)))
+        self._ordered(**structs.asdict(asked), services=services)
+
+    def _reject(self, asked: Passed) -> None:
+        self._registry.prolong(asked.about)
+        self._ordered(**structs.asdict(asked))
+
+    def _disconnect(self, asked: Passed) -> int:
+        """Returns how many streams are closed."""
+        closed = self._discovery.roster.of(asked.about)
         for session in closed:
-            self._discovery.disconnect(session, _with(f"{who} disconnects it", reason))
-        if not closed:
-            names = self._discovery.roster.nodes()
-            elsewhere = " at this worker" if self._workers > 1 else ""
-            raise Missing(f"stream of {brief(node)}{elsewhere}", await in_turns(near(node, names)))
-        streams = len(closed)
-        self._ordered(order="disconnect", who=who, about=node, reason=reason, streams=streams)
-        done = f"{streams} stream{'s' * (streams > 1)} of {node} closed; it connects again"
-        return views.DoneView(done, who, beware=self._beware("may have streams of it, too"))
+            self._discovery.disconnect(session, _with(f"{asked.who} disconnects it", asked.reason))
+        if closed:
+            self._ordered(**structs.asdict(asked), streams=len(closed))
+        return len(closed)
 
     def _ordered(self, order: str, who: str, about: str, reason: str, **more: Any) -> None:
         log.info("order", order=order, who=who, about=about, reason=reason, **more)
@@ -130,11 +184,6 @@ class Operator:
             holding = [name for name in self._registry.sources if self._registry.held(name)]
             raise Missing(f"hold of the source {quoted(source)}", tuple(holding))
         return hold_status(hold)
-
-    def _beware(self, others: str) -> str | None:
-        if self._workers == 1:
-            return None
-        return f"this is one of {self._workers} workers; the others {others}: order the same at their ports"
 
     async def _keep(self, edit: Edit, said: str, reason: str) -> None:
         try:
