@@ -128,9 +128,8 @@ async def run(
                 catalogue.knowledge.begin()
                 settle()
                 following = _following(settings, sources, asked, discovery, uncounted, journal, progress)
-                running += map(tasks.create_task, [*following, delay.measure(), operator.run()])
-                if traces is not None:
-                    running.append(tasks.create_task(traces.run()))
+                tracing = [traces.run()] if traces is not None else []
+                running += map(tasks.create_task, [*following, *tracing, delay.measure(), operator.run()])
                 async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
                     log.info("serving", xds=f"{settings.xds.host}:{xds_port}", admin=served)
                     opened(xds_port, admin_port)
