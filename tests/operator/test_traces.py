@@ -155,7 +155,7 @@ async def test_what_is_sent_at_the_end_arrives(
     [change] = await eventually(lambda: plane.get("changes", service="shop/payments")["items"])
     await eventually(lambda: plane.get(f"changes/{change['number']}").get("published"))
     plane.terminate()
-    assert change["number"] in collector.traces()
+    assert {1, change["number"]} <= {*collector.traces()}, "the first load, and what came after"
 
 
 async def test_a_collector_that_is_away_delays_nothing_and_is_said_once(

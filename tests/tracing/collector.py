@@ -34,6 +34,7 @@ def attributes(pairs: Any) -> dict[str, Any]:
 class Collector:
     """What has come: spans as they were sent, with the attributes of what sent them, and headers."""
 
+    scheme: str
     port: int = 0
     spans: list[Any] = field(default_factory=list)
     resources: list[dict[str, Any]] = field(default_factory=list)
@@ -46,7 +47,7 @@ class Collector:
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def traces(self) -> dict[int, list[Any]]:
         """The spans of each change, by its number. The first one is the root."""
@@ -71,9 +72,11 @@ class Collector:
 
 
 @contextmanager
-def collecting(port: int = 0, answers: bool = True) -> Iterator[Collector]:
+def collecting(
+    port: int = 0, answers: bool = True, tls: grpc.ServerCredentials | None = None
+) -> Iterator[Collector]:
     """A collector on a port of this machine. Unless it `answers`, requests wait."""
-    found = Collector()
+    found = Collector(scheme="https" if tls else "http")
     if answers:
         found.go.set()
     method: Callable[..., Any] = grpc.unary_unary_rpc_method_handler
@@ -84,7 +87,8 @@ def collecting(port: int = 0, answers: bool = True) -> Iterator[Collector]:
     )
     server = grpc.server(futures.ThreadPoolExecutor(4))
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Export": handler}),))
-    found.port = server.add_insecure_port(f"127.0.0.1:{port}")
+    address = f"127.0.0.1:{port}"
+    found.port = server.add_secure_port(address, tls) if tls else server.add_insecure_port(address)
     server.start()
     try:
         yield found

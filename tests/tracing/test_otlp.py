@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,6 +17,7 @@ from pilothouse.tracing import otlp
 from pilothouse.tracing.otlp import Otlp, Unusable
 from pilothouse.tracing.spans import Span
 
+from ..authority import Authority, replace
 from ..ports import free_port
 from .collector import Collector, attributes, collecting
 
@@ -107,6 +109,30 @@ async def test_without_variables_it_is_pilothouse(collector: Collector, eventual
     [resource] = collector.resources
     assert (resource["service.name"], resource["service.instance.id"]) == ("pilothouse", "one")
     await sender.close()
+
+
+async def test_the_collector_and_we_prove_who_we_are_by_the_certificates_of_the_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eventually: Any
+) -> None:
+    authority = Authority()
+    theirs = authority.issue("127.0.0.1")
+    mine, key = authority.issue("pilothouse.example").write(tmp_path, "mine")
+    tls = grpc.ssl_server_credentials([(theirs.key, theirs.cert)], authority.pem, require_client_auth=True)
+    with collecting(tls=tls) as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", replace(tmp_path / "ca.crt", authority.pem))
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", mine)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CLIENT_KEY", key)
+        sender = Otlp(collector.endpoint, "one")
+        sender.offer(7, trace())
+        await eventually(lambda: sender.sent == 1)
+        await sender.close()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", replace(tmp_path / "ca.crt", Authority().pem))
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+        sender = Otlp(collector.endpoint, "one")
+        sender.offer(8, trace(number=8))
+        await eventually(lambda: sender.lost == 1)
+        await sender.close()
+    assert [*collector.traces()] == [7]
 
 
 async def test_a_change_that_is_not_sampled_has_no_trace_and_no_id(

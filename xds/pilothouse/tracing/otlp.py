@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 
 import structlog
-from opentelemetry.exporter.otlp.proto.grpc.exporter import InvalidCompressionValueException
+from opentelemetry.exporter.otlp.proto.grpc import exporter as sending
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.environment_variables import OTEL_BSP_MAX_QUEUE_SIZE
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -56,7 +56,7 @@ class Otlp:
             if said.error:
                 raise ValueError(said.error)
             self._processor = BatchSpanProcessor(self._counted, max_queue_size=self._most)
-        except (ValueError, LookupError, RuntimeError, InvalidCompressionValueException) as wrong:
+        except (ValueError, LookupError, RuntimeError, sending.InvalidCompressionValueException) as wrong:
             raise Unusable(" ".join(str(wrong).split())) from None
         self._resource, self._sampler = provider.resource, provider.sampler
 
@@ -158,6 +158,7 @@ class _Said(logging.Handler):
         self.error = ""
         logger = logging.getLogger("opentelemetry")
         logger.handlers[:], logger.propagate = [self], False
+        sending.logger.filters.clear()  # which hold back lines that are like the one before
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name.startswith("opentelemetry.exporter"):
