@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from ..admin.conftest import ask  # noqa: F401  (a fixture)
 from ..authority import replace
-from ..operator.conftest import client, plane  # noqa: F401  (fixtures)
+from ..operator.conftest import client, client_of, plane  # noqa: F401  (fixtures)
 from ..operator.plane import Plane, service, synced
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
