@@ -22,7 +22,6 @@ from pilothouse.registry.revisions import Publication, Revision
 _SERVICES, _SLOWEST = 20, 16
 #: How many characters of a text are kept.
 _LONGEST = 1000
-_S = 1_000_000_000
 
 Attribute: TypeAlias = str | int | tuple[str, ...]
 #: From the monotonic clock, in seconds, to Unix time in nanoseconds.
