@@ -15,6 +15,7 @@ from pilothouse.admin.status import (
     Counters,
     FaultStatus,
     HistogramStatus,
+    NamesStatus,
     PropagationStatus,
     Quarantine,
     SourceStatus,
@@ -112,6 +113,7 @@ def busy(fault: FaultStatus) -> Status:
             PropagationStatus("files", 14, 3, 2, 1, 2, HistogramStatus((0.01, 0.1), (3, 5, 6), 1.5)),
         ),
         unpublished_s=0.25,
+        names=NamesStatus({("A", "NOERROR"): 5, ("A", "NXDOMAIN"): 2}, {"answered": 3}),
         loop_delay=HistogramStatus((0.01,), (8, 9), 0.5),
     )
 

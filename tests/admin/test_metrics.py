@@ -58,6 +58,8 @@ EXPECTED = {
     "source_last_report_timestamp_seconds": {("files",): 1_700_000_100},
     "certificate_expiry_timestamp_seconds": {("/tls/tls.crt",): 1_800_000_000},
     "certificates_stale": {(): 1},
+    "dns_answers_total": {("NOERROR", "A"): 5, ("NXDOMAIN", "A"): 2},
+    "dns_forwarded_total": {("answered",): 3},
     "publish_queue_age_seconds": {(): 0.25},
     "revisions_total": {("files",): 14},
     "revisions_pending": {("files",): 3},

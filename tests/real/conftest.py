@@ -16,11 +16,11 @@ from .kwok import Kwok
 from .namespace import Namespace
 from .nodes import Nodes
 from .process import Process
-from .programs import CRDS, DEPLOY, KUBE, KWOK, Part
+from .programs import COREDNS, CRDS, DEPLOY, KUBE, KWOK, Part
 
 _HERE = Path(__file__).parent
 #: Fixtures that come with programs built with Go, or with the network namespace of `make kubernetes-test`.
-_NEEDS = {"cluster", "clusters", "installers", "pod_network"}
+_NEEDS = {"cluster", "clusters", "coredns", "installers", "pod_network"}
 _ZONES = {"n1": "a", "n2": "b", "n3": "c"}
 _numbers = itertools.count(1)
 _running: list[Process] = []
@@ -140,6 +140,12 @@ def gateway_api(cluster: Cluster) -> Crds:
 def mcs_api(cluster: Cluster) -> Crds:
     """The definitions of the MCS API, not installed."""
     return Crds(cluster.api, _program(CRDS) / "mcs-api")
+
+
+@pytest.fixture(scope="session")
+def coredns() -> Path:
+    """The program."""
+    return _program(COREDNS)
 
 
 @pytest.fixture(scope="session")

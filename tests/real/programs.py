@@ -2,8 +2,8 @@
 
     python -m tests.real.programs kube kwok    # builds what is not there yet
 
-$PILOTHOUSE_KUBE_BIN names a folder with ready ones: `kubetest`, `kwok`, `conformance.test`, `crds/` and
-`deploy/`.
+$PILOTHOUSE_KUBE_BIN names a folder with ready ones: `kubetest`, `kwok`, `coredns`, `conformance.test`,
+`crds/` and `deploy/`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 _MODULES = Path(__file__).parent / "go"
@@ -102,9 +103,9 @@ def _make_kubetest(module: Path, into: Path) -> None:
     _go(module, "build", *_SMALL, "-ldflags", " ".join(flags), "-o", into / "kubetest", ".")
 
 
-def _make_kwok(module: Path, into: Path) -> None:
+def _make_tool(name: str, module: Path, into: Path) -> None:
     tool = _go(module, "list", "tool").strip()
-    _go(module, "build", *_SMALL, "-ldflags", _STRIPPED, "-o", into / "kwok", tool)
+    _go(module, "build", *_SMALL, "-ldflags", _STRIPPED, "-o", into / name, tool)
 
 
 def _make_conformance(module: Path, into: Path) -> None:
@@ -146,7 +147,9 @@ def _required(module: Path, name: str) -> str:
 #: etcd, kube-apiserver and kube-controller-manager in one program, whose first argument says which.
 KUBE = Part("kube", "kubetest", _make_kubetest)
 #: Kubelets of a fleet that does not exist.
-KWOK = Part("kwok", "kwok", _make_kwok)
+KWOK = Part("kwok", "kwok", partial(_make_tool, "kwok"))
+#: Answers names in nearly every cluster.
+COREDNS = Part("coredns", "coredns", partial(_make_tool, "coredns"))
 #: The conformance suite of the Gateway API.
 CONFORMANCE = Part("conformance", "conformance.test", _make_conformance)
 #: CustomResourceDefinitions: `gateway-api/standard`, `gateway-api/experimental`, `mcs-api`.
@@ -155,7 +158,7 @@ CRDS = Part("crds", "crds", _make_crds)
 #: What people install with: `deploy/helm` and `deploy/kustomize`.
 DEPLOY = Part("deploy", "deploy", _make_deploy)
 
-PARTS = (KUBE, KWOK, CONFORMANCE, CRDS, DEPLOY)
+PARTS = (KUBE, KWOK, COREDNS, CONFORMANCE, CRDS, DEPLOY)
 
 
 def main(names: list[str]) -> int:

@@ -27,6 +27,8 @@ from pilothouse.admin.reading.history import record
 from pilothouse.admin.reading.reader import Reader
 from pilothouse.admin.reading.services import Parts
 from pilothouse.config.settings import ConfigError, Settings
+from pilothouse.dns.known import InForce
+from pilothouse.dns.naming import Naming
 from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import ResourceType
 from pilothouse.feeds.pem import Files
@@ -104,6 +106,7 @@ async def run(
     journal = Journal(_journal_folder(settings))
     registry.revisions.begin(await journal.open())
     progress = Progress(registry.revisions, _MOST_NEWS)  # from the first change on
+    naming = _naming(settings, registry, catalogue)
     traces = _tracing(settings, registry.revisions)
     discovery.rejections.noted = partial(journal.noted, kind="nack")
     operator = await _operator(settings, registry, discovery, journal)
@@ -114,20 +117,25 @@ async def run(
         parts = states, registry, catalogue, discovery, census, certificates, entrance.tokens, delay.seen
 
         def read() -> Observed:
-            return Observed(started_s, *parts, [feed.state for feed in feeds.values()], journal, traces)
+            return Observed(
+                started_s, *parts, [feed.state for feed in feeds.values()], journal, traces, naming
+            )
 
         asked = Parts(registry, catalogue, census, sources)
         status = admin(read, _inquiry(read, asked, discovery, journal), operator, discovery.lane)
-        async with entrance.serving(status) as admin_port:
+        async with entrance.serving(status) as admin_port, naming.serving(settings.workers > 1):
             served = f"{settings.admin.host}:{admin_port}"
             log.info("starting", admin=served, sources=names)
             if await _synced(registry, stopping):
                 registry.changed.touch()
                 await publish_first(registry, catalogue, discovery, uncounted)
+                naming.follow(list(registry.services))
                 _log_loaded(sources, registry, time.time() - started_s)
                 catalogue.knowledge.begin()
                 settle()
-                following = _following(settings, sources, asked, discovery, uncounted, journal, progress)
+                following = _following(
+                    settings, sources, asked, discovery, uncounted, journal, progress, naming
+                )
                 tracing = [traces.run()] if traces is not None else []
                 running += map(tasks.create_task, [*following, *tracing, delay.measure(), operator.run()])
                 async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
@@ -137,6 +145,16 @@ async def run(
                     log.info("stopping", streams=len(discovery.sessions))
         for task in running:
             task.cancel()
+
+
+def _naming(settings: Settings, registry: Registry, catalogue: Catalogue) -> Naming:
+    """Who answers names. Before all is loaded, a name that is not known may yet exist."""
+
+    def complete() -> bool:
+        return catalogue.knowledge.begun and not registry.unsynced
+
+    known = InForce(catalogue, complete, lambda: registry.revisions.published)
+    return Naming(settings, settings.cluster_domain, known)
 
 
 async def _operator(
@@ -179,10 +197,12 @@ def _following(  # noqa: PLR0913  (it connects all parts)
     uncounted: DirtySet[ServiceName],
     journal: Journal,
     progress: Progress,
+    naming: Naming,
 ) -> Iterator[Coroutine[Any, Any, None]]:
     """What goes on as long as the process serves."""
     registry, catalogue, census = parts.registry, parts.catalogue, parts.census
-    tell = [telling(registry, catalogue), watching_holds(registry, partial(journal.noted, kind="hold"))]
+    holds = watching_holds(registry, partial(journal.noted, kind="hold"))
+    tell = [naming.follow, telling(registry, catalogue), holds]
     writer = _status_writer(settings, sources, registry, catalogue, discovery)
     if writer is not None:
         tell.append(writer.stir)

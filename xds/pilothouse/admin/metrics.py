@@ -31,6 +31,7 @@ from pilothouse.admin.status import (
     CertificatesStatus,
     Counters,
     HistogramStatus,
+    NamesStatus,
     PropagationStatus,
     Questions,
     SourceStatus,
@@ -57,6 +58,7 @@ class StatusCollector(Collector):
             _certificates(status.certificates),
             _streams(self._streams),
             _counts(status.counters),
+            _names(status.names),
             _propagation(status.propagation, status.unpublished_s),
         )
 
@@ -168,6 +170,12 @@ def _counts(counters: Counters) -> Iterator[Metric]:
     yield _counter("traces_sent", "Traces of changes that a collector has taken.", counters.traces_sent)
     yield _counter("traces_lost", "Traces of changes that could not be sent.", counters.traces_lost)
     yield _counter("sent_bytes", "Bytes of responses sent.", counters.bytes_sent)
+
+
+def _names(names: NamesStatus) -> Iterator[Metric]:
+    yield _counters("dns_answers", "Answers over DNS.", ["type", "rcode"], names.answered.items())
+    about = "Names looked up elsewhere: answered, remembered, stale (nobody answered any more) or failed."
+    yield _counters("dns_forwarded", about, ["outcome"], _single(names.forwarded))
 
 
 def _propagation(sources: Sequence[PropagationStatus], unpublished_s: float) -> Iterator[Metric]:

@@ -17,11 +17,13 @@ from pilothouse.admin.status import (
     FaultStatus,
     HistogramStatus,
     HoldStatus,
+    NamesStatus,
     PropagationStatus,
     Quarantine,
     SourceStatus,
     Unserved,
 )
+from pilothouse.dns.naming import Naming
 from pilothouse.encoding.types import ResourceType
 from pilothouse.feeds.feed import Mistake, State
 from pilothouse.journal.journal import Journal
@@ -61,12 +63,13 @@ class Observed:
         feeds: Sequence[State] = (),
         journal: Journal | None = None,
         tracing: Tracing | None = None,
+        naming: Naming | None = None,
     ) -> None:
         self.started_at = started_s
         self._states, self._registry, self._catalogue = states, registry, catalogue
         self._discovery, self._census, self._certificates = discovery, census, certificates
         self._tokens, self._loop_delay, self._feeds = tokens, loop_delay, feeds
-        self._journal, self._tracing = journal, tracing
+        self._journal, self._tracing, self._naming = journal, tracing, naming
 
     @property
     def listening(self) -> bool:
@@ -127,6 +130,12 @@ class Observed:
     @cached_property
     def propagation(self) -> Sequence[PropagationStatus]:
         return tuple(_propagation(self._registry.revisions))
+
+    @property
+    def names(self) -> NamesStatus:
+        if self._naming is None:
+            return NamesStatus()
+        return NamesStatus(self._naming.answered, self._naming.forwarded)
 
     @property
     def unpublished_s(self) -> float:

@@ -148,6 +148,14 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
+class NamesStatus:
+    """What was asked over DNS since the start: the answers by type and code, and what was asked elsewhere."""
+
+    answered: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    forwarded: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class HistogramStatus:
     """A cumulative histogram: for each of `bounds` the number of values up to it, and at the end that of all.
 
@@ -230,6 +238,8 @@ class Questions(Protocol):
     @property
     def unpublished_s(self) -> float: ...
     @property
+    def names(self) -> NamesStatus: ...
+    @property
     def loop_delay(self) -> HistogramStatus: ...
 
 
@@ -254,4 +264,5 @@ class Status:
     left_out: Mapping[str, int] = field(default_factory=dict)
     propagation: tuple[PropagationStatus, ...] = ()
     unpublished_s: float = 0.0
+    names: NamesStatus = NamesStatus()
     loop_delay: HistogramStatus = HistogramStatus()

@@ -20,6 +20,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from pilothouse.admin.settings import AdminSettings
+from pilothouse.dns.settings import DnsSettings
 from pilothouse.feeds.settings import FeedSettings
 from pilothouse.server.settings import XdsSettings
 from pilothouse.sources import SourceSettings
@@ -52,7 +53,7 @@ class ConfigError(Exception):
 
 
 # Fields come in the order of the bases, the last base first. The flags have the same order.
-class Settings(FeedSettings, SharedSettings, TracingSettings, AdminSettings, XdsSettings):
+class Settings(DnsSettings, FeedSettings, SharedSettings, TracingSettings, AdminSettings, XdsSettings):
     """The settings of `serve`. `sources` are the sections of the sources that are asked for.
 
     `default_namespace` is the namespace of sidecars that state none.

@@ -1,0 +1,216 @@
+"""Names elsewhere, from servers that answer, fail, hang and lie."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+from tests.dns.upstream import Upstream, address, failure, nothing, silence, truncated, upstream
+
+from pilothouse.dns import forwarding as module
+from pilothouse.dns.answers import Answer
+from pilothouse.dns.forwarding import Forwarding
+from pilothouse.dns.messages import read
+from pilothouse.dns.records import Name, Record, Type, labels
+from pilothouse.dns.responder import Onward
+from pilothouse.structures.hostport import HostPort
+
+pytestmark = pytest.mark.quick
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(module, "_STALE_AFTER_S", 0.3)
+
+
+def onward(name="example.com.", type="A"):
+    return Onward(read(dns.message.make_query(name, type).to_wire()))
+
+
+def seen(answer: Answer) -> object:
+    """The addresses of an answer, or its code."""
+    packed = [each.data.wire for each in answer.records if each.data.type == Type.A]
+    return [".".join(map(str, each)) for each in packed] or answer.rcode.name
+
+
+class Elsewhere:
+    """Servers of some zones, and who asks them."""
+
+    def __init__(self, servers: dict[str, list[HostPort]]) -> None:
+        self.forwarding = Forwarding({labels(zone): at for zone, at in servers.items()})
+
+    async def ask(self, name="example.com.", type="A") -> object:
+        return seen(await self.forwarding.forward(onward(name, type)))
+
+
+async def started(stack: AsyncExitStack, *does) -> list[Upstream]:
+    return [await stack.enter_async_context(upstream(each)) for each in does]
+
+
+def run(test) -> None:
+    async def within() -> None:
+        async with AsyncExitStack() as stack:
+            await test(stack)
+
+    asyncio.run(within())
+
+
+def test_an_answer_is_asked_for_once_while_it_lasts():
+    async def test(stack):
+        (server,) = await started(stack, address("192.0.2.1"))
+        elsewhere = Elsewhere({"": [server.at]})
+        for _ in range(3):
+            assert await elsewhere.ask() == ["192.0.2.1"]
+        assert server.asked == ["example.com."]
+
+    run(test)
+
+
+def test_many_who_ask_at_once_are_one_question():
+    async def test(stack):
+        (server,) = await started(stack, address("192.0.2.1"))
+        elsewhere = Elsewhere({"": [server.at]})
+        found = await asyncio.gather(*(elsewhere.ask() for _ in range(50)))
+        assert found == [["192.0.2.1"]] * 50
+        assert len(server.asked) == 1
+
+    run(test)
+
+
+def test_the_most_specific_zone_says_who_is_asked():
+    async def test(stack):
+        everything, corp, dev = await started(
+            stack, address("1.1.1.1"), address("2.2.2.2"), address("3.3.3.3")
+        )
+        elsewhere = Elsewhere({"": [everything.at], "corp.example": [corp.at], "dev.corp.example": [dev.at]})
+        assert await elsewhere.ask("a.example.") == ["1.1.1.1"]
+        assert await elsewhere.ask("a.corp.example.") == ["2.2.2.2"]
+        assert await elsewhere.ask("A.Dev.Corp.Example.") == ["3.3.3.3"]
+        assert await elsewhere.ask("corp.example.") == ["2.2.2.2"]
+
+    run(test)
+
+
+def test_without_a_server_for_a_zone_its_names_are_not_found_out():
+    async def test(stack):
+        (corp,) = await started(stack, address("2.2.2.2"))
+        assert await Elsewhere({"corp.example": [corp.at]}).ask("example.com.") == "SERVFAIL"
+
+    run(test)
+
+
+@pytest.mark.parametrize("bad", [failure, silence, lambda _: b"\0" * 40, lambda _: b"x"])
+def test_the_next_server_is_asked_if_one_fails_and_then_first(bad):
+    async def test(stack):
+        first, second = await started(stack, bad, address("192.0.2.2"))
+        elsewhere = Elsewhere({"": [first.at, second.at]})
+        assert await elsewhere.ask("a.example.") == ["192.0.2.2"]
+        assert await elsewhere.ask("b.example.") == ["192.0.2.2"]
+        assert second.asked == ["a.example.", "b.example."]
+        assert first.asked == ["a.example."]
+
+    run(test)
+
+
+def test_a_server_that_answers_again_is_asked_again():
+    async def test(stack):
+        first, second = await started(stack, failure, address("192.0.2.2"))
+        elsewhere = Elsewhere({"": [first.at, second.at]})
+        await elsewhere.ask("a.example.")
+        first.does, second.does = address("192.0.2.1"), failure
+        async with asyncio.timeout(20):
+            count = 0
+            while await elsewhere.ask(f"b{count}.example.") != ["192.0.2.1"]:
+                count += 1
+
+    run(test)
+
+
+def test_if_all_are_down_all_are_asked():
+    async def test(stack):
+        first, second = await started(stack, failure, failure)
+        elsewhere = Elsewhere({"": [first.at, second.at]})
+        assert await elsewhere.ask("a.example.") == "SERVFAIL"
+        second.does = address("192.0.2.2")
+        assert await elsewhere.ask("b.example.") == ["192.0.2.2"]
+
+    run(test)
+
+
+def test_what_is_too_large_for_a_datagram_is_asked_for_over_tcp():
+    async def test(stack):
+        (server,) = await started(stack, truncated)
+        server.over_tcp = address("192.0.2.7")
+        assert await Elsewhere({"": [server.at]}).ask() == ["192.0.2.7"]
+
+    run(test)
+
+
+def test_an_answer_to_another_question_is_none():
+    def forged(query):
+        other = dns.message.make_query("other.example.", "A", id=query.id)
+        return address("6.6.6.6")(other)
+
+    def with_another_id(query):
+        found = address("6.6.6.6")(query)
+        found.id ^= 1
+        return found
+
+    async def test(stack):
+        for does in (forged, with_another_id):
+            (server,) = await started(stack, does)
+            assert await Elsewhere({"": [server.at]}).ask() == "SERVFAIL"
+
+    run(test)
+
+
+def test_what_there_was_is_better_than_nothing():
+    async def test(stack):
+        (server,) = await started(stack, address("192.0.2.1", ttl=1))
+        elsewhere = Elsewhere({"": [server.at]})
+        await elsewhere.ask()
+        for does in (failure, silence):
+            server.does = does
+            async with asyncio.timeout(20):
+                while elsewhere.forwarding.counts["stale"] == 0:
+                    assert await elsewhere.ask() == ["192.0.2.1"]
+                    await asyncio.sleep(0.05)
+            elsewhere.forwarding.counts.clear()
+        server.does = address("192.0.2.9", ttl=1)
+        async with asyncio.timeout(20):
+            while await elsewhere.ask() != ["192.0.2.9"]:
+                pass
+
+    run(test)
+
+
+def test_that_there_is_nothing_is_remembered():
+    async def test(stack):
+        (server,) = await started(stack, nothing())
+        elsewhere = Elsewhere({"": [server.at]})
+        for _ in range(3):
+            assert await elsewhere.ask() == "NXDOMAIN"
+        assert len(server.asked) == 1
+
+    run(test)
+
+
+def test_an_alias_goes_on_elsewhere():
+    async def test(stack):
+        (server,) = await started(stack, address("192.0.2.1"))
+        name, target = labels("out.shop.svc.cluster.local"), labels("api.example.com")
+        alias = Record(name, 5, Name(Type.CNAME, target))
+        query = onward("out.shop.svc.cluster.local.").query
+        elsewhere = Elsewhere({"": [server.at]})
+        so_far = Answer(records=(alias,), elsewhere=target)
+        found = await elsewhere.forwarding.forward(Onward(query, so_far))
+        assert found.records[0] == alias
+        assert found.records[1].owner == target
+        assert server.asked == ["api.example.com."]
+
+    run(test)

@@ -1,0 +1,107 @@
+"""Answers hold as long as what they were made from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import dns.message
+import pytest
+
+from pilothouse.dns.responder import Counted
+from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
+
+pytestmark = pytest.mark.quick
+
+CART = ServiceName("shop", "cart")
+NAME = "cart.shop.svc.cluster.local."
+
+
+def cart(*addresses, **spec):
+    endpoints = tuple(Endpoint(each, (("http", 8080),)) for each in addresses)
+    return Service(ServiceSpec(CART, (Port("http", 8080),), headless=True, **spec), endpoints)
+
+
+def test_an_answer_is_never_older_than_the_service(estate, asked):
+    shop = asked()
+    for count in range(1, 5):
+        estate.put(cart(*(f"10.0.0.{each}" for each in range(count))))
+        for _ in range(3):
+            assert len(shop.records(NAME)) == count
+    estate.remove(CART)
+    assert shop.records(NAME) == ["NXDOMAIN"]
+
+
+def test_an_answer_through_an_alias_is_never_older_than_its_target(estate, asked):
+    alias = Service(ServiceSpec(ServiceName("shop", "a"), external_name="cart.shop.svc.cluster.local"))
+    estate.put(alias, cart("10.0.0.1"))
+    shop = asked()
+    name = "a.shop.svc.cluster.local."
+    assert f"{NAME} 10.0.0.1" in shop.records(name)
+    estate.put(cart("10.0.0.2"))
+    assert f"{NAME} 10.0.0.2" in shop.records(name)
+    estate.put(replace(alias, spec=replace(alias.spec, external_name="api.example.com")))
+    assert shop.records(name) == [f"{name} api.example.com."]
+
+
+def test_what_did_not_exist_is_found_once_it_does(estate, asked):
+    estate.put(Service(ServiceSpec(ServiceName("shop", "other"), (Port("http", 1),), ("10.96.0.1",))))
+    shop = asked()
+    assert shop.records(NAME) == ["NXDOMAIN"]
+    estate.put(cart("10.0.0.1"))
+    assert shop.records(NAME) == [f"{NAME} 10.0.0.1"]
+
+
+def test_each_endpoint_is_the_first_in_turn(estate, asked):
+    estate.put(cart("10.0.0.1", "10.0.0.2", "10.0.0.3"))
+    shop = asked()
+    first = [shop.message(NAME).answer[0][0].to_text() for _ in range(6)]
+    assert sorted(first) == ["10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.2", "10.0.0.3", "10.0.0.3"]
+
+
+def test_over_tcp_everything_fits(estate, asked):
+    estate.put(cart(*(f"10.0.{each // 250}.{each % 250}" for each in range(1000))))
+    shop = asked()
+    over_udp, over_tcp = shop.message(NAME), shop.message(NAME, datagram=False)
+    assert over_udp.flags & dns.flags.TC
+    assert not over_tcp.flags & dns.flags.TC
+    assert len(over_tcp.answer[0]) == 1000
+
+
+@pytest.mark.parametrize("type", ["AXFR", "IXFR"])
+def test_a_zone_is_not_given_away(estate, asked, type):
+    estate.put(cart("10.0.0.1"))
+    responder = asked().responder
+    query = dns.message.make_query("cluster.local.", type)
+    query.authority.clear()
+    wire = responder.respond(query.to_wire(), datagram=False)
+    assert dns.message.from_wire(wire).rcode() == dns.rcode.REFUSED
+
+
+def test_answers_to_many_names_are_not_all_kept(estate, asked):
+    services = [
+        Service(ServiceSpec(ServiceName("shop", f"s{each}"), (Port("http", 1),), ("10.96.0.1",)))
+        for each in range(5000)
+    ]
+    estate.put(*services)
+    shop = asked()
+    for each in services:
+        shop.responder.respond(dns.message.make_query(f"{each.spec.hostname}.", "A").to_wire(), datagram=True)
+    assert len(shop.responder._datagrams) <= 4096
+
+
+def test_names_that_do_not_exist_are_not_kept(estate, asked):
+    estate.put(cart("10.0.0.1"))
+    shop = asked()
+    for each in range(100):
+        shop.records(f"r{each}.shop.svc.cluster.local.")
+    assert not shop.responder._datagrams
+
+
+def test_every_answer_is_counted(estate, asked):
+    estate.put(cart("10.0.0.1"))
+    shop = asked()
+    for _ in range(3):
+        shop.records(NAME)
+    shop.records("gone.shop.svc.cluster.local.")
+    shop.responder.respond(b"\0" * 12, datagram=True)
+    assert shop.responder.counts == {Counted(1, 0): 3, Counted(1, 3): 1, Counted(0, 1): 1}

@@ -1,0 +1,123 @@
+"""One question to one server elsewhere, over UDP and, if the answer is too large for that, over TCP."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterable
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdata
+import dns.rdatatype
+import dns.rrset
+from dns.rdtypes.ANY.SOA import SOA
+
+from pilothouse.dns.answers import Answer, Question
+from pilothouse.dns.messages import LARGEST_UDP
+from pilothouse.dns.records import Authority, Data, Labels, Other, Rcode, Record
+from pilothouse.structures.hostport import HostPort
+
+
+class Failed(Exception):
+    """A server has not answered, or with something that is no answer."""
+
+
+async def ask(server: HostPort, question: Question, timeout_s: float) -> Answer:
+    """The answer of a server that looks names up for others. Raises Failed."""
+    query = dns.message.make_query(
+        dns.name.Name([*(each.encode("latin-1") for each in question.name), b""]),
+        dns.rdatatype.RdataType.make(question.type),
+        use_edns=0,
+        payload=LARGEST_UDP,
+        id=secrets.randbelow(1 << 16),
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            found = await _over_udp(server, query)
+            if found.flags & dns.flags.TC:
+                found = await _over_tcp(server, query)
+    except (OSError, TimeoutError, asyncio.IncompleteReadError, dns.exception.DNSException) as error:
+        raise Failed(f"{server}: {str(error) or 'no answer in time'}") from None
+    return _answer(found)
+
+
+class _Receiving(asyncio.DatagramProtocol):
+    """Waits for the answer to a question. What does not answer it is ignored: anybody may have sent it."""
+
+    def __init__(self, query: dns.message.Message) -> None:
+        self._query = query
+        self.answer: asyncio.Future[dns.message.Message] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        found = _parsed(data)
+        if found is not None and self._query.is_response(found) and not self.answer.done():
+            self.answer.set_result(found)
+
+    def error_received(self, exc: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(exc)
+
+
+async def _over_udp(server: HostPort, query: dns.message.Message) -> dns.message.Message:
+    # A socket for each question: a forger has to guess its port, too, which the kernel draws.
+    loop = asyncio.get_running_loop()
+    transport, receiving = await loop.create_datagram_endpoint(
+        lambda: _Receiving(query), remote_addr=(server.host, server.port)
+    )
+    try:
+        transport.sendto(query.to_wire())
+        return await receiving.answer
+    finally:
+        transport.close()
+
+
+async def _over_tcp(server: HostPort, query: dns.message.Message) -> dns.message.Message:
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    try:
+        wire = query.to_wire()
+        writer.write(len(wire).to_bytes(2) + wire)
+        length = int.from_bytes(await reader.readexactly(2))
+        found = _parsed(await reader.readexactly(length))
+        if found is None or not query.is_response(found):
+            raise OSError("no answer to what was asked")
+        return found
+    finally:
+        writer.transport.abort()
+
+
+def _parsed(wire: bytes) -> dns.message.Message | None:
+    try:
+        return dns.message.from_wire(wire, ignore_trailing=True, raise_on_truncation=False)
+    except (dns.exception.DNSException, ValueError):
+        return None
+
+
+def _answer(message: dns.message.Message) -> Answer:
+    """Raises Failed for what is no answer to anybody's question: the next server may know more."""
+    rcode = int(message.rcode())
+    if rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
+        raise Failed(f"it answers {dns.rcode.to_text(message.rcode())}")
+    sections = (tuple(_records(each)) for each in (message.answer, message.authority, message.additional))
+    records, authority, additional = sections
+    return Answer(Rcode(rcode), records, authority, additional, authoritative=False)
+
+
+def _records(found: Iterable[dns.rrset.RRset]) -> Iterable[Record]:
+    for rrset in found:
+        owner = _labels(rrset.name)
+        for rdata in rrset:
+            yield Record(owner, rrset.ttl, _data(rdata))
+
+
+def _data(rdata: dns.rdata.Rdata) -> Data:
+    if isinstance(rdata, SOA):
+        return Authority(_labels(rdata.mname), _labels(rdata.rname), rdata.serial, rdata.minimum)
+    return Other(rdata.rdtype, rdata.to_wire() or b"")
+
+
+def _labels(name: dns.name.Name) -> Labels:
+    return tuple(label.lower().decode("latin-1") for label in name.labels if label)

@@ -1,0 +1,286 @@
+"""Messages of DNS as bytes (RFC 1035, 4; EDNS(0): RFC 6891).
+
+Only what is asked again and again is read and written here: questions, and answers about what is known here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+from struct import error as TooShort
+from typing import NamedTuple
+
+from pilothouse.dns.answers import Answer, Question
+from pilothouse.dns.records import (
+    Address,
+    Authority,
+    Data,
+    Labels,
+    Name,
+    Other,
+    Rcode,
+    Record,
+    Srv,
+    Text,
+    Type,
+)
+
+_HEADER = Struct("!HHHHHH")
+_ASKED = Struct("!HH")
+_RECORD = Struct("!HHIH")
+_SRV = Struct("!HHH")
+_SOA = Struct("!IIIII")
+_POINTER = Struct("!H")
+
+_RESPONSE, _AUTHORITATIVE, _TRUNCATED, _DESIRED, _AVAILABLE = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
+_OPCODE, _CHECKING_DISABLED = 0x7800, 0x0010
+_IN = 1
+_ANY_CLASS = 255
+#: Answers over UDP are no larger, whatever a client takes: so they are never in fragments, and what somebody
+#: asks in another's name makes little of it (DNS flag day 2020).
+LARGEST_UDP = 1232
+_SMALLEST_UDP = 512
+_DNSSEC_OK = 0x8000
+_LONGEST_NAME = 255
+_POINTS, _POINTS_AT_MOST = 0xC000, 0x4000
+_REFRESH_S, _RETRY_S, _EXPIRE_S = 7200, 1800, 86_400
+
+
+class Edns(NamedTuple):
+    """What the OPT record of a question says. `largest` is in bytes."""
+
+    largest: int
+    version: int
+    dnssec_ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question as it came. `asked` are its bytes, whose name has the case of whoever asks."""
+
+    id: int
+    flags: int
+    asked: bytes
+    question: Question
+    edns: Edns | None
+
+    @property
+    def recursion_desired(self) -> bool:
+        return bool(self.flags & _DESIRED)
+
+    @property
+    def limit(self) -> int:
+        """How many bytes an answer over UDP may have."""
+        if self.edns is None:
+            return _SMALLEST_UDP
+        return min(max(self.edns.largest, _SMALLEST_UDP), LARGEST_UDP)
+
+
+class Unreadable(Exception):
+    """A message that is no question. `answer` are the bytes to be sent for it; empty for silence."""
+
+    def __init__(self, answer: bytes = b"") -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def read(message: bytes) -> Query:
+    """Raises Unreadable."""
+    if len(message) < _HEADER.size:
+        raise Unreadable
+    id, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(message)
+    if flags & _RESPONSE:
+        raise Unreadable  # to answer it would make two servers talk for ever
+    if flags & _OPCODE:
+        raise Unreadable(_refusal(id, flags, Rcode.NOTIMP))
+    if questions != 1 or answers or authorities:
+        raise Unreadable(_refusal(id, flags, Rcode.FORMERR))
+    try:
+        name, end = _name(message, _HEADER.size)
+        type, of_class = _ASKED.unpack_from(message, end)
+        end += _ASKED.size
+        edns = _edns(message, end, additionals)
+    except (IndexError, ValueError, TooShort):
+        raise Unreadable(_refusal(id, flags, Rcode.FORMERR)) from None
+    asked = message[_HEADER.size : end]
+    query = Query(id, flags, asked, Question(name, type), edns)
+    if edns is not None and edns.version:
+        raise Unreadable(written(query, Answer(Rcode.BADVERS, authoritative=False)))
+    if of_class not in (_IN, _ANY_CLASS):
+        raise Unreadable(written(query, Answer(Rcode.REFUSED, authoritative=False)))
+    return query
+
+
+def _name(message: bytes, start: int) -> tuple[Labels, int]:
+    """The name of a question, and where it ends. Raises ValueError or IndexError.
+
+    A question comes first, so there is nothing that its name could point to.
+    """
+    found, at = [], start
+    while length := message[at]:
+        label = message[at + 1 : at + 1 + length]
+        if length > 63 or len(label) < length:
+            raise ValueError
+        found.append(label.lower().decode("latin-1"))
+        at += 1 + length
+        if at - start > _LONGEST_NAME - 1:
+            raise ValueError
+    return tuple(found), at + 1
+
+
+def _edns(message: bytes, start: int, count: int) -> Edns | None:
+    """What the additional records of a question say. Raises ValueError, IndexError or struct.error."""
+    found, at = None, start
+    for _ in range(count):
+        at = _after_name(message, at)
+        type, largest, ttl, length = _RECORD.unpack_from(message, at)
+        at += _RECORD.size + length
+        if at > len(message):
+            raise ValueError
+        if type == Type.OPT:
+            if found is not None:
+                raise ValueError  # RFC 6891, 6.1.1
+            found = Edns(largest, ttl >> 16 & 0xFF, bool(ttl & _DNSSEC_OK))
+    return found
+
+
+def _after_name(message: bytes, at: int) -> int:
+    while length := message[at]:
+        if length >= 0xC0:
+            return at + 2
+        at += 1 + length
+    return at + 1
+
+
+def _refusal(id: int, flags: int, rcode: Rcode) -> bytes:
+    """An answer without the question, which could not be read."""
+    kept = flags & (_OPCODE | _DESIRED)
+    return _HEADER.pack(id, _RESPONSE | kept | rcode, 0, 0, 0, 0)
+
+
+class Body(NamedTuple):
+    """An answer whose records are bytes, each by itself. They fit behind any question of the same name."""
+
+    rcode: Rcode
+    authoritative: bool
+    records: tuple[bytes, ...]
+    authority: tuple[bytes, ...]
+    additional: tuple[bytes, ...]
+    #: Whether the records may stand in any order.
+    turns: bool
+
+
+def encoded(name: Labels, answer: Answer) -> Body:
+    """The records of an answer to a question about a name."""
+    writer = _Writer(name)
+    records = [writer.record(each) for each in answer.records]
+    authority = [writer.record(each) for each in answer.authority]
+    additional = [writer.record(each) for each in answer.additional]
+    turns = len(records) > 1 and all(
+        each.owner == name and isinstance(each.data, Address) for each in answer.records
+    )
+    sections = tuple(records), tuple(authority), tuple(additional)
+    return Body(answer.rcode, answer.authoritative, *sections, turns)
+
+
+def written(query: Query, answer: Answer, limit: int = LARGEST_UDP) -> bytes:
+    """An answer as a message of at most so many bytes."""
+    return assembled(query, encoded(query.question.name, answer), limit)
+
+
+def assembled(query: Query, body: Body, limit: int, first: int = 0, *, recursion: bool = False) -> bytes:
+    """A message. What does not fit is left out.
+
+    If that is something that was asked for, the message says so (TC), and whoever asks comes again over TCP.
+    `first` is which record is to be the first, of those that may stand in any order.
+    """
+    opt = _opt(query.edns, body.rcode) if query.edns is not None else b""
+    room = limit - _HEADER.size - len(query.asked) - len(opt)
+    records = body.records
+    if body.turns:
+        first %= len(records)
+        records = records[first:] + records[:first]
+    answers, room, whole = _fitting(records, room)
+    # Names point to names before them, so that nothing can stand behind what was left out.
+    authority, room, all_of_it = _fitting(body.authority, room) if whole else ((), 0, False)
+    additional, _, _ = _fitting(body.additional, room) if all_of_it else ((), 0, False)
+    flags = _RESPONSE | query.flags & (_DESIRED | _CHECKING_DISABLED) | body.rcode & 0xF
+    flags |= _AUTHORITATIVE * body.authoritative | _AVAILABLE * recursion | _TRUNCATED * (not whole)
+    head = _HEADER.pack(
+        query.id, flags, 1, len(answers), len(authority), len(additional) + (query.edns is not None)
+    )
+    return b"".join((head, query.asked, *answers, *authority, *additional, opt))
+
+
+def _fitting(records: tuple[bytes, ...], room: int) -> tuple[tuple[bytes, ...], int, bool]:
+    """The first records that fit, the room that is left, and whether all fit."""
+    needed = sum(map(len, records))
+    if needed <= room:
+        return records, room - needed, True
+    kept = 0
+    for each in records:
+        if len(each) > room:
+            break
+        room -= len(each)
+        kept += 1
+    return records[:kept], room, False
+
+
+def _opt(edns: Edns, rcode: Rcode) -> bytes:
+    ttl = rcode >> 4 << 24 | (_DNSSEC_OK if edns.dnssec_ok else 0)
+    return b"\0" + _RECORD.pack(Type.OPT, LARGEST_UDP, ttl, 0)
+
+
+class _Writer:
+    """Writes records behind a question about a name, with pointers to names that stand before (4.1.4)."""
+
+    def __init__(self, name: Labels) -> None:
+        self._at: dict[Labels, int] = {}
+        self._end = _HEADER.size
+        self._name(name)
+        self._end += _ASKED.size
+
+    def record(self, record: Record) -> bytes:
+        owner = self._name(record.owner)
+        self._end += _RECORD.size
+        data = self._data(record.data)
+        return owner + _RECORD.pack(record.data.type, _IN, record.ttl, len(data)) + data
+
+    def _data(self, data: Data) -> bytes:
+        match data:
+            case Address(packed):
+                return self._plain(packed)
+            case Srv(priority, weight, port, target):
+                numbers = self._plain(_SRV.pack(priority, weight, port))
+                return numbers + self._name(target, short=False)  # RFC 2782
+            case Name(_, target):
+                return self._name(target)
+            case Other(_, wire):
+                return self._plain(wire)
+            case Text(text):
+                return self._plain(bytes((len(text),)) + text)
+            case Authority(server, mailbox, serial, minimum):
+                names = self._name(server) + self._name(mailbox)
+                numbers = _SOA.pack(serial, _REFRESH_S, _RETRY_S, _EXPIRE_S, minimum)
+                return names + self._plain(numbers)
+
+    def _plain(self, data: bytes) -> bytes:
+        self._end += len(data)
+        return data
+
+    def _name(self, name: Labels, short: bool = True) -> bytes:
+        parts = list[bytes]()
+        for place in range(len(name)):
+            rest = name[place:]
+            known = self._at.get(rest)
+            if known is not None and short:
+                parts.append(_POINTER.pack(_POINTS | known))
+                self._end += 2
+                return b"".join(parts)
+            if known is None and self._end < _POINTS_AT_MOST:
+                self._at[rest] = self._end
+            label = name[place].encode("latin-1")
+            parts.append(bytes((len(label),)) + label)
+            self._end += len(label) + 1
+        self._end += 1
+        return b"".join((*parts, b"\0"))

@@ -1,0 +1,76 @@
+"""The parts that answer names, as the settings ask for them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+
+import structlog
+
+from pilothouse.dns.forwarding import Forwarding
+from pilothouse.dns.known import InForce
+from pilothouse.dns.names import Names
+from pilothouse.dns.records import Labels, Rcode, Type
+from pilothouse.dns.responder import Responder
+from pilothouse.dns.serving import Port, serving
+from pilothouse.dns.settings import DnsSettings
+from pilothouse.dns.zone import Zone
+from pilothouse.mesh.visibility import Scope
+from pilothouse.model.services import ServiceName
+from pilothouse.structures.hostport import HostPort
+
+log = structlog.get_logger(__name__)
+
+_TYPES = {each.value: each.name for each in Type}
+_RCODES = {each.value: each.name for each in Rcode}
+
+
+class Naming:
+    """Answers names on a port, if there is to be one.
+
+    Who asks is not known, so it is answered what everybody may know of.
+    """
+
+    def __init__(self, settings: DnsSettings, cluster_domain: str, known: InForce) -> None:
+        self._address, self._known = settings.dns, known
+        self._forwarding = _forwarding(settings)
+        zones = [Zone.of_cluster(cluster_domain, known, settings.dns_pods), Zone.of_cluster_set(known)]
+        names = Names(zones, known, Scope())
+        self._responder = Responder(names, forwards=self._forwarding is not None)
+
+    @property
+    def answered(self) -> Mapping[tuple[str, str], int]:
+        """How many answers were given, by type and code. Types that nobody here knows are one."""
+        found = Counter[tuple[str, str]]()
+        for counted, number in self._responder.counts.items():
+            found[_TYPES.get(counted.type, "other"), _RCODES[counted.rcode]] += number
+        return found
+
+    @property
+    def forwarded(self) -> Mapping[str, int]:
+        """How many names were looked up elsewhere, by what came of it."""
+        return self._forwarding.counts if self._forwarding is not None else {}
+
+    def follow(self, names: Iterable[ServiceName]) -> None:
+        """Take note of services that have changed."""
+        if self._address is not None:
+            self._known.follow(names)
+
+    @asynccontextmanager
+    async def serving(self, shared: bool) -> AsyncIterator[None]:
+        """Listen. `shared`: with other processes. Raises OSError with one line of text."""
+        if self._address is None:
+            yield
+            return
+        forward = self._forwarding.forward if self._forwarding is not None else None
+        async with serving(Port(self._responder, forward), self._address, shared) as number:
+            log.info("answering names", dns=str(HostPort(self._address.host, number)))
+            yield
+
+
+def _forwarding(settings: DnsSettings) -> Forwarding | None:
+    servers = dict[Labels, list[HostPort]]()
+    for each in settings.dns_forward:
+        servers.setdefault(each.zone, []).append(each.at)
+    return Forwarding(servers) if servers else None

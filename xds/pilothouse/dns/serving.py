@@ -1,0 +1,169 @@
+"""The port: UDP and TCP (RFC 7766)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Final
+
+import structlog
+
+from pilothouse.dns.answers import Answer
+from pilothouse.dns.records import Rcode
+from pilothouse.dns.responder import Onward, Responder
+from pilothouse.structures.hostport import HostPort
+
+log = structlog.get_logger(__name__)
+
+#: Asks elsewhere for what is not known here.
+Forward = Callable[[Onward], Awaitable[Answer]]
+
+_DATAGRAMS = 32  # are answered at most before others have a turn
+_BUFFER: Final = 1 << 21
+_IDLE_S, _MESSAGE_S = 10.0, 5.0
+_CONNECTIONS, _OF_ONE = 1024, 32
+_WAITING = 1000  # questions that are asked elsewhere at the same time
+
+
+class Port:
+    """Answers on a UDP socket, and on connections."""
+
+    def __init__(self, responder: Responder, forward: Forward | None = None) -> None:
+        self._responder, self._forward = responder, forward
+        self._waiting = set[asyncio.Task[None]]()
+        self._connections = Counter[str]()
+
+    def datagrams(self, sock: socket.socket) -> None:
+        """Answer what has come in. To be called when the socket can be read."""
+        for _ in range(_DATAGRAMS):
+            try:
+                message, sender = sock.recvfrom(4096)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                continue  # somebody before has closed the port to which the answer went
+            found = self._responded(message, datagram=True)
+            if isinstance(found, Onward):
+                self._later(found, sock, sender)
+            elif found:
+                _send(sock, found, sender)
+
+    def close(self) -> None:
+        """Wait for nobody any more."""
+        for task in self._waiting:
+            task.cancel()
+
+    async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one question after the other until the client leaves or is too slow."""
+        peer = writer.get_extra_info("peername")
+        host = str(peer[0]) if peer else ""
+        self._connections[host] += 1
+        try:
+            if self._connections.total() <= _CONNECTIONS and self._connections[host] <= _OF_ONE:
+                with suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+                    await self._conversation(reader, writer)
+        finally:
+            self._connections[host] -= 1
+            if not self._connections[host]:
+                del self._connections[host]
+            writer.transport.abort()
+
+    async def _conversation(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            async with asyncio.timeout(_IDLE_S):
+                length = await reader.readexactly(2)
+            async with asyncio.timeout(_MESSAGE_S):
+                message = await reader.readexactly(int.from_bytes(length))
+                found = self._responded(message, datagram=False)
+                if isinstance(found, Onward):
+                    found = await self._asked_elsewhere(found, datagram=False)
+                if not found:
+                    return
+                writer.write(len(found).to_bytes(2) + found)
+                await writer.drain()
+
+    def _responded(self, message: bytes, *, datagram: bool) -> bytes | Onward:
+        try:
+            return self._responder.respond(message, datagram=datagram)
+        except Exception:
+            log.error("a question could not be answered", exc_info=True)
+            return b""
+
+    def _later(self, onward: Onward, sock: socket.socket, sender: tuple[str, int]) -> None:
+        if len(self._waiting) >= _WAITING:
+            _send(sock, self._failed(onward, datagram=True), sender)
+            return
+
+        async def answer() -> None:
+            _send(sock, await self._asked_elsewhere(onward, datagram=True), sender)
+
+        task = asyncio.create_task(answer())
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def _asked_elsewhere(self, onward: Onward, *, datagram: bool) -> bytes:
+        assert self._forward is not None, "a responder that forwards has somebody to ask"
+        try:
+            found = await self._forward(onward)
+        except Exception:
+            log.error("a question could not be asked elsewhere", exc_info=True)
+            return self._failed(onward, datagram=datagram)
+        return self._responder.finished(onward.query, found, datagram=datagram)
+
+    def _failed(self, onward: Onward, *, datagram: bool) -> bytes:
+        failure = Answer(Rcode.SERVFAIL, authoritative=False)
+        return self._responder.finished(onward.query, failure, datagram=datagram)
+
+
+def _send(sock: socket.socket, message: bytes, to: tuple[str, int]) -> None:
+    # If the client is gone or the buffer full, the answer is lost, as any datagram may be. Clients ask again.
+    with suppress(OSError):
+        sock.sendto(message, to)
+
+
+@asynccontextmanager
+async def serving(port: Port, address: HostPort, shared: bool = False) -> AsyncIterator[int]:
+    """Listen over UDP and TCP. Yields the port. `shared`: with other processes.
+
+    Raises OSError with one line of text if the address cannot be listened on.
+    """
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as opened:
+        try:
+            udp, tcp = await _sockets(address, shared)
+        except OSError as error:
+            raise OSError(error.errno, f"--dns {address}: {error.strerror or error}") from None
+        opened.callback(udp.close)
+        loop.add_reader(udp, port.datagrams, udp)
+        opened.callback(loop.remove_reader, udp)
+        opened.callback(port.close)
+        server = await asyncio.start_server(port.connection, sock=tcp, limit=1 << 16)
+        opened.callback(server.close)
+        yield udp.getsockname()[1]
+
+
+async def _sockets(address: HostPort, shared: bool) -> tuple[socket.socket, socket.socket]:
+    """One for datagrams and one for connections, on the same port."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
+    family, _, _, _, at = found[0]
+    udp = socket.socket(family, socket.SOCK_DGRAM)
+    tcp = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        for each in (udp, tcp):
+            each.setblocking(False)
+            if shared:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        tcp.bind(at)
+        udp.bind((at[0], tcp.getsockname()[1], *at[2:]))
+        tcp.listen(128)
+    except OSError:
+        udp.close()
+        tcp.close()
+        raise
+    return udp, tcp

@@ -1,0 +1,62 @@
+"""The settings of the DNS port."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import PlainValidator
+
+from pilothouse.dns.records import Labels, labels
+from pilothouse.structures.hostport import HostPort
+from pilothouse.structures.sections import LISTED, Address, Flag, Section
+from pilothouse.structures.written import named
+
+_ZONE = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?\.?")
+
+
+class Upstream(NamedTuple):
+    """A name server that is asked for the names of a zone. The root's is that of all names."""
+
+    zone: Labels
+    at: HostPort
+
+
+def _upstream(value: object) -> Upstream:
+    if isinstance(value, Upstream):
+        return value
+    text = named(value)
+    zone, _, at = text.rpartition("=")
+    found = HostPort.parse(at)
+    if not found.port or (zone and not _ZONE.fullmatch(zone)):
+        raise ValueError(
+            f"{text!r} is not [ZONE=]HOST:PORT, such as 10.0.0.2:53 or corp.example=10.1.0.53:53"
+        )
+    return Upstream(labels(zone), found)
+
+
+class DnsSettings(Section):
+    """Without `dns`, no names are answered. `dns_pods`: which names such as 10-1-7-9.shop.pod exist.
+
+    `dns_forward` are the servers that are asked for other names, in this order, each for a zone or for all.
+    """
+
+    dns: Annotated[
+        Address | None, Flag("DNS listen address, over UDP and TCP.", "HOST:PORT", default="no DNS")
+    ] = None
+    dns_forward: Annotated[
+        tuple[Annotated[Upstream, PlainValidator(_upstream)], ...],
+        LISTED,
+        Flag(
+            "Name servers of other names, each HOST:PORT for all or ZONE=HOST:PORT.",
+            "LIST",
+            default="other names are refused",
+        ),
+    ] = ()
+    dns_pods: Annotated[
+        Literal["disabled", "insecure", "verified"],
+        Flag(
+            "DNS names of Pods' addresses: none, any, or those of known endpoints.",
+            "disabled|insecure|verified",
+        ),
+    ] = "disabled"
