@@ -13,6 +13,7 @@ from pilothouse.admin.settings import AdminSettings
 from pilothouse.cli.serve import options
 from pilothouse.config import settings as config
 from pilothouse.config.settings import ConfigError, Settings, load, offered
+from pilothouse.dns.settings import DnsSettings
 from pilothouse.feeds.settings import FeedSettings
 from pilothouse.server.settings import XdsSettings
 from pilothouse.sources import SourceSettings
@@ -106,6 +107,7 @@ def test_no_two_sections_have_a_setting_of_the_same_name() -> None:
         SharedSettings,
         FeedSettings,
         TracingSettings,
+        DnsSettings,
         *config.SOURCES,
     ]
     names = [name for section in sections for name in section.model_fields]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import PlainValidator
+from pydantic import PlainValidator, model_validator
 
 from pilothouse.dns.records import Labels, labels
 from pilothouse.structures.hostport import HostPort
-from pilothouse.structures.sections import LISTED, Address, Flag, Section
+from pilothouse.structures.sections import LISTED, Address, Conflict, Flag, Section
 from pilothouse.structures.written import named
 
 _ZONE = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?\.?")
@@ -27,8 +27,11 @@ def _upstream(value: object) -> Upstream:
         return value
     text = named(value)
     zone, _, at = text.rpartition("=")
-    found = HostPort.parse(at)
-    if not found.port or (zone and not _ZONE.fullmatch(zone)):
+    try:
+        found = HostPort.parse(at)
+    except ValueError:
+        found = None
+    if found is None or not found.port or (zone and not _ZONE.fullmatch(zone)):
         raise ValueError(
             f"{text!r} is not [ZONE=]HOST:PORT, such as 10.0.0.2:53 or corp.example=10.1.0.53:53"
         )
@@ -60,3 +63,13 @@ class DnsSettings(Section):
             "disabled|insecure|verified",
         ),
     ] = "disabled"
+
+    @model_validator(mode="after")
+    def _of_use(self) -> Self:
+        if self.dns is None:
+            for name in ("dns_forward", "dns_pods"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise Conflict("is of no use without --dns", name)
+        elif self.dns in (each.at for each in self.dns_forward):
+            raise Conflict(f"{self.dns} would ask itself", "dns_forward", "dns")
+        return self
