@@ -163,7 +163,7 @@ def test_settings_that_do_not_go_together_are_all_named_where_they_were_given(he
     ("said", "mistake"),
     [
         ({"dns": "5353"}, "--dns: '5353' is not HOST:PORT, such as 127.0.0.1:18000 or [::1]:18000"),
-        ({"dns_pods": "all"}, "--dns-pods: must be 'disabled', 'insecure' or 'verified', not 'all'"),
+        ({"dns_pods": "all"}, "--dns-pods: must be 'disabled', 'insecure' or 'verified', not all"),
         ({"dns_pods": "insecure"}, "--dns-pods: is of no use without --dns"),
         ({"dns_forward": "10.0.0.2:53"}, "--dns-forward: is of no use without --dns"),
         (
