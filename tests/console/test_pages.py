@@ -133,7 +133,7 @@ async def test_a_rejection_is_shown_with_its_text_its_service_and_its_place(look
     await stream.accept(await stream.read(), error=text)
     page = await look("#/")
     concern = page.get_by_label("What needs attention").get_by_role("link", name="web-7")
-    await expect(concern).to_contain_text("NACKED")
+    await expect(concern).to_contain_text("rejects CDS")  # before its text is there, it leads to the proxy
     await concern.click()
     found = page.locator(".nacks li")
     await expect(found).to_contain_text(text)

@@ -29,17 +29,13 @@ from pilothouse.admin.reading.services import Parts
 from pilothouse.config.settings import ConfigError, Settings
 from pilothouse.dns.known import InForce
 from pilothouse.dns.naming import Naming
-from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import ResourceType
 from pilothouse.feeds.pem import Files
-from pilothouse.feeds.runtime import read as layer
-from pilothouse.feeds.secrets import Secret
-from pilothouse.feeds.secrets import read as secrets
 from pilothouse.journal.disk import Record
 from pilothouse.journal.journal import Journal
 from pilothouse.journal.progress import Progress
 from pilothouse.mesh.audience import Admission
-from pilothouse.mesh.identity import Grant, Identity
+from pilothouse.mesh.identity import Identity
 from pilothouse.model.services import ServiceName
 from pilothouse.registry.damping import Damping
 from pilothouse.registry.merged import OPERATOR, Registry
@@ -48,6 +44,7 @@ from pilothouse.registry.supervise import SourceState, supervise
 from pilothouse.server.certificates import Certificates
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.feeding import Feeding
+from pilothouse.server.feeds import feeds as asked_feeds
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.server.healing import heal
@@ -56,7 +53,6 @@ from pilothouse.server.recall import Recall
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
 from pilothouse.serving.changes import Noticed
-from pilothouse.serving.feeding import Fed, Granted
 from pilothouse.sources import Cause, Misconfigured, Source
 from pilothouse.sources.kubernetes.settings import KubernetesSettings
 from pilothouse.structures.delay import Delay
@@ -65,8 +61,6 @@ from pilothouse.structures.memory import give_back, settle
 from pilothouse.structures.turns import in_turns
 from pilothouse.tracing.following import Tracing
 from pilothouse.tracing.starting import tracing
-from pilothouse.translate.runtime import runtime
-from pilothouse.translate.secrets import certificate, validation
 
 if TYPE_CHECKING:
     from pilothouse.status.writer import Writer
@@ -91,8 +85,7 @@ async def run(
     sources = _made(settings) if sources is None else sources
     states = [SourceState(source) for source in sources]
     gc.disable()  # until everything is loaded, because there is no garbage to find before
-    names = [source.name for source in sources]
-    registry = _registry(settings, names)
+    registry = _registry(settings, [source.name for source in sources])
     catalogue = Catalogue(settings.external_names, settings.unknown_host_status)
     feeds = _feeds(settings)
     discovery = _discovery(settings, catalogue, feeds)
@@ -111,9 +104,7 @@ async def run(
     discovery.rejections.noted = partial(journal.noted, kind="nack")
     operator = await _operator(settings, registry, discovery, journal)
     async with asyncio.TaskGroup() as tasks:
-        running = [
-            tasks.create_task(supervise(state, registry.shard(state.name), _log_failure)) for state in states
-        ]
+        running = [*map(tasks.create_task, _supervised(states, registry))]
         parts = states, registry, catalogue, discovery, census, certificates, entrance.tokens, delay.seen
 
         def read() -> Observed:
@@ -125,17 +116,14 @@ async def run(
         status = admin(read, _inquiry(read, asked, discovery, journal), operator, discovery.lane)
         async with entrance.serving(status) as admin_port, naming.serving(settings.workers > 1):
             served = f"{settings.admin.host}:{admin_port}"
-            log.info("starting", admin=served, sources=names)
+            log.info("starting", admin=served, sources=[source.name for source in sources])
             if await _synced(registry, stopping):
                 registry.changed.touch()
                 await publish_first(registry, catalogue, discovery, uncounted)
-                naming.follow(list(registry.services))
                 _log_loaded(sources, registry, time.time() - started_s)
                 catalogue.knowledge.begin()
                 settle()
-                following = _following(
-                    settings, sources, asked, discovery, uncounted, journal, progress, naming
-                )
+                following = _following(settings, asked, discovery, uncounted, journal, progress, naming)
                 tracing = [traces.run()] if traces is not None else []
                 running += map(tasks.create_task, [*following, *tracing, delay.measure(), operator.run()])
                 async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
@@ -191,7 +179,6 @@ async def _opened(
 
 def _following(  # noqa: PLR0913  (it connects all parts)
     settings: Settings,
-    sources: Sequence[Source],
     parts: Parts,
     discovery: Discovery,
     uncounted: DirtySet[ServiceName],
@@ -202,8 +189,9 @@ def _following(  # noqa: PLR0913  (it connects all parts)
     """What goes on as long as the process serves."""
     registry, catalogue, census = parts.registry, parts.catalogue, parts.census
     holds = watching_holds(registry, partial(journal.noted, kind="hold"))
+    naming.follow(list(registry.services))
     tell = [naming.follow, telling(registry, catalogue), holds]
-    writer = _status_writer(settings, sources, registry, catalogue, discovery)
+    writer = _status_writer(settings, parts.sources, registry, catalogue, discovery)
     if writer is not None:
         tell.append(writer.stir)
         yield writer.run()
@@ -229,6 +217,11 @@ def _news(revisions: Revisions, progress: Progress) -> Iterator[Record]:
     """What has become of changes since the last call, for the journal."""
     for one in (*progress.published(), *progress.ended()):
         yield record(revisions, one)
+
+
+def _supervised(states: Iterable[SourceState], registry: Registry) -> Iterator[Coroutine[Any, Any, None]]:
+    for state in states:
+        yield supervise(state, registry.shard(state.name), _log_failure)
 
 
 def _log_failure(state: SourceState, retry_s: float) -> None:
@@ -349,14 +342,8 @@ def _admission(settings: Settings) -> Admission:
 
 
 def _feeds(settings: Settings) -> dict[ResourceType, Feeding[Any]]:
-    """The feeds that the settings ask for. Raises ConfigError."""
-    found: dict[ResourceType, Feeding[Any]] = {}
     with _refusing("serve"):
-        if settings.runtime is not None:
-            found[ResourceType.RUNTIME] = _runtime(settings.runtime)
-        if settings.secrets is not None:
-            found[ResourceType.SECRET] = _secrets(settings.secrets)
-    return found
+        return asked_feeds(settings)
 
 
 def _discovery(
@@ -366,25 +353,6 @@ def _discovery(
     # If others can reach the port, a proxy on this machine would make any client look local.
     local = settings.xds.host in ("127.0.0.1", "::1", "localhost")
     return Discovery(catalogue, _admission(settings), _identity(settings), shelves, trust_local=local)
-
-
-def _runtime(file: Path) -> Feeding[list[Resource]]:
-    shelf = Fed(ResourceType.RUNTIME)
-    return Feeding("runtime", lambda: [runtime(layer(file))], shelf, shelf.put)
-
-
-def _secrets(file: Path) -> Feeding[list[tuple[Resource, Grant]]]:
-    def encoded(each: Secret) -> Resource:
-        if each.authorities:
-            return validation(each.name, each.authorities)
-        return certificate(each.name, each.chain, each.key)
-
-    def found() -> list[tuple[Resource, Grant]]:
-        read = secrets(file)
-        return [(encoded(each), Grant(each.namespaces, each.ids, each.anyone)) for each in read]
-
-    shelf = Granted(ResourceType.SECRET)
-    return Feeding("secrets", found, shelf, shelf.grant)
 
 
 def _certificates(settings: Settings) -> Certificates | None:
