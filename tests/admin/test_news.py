@@ -40,13 +40,13 @@ def elsewhere(one: Endpoint) -> Endpoint:
             "2 endpoints -> 2 endpoints (1 not ready); 10.0.0.2 not ready now",
         ),
         (Service(SPEC, (ONE, endpoint(2, state=State.NOT_READY))), BEFORE, BACK),
-        (BEFORE, Service(SPEC, (ONE, endpoint(2, weight=5))), "10.0.0.2 changed"),
+        (BEFORE, Service(SPEC, (ONE, endpoint(2, weight=5))), "10.0.0.2: weight 1 -> 5"),
         (BEFORE, Service(SPEC, (ONE, OUT)), "10.0.0.2 drained"),
         (Service(SPEC, (ONE, OUT)), BEFORE, "10.0.0.2 no longer drained"),
         (
             Service(SPEC, (ONE, OUT)),
             Service(SPEC, (elsewhere(ONE), elsewhere(OUT))),
-            "10.0.0.1 and 1 more changed",
+            "10.0.0.1 and 1 more: ports http:8080 -> http:9090",
         ),
         (
             Service(SPEC, tuple(map(endpoint, range(201)))),

@@ -84,7 +84,7 @@ def test_a_drain_that_is_in_force_is_no_effect_of_a_manifest(plane, tmp_path) ->
     assert order(plane.admin, "drain", addresses=["10.1.7.9"]).is_success
     file = tmp_path / "cart.json"
     file.write_text(service("cart", "10.1.7.8", "10.1.7.9").replace("8080", "9090"))
-    assert "  shop/cart: 10.1.7.8 and 1 more changed (" in plane.run("what-if", str(file))
+    assert "  shop/cart: 10.1.7.8 and 1 more: " in plane.run("what-if", str(file))
     assert out(plane) == ["10.1.7.9"]
 
 

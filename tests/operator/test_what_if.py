@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import httpx
+import pytest
 
 from pilothouse.encoding.types import ResourceType
 
@@ -79,6 +80,24 @@ def test_a_node_that_is_none_is_refused_with_the_field(plane, tmp_path) -> None:
     two = plane.run("resources", "--node", str(file), status=2)
     assert two == f"pilothouse: --node: {file}: is not one document of JSON or YAML\n"
     assert "no such file" in plane.run("resources", "--node", str(tmp_path / "none"), status=2)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        service("cart"),
+        service("cart", "10.1.7.8", port="other"),
+        service("cart", "10.1.7.8", not_ready=["10.1.7.8"]),
+    ],
+    ids=["no endpoint", "another port", "not ready"],
+)
+def test_a_manifest_that_leaves_no_endpoint_to_be_called_is_said_to(plane, tmp_path, manifest) -> None:
+    file = tmp_path / "cart.json"
+    file.write_text(manifest)
+    beware = "beware: shop/cart would have no endpoint that is called"
+    assert beware in plane.run("what-if", str(file)).splitlines()
+    file.write_text(service("cart", "10.1.7.8", "10.1.7.9", "10.1.7.10"))
+    assert "beware" not in plane.run("what-if", str(file))
 
 
 async def test_what_a_manifest_would_change_is_what_it_changes_when_it_is_applied(

@@ -117,6 +117,8 @@ def _findings(said: WhatIfView) -> Iterator[str]:
     for gone in said.gone:
         more = f" and {gone.proxies - len(gone.nodes):,} more" if gone.proxies > len(gone.nodes) else ""
         yield f"gone: {gone.service}, which {', '.join(gone.nodes)}{more} would lose"
+    for service in said.emptied:
+        yield f"beware: {service} would have no endpoint that is called"
     for why in said.left_out:
         yield f"left out: {why.about or ''} [{why.code}] {why.words}"
     for warning in said.warnings:

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import NamedTuple
 
-from pilothouse.model.services import Endpoint, Service, ServiceName, ServiceSpec, State
+from pilothouse.model.services import Endpoint, Locality, Service, ServiceName, ServiceSpec, State
 
 # With more endpoints than this, only their numbers are compared. Finding the ones that differ is too slow.
 _MANY = 200
+_VALUES = 2  # so many fields of an endpoint are shown with their values
 
 
 class Item(NamedTuple):
@@ -99,16 +100,40 @@ def _moved(before: tuple[Endpoint, ...], after: tuple[Endpoint, ...]) -> Iterato
     for words, addresses in {**moved, **changed}.items():
         if addresses:
             more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
-            yield f"{min(addresses)}{more} {words}"
+            yield f"{min(addresses)}{more}{':' * (' -> ' in words)} {words}"
 
 
 def _turned(before: Endpoint, after: Endpoint) -> str:
-    """What has become of an endpoint."""
+    """What has become of an endpoint, with the values before and after unless nearly all are others."""
     if after.drained != before.drained:
         return "drained" if after.drained else "no longer drained"
     if before._replace(state=after.state) == after:
         return f"{after.state.value} now"
-    return "changed"
+    others = [name for name in Endpoint._fields if getattr(before, name) != getattr(after, name)]
+    if len(others) > _VALUES:
+        return "changed"
+    return ", ".join(
+        f"{name.replace('_', ' ')} {_value(getattr(before, name))} -> {_value(getattr(after, name))}"
+        for name in others
+    )
+
+
+def _value(value: object) -> str:
+    """A field of an endpoint for readers: ports as `http:8080`, places as `eu/a`."""
+    match value:
+        case State():
+            return value.value
+        case Locality():
+            return "/".join(part for part in value if part) or "none"
+        case ():
+            return "none"
+        case tuple():
+            return ",".join(
+                f"{each[0] or 'unnamed'}:{each[1]}" if isinstance(each, tuple) else str(each)
+                for each in value
+            )
+        case _:
+            return str(value) or "none"
 
 
 def _endpoints(service: Service) -> str:

@@ -93,6 +93,14 @@ def left_out(catalogue: Catalogue, service: Service) -> Iterator[Omission]:
             yield omission
 
 
+def answers(service: Service) -> Steps[bool]:
+    """Whether any of the service's endpoints is called at any port, or its routes may lead elsewhere."""
+    if service.spec.routes:
+        return True
+    far, _ = yield from _endpoints(service)
+    return far["no"] < len(service.endpoints)
+
+
 def viewer(spec: ServiceSpec) -> Audience:
     """A client that may know of the service, about which nothing else is known."""
     return Audience(namespace=min(spec.exported_to)) if spec.exported_to else ANYBODY

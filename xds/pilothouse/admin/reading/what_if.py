@@ -26,7 +26,7 @@ from pilothouse.registry.news import Item
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
 from pilothouse.serving.catalogue import Catalogue
-from pilothouse.serving.census import left_out, viewer
+from pilothouse.serving.census import answers, left_out, viewer
 from pilothouse.serving.changes import affected
 from pilothouse.serving.world import World
 from pilothouse.sources import Declaring
@@ -101,6 +101,7 @@ class WhatIf:
                 views.LostView(str(each), reach.count, tuple(reach.nodes))
                 for each, reach in islice(trial.gone.items(), _NAMED)
             ),
+            emptied=tuple(map(str, trial.emptied)),
             left_out=tuple(map(why, islice(dict.fromkeys((*texts.ignored, *trial.left_out)), _NAMED))),
         )
 
@@ -191,6 +192,7 @@ class _Trial:
     refused: dict[ServiceName, str] = field(default_factory=dict)
     gone: dict[ServiceName, _Reach] = field(default_factory=dict)
     left_out: list[Omission] = field(default_factory=list)
+    emptied: list[ServiceName] = field(default_factory=list)
 
 
 def _tried(
@@ -223,8 +225,18 @@ def _tried(
     for name in islice(changed, _NAMED):
         trial.left_out += _newly_left_out(before, after, parts.registry.services.get(name), changed[name])
         yield
+        if (yield from _emptied(before, after, name)):
+            trial.emptied.append(name)
     capturing.clear()
     return trial
+
+
+def _emptied(before: Catalogue, after: Catalogue, name: ServiceName) -> Steps[bool]:
+    """Whether a service has an endpoint that is called, and would have none."""
+    was, now = before.directory.get(name), after.directory.get(name)
+    if was is None or now is None:
+        return False
+    return (yield from answers(was.service)) and not (yield from answers(now.service))
 
 
 def _losers(trial: _Trial, before: Catalogue, name: ServiceName) -> _Reach | None:

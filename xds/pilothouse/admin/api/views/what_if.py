@@ -68,7 +68,8 @@ class WhatIfView(View, frozen=True):
     `ok`: there is no fault, and no service would be put in quarantine. `touched` counts the services that
     would change, and `services` has the first of them; likewise `affected` and `effects`. `proxies` counts
     those that would notice anything. `gone` has the first services that would be gone.
-    `left_out` is what would be left out that is not now.
+    `left_out` is what would be left out that is not now. `emptied` has the first services that would be left
+    without an endpoint that is called.
     """
 
     source: str
@@ -83,3 +84,4 @@ class WhatIfView(View, frozen=True):
     quarantined: tuple[RefusedView, ...] = ()
     left_out: tuple[Why, ...] = ()
     gone: tuple[LostView, ...] = ()
+    emptied: tuple[str, ...] = ()

@@ -105,9 +105,9 @@ function Working({ since, stop }) {
 }
 
 function Outcome({ said, wasDelete }) {
-  const { faults = [], warnings = [], quarantined = [], gone = [], left_out: leftOut = [] } = said;
+  const { faults = [], warnings = [], quarantined = [], gone = [], emptied = [], left_out: leftOut = [] } = said;
   const troubles = [faults.length && count(faults.length, 'fault'), quarantined.length && `${count(quarantined.length, 'service')} put in quarantine`];
-  const look = said.ok ? (gone.length ? 'warn' : 'good') : 'bad';
+  const look = said.ok ? (gone.length || emptied.length ? 'warn' : 'good') : 'bad';
   return html`
     <div class="verdict ${look}" role="status">
       <${Shape} look=${look} />
@@ -125,6 +125,12 @@ function Outcome({ said, wasDelete }) {
     html`<${Section} title="Gone">
       <ul class="faults warn">
         ${gone.map((each) => html`<li><p><a href=${serviceLink(each.service)}>${each.service}</a></p><p>${count(each.proxies, 'proxy', 'proxies')} would lose it: <${Nodes} of=${each} /></p></li>`)}
+      </ul>
+    <//>`}
+    ${emptied.length > 0 &&
+    html`<${Section} title="Without an endpoint">
+      <ul class="faults warn">
+        ${emptied.map((each) => html`<li><p><a href=${serviceLink(each)}>${each}</a></p><p>It would have no endpoint that is called.</p></li>`)}
       </ul>
     <//>`}
     <${Faults} title="Warnings" of=${warnings} kind="warn" />
