@@ -1,10 +1,17 @@
-"""Who is connected, how far each proxy is, and how the last ones ended."""
+"""Who is connected, how far each proxy is, how the last ones ended, and who is refused."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import grpc
+
 from pilothouse.encoding.types import ResourceType
 
-from .plane import CART, service, synced
+from ..authority import Authority, replace
+from ..server.conftest import ADS, Stream
+from .plane import CART, Plane, service, synced
 
 CLUSTER, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
 
@@ -52,9 +59,8 @@ async def test_a_proxy_that_does_not_answer_is_stale_by_name(plane, client, even
     stopped = await client("web-7", "DeltaAggregatedResources")
     await stopped.ask(ENDPOINTS, CART)
     await stopped.read()  # and is stopped before it answers
-    assert await eventually(lambda: plane.get("status").get("behind"), 60) == [
-        {"node": "web-7", "state": "STALE"}
-    ]
+    [behind] = await eventually(lambda: plane.get("status").get("behind"), 60)
+    assert (behind["node"], behind["state"]) == ("web-7", "STALE")
     said = plane.run("status", status=1)
     assert "proxy web-7 is STALE" in said
     lines = plane.run("proxies").splitlines()
@@ -127,3 +133,91 @@ async def test_a_name_that_is_mistyped_is_answered_with_near_ones(plane, client)
     await synced(client, "web-7")
     found = plane.get("proxies/web-8", 404)
     assert found == {"error": "there is no proxy web-8; near: web-7", "near": ["web-7"]}
+
+
+async def test_a_proxy_with_the_certificate_of_another_namespace_is_shown_until_it_is_accepted(
+    tmp_path: Path, eventually
+) -> None:
+    authority = Authority()
+    certificate, key = authority.issue("127.0.0.1").write(tmp_path, "tls")
+    ca = replace(tmp_path / "ca.crt", authority.pem)
+    plane = Plane(tmp_path, "--tls-cert", certificate, "--tls-key", key, "--client-ca", ca)
+    plane.write("cart.json", service("cart", "10.1.7.8"))
+    plane.start()
+    try:
+        mine = authority.issue("spiffe://mesh.test/ns/shop/sa/web")
+        credentials = grpc.ssl_channel_credentials(authority.pem, mine.key, mine.cert)
+        async with grpc.aio.secure_channel(plane.xds, credentials) as channel:
+
+            def dial(namespace: str) -> Stream:
+                node = {"id": "liar-1", "metadata": {"pilothouse": {"namespace": namespace}}}
+                return Stream(channel, ADS + "DeltaAggregatedResources", node)
+
+            for _ in range(3):
+                stream = dial("billing")
+                await stream.ask(CLUSTER)
+                assert (await stream.ended())[0] is grpc.StatusCode.PERMISSION_DENIED
+            seen_as_refused(plane)
+            accepted = dial("shop")
+            await accepted.ask(ENDPOINTS, CART)
+            assert await accepted.names() == [CART]
+            await eventually(lambda: plane.get("proxies/liar-1")["state"] == "SYNCED")
+            assert [row["state"] for row in plane.get("proxies")["items"]] == ["SYNCED"]
+            assert "refused" not in plane.get("proxies/liar-1")
+            assert "refused" not in plane.run("status")
+    finally:
+        plane.stop()
+
+
+def seen_as_refused(plane: Plane) -> None:
+    why = "the node says it is in the namespace billing, its certificate is of shop"
+    [row] = plane.get("proxies")["items"]
+    assert (row["node"], row["state"], row["reason"], row["refused"]) == ("liar-1", "REFUSED", why, 3)
+    assert row["peer"].startswith("ipv4:127.0.0.1:")
+    assert row["connected"] <= row["gone"]
+    found = plane.get("proxies/liar-1")
+    assert (found["state"], found["streams"]) == ("REFUSED", [])
+    assert (found["refused"]["count"], found["refused"]["why"]) == (3, why)
+    assert found["refused"]["first"] <= found["refused"]["last"]
+    said = plane.run("proxies", "liar-1")
+    assert "liar-1 is REFUSED" in said
+    assert "3 times since" in said
+    assert why in said
+    assert ["liar-1", "-", "REFUSED"] in [line.split()[:3] for line in plane.run("proxies").splitlines()]
+    [behind] = plane.get("status")["behind"]
+    assert (behind["node"], behind["state"]) == ("liar-1", "REFUSED")
+    assert "1 proxy is refused: liar-1: pilothouse proxies" in plane.run("status", status=1)
+    assert "REFUSED" in plane.run("top")
+    assert why in plane.run("resources", "liar-1", status=2)
+
+
+async def test_whoever_sends_what_is_no_request_is_shown_without_a_name_and_the_same_as_before(
+    plane, client
+) -> None:
+    for _ in range(2):
+        stream = await client("web-7")
+        await stream.send(b"\xff\xff\xff\xff")
+        await stream.ended()
+    [row] = plane.get("proxies")["items"]
+    assert (row["node"], row["state"], row["refused"]) == ("", "REFUSED", 2)
+    assert "1 proxy is refused: one at ipv4:127.0.0.1:" in plane.run("status", status=1)
+    assert plane.get("status")["counts"]["proxies"] == {"REFUSED": 1}
+
+
+async def test_a_proxy_whose_stream_ends_with_a_bad_request_is_refused_and_not_just_gone(
+    plane, client
+) -> None:
+    stream = await synced(client, "web-7")
+    await stream.ask("")
+    await stream.ended()
+    [row] = plane.get("proxies")["items"]
+    assert (row["node"], row["state"]) == ("web-7", "REFUSED")
+    assert row["reason"].startswith("type_url: ")
+    with plane.events(kinds="proxy") as following:
+        again: Any = await synced(client, "web-7")
+        assert following()[1]["state"] in ("SENDING", "SYNCED")
+        await again.ask("")
+        kind, told = following()
+        while told["state"] in ("SENDING", "SYNCED"):
+            kind, told = following()
+        assert (kind, told["state"], told["refused"]) == ("proxy", "REFUSED", 1)

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from pilothouse.admin.api.views import GoneView, LagView, ProxyList, ProxyView, StreamView
+from pilothouse.admin.api.views import (
+    GoneView,
+    LagView,
+    ProxyList,
+    ProxyView,
+    RefusalView,
+    StreamView,
+)
 from pilothouse.cli.asking import Admin, every, one, path, place, read
 from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import age, counted, since, table
@@ -18,7 +25,8 @@ Node = Annotated[str | None, typer.Argument(metavar="[NODE]", help="The node id 
 def proxies(node: Node = None, *, admin: Admin = None, output: As = Format.TABLE) -> None:
     """Show the proxies and how far each is; or one proxy in detail.
 
-    States: SYNCED, SENDING, STALE (does not answer), NACKED (rejected what it was sent), IDLE, GONE.
+    States: REFUSED (a request of its is not allowed), NACKED (rejected what it was sent), STALE (does not
+    answer), GONE, SENDING, SYNCED, IDLE.
     """
     if node is None:
         found = every(place(admin), path("proxies"))
@@ -33,7 +41,7 @@ def proxies(node: Node = None, *, admin: Admin = None, output: As = Format.TABLE
 def _listed(said: ProxyList, wide: bool = False) -> str:
     rows = [
         (
-            each.node,
+            each.node or "-",
             each.namespace or "-",
             each.state,
             " ".join(f"{one.type}:{one.state}" for one in each.types if one.state != "SYNCED") or "-",
@@ -60,6 +68,8 @@ def _detail(said: ProxyView, wide: bool = False) -> Iterator[str]:
         yield from _stream(stream, wide)
     for gone in said.gone:
         yield from _gone(gone)
+    if said.refused is not None:
+        yield from _refused(said.refused)
 
 
 def _stream(stream: StreamView, wide: bool) -> Iterator[str]:
@@ -104,6 +114,14 @@ def _change(number: int | None) -> str:
 def _lag(lag: LagView | None) -> str:
     """How many changes it does not have, and for how long."""
     return f"{counted(lag.changes, 'change')}, {age(lag.since)}" if lag else "-"
+
+
+def _refused(refused: RefusalView) -> Iterator[str]:
+    yield ""
+    often, last = counted(refused.count, "time"), age(refused.last)
+    yield f"refused     {often} since {refused.first}, the last time {last} ago"
+    yield f"because     {one_line(refused.why)}"
+    yield f"stream      {refused.stream}, {refused.variant}, from {one_line(refused.peer)}"
 
 
 def _gone(gone: GoneView) -> Iterator[str]:

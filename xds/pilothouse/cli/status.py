@@ -15,8 +15,8 @@ from pilothouse.cli.tables import amounts, counted, since
 def status(*, admin: Admin = None, output: As = Format.TABLE) -> None:
     """Show how a running control plane is, and what needs attention.
 
-    Exits 1 if anything does: it is not ready, there is a warning, a proxy is STALE or NACKED, or a service
-    has endpoints of which none is called.
+    Exits 1 if anything does: it is not ready, there is a warning, a proxy is REFUSED, NACKED or
+    STALE, or a service has endpoints of which none is called.
     """
     found = one(place(admin), path("status"))
     said = read(found, StatusView)
@@ -24,6 +24,20 @@ def status(*, admin: Admin = None, output: As = Format.TABLE) -> None:
         answer("\n".join(map(one_line, _lines(said))))
     if said.degraded or said.behind or said.unserved:
         raise typer.Exit(1)
+
+
+def _behind(said: StatusView) -> Iterator[str]:
+    """A line for those that are refused, and one for each other proxy that needs attention."""
+    refused = [each.node or f"one at {each.peer}" for each in said.behind if each.state == "REFUSED"]
+    if refused:
+        number = said.counts.proxies.get("REFUSED", len(refused))
+        more = f" and {number - len(refused):,} more" if number > len(refused) else ""
+        verb = "is" if number == 1 else "are"
+        named = f"{', '.join(refused)}{more}"
+        yield f"{counted(number, 'proxy', 'proxies')} {verb} refused: {named}: pilothouse proxies"
+    for proxy in said.behind:
+        if proxy.state != "REFUSED":
+            yield f"proxy {proxy.node} is {proxy.state}: pilothouse proxies {proxy.node}"
 
 
 def _lines(said: StatusView) -> Iterator[str]:
@@ -37,8 +51,7 @@ def _lines(said: StatusView) -> Iterator[str]:
         yield f"not ready: {reason}"
     for warning in said.warnings:
         yield f"warning: {warning}"
-    for proxy in said.behind:
-        yield f"proxy {proxy.node} is {proxy.state}: pilothouse proxies {proxy.node}"
+    yield from _behind(said)
     if said.unserved:
         more = counts.unserved - len(said.unserved)
         named = ", ".join(said.unserved) + (f" and {more:,} more" if more else "")

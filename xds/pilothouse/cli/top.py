@@ -81,7 +81,7 @@ class _Screen:
         yield table(("SOURCE", "STATE", "SERVICES", "REPORTED"), rows)
         if status.behind:
             yield ""
-            yield table(("BEHIND", "STATE"), [(each.node, each.state) for each in status.behind])
+            yield table(("BEHIND", "STATE"), [(each.node or each.peer, each.state) for each in status.behind])
         yield ""
         yield table(("CHANGE", "AGE", "WHAT", "ACKNOWLEDGED"), map(_row, latest))
 

@@ -226,6 +226,7 @@ class Discovery:
         except BadRequest as bad:
             data, bad.__traceback__ = None, None
             self.tally.bad_requests += 1
+            self.roster.refuse(session, str(bad))
             log.warning("stream refused", peer=session.peer, node=session.node_id, reason=str(bad))
             return bad.code, str(bad)
         return None

@@ -1,4 +1,4 @@
-"""The clients by node id, in order, and for a while those that have gone."""
+"""The clients by node id, in order, and for a while those that have gone or are refused."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count, islice
 
+from pilothouse.server.refusals import Refusals
 from pilothouse.server.session import Session
 
 #: How long a client that has gone is remembered, in seconds, and how many at most.
@@ -51,6 +52,8 @@ class Roster:
         self._order: list[tuple[str, int]] = []
         self._sessions: dict[int, Session] = {}
         self._gone: deque[Gone] = deque(maxlen=_MOST_GONE)
+        #: Whom the control plane refuses.
+        self.refusals = Refusals()
 
     def meet(self, session: Session) -> None:
         """A stream has stated its node id. It may have done so before."""
@@ -58,6 +61,7 @@ class Roster:
             key = self._keys[session] = session.node_id, next(self._numbers)
             self._sessions[key[1]] = session
             insort(self._order, key)
+            self.refusals.forget(session)
 
     def part(self, session: Session, reason: str) -> None:
         """A stream ends. Nothing happens if it has never stated its node id."""
@@ -66,6 +70,10 @@ class Roster:
             del self._order[bisect_left(self._order, key)]
             del self._sessions[key[1]]
             self._gone.append(_gone(key[1], session, reason))
+
+    def refuse(self, session: Session, reason: str) -> None:
+        """A stream ends because of a request that is not allowed."""
+        self.refusals.note(session, reason, next(self._numbers))
 
     def __contains__(self, number: int) -> bool:
         """Whether the stream with this number is open."""
@@ -86,12 +94,15 @@ class Roster:
         return [node for node, _ in self._order]
 
     def gone(self) -> list[Gone]:
-        """The last streams of clients that have gone and have not come back, in the order of `after`."""
+        """The last streams of clients that have gone, in the order of `after`.
+
+        Those that have come back or are refused are not among them.
+        """
         due = time.time() - KEPT_S
         while self._gone and self._gone[0].gone_s < due:
             self._gone.popleft()
         last = {(each.node, each.about): each for each in self._gone}
-        away = (each for each in last.values() if not self.of(each.node))
+        away = (each for each in last.values() if not (self.of(each.node) or self.refusals.of(each.node)))
         return sorted(away, key=lambda each: (each.node, each.number))
 
 

@@ -226,9 +226,8 @@ class Session:
 
     def _meet(self, request: DiscoveryRequest | DeltaDiscoveryRequest) -> None:
         try:
-            said = plain(request.node)
-            self.node_id = brief(said.id, _NODE_ID)
-            self.world = self._world_of(said, self._context)
+            self.node_id = brief(request.node.id, _NODE_ID)  # first: whoever is refused has a name, too
+            self.world = self._world_of(plain(request.node), self._context)
         except BadNode as bad:
             raise BadRequest(str(bad)) from None
         except Unidentified as unknown:

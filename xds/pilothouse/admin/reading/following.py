@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from pilothouse.admin.api.events import RESET, Told
 from pilothouse.admin.api.pages import hold_view, source_view
@@ -112,11 +112,13 @@ class _Streams:
         # By the number of the stream: its node and state, and what it rejects.
         self._told: dict[int, tuple[str, ProxyState]] = {}
         self._rejecting: dict[int, dict[ResourceType, Rejection]] = {}
+        self._refused: dict[int, str] = {}  # why those are refused that were told, by their number
         self._after = _FIRST
 
     async def begin(self) -> None:
         self._told.clear()
         self._rejecting.clear()
+        self._refused = {each.number: each.reason for each in self._roster.refusals.known()}
         self._after, turn = _FIRST, Turn(_TURN_S)
         for number, session in list(self._roster.after(*_FIRST)):
             self._told[number] = session.node_id, proxies.state_of(session, time.monotonic())
@@ -125,7 +127,7 @@ class _Streams:
 
     async def found(self) -> AsyncIterator[Told]:
         turn, count = Turn(_TURN_S), 0
-        for told in self._gone():
+        for told in chain(self._gone(), self._newly_refused()):
             yield told
         rest, self._after = list(self._roster.after(*self._after)), _FIRST
         for number, session in rest:
@@ -153,6 +155,15 @@ class _Streams:
         by = self._discovery.rejections.by
         return {type: found for type in session.rejecting if (found := by(session, type))}
 
+    def _newly_refused(self) -> Iterator[Told]:
+        """Those that are refused, or for another reason, since they were told last."""
+        now = {each.number: each for each in self._roster.refusals.known()}
+        self._refused = {number: reason for number, reason in self._refused.items() if number in now}
+        fresh = (each for number, each in now.items() if self._refused.get(number) != each.reason)
+        for each in islice(fresh, _MOST_ROWS):
+            self._refused[each.number] = each.reason
+            yield "proxy", proxies.refused_row(each)
+
     def _gone(self) -> Iterator[Told]:
         """The streams that have ended. A node that is back has another stream, of which its row is."""
         ended = list(islice((number for number in self._told if number not in self._roster), _MOST_ROWS))
@@ -164,6 +175,7 @@ class _Streams:
             if number in gone:
                 yield "proxy", proxies.gone_row(gone[number])
             else:
-                forgotten = forgotten or not self._roster.of(node)
+                known = self._roster.of(node) or self._roster.refusals.of(node)
+                forgotten = forgotten or not known
         if forgotten:  # more have gone at once than are remembered
             yield RESET, None

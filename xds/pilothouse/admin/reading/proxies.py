@@ -6,8 +6,8 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import get_args
+from itertools import chain, islice
+from typing import TypeAlias, get_args
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Departed, Missing, Mistaken
@@ -19,6 +19,7 @@ from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.services import Locality
 from pilothouse.protocol.subscription import Subscription
 from pilothouse.server.discovery import Discovery
+from pilothouse.server.refusals import Refusal
 from pilothouse.server.roster import Gone, Roster
 from pilothouse.server.session import STALE_S, Session
 from pilothouse.structures.delivery import Delivery
@@ -27,9 +28,12 @@ from pilothouse.structures.turns import Turn, in_turns
 from pilothouse.structures.written import brief, quoted
 
 _TURN_S = 0.002
-_WORST: tuple[views.ProxyState, ...] = ("GONE", "STALE", "NACKED", "SENDING", "SYNCED", "IDLE")
+_WORST: tuple[views.ProxyState, ...] = get_args(views.ProxyState)
+_ATTENTION: tuple[views.ProxyState, ...] = ("REFUSED", "NACKED", "STALE")
 _BEHIND = 10  # so many proxies that are behind are named
 _NAMED = 20  # so many dependencies are named
+
+_Listed: TypeAlias = Gone | Refusal | Session
 
 
 def sync_state(subscription: Subscription, now: float) -> views.SyncState:
@@ -56,18 +60,20 @@ def worst(sessions: Iterable[Session], now: float) -> views.SyncState | None:
 
 
 async def states(discovery: Discovery) -> tuple[dict[str, int], tuple[views.BehindView, ...]]:
-    """How many streams are in each state, and the first that are behind. In turns."""
-    found: Counter[str] = Counter()
-    behind: list[views.BehindView] = []
+    """How many streams are in each state, and the first that need attention, the worst first. In turns."""
+    refused = discovery.roster.refusals.known()
+    found: Counter[str] = Counter(GONE=len(discovery.roster.gone()), REFUSED=len(refused))
+    behind: dict[str, list[views.BehindView]] = {state: [] for state in _ATTENTION}
+    behind["REFUSED"] = [views.BehindView(each.node, "REFUSED", each.peer) for each in refused[:_BEHIND]]
     turn, now = Turn(_TURN_S), time.monotonic()
     for session in list(discovery.sessions):
         state = state_of(session, now)
         found[state] += 1
-        if state in ("STALE", "NACKED") and len(behind) < _BEHIND:
-            behind.append(views.BehindView(session.node_id, state))
+        if state in behind and len(behind[state]) < _BEHIND:
+            behind[state].append(views.BehindView(session.node_id, state, session.peer))
         await turn.over()
-    found["GONE"] = len(discovery.roster.gone())
-    return {name: found[name] for name in _WORST if found[name]}, tuple(behind)
+    first = islice(chain.from_iterable(behind.values()), _BEHIND)
+    return {name: found[name] for name in _WORST if found[name]}, tuple(first)
 
 
 async def standing(discovery: Discovery) -> StreamsStatus:
@@ -97,24 +103,37 @@ def _with(so_far: TypeStatus, held: Subscription, now: float) -> TypeStatus:
 
 
 async def rows(roster: Roster, limit: int, after: str) -> views.ProxyList:
-    """The streams by node, those that have gone among them. In turns."""
+    """The streams by node, and clients that have gone or are refused among them. In turns."""
     node, number = cursor(after)
-    keyed: list[Iterator[tuple[str, int, Gone | Session]]] = [
-        ((each.node, each.number, each) for each in _gone_after(roster, node, number)),
+    ended: list[Gone | Refusal] = [*roster.gone(), *roster.refusals.known()]
+    away = sorted((each for each in ended if (each.node, each.number) > (node, number)), key=_place)
+    keyed: list[Iterator[tuple[str, int, _Listed]]] = [
+        ((each.node, each.number, each) for each in away),
         ((each.node_id, count, each) for count, each in roster.after(node, number)),
     ]
     found = list(islice(heapq.merge(*keyed, key=lambda one: one[:2]), limit + 1))
     now = time.monotonic()
     turn, items = Turn(_TURN_S), list[views.ProxyRow]()
     for _, _, each in found[:limit]:
-        items.append(gone_row(each) if isinstance(each, Gone) else row(each, now))
+        items.append(listed(each, now))
         await turn.over()
     last = found[limit - 1] if len(found) > limit else None
     return views.ProxyList(tuple(items), f"{last[1]}:{last[0]}" if last else None)
 
 
-def _gone_after(roster: Roster, node: str, number: int) -> list[Gone]:
-    return [each for each in roster.gone() if (each.node, each.number) > (node, number)]
+def _place(one: Gone | Refusal) -> tuple[str, int]:
+    return one.node, one.number
+
+
+def listed(one: _Listed, now: float) -> views.ProxyRow:
+    """A stream, or a client that has none, as lists show it."""
+    match one:
+        case Gone():
+            return gone_row(one)
+        case Refusal():
+            return refused_row(one)
+        case _:
+            return row(one, now)
 
 
 def cursor(after: str) -> tuple[str, int]:
@@ -152,28 +171,48 @@ def gone_row(gone: Gone) -> views.ProxyRow:
     return views.ProxyRow(*said, "GONE", *times, gone.reason)
 
 
+def refused_row(one: Refusal) -> views.ProxyRow:
+    """A client that is refused as lists show it."""
+    said = one.node, one.peer, "", one.variant, one.about
+    times = views.moment(one.first_s), (), views.moment(one.last_s)
+    return views.ProxyRow(*said, "REFUSED", *times, one.reason, refused=one.count)
+
+
 async def proxy(roster: Roster, node: str) -> views.ProxyView:
-    """One proxy, open or gone. Raises Missing."""
+    """One proxy, open, gone or refused. Raises Missing."""
     sessions, now = roster.of(node), time.monotonic()
     gone = [each for each in roster.gone() if each.node == node]
-    if not sessions and not gone:
+    refusal = roster.refusals.of(node)
+    if not sessions and not gone and refusal is None:
         raise await missing(roster, node)
     streams = tuple(_stream(each, now) for each in sessions)
-    return views.ProxyView(node, worst(sessions, now) or "GONE", streams, tuple(map(_gone, gone)))
+    state = worst(sessions, now) or ("REFUSED" if refusal else "GONE")
+    return views.ProxyView(
+        node, state, streams, tuple(map(_gone, gone)), _refused(refusal) if refusal else None
+    )
 
 
 async def missing(roster: Roster, node: str) -> Missing:
     """Why nothing can be asked of a proxy that has no open stream."""
+    refusal = roster.refusals.of(node)
+    if refusal is not None:
+        return Departed(f"proxy {node} is refused: {refusal.reason}")
     gone = max((each for each in roster.gone() if each.node == node), key=_ended, default=None)
     if gone is not None:
         ago = max(0, round(time.time() - gone.gone_s))
         return Departed(f"proxy {node} has gone {ago} s ago: {gone.reason}")
-    known = dict.fromkeys([*roster.nodes(), *(each.node for each in roster.gone())])
+    away: list[Gone | Refusal] = [*roster.gone(), *roster.refusals.known()]
+    known = dict.fromkeys([*roster.nodes(), *(each.node for each in away if each.node)])
     return Missing(f"proxy {brief(node)}", await in_turns(near(node, known), _TURN_S))
 
 
 def _ended(gone: Gone) -> float:
     return gone.gone_s
+
+
+def _refused(one: Refusal) -> views.RefusalView:
+    times = views.moment(one.first_s), views.moment(one.last_s)
+    return views.RefusalView(one.count, *times, one.reason, one.peer, one.about, one.variant)
 
 
 def _gone(gone: Gone) -> views.GoneView:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pilothouse.admin.api.views.base import SyncState, View
+from pilothouse.admin.api.views.base import View
+from pilothouse.admin.api.views.proxies import ProxyState
 
 
 class Counts(View, frozen=True):
@@ -20,17 +21,21 @@ class Counts(View, frozen=True):
 
 
 class BehindView(View, frozen=True):
-    """A proxy that does not have, or has not confirmed, what it was sent."""
+    """A proxy that does not have, or has not confirmed, what it was sent, or that is refused.
+
+    Without a node id, `node` is empty; `peer` says who it is.
+    """
 
     node: str
-    state: SyncState
+    state: ProxyState
+    peer: str
 
 
 class StatusView(View, frozen=True):
     """One screen: whether the process is ready, and what needs attention.
 
-    `behind` has the first proxies that are STALE or NACKED, and `unserved` the first services that have
-    endpoints of which none is called.
+    `behind` has the first proxies that are REFUSED, NACKED or STALE, in this order, and `unserved` the first
+    services that have endpoints of which none is called.
     """
 
     version: str

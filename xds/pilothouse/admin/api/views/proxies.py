@@ -6,8 +6,9 @@ from typing import Any, Literal, TypeAlias
 
 from pilothouse.admin.api.views.base import PlaceView, SyncState, View
 
-#: The same for a proxy, the state that needs most attention first. GONE: the stream has ended.
-ProxyState: TypeAlias = Literal["GONE", "STALE", "NACKED", "SENDING", "SYNCED", "IDLE"]
+#: The same for a proxy, the state that needs most attention first. REFUSED: a request of its was not allowed,
+#: and no stream of its was accepted since. GONE: the stream has ended.
+ProxyState: TypeAlias = Literal["REFUSED", "NACKED", "STALE", "GONE", "SENDING", "SYNCED", "IDLE"]
 
 #: How a resource that a proxy was sent differs from what it should have.
 Difference: TypeAlias = Literal["missing", "older", "extra", "rejected", "unanswered"]
@@ -31,6 +32,9 @@ class ProxyRow(View, frozen=True):
     """A stream of a proxy. `state` is that of the type that needs most attention.
 
     `lag` is about the changes that the client has not answered at all of its types. It is absent without any.
+    A client that is refused has one row, with the `reason`: `refused` counts its refused streams, of which
+    the first began at `connected`, and the last ended at `gone`. What it says of itself is not believed, so
+    it has no namespace; without a node id, `node` is empty.
     """
 
     node: str
@@ -44,6 +48,7 @@ class ProxyRow(View, frozen=True):
     gone: str | None = None
     reason: str | None = None
     lag: LagView | None = None
+    refused: int | None = None
 
 
 class ProxyList(View, frozen=True):
@@ -127,13 +132,29 @@ class GoneView(View, frozen=True):
     nacked: dict[str, str] | None = None
 
 
+class RefusalView(View, frozen=True):
+    """Why a client is refused that states this node id: how often, since when, and its last stream."""
+
+    count: int
+    first: str
+    last: str
+    why: str
+    peer: str
+    stream: str
+    variant: str
+
+
 class ProxyView(View, frozen=True):
-    """A proxy: its open streams, or how the last ones ended."""
+    """A proxy: its open streams, or how the last ones ended.
+
+    `refused` beside open streams is about somebody else who states the same node id.
+    """
 
     node: str
     state: ProxyState
     streams: tuple[StreamView, ...]
     gone: tuple[GoneView, ...] = ()
+    refused: RefusalView | None = None
 
 
 class ResourceRow(View, frozen=True):

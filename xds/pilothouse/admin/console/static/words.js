@@ -8,6 +8,7 @@ const LOOKS = {
   NACKED: 'bad',
   IDLE: 'idle',
   GONE: 'gone',
+  REFUSED: 'bad',
   yes: 'good',
   no: 'bad',
   partly: 'warn',
@@ -39,6 +40,7 @@ export const MEANINGS = {
   NACKED: 'It has rejected the last response that it answered.',
   IDLE: 'Nothing was sent.',
   GONE: 'Its stream has ended within the last ten minutes, and it has not come back.',
+  REFUSED: 'The control plane does not allow what it asks: the reason is beside it.',
   yes: 'Clients call it.',
   no: 'No client calls it.',
   partly: 'Clients call it at some of its ports.',
@@ -50,7 +52,7 @@ export const MEANINGS = {
   unanswered: 'It was sent the right version, and has not answered. Until then it may have the version before.',
 };
 
-export const PROXY_STATES = ['SYNCED', 'SENDING', 'STALE', 'NACKED', 'IDLE', 'GONE'];
+export const PROXY_STATES = ['SYNCED', 'SENDING', 'STALE', 'NACKED', 'IDLE', 'GONE', 'REFUSED'];
 
 export function look(state) {
   return LOOKS[state] ?? 'idle';

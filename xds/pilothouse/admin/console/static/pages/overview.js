@@ -42,9 +42,9 @@ function Well({ said }) {
 /** Each thing that needs attention as a line: what it is, and where to look. */
 function attention(said, holds, nacks) {
   const behind = (said.behind ?? []).filter((each) => each.state !== 'NACKED' || !nacks.some(({ node }) => node === each.node));
-  const { STALE = 0, NACKED = 0 } = said.counts.proxies;
-  const shown = new Set([...behind, ...nacks].map(({ node }) => node));
-  const more = STALE + NACKED - shown.size;
+  const { REFUSED = 0, STALE = 0, NACKED = 0 } = said.counts.proxies;
+  const shown = new Set([...behind, ...nacks].map(({ node, peer }) => node || peer));
+  const more = REFUSED + STALE + NACKED - shown.size;
   return [
     ...said.reasons.map((reason) => concern('bad', 'not ready', reason, link('sources'))),
     ...holds.map((hold) => {
@@ -52,7 +52,7 @@ function attention(said, holds, nacks) {
       return concern('warn', 'held', html`${lost}; held, ends <${Until} at=${hold.until} />`, link('holds'));
     }),
     ...nacks.map((nack) => concern('bad', 'NACKED', `${nack.node} rejects ${nack.type}: ${nack.text}`, link('nacks'))),
-    ...behind.map(({ node, state }) => concern(look(state), state, node, link('proxies', node))),
+    ...behind.map(({ node, state, peer }) => concern(look(state), state, node || peer, node ? link('proxies', node) : link('proxies', { only: state }))),
     ...(more > 0 ? [concern('warn', 'behind', `${count(more, 'more proxy', 'more proxies')}`, link('proxies', { only: 'behind' }))] : []),
     ...unserved(said),
     ...said.warnings.map((warning) => concern('warn', 'warning', warning, link(warning.includes('quarantine') ? 'services' : 'sources'))),
@@ -75,7 +75,7 @@ function concern(kind, text, what, href) {
 }
 
 function Counts({ counts }) {
-  const { GONE: _, ...connected } = counts.proxies;
+  const { GONE: _, REFUSED: __, ...connected } = counts.proxies;
   const proxies = Object.values(connected).reduce((sum, each) => sum + each, 0);
   const states = PROXY_STATES.filter((state) => counts.proxies[state]);
   const reasons = Object.entries(counts.left_out);

@@ -13,20 +13,21 @@ import { count } from '../words.js';
 
 const TOGETHER_MS = 250; // many proxies change at once
 const COLUMNS = [
-  { name: 'Node', cell: (row) => html`<${Cut} text=${row.node} href=${link('proxies', row.node)} />` },
+  { name: 'Node', cell: (row) => html`${row.node ? html`<${Cut} text=${row.node} href=${link('proxies', row.node)} />` : html`<span class="quiet">no node id</span>`}` },
   { name: 'State', width: '112px', cell: (row) => html`<${State} state=${row.state} />` },
   { name: 'For', width: '64px', numeric: true, cell: (row) => html`<${Ago} at=${row.gone ?? row.connected} bare />` },
   { name: 'Namespace', width: '12%', wide: true, cell: (row) => row.namespace || '–' },
   { name: 'Not synced', width: '15%', wide: true, cell: (row) => behind(row) || '–' },
   { name: 'Protocol', width: '84px', wide: true, cell: (row) => row.variant },
-  { name: 'Peer, or why it has gone', width: '18%', wide: true, cell: (row) => row.reason ?? row.peer },
+  { name: 'Peer, or why it is away', width: '18%', wide: true, cell: (row) => row.reason ?? row.peer },
 ];
 const VIEWS = [
   ['', 'All'],
   ['behind', 'Behind'],
   ['GONE', 'Gone'],
+  ['REFUSED', 'Refused'],
 ];
-const BEHIND = new Set(['STALE', 'NACKED', 'SENDING']);
+const BEHIND = new Set(['REFUSED', 'STALE', 'NACKED', 'SENDING']);
 
 function behind({ types = [] }) {
   return types
@@ -72,8 +73,8 @@ function Listed({ proxies, rows, narrowed }) {
   `;
 }
 
-function identity({ node, stream, connected }) {
-  return `${node} ${stream} ${connected}`;
+function identity({ node, stream, connected, refused }) {
+  return `${node} ${refused ? 'refused' : stream} ${connected}`;
 }
 
 /** The list of proxies, which events keep up to date without asking for it again. */
@@ -106,7 +107,9 @@ export function useProxies() {
 function merged(items, next, news) {
   if (!news.size) return items;
   const fresh = new Map(news);
-  const rows = items.map((row) => {
+  const accepted = new Set([...news.values()].filter((row) => row.state !== 'REFUSED').map(({ node }) => node));
+  const known = items.filter((row) => row.state !== 'REFUSED' || !accepted.has(row.node));
+  const rows = known.map((row) => {
     const now = fresh.get(identity(row));
     fresh.delete(identity(row));
     return now ?? row;

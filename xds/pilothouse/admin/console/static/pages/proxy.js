@@ -63,6 +63,7 @@ function Detail({ said, query }) {
   return html`
     ${said.streams.map((stream) => html`<${Stream} key=${stream.stream + stream.connected} stream=${stream} alone=${said.streams.length === 1} />`)}
     ${said.gone?.map((gone) => html`<${Gone} key=${gone.stream + gone.since} gone=${gone} />`)}
+    ${said.refused && html`<${Refused} refused=${said.refused} />`}
     ${said.streams.length > 0 && html`<${Diff} node=${said.node} />`}
     ${said.streams.length > 0 && html`<${Resources} node=${said.node} types=${types(said)} shown=${query} />`}
   `;
@@ -137,6 +138,21 @@ function Gone({ gone }) {
         ['Stream', gone.stream],
         ...(gone.unanswered ?? []).map(({ type, since }) => [`${type} not answered`, html`since <${Ago} at=${since} bare />`]),
         ...Object.entries(gone.nacked ?? {}).map(([type, text]) => [`${type} rejected`, text]),
+      ]}
+    />
+  <//>`;
+}
+
+function Refused({ refused }) {
+  return html`<${Section} title="Refused">
+    <p><${State} state="REFUSED" /> ${refused.why}</p>
+    <${Facts}
+      of=${[
+        ['Refused streams', number(refused.count)],
+        ['First', html`<${Ago} at=${refused.first} />`],
+        ['Last', html`<${Ago} at=${refused.last} />`],
+        ['Peer', refused.peer],
+        ['Stream', `${refused.stream}, ${refused.variant}`],
       ]}
     />
   <//>`;
