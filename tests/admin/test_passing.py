@@ -62,6 +62,25 @@ async def test_an_order_is_passed_on_once_and_not_to_a_worker_that_is_newer(tmp_
     assert not (tmp_path / "1-2-3.json").exists(), "what is old is taken away"
 
 
+async def test_an_order_is_passed_on_when_the_clock_has_gone_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, asked = Passing(tmp_path), Passed("release", "files", "alice", "")
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now - 300_000_000_000)
+    await Passing(tmp_path).pass_on(asked)
+    assert other._read() == [asked]
+    assert other._read() == []
+
+
+async def test_what_cannot_be_read_keeps_no_other_order_back(tmp_path: Path) -> None:
+    other, asked = Passing(tmp_path), Passed("release", "files", "alice", "")
+    (tmp_path / "1-folder.json").mkdir()
+    (tmp_path / "2-deep.json").write_text('{"x":' + "[" * 200_000)
+    await Passing(tmp_path).pass_on(asked)
+    assert other._read() == [asked]
+
+
 async def test_if_an_order_cannot_be_passed_on_that_is_said(rig: Callable[..., Rig], tmp_path: Path) -> None:
     here = rig(tmp_path / "state", workers=3)
     (tmp_path / "state").write_text("no folder")

@@ -78,6 +78,8 @@ async def test_of_a_proxy_that_has_gone_it_is_said_when_and_why(plane, client, e
 def test_an_address_that_is_no_envoy_s_is_a_mistake_in_one_line(plane) -> None:
     for url, why in (
         ("ftp://127.0.0.1:1", "must be a URL"),
+        ("http://[::1", "must be a URL"),
+        ("127.0.0.1:99999", "must be a URL"),
         (f"http://{plane.admin}", "its answer is no dump of an Envoy"),
         ("127.0.0.1:1", "connection refused"),
     ):

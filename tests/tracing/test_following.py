@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from pilothouse.journal import progress
 from pilothouse.model.services import ServiceName
 from pilothouse.registry.revisions import Revisions
 from pilothouse.sources import Cause
@@ -115,6 +116,20 @@ async def test_changes_that_were_forgotten_before_a_look_are_lost_and_counted() 
         rig.publish()
     assert await rig.traced() == [*range(16, 26)]
     assert rig.tracing.lost == 15
+
+
+async def test_changes_whose_end_could_not_be_followed_are_lost_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "_MOST_OPEN", 3)
+    rig = Rig()
+    for _ in range(5):
+        rig.change()
+        rig.publish(recipients=1)
+    with capture_logs() as log:
+        await rig.traced()
+    assert rig.tracing.lost == 2
+    assert [each["event"] for each in log] == ["traces are lost: there are more than can be sent"]
 
 
 async def test_what_has_ended_until_the_end_is_traced_and_the_sender_closed(

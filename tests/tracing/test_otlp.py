@@ -197,6 +197,18 @@ async def test_a_trace_is_lost_whole_or_not_at_all(
     await sender.close()
 
 
+async def test_a_queue_that_is_no_longer_than_a_batch_is_sent_before_it_is_full(
+    monkeypatch: pytest.MonkeyPatch, eventually: Any, collector: Collector
+) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "60")
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")
+    sender = Otlp(collector.endpoint, "one")
+    for number in range(10):
+        sender.offer(number, trace(answer("web-1"), answer("web-2"), number=number))
+    await eventually(lambda: sender.sent == 10)
+    await sender.close()
+
+
 async def test_the_end_does_not_wait_for_a_collector_that_hangs(
     monkeypatch: pytest.MonkeyPatch, collector: Collector, eventually: Any
 ) -> None:
@@ -229,8 +241,12 @@ async def test_a_collector_that_refuses_is_quoted(collector: Collector, eventual
     [
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip", "OTEL_EXPORTER_OTLP_COMPRESSION"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "soon"),
-        ("OTEL_BSP_MAX_QUEUE_SIZE", "many", "many"),
-        ("OTEL_BSP_MAX_QUEUE_SIZE", "-1", "positive"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many", "OTEL_BSP_MAX_QUEUE_SIZE must be a whole number .* not 'many'"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "-1", "OTEL_BSP_MAX_QUEUE_SIZE must be"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "9" * 20, "OTEL_BSP_MAX_QUEUE_SIZE must be"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "9" * 30, "OTEL_BSP_SCHEDULE_DELAY must be"),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "1.5", "OTEL_BSP_EXPORT_TIMEOUT must be"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE must be"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem", "/nowhere/ca.pem"),
     ],
 )

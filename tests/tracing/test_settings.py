@@ -79,6 +79,11 @@ def test_the_setting_counts_and_then_the_standard_variables(
             "only OTLP over gRPC is spoken, not http/protobuf",
         ),
         (
+            {ALL: "https://there/?api_key=secret"},
+            "must be a URL such as http://collector:4317, where OTLP is spoken over gRPC",
+        ),
+        ({ALL: "there"}, "must be a URL such as http://collector:4317, where OTLP is spoken over gRPC"),
+        (
             {ALL: "https://me:secret@there"},
             "must have no user or password: put them into OTEL_EXPORTER_OTLP_HEADERS",
         ),

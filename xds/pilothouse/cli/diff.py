@@ -98,15 +98,19 @@ def _envoy_lines(
 
 def _dumped(url: str) -> dict[str, Any]:
     """The dump of an Envoy. It has secrets in it as `[redacted]` only."""
-    said = urlsplit(url if "//" in url else f"//{url}", scheme="http")
-    if said.scheme != "http" or not said.hostname:
+    try:
+        said = urlsplit(url if "//" in url else f"//{url}", scheme="http")
+        host, port = said.hostname if said.scheme == "http" else None, said.port or 80
+    except ValueError:
+        host, port = None, 80
+    if not host:
         raise ConfigError("--envoy", f"must be a URL such as http://127.0.0.1:9901, not '{url}'")
     try:
-        connection = HTTPConnection(said.hostname, said.port or 80, timeout=_TIMEOUT_S)
+        connection = HTTPConnection(host, port, timeout=_TIMEOUT_S)
         connection.request("GET", "/config_dump?include_eds")
         found = json.loads(connection.getresponse().read())
         connection.close()
-    except ValueError:  # of the port, and of what is no JSON
+    except ValueError:  # what is no JSON
         raise ConfigError("--envoy", f"{url}: its answer is no dump of an Envoy") from None
     except TimeoutError:
         raise ConfigError("--envoy", f"{url}: no answer within {_TIMEOUT_S:.0f} s") from None

@@ -16,6 +16,8 @@ class Progress:
     def __init__(self, revisions: Revisions, most: int) -> None:
         self._revisions, self._most = revisions, most
         self._open: dict[int, Delivery] = {}
+        #: How many changes were returned, or passed over, whose end is not followed: there were too many.
+        self.unfollowed = 0
         self.begin()
 
     def begin(self) -> None:
@@ -40,10 +42,17 @@ class Progress:
                 return
             self._last = number
             if published is None or one is None:
-                continue  # there were too many to follow
-            if published.delivery.live and len(self._open) < _MOST_OPEN:
-                self._open[number] = published.delivery
+                self.unfollowed += 1
+                continue
+            if published.delivery.live:
+                self._follow(number, published.delivery)
             yield one
+
+    def _follow(self, number: int, delivery: Delivery) -> None:
+        if len(self._open) < _MOST_OPEN:
+            self._open[number] = delivery
+        else:
+            self.unfollowed += 1
 
     def over(self) -> Iterator[Revision]:
         """The changes that have ended since, each once: those that were published, and over at once, too."""

@@ -49,7 +49,8 @@ class Tracing:
     def __init__(self, revisions: Revisions, sender: Sender) -> None:
         self._revisions, self._sender = revisions, sender
         self._progress = Progress(revisions, _MOST)
-        self._failing = False
+        self._failing = self._losing = False
+        self._lost = 0
         self._missed = 0
 
     @property
@@ -59,7 +60,7 @@ class Tracing:
     @property
     def lost(self) -> int:
         """Traces of changes that could not be sent, or that were forgotten before."""
-        return self._sender.lost + self._missed
+        return self._sender.lost + self._missed + self._progress.unfollowed
 
     async def run(self) -> None:
         """Trace for ever what has changed since this was made, and at the end what has ended until then."""
@@ -92,7 +93,11 @@ class Tracing:
 
     def _tell(self) -> None:
         """Log that traces begin to be lost, or that they are sent again."""
-        failure = self._sender.failure
+        failure, lost = self._sender.failure, self.lost
+        losing = lost > self._lost and not failure
+        if losing and not self._losing:
+            log.warning("traces are lost: there are more than can be sent", lost=lost)
+        self._losing, self._lost = losing, lost
         if failure and not self._failing:
             log.warning("traces cannot be sent, and are lost", reason=failure)
         elif self._failing and not failure:

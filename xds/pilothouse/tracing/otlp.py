@@ -14,7 +14,12 @@ from collections.abc import Sequence
 import structlog
 from opentelemetry.exporter.otlp.proto.grpc import exporter as sending
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.environment_variables import OTEL_BSP_MAX_QUEUE_SIZE
+from opentelemetry.sdk.environment_variables import (
+    OTEL_BSP_EXPORT_TIMEOUT,
+    OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
+    OTEL_BSP_MAX_QUEUE_SIZE,
+    OTEL_BSP_SCHEDULE_DELAY,
+)
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -31,6 +36,10 @@ log = structlog.get_logger(__name__)
 
 #: So many spans wait, unless the SDK's variable says otherwise.
 _MOST_WAITING = 2048
+#: So many are sent at a time.
+_BATCH = 512
+#: What a number in one of the SDK's variables may be. It does not look, and fails on its thread.
+_LEAST, _LARGEST = 1, 10_000_000
 #: How long the end of the process waits for the last traces, in seconds.
 _END_S = 2.0
 _LONGEST = 500
@@ -50,12 +59,18 @@ class Otlp:
         self._instance, said = instance, _Said()
         self._offered = self._refused = 0
         try:
-            self._most = int(os.environ.get(OTEL_BSP_MAX_QUEUE_SIZE) or _MOST_WAITING)
+            self._most = _number(OTEL_BSP_MAX_QUEUE_SIZE, _MOST_WAITING)
+            for each in (OTEL_BSP_SCHEDULE_DELAY, OTEL_BSP_EXPORT_TIMEOUT):
+                _number(each, _LEAST)
+            # Sent when half of what may wait does: before it were all, the next trace would be refused.
+            batch = min(_number(OTEL_BSP_MAX_EXPORT_BATCH_SIZE, _BATCH), max(1, self._most // 2))
             self._counted = _Counted(OTLPSpanExporter(endpoint=endpoint), said)
             provider = TracerProvider(resource=_resource(instance), shutdown_on_exit=False)
             if said.error:
                 raise ValueError(said.error)
-            self._processor = BatchSpanProcessor(self._counted, max_queue_size=self._most)
+            self._processor = BatchSpanProcessor(
+                self._counted, max_queue_size=self._most, max_export_batch_size=batch
+            )
         except (ValueError, LookupError, RuntimeError, sending.InvalidCompressionValueException) as wrong:
             raise Unusable(" ".join(str(wrong).split())) from None
         self._resource, self._sampler = provider.resource, provider.sampler
@@ -165,6 +180,16 @@ class _Said(logging.Handler):
             self.last = " ".join(record.getMessage().split())[:_LONGEST]
             if record.levelno >= logging.ERROR:
                 self.error = self.error or self.last
+
+
+def _number(variable: str, default: int) -> int:
+    """The whole number that a variable has. Raises ValueError."""
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 8 and _LEAST <= int(text) <= _LARGEST):
+        raise ValueError(f"{variable} must be a whole number of {_LEAST} to {_LARGEST:,}, not {text[:50]!r}")
+    return int(text)
 
 
 def _resource(instance: str) -> Resource:

@@ -28,18 +28,23 @@ def installed() -> bool:
 
 
 def _collector(text: str) -> str:
+    if mistake := _mistake(text):
+        raise ValueError(mistake)
+    return text
+
+
+def _mistake(text: str) -> str:
+    """Why a text is no collector. Empty if it is one. It may hold a secret, so it is not quoted."""
     try:
         url = urlsplit(text)
         usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
     except ValueError:
         usable = False
     if not usable or url.path.strip("/") or url.query or url.fragment:
-        raise ValueError("must be a URL such as http://collector:4317, where OTLP is spoken over gRPC")
+        return "must be a URL such as http://collector:4317, where OTLP is spoken over gRPC"
     if "@" in text:
-        raise ValueError(_SECRET)
-    if not installed():
-        raise ValueError(MISSING)
-    return text
+        return _SECRET
+    return "" if installed() else MISSING
 
 
 class TracingSettings(Section):
@@ -78,8 +83,8 @@ def collector(said: str | None, environment: Mapping[str, str]) -> Collector | N
         return None
     endpoint = environment[name]
     protocol = next((environment[each] for each in _PROTOCOL if environment.get(each)), "grpc")
-    if "@" in endpoint:
-        return Collector("", name, _SECRET)
     if protocol != "grpc":
-        return Collector(endpoint, name, f"only OTLP over gRPC is spoken, not {protocol[:50]}")
-    return Collector(endpoint, name, "" if installed() else MISSING)
+        return Collector("", name, f"only OTLP over gRPC is spoken, not {protocol[:50]}")
+    if mistake := _mistake(endpoint):
+        return Collector("", name, mistake)
+    return Collector(endpoint, name)

@@ -1,7 +1,7 @@
 """Passes orders on to the other workers of this machine: holds and streams belong to one worker each.
 
 An order is a file in a folder of the state folder, for a short while. Each worker looks there every second,
-and carries out what is newer than itself and not its own.
+and carries out what is new to it and not its own. Clocks can jump, so nobody asks when an order was given.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -40,15 +40,17 @@ class Passing:
     """The orders of all workers."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._begun_ns = folder, time.time_ns()
+        self._folder = folder
         self._numbers = itertools.count()
-        # Those that were carried out here, by the names of their files.
-        self._done: set[str] = set()
+        # By the names of their files: those from here, and those that were carried out or came before.
+        self._own, self._done = set[str](), set[str]()
+        with suppress(OSError):
+            self._done.update(self._names())
 
     async def pass_on(self, order: Passed) -> None:
         """Tell the other workers. Raises OSError, which a TimeoutError is."""
         name = f"{time.time_ns()}-{os.getpid()}-{next(self._numbers)}.json"
-        self._done.add(name)
+        self._own.add(name)
         async with asyncio.timeout(_PATIENCE_S):
             await on_a_thread(partial(self._write, name, msgspec.json.encode(order)), "orders")
 
@@ -57,7 +59,7 @@ class Passing:
         while True:
             await asyncio.sleep(LOOK_S)
             with suppress(OSError):  # whoever orders something is told
-                for order in await on_a_thread(lambda: [*self._read()], "orders"):
+                for order in await on_a_thread(self._read, "orders"):
                     carry_out(order)
 
     def _write(self, name: str, body: bytes) -> None:
@@ -65,21 +67,24 @@ class Passing:
         old = time.time_ns() - int(_LASTS_S * 1e9)
         for each in self._names():
             if _when(each) < old:
-                (self._folder / each).unlink(missing_ok=True)
-                self._done.discard(each)
+                with suppress(OSError):
+                    (self._folder / each).unlink()
+                self._own.discard(each)
         beside = self._folder / f".{name}"
         beside.write_bytes(body)
         beside.replace(self._folder / name)
 
-    def _read(self) -> Iterator[Passed]:
-        """What is new. A file that is no order is none."""
-        since = max(self._begun_ns, time.time_ns() - int(_LASTS_S * 1e9))
-        for name in sorted(self._names()):
-            if name in self._done or _when(name) < since:
-                continue
-            self._done.add(name)
-            with suppress(msgspec.MsgspecError, FileNotFoundError):
-                yield msgspec.json.decode((self._folder / name).read_bytes(), type=Passed)
+    def _read(self) -> list[Passed]:
+        """What is new. A file that is no order, or cannot be read, is none."""
+        names = sorted(self._names())
+        found = list[Passed]()
+        for name in names:
+            if name not in self._done and name not in self._own:
+                with suppress(msgspec.MsgspecError, RecursionError, OSError):
+                    found.append(msgspec.json.decode((self._folder / name).read_bytes(), type=Passed))
+        self._done.intersection_update(names)
+        self._done.update(names)
+        return found
 
     def _names(self) -> list[str]:
         if not self._folder.is_dir():

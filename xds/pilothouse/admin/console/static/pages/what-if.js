@@ -83,7 +83,7 @@ function Asking({ said, busy, onSubmit }) {
       <button class="primary" type="submit" disabled=${busy || none || size > MOST}>Work it out</button>
     </div>
     ${said.files.length > 0 && html`<p class="quiet">${said.files.map(({ name }) => name).join(', ')} <button type="button" class="small" onClick=${() => change({ files: [] })}>Forget ${said.files.length === 1 ? 'it' : 'them'}</button></p>`}
-    ${size > MOST && html`<p class="bad-text" role="alert">That is more than 4 MiB. Split it, or use <code>pilothouse what-if</code>.</p>`}
+    ${size > MOST && html`<p class="bad-text" role="alert">That is more than 4 MiB. Split it.</p>`}
   </form>`;
 }
 
