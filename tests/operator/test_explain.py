@@ -12,7 +12,7 @@ from pilothouse.encoding.types import ResourceType
 
 from .plane import Plane, service
 
-ENDPOINTS = ResourceType.ENDPOINTS
+CLUSTER, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
 CART = "outbound|80||cart.shop.svc.cluster.local"
 
 
@@ -57,6 +57,58 @@ async def test_a_name_leads_to_endpoints_and_the_proxy_has_acknowledged_them(
     said = plane.run("explain", "cart", "--from", "web-7")
     assert "EDS         unanswered" in said
     assert "beware: web-7 is SENDING, so this may not be in force there yet" in said
+
+
+@pytest.mark.parametrize("method", ["StreamAggregatedResources", "DeltaAggregatedResources"])
+async def test_a_rejection_is_about_the_resource_that_was_rejected_and_about_no_other(
+    plane, client, eventually, method
+) -> None:
+    stream, other = await client("web-7", method), await client("web-6", method)
+    for each in (stream, other):
+        await each.ask(CLUSTER)
+        await each.names()
+    plane.write("bad.json", service("bad", "10.1.7.1"))
+    await other.names()  # which accepts it, so it is not taken back
+    await stream.accept(
+        await stream.read(),
+        error="Error adding/updating cluster(s) outbound|80||bad.shop.svc.cluster.local: bad",
+    )
+    state = lambda name: next(  # noqa: E731
+        step["state"]
+        for step in plane.get("explain", name=name, proxy="web-7")["steps"]
+        if step["type"] == "CDS"
+    )
+    await eventually(lambda: state("bad") == "rejected")
+    assert state("cart") == "acknowledged"
+    assert [each["name"] for each in plane.get("proxies/web-7/diff")["items"] if each["type"] == "CDS"] == [
+        "outbound|80||bad.shop.svc.cluster.local"
+    ]
+
+
+async def test_of_a_host_that_the_proxy_finds_in_dns_it_is_said_that_only_its_envoy_knows_the_rest(
+    plane, client, eventually
+) -> None:
+    spec = {"type": "ExternalName", "externalName": "old.example.com", "ports": [{"port": 80}]}
+    metadata = {"name": "legacy", "namespace": "shop"}
+    plane.write(
+        "legacy.json",
+        json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}),
+    )
+    await eventually(lambda: plane.get("explain", name="legacy.shop")["found"])
+    stream = await client("web-7")
+    await stream.ask(CLUSTER)
+    await stream.names()
+    for more in ({}, {"endpoint": "192.0.2.1"}):
+        found = plane.get("explain", name="legacy", proxy="web-7", **more)
+        [cluster] = found["clusters"]
+        assert cluster["by_dns"] == [{"host": "old.example.com", "port": 80, "weight": 1}]
+        assert "reaches" not in found
+        assert not {"reached", "problem"} & cluster.keys()
+        assert "EDS" not in [step["type"] for step in found["steps"]]
+    said = plane.run("explain", "legacy", "--from", "web-7")
+    assert "the proxy itself looks the hosts up in DNS\n  old.example.com:80" in said
+    assert "curl ENVOY_ADMIN/clusters" in said
+    assert "leads nowhere" not in said
 
 
 async def test_an_endpoint_that_is_not_ready_gets_no_share_and_it_is_said_why(plane, eventually) -> None:

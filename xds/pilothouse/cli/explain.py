@@ -32,7 +32,8 @@ def explain(  # noqa: PLR0913  (typer makes a flag of each)
     """Explain where a name leads: service, virtual IP, rules, clusters, and endpoints with their shares.
 
     Each endpoint that gets no requests has its reason. With --from, it says what that proxy has acknowledged.
-    Exits 1 if no request gets to an endpoint, or to that of --endpoint.
+    Exits 1 if no request gets to an endpoint, or to that of --endpoint. What a proxy itself finds in DNS is
+    unknown, and no failure.
     """
     query = {
         "name": name,
@@ -45,7 +46,7 @@ def explain(  # noqa: PLR0913  (typer makes a flag of each)
     said = read(found, ExplainView)
     if not given(found, output):
         answer("\n".join(_lines(said, output.is_wide)))
-    if not said.reaches:
+    if said.reaches is False:
         raise typer.Exit(1)
 
 
@@ -110,7 +111,7 @@ def _found(said: ExplainView, wide: bool) -> Iterator[str]:
             yield f"{step.type}         {step.state}{since}: {step.name}"
     for cluster in said.clusters:
         yield from _cluster(cluster, wide)
-    if not said.reaches:
+    if said.reaches is False:
         yield "leads nowhere: no request gets there"
 
 
@@ -131,6 +132,10 @@ def _to(to: ToView) -> str:
 def _cluster(cluster: ClusterView, wide: bool) -> Iterator[str]:
     yield f"cluster     {cluster.name}"
     yield f"  {cluster.arithmetic}"
+    for each in cluster.by_dns:
+        yield f"  {one_line(each.host)}:{each.port}"
+    if cluster.by_dns:
+        yield "  which addresses it finds, its Envoy says: curl ENVOY_ADMIN/clusters"
     if cluster.problem is not None:
         yield f"  {_why(cluster.problem)}"
     if cluster.endpoints:

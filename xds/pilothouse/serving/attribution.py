@@ -34,12 +34,13 @@ def attributed(text: str, catalogue: Catalogue) -> Attribution:
     A text that names too many services is about none of them.
     """
     found = frozenset(_services(text, catalogue))
-    return Attribution(_resource(text), found if len(found) <= _MOST_NAMED else frozenset())
+    return Attribution(next(resources(text), None), found if len(found) <= _MOST_NAMED else frozenset())
 
 
-def _resource(text: str) -> str | None:
-    named = _CLUSTER.search(text) or _LISTENER.search(text) or _EGRESS.search(text)
-    return named[0] if named else None
+def resources(text: str) -> Iterator[str]:
+    """The names of clusters and listeners in a client's text, whether or not there are such."""
+    for kind in (_CLUSTER, _LISTENER, _EGRESS):
+        yield from (found[0] for found in kind.finditer(text))
 
 
 def _services(text: str, catalogue: Catalogue) -> Iterator[ServiceName]:

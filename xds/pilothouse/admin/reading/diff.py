@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Wanted
-from pilothouse.admin.reading.proxies import missing, sync_state
+from pilothouse.admin.reading.proxies import missing, sync_state, unaccepted
 from pilothouse.admin.reading.resources import begin, fitting, message, services_of, size, types_of
 from pilothouse.admin.reading.services import Parts
 from pilothouse.encoding.resources import Resource
@@ -85,13 +85,13 @@ def _differing(
     for _ in world.prepare(type, interest.names, interest.wildcard):
         yield
     asked = world.selection(type).resources.keys() if interest.wildcard else interest.names
-    beyond, find, unproven = begin(type, wanted), world.finder(type), subscription.exchange.unproven
+    beyond, find, doubted = begin(type, wanted), world.finder(type), unaccepted(subscription)
     names = sorted(name for name in asked | sent.keys() if name > beyond and wanted.name in ("", name))
     found: list[_Different] = []
     for count, name in enumerate(names, 1):
         resource, held = find(name) if interest.wants(name) else None, sent.get(name)
-        unaccepted = unproven is None or name in unproven
-        state = _state(_versions(resource, held), unaccepted, subscription.exchange.awaiting)
+        unproven = doubted is None or name in doubted
+        state = _state(_versions(resource, held), unproven, subscription.exchange.awaiting)
         if state is not None:
             found.append(_Different(type, name, state, resource, held))
         if len(found) == most:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -12,22 +12,20 @@ from pilothouse.admin.reading import dns
 from pilothouse.admin.reading.callee import Callee
 from pilothouse.admin.reading.clients import Asking
 from pilothouse.admin.reading.clock import at
+from pilothouse.admin.reading.clusters import cluster
 from pilothouse.admin.reading.dns import is_address
-from pilothouse.admin.reading.proxies import place
+from pilothouse.admin.reading.proxies import unaccepted
 from pilothouse.admin.reading.services import Parts, why
-from pilothouse.admin.reading.shares import Assigned, assigned, number_of, percent
+from pilothouse.admin.reading.shares import number_of, percent
 from pilothouse.encoding.types import ResourceType
-from pilothouse.mesh.audience import Audience
 from pilothouse.mesh.names import contested, endpoint_owners, owners
 from pilothouse.model.reasons import WORDS, Omission, Reason
 from pilothouse.model.routing import Match, PathKind
-from pilothouse.model.services import Endpoint, Port, ServiceName
+from pilothouse.model.services import Port, ServiceName
 from pilothouse.registry.drains import Target
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import Steps, in_turns
 from pilothouse.translate import Translated
-from pilothouse.translate.endpoints.targets import OVERPROVISIONING, Shared
-from pilothouse.translate.endpoints.verdicts import verdicts
 from pilothouse.translate.names import EGRESS, cluster_name, host_ports, listener_at, mesh_ports
 from pilothouse.translate.routes.traffic import (
     NOWHERE,
@@ -110,7 +108,7 @@ async def _to_endpoint(
 
 def _nowhere(walk: _Walk, problem: views.Why, near: tuple[str, ...] = ()) -> views.ExplainView:
     return views.ExplainView(
-        walk.name, walk.asked_by, False, False, notes=walk.notes, problem=problem, near=near
+        walk.name, walk.asked_by, False, reaches=False, notes=walk.notes, problem=problem, near=near
     )
 
 
@@ -192,7 +190,7 @@ def _without_port(walk: _Walk, found: Translated, number: int) -> views.ExplainV
         walk.name,
         walk.asked_by,
         False,
-        False,
+        reaches=False,
         service=str(found.service.name),
         left_out=tuple(map(why, omissions[:_NAMED])),
         notes=walk.notes,
@@ -206,25 +204,31 @@ def _followed(walk: _Walk, found: Translated, port: Port, endpoint: str) -> Step
     wanted = dict.fromkeys(to.cluster for route in routes for to in route.to if to.cluster)
     clusters: dict[str, views.ClusterView] = {}
     for each in wanted:
-        clusters[each] = yield from _cluster(parts, who, each, endpoint)
+        clusters[each] = yield from cluster(parts, who, each, endpoint)
     omissions = parts.catalogue.omissions(found.service, who.audience)
     answering, declared = found.resolved.answering, parts.registry.declared(found.service.name)
     return views.ExplainView(
         walk.name,
         walk.asked_by,
         True,
-        any(to.share and to.cluster and clusters[to.cluster].reached for each in routes for to in each.to),
+        reaches=_reaches(routes, clusters),
         service=str(found.service.name),
         answered_by=str(answering.name) if answering and answering.name != found.service.name else None,
         place=declared.place or None if declared else None,
         virtual_ips=found.resolved.spec.vips,
         port=views.PortView(port.number, port.protocol.value, port.transport.value, port.name or None),
-        steps=tuple(_steps(who, found, port, wanted)),
+        steps=tuple(_steps(who, found, port, clusters.values())),
         routes=routes,
         clusters=tuple(clusters.values()),
         left_out=tuple(map(why, omissions[:_NAMED])),
         notes=walk.notes,
     )
+
+
+def _reaches(routes: Iterable[views.RouteView], clusters: Mapping[str, views.ClusterView]) -> bool | None:
+    """Whether some requests get to an endpoint. None if only Envoy knows what it finds in DNS."""
+    tried = {clusters[to.cluster].reached for each in routes for to in each.to if to.share and to.cluster}
+    return True if True in tried else None if None in tried else False
 
 
 def _routes(found: Translated, port: Port, namespace: str) -> Iterator[views.RouteView]:
@@ -250,24 +254,32 @@ def _answer(answer: Answer) -> views.RouteView:
         if isinstance(action, Forwarding):
             if action.cookie:
                 continue  # the same clusters, for clients with a session
-            refused = (each.share for each in answer.actions if isinstance(each, Refusal) and each.share)
-            lost = sum(part for part, _ in refused)
+            failing = (each.share for each in answer.actions if isinstance(each, Refusal) and each.share)
+            lost = sum(part for part, _ in failing)
             whole = sum(backend.weight for _, backend in action.shares) + lost
             to += [_to(cluster, backend.weight, whole) for cluster, backend in action.shares]
         elif isinstance(action, Redirection):
-            to.append(views.ToView(100.0, refused=f"redirect, status {action.said.status}"))
+            to.append(
+                views.ToView(
+                    100.0, refused=f"redirect, status {action.said.status}", status=action.said.status
+                )
+            )
         else:
             part, whole = action.share or (1, 1)
-            to.append(views.ToView(percent(part / whole), refused=f"{action.status}: {action.why}"))
+            to.append(
+                views.ToView(
+                    percent(part / whole), refused=f"{action.status}: {action.why}", status=action.status
+                )
+            )
     said = tuple(map(why, answer.omissions))
     return views.RouteView(_words(answer.one.match), tuple(to), str(answer.one.route), said)
 
 
-def _to(cluster: str, weight: int, whole: int) -> views.ToView:
+def _to(name: str, weight: int, whole: int) -> views.ToView:
     share = percent(weight / whole if whole else 0.0)
-    if cluster == NOWHERE:
+    if name == NOWHERE:
         return views.ToView(share, weight=weight, refused="the connection is closed")
-    return views.ToView(share, cluster, weight)
+    return views.ToView(share, name, weight)
 
 
 def _words(match: Match) -> str:
@@ -278,86 +290,9 @@ def _words(match: Match) -> str:
     return ", ".join(filter(None, said))
 
 
-def _cluster(parts: Parts, who: Asking, name: str, endpoint: str) -> Steps[views.ClusterView]:
-    """A cluster and its endpoints, as the client has them; only the one with an address, if one is given."""
-    owner = parts.catalogue.directory.owner(who.audience.scope, name)
-    found = yield from assigned(who.world, name)
-    known = owner.service.endpoints if owner else ()
-    shown = [each for each in known if not endpoint or each.address == endpoint][:_NAMED]
-    rows = (yield from _rows(who.audience, owner, name, found, shown)) if owner else []
-    problem = None
-    if endpoint and not rows:
-        others = sorted((yield from parts.registry.having([Target(endpoint)])))[:_OTHERS]
-        elsewhere = f"; it is one of {', '.join(map(str, others))}" if others else ""
-        words = f"the service has no endpoint at this address{elsewhere}"
-        problem = views.Why("no-such-endpoint", words, endpoint)
-    return views.ClusterView(
-        name,
-        reached=_is_reached(who, owner, name, found, rows if endpoint else None),
-        arithmetic=_arithmetic(found.shared),
-        service=str(owner.service.name) if owner else None,
-        total=len(known),
-        endpoints=tuple(rows),
-        problem=problem,
-    )
-
-
-def _is_reached(
-    who: Asking,
-    owner: Translated | None,
-    cluster: str,
-    found: Assigned,
-    asked: Sequence[views.TargetView] | None,
-) -> bool:
-    """Whether some requests to a cluster get to an endpoint; to one of these, if some are asked for."""
-    if asked is not None:
-        return any(each.share for each in asked)
-    if owner is not None and cluster in owner.pools:
-        return any(each.share for each in found.shared.targets)
-    return who.world.get(ResourceType.CLUSTER, cluster) is not None  # which Envoy resolves in DNS
-
-
-def _rows(
-    client: Audience, owner: Translated, cluster: str, found: Assigned, shown: Sequence[Endpoint]
-) -> Steps[list[views.TargetView]]:
-    """Some endpoints of the service, each with its share, or why it gets none."""
-    service = owner.service
-    port = next(port for port in mesh_ports(service.spec) if cluster_name(service.spec, port) == cluster)
-    facet = client.endpoint_facet.of(service.name, client.scope)
-    said = yield from verdicts(service, port, facet, shown)
-    rows: list[views.TargetView] = []
-    for each, verdict in zip(shown, said, strict=True):
-        share = found.share(each, port)
-        row = views.TargetView(
-            address=each.address,
-            state=each.state.value,
-            share=share.share,
-            locality=place(each.locality),
-            port=number_of(each, port),
-            weight=share.weight,
-            priority=share.priority,
-            reason=why(verdict) if verdict else None,
-        )
-        rows.append(row)
-        yield
-    return rows
-
-
-def _arithmetic(found: Shared) -> str:
-    """How the shares come about."""
-    if not found.targets:
-        return "no endpoint is in the load assignment"
-    parts = []
-    for priority, load in found.priorities.items():
-        here = [each for each in found.targets if each.priority == priority]
-        healthy = sum(each.healthy for each in here)
-        parts.append(f"priority {priority}: {healthy} of {len(here)} healthy, gets {percent(load):g} %")
-    factor = f"overprovisioning {found.overprovisioning / 100:g}"
-    usual = found.overprovisioning == OVERPROVISIONING
-    return "; ".join(parts) + ("" if usual else f" ({factor})")
-
-
-def _steps(who: Asking, found: Translated, port: Port, clusters: Iterable[str]) -> Iterator[views.StepView]:
+def _steps(
+    who: Asking, found: Translated, port: Port, clusters: Iterable[views.ClusterView]
+) -> Iterator[views.StepView]:
     """The resources that the walk goes through, and whether the proxy has acknowledged each."""
     listeners = [EGRESS] if port.protocol.by_host else []
     if not listeners:
@@ -366,9 +301,10 @@ def _steps(who: Asking, found: Translated, port: Port, clusters: Iterable[str]) 
         yield _step(who, ResourceType.LISTENER, listener)
     if port.protocol.by_host:
         yield _step(who, ResourceType.ROUTES, EGRESS)
-    for cluster in clusters:
-        yield _step(who, ResourceType.CLUSTER, cluster)
-        yield _step(who, ResourceType.ENDPOINTS, cluster)
+    for each in clusters:
+        yield _step(who, ResourceType.CLUSTER, each.name)
+        if not each.by_dns:
+            yield _step(who, ResourceType.ENDPOINTS, each.name)
 
 
 def _step(who: Asking, type: ResourceType, name: str) -> views.StepView:
@@ -383,9 +319,11 @@ def _step(who: Asking, type: ResourceType, name: str) -> views.StepView:
             continue
         if has.version != wanted:
             return views.StepView(type.label, name, "older", wanted, has.version)
+        doubted = unaccepted(held)
+        if doubted is not None and name not in doubted:
+            return views.StepView(type.label, name, "acknowledged", wanted, has.version)
         if held.exchange.awaiting:
             since = at(held.exchange.since)
             return views.StepView(type.label, name, "unanswered", wanted, has.version, since)
-        state: views.Delivered = "rejected" if held.exchange.error else "acknowledged"
-        return views.StepView(type.label, name, state, wanted, has.version)
+        return views.StepView(type.label, name, "rejected", wanted, has.version)
     return views.StepView(type.label, name, "not asked for" if resource else "none", wanted)

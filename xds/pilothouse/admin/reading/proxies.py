@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, islice
 from typing import TypeAlias, get_args
 
@@ -22,6 +22,7 @@ from pilothouse.server.discovery import Discovery
 from pilothouse.server.refusals import Refusal
 from pilothouse.server.roster import Gone, Roster
 from pilothouse.server.session import STALE_S, Session
+from pilothouse.serving.attribution import resources
 from pilothouse.structures.delivery import Delivery
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import Turn, in_turns
@@ -46,6 +47,18 @@ def sync_state(subscription: Subscription, now: float) -> views.SyncState:
     if exchange.awaiting:
         return "SENDING"
     return "SYNCED" if exchange.nonce or subscription.held.sent else "IDLE"
+
+
+def unaccepted(held: Subscription) -> Collection[str] | None:
+    """Names of resources that the client has not accepted as it was last sent them. None: all that it has.
+
+    Some responses state everything again. Of such a one Envoy refuses what it names, and runs the rest.
+    """
+    exchange = held.exchange
+    unproven = exchange.unproven
+    if unproven is None and not exchange.awaiting:
+        return frozenset(resources(exchange.error)) & held.held.sent.keys() or None
+    return unproven
 
 
 def state_of(session: Session, now: float) -> views.SyncState:

@@ -28,12 +28,16 @@ class StepView(View, frozen=True):
 
 
 class ToView(View, frozen=True):
-    """Where a part of the requests goes. `share` is in percent. `refused` says that it goes nowhere."""
+    """Where a part of the requests goes. `share` is in percent.
+
+    `refused` says that it goes nowhere, and `status` with which HTTP status the proxy itself answers it.
+    """
 
     share: float
     cluster: str | None = None
     weight: int | None = None
     refused: str | None = None
+    status: int | None = None
 
 
 class RouteView(View, frozen=True):
@@ -61,17 +65,27 @@ class TargetView(View, frozen=True):
     reason: Why | None = None
 
 
+class HostView(View, frozen=True):
+    """A host name behind a cluster that the proxy looks up in DNS, and the port that it calls there."""
+
+    host: str
+    port: int
+    weight: int
+
+
 class ClusterView(View, frozen=True):
     """A cluster, and how its requests are shared. `endpoints` has the first of `total`.
 
-    `reached`: some requests get to an endpoint; if one is asked for, to that one.
+    `reached`: some requests get to an endpoint; if one is asked for, to that one. It is absent if the proxy
+    looks the hosts `by_dns` up itself: only its Envoy knows what it finds.
     """
 
     name: str
-    reached: bool
     arithmetic: str
     total: int
     endpoints: tuple[TargetView, ...]
+    reached: bool | None = None
+    by_dns: tuple[HostView, ...] = ()
     service: str | None = None
     problem: Why | None = None
 
@@ -102,7 +116,8 @@ class ExplainView(View, frozen=True):
     """The walk from a name to endpoints, for one client.
 
     If `found` is false, `problem` says why the name leads nowhere. `reaches`: some requests get to an
-    endpoint; if one is asked for, to that one. `read_as` says how the name is read if it is a URL or the
+    endpoint; if one is asked for, to that one. It is absent if that depends on what the proxy finds in DNS.
+    `read_as` says how the name is read if it is a URL or the
     address of an endpoint. `notes` are about other services that would have the name. `left_out` is what of
     the service this client does not get. `dns` is absent for an address, and for a client without a
     namespace.
@@ -111,7 +126,7 @@ class ExplainView(View, frozen=True):
     name: str
     asked_by: AskedBy
     found: bool
-    reaches: bool
+    reaches: bool | None = None
     read_as: str | None = None
     service: str | None = None
     answered_by: str | None = None

@@ -71,15 +71,17 @@ function client({ proxy, namespace, locality }) {
 }
 
 function Walk({ said, query }) {
-  const served = said.clusters?.some((cluster) => cluster.endpoints.some(({ share }) => share > 0));
-  const kind = said.found ? (served ? 'good' : 'warn') : 'bad';
+  const failing = said.routes?.some(({ to }) => to.some(fails));
+  const kind = said.found ? (said.reaches && !failing ? 'good' : 'warn') : 'bad';
   return html`
     <div class="verdict ${kind}" role="status">
       <${Shape} look=${kind} />
       <p>
         <span class="strong">${said.name}</span>${said.found ? ' leads to ' : ' leads nowhere, called by '}
         ${said.found && html`<a href=${serviceLink(said.service)}>${said.service}</a>, called by `}${client(said.asked_by)}.
-        ${said.found && !served && ' No endpoint gets any request.'}
+        ${said.found && said.reaches === false && ' No endpoint gets any request.'}
+        ${said.found && said.reaches === undefined && ' Whether anything answers depends on what the proxy finds in DNS.'}
+        ${said.found && said.reaches && failing && ' Some requests get no further than the proxy.'}
       </p>
     </div>
     ${said.problem && html`<p><${Why} why=${said.problem} /></p>`}
@@ -100,6 +102,11 @@ function Walk({ said, query }) {
     ${said.dns && html`<${Dns} of=${said.dns} />`}
     <${LeftOut} said=${said} />
   `;
+}
+
+/** Whether a part of the requests gets an error, or a closed connection, in place of an answer. A redirect is an answer. */
+function fails({ share, refused, status }) {
+  return Boolean(refused) && share > 0 && (status === undefined || status >= 400);
 }
 
 /** What is left out and is in no table above. */
@@ -157,6 +164,9 @@ function Cluster({ of }) {
   const columns = ['Address', 'Share', 'Priority', 'Weight', 'Zone', 'State', 'Why not'];
   return html`<h2 class="cut" title=${of.name}>${of.name}</h2>
     <p class="quiet">${of.arithmetic}${of.total > of.endpoints.length && `; ${of.endpoints.length} of ${of.total} endpoints`}</p>
+    ${of.by_dns?.length > 0 &&
+    html`<ul class="lines">${of.by_dns.map((each) => html`<li><code>${each.host}:${each.port}</code></li>`)}</ul>
+      <p class="quiet">Which addresses it finds, its Envoy says: <code>curl ENVOY_ADMIN/clusters</code>.</p>`}
     ${of.problem && html`<p><${Why} why=${of.problem} /></p>`}
     ${of.endpoints.length > 0 &&
     html`<div class="scrolled" tabindex="0" role="region" aria-label=${`Endpoints of ${of.name}`}>
