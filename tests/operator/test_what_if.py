@@ -82,6 +82,16 @@ def test_a_node_that_is_none_is_refused_with_the_field(plane, tmp_path) -> None:
     assert "no such file" in plane.run("resources", "--node", str(tmp_path / "none"), status=2)
 
 
+def test_more_services_than_can_be_tried_are_refused_with_their_number(plane, tmp_path) -> None:
+    named = [
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": f"s{each}"}} for each in range(10_001)
+    ]
+    file = tmp_path / "many.json"
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": named}))
+    said = plane.run("what-if", f"{file}=shop", status=2)
+    assert "10,001 services would change, and 10,000 can be tried at a time: give fewer manifests" in said
+
+
 @pytest.mark.parametrize(
     "manifest",
     [

@@ -21,6 +21,7 @@ from pilothouse.cli.asking import Admin, every, one, path, place, read
 from pilothouse.cli.client import From, Locality, Namespace, client, unsure
 from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import amounts, since, table
+from pilothouse.model.addresses import is_address
 
 _SHARED = 5  # so many columns come before those that are about one client
 
@@ -48,7 +49,7 @@ def services(
         rows = map(_row, read(found, ServiceList).items)
         head = ("SERVICE", "PORTS", "CALLED", "LEFT OUT", "SOURCE", "PLACE", "READY")
         none = "no service matches" if namespace or search else "there is no service"
-        answer(table(head, rows, wide=output.is_wide, more=1, none=none))
+        answer(table(head, rows, wide=output.is_wide, more=1, none=none, firm=1))
 
 
 def endpoints(  # noqa: PLR0913  (typer makes a flag of each)
@@ -80,14 +81,15 @@ def _endpoints(said: EndpointList, wide: bool) -> Iterator[str]:
         head[_SHARED:_SHARED] = "PRIORITY", "SHARE"
         for row, each in zip(rows, said.items, strict=True):
             row[_SHARED:_SHARED] = _by_port(each, _priority), _by_port(each, _share)
-    yield table(head, rows, wide=wide, more=2, below=True)
+    yield table(head, rows, wide=wide, more=2, below=True, firm=2)
 
 
 def namespace_and_name(service: str) -> tuple[str, ...]:
     """The namespace and the name, as users write them: `shop/cart`."""
     namespace, slash, name = service.partition("/")
     if not (namespace and slash and name):
-        raise typer.BadParameter(f"{service!r} is not NAMESPACE/NAME", param_hint="'SERVICE'")
+        hint = f"; pilothouse explain {service} says what is at an address" if is_address(service) else ""
+        raise typer.BadParameter(f"{service!r} is not NAMESPACE/NAME{hint}", param_hint="'SERVICE'")
     return namespace, name
 
 

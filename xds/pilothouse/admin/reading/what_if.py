@@ -39,6 +39,7 @@ _TURN_S = 0.002
 _NAMED = 100  # so many services, findings and omissions are shown
 _SHOWN = 1000  # so many resources
 _NODES = 10  # so many proxies of each
+_TRIED = 10_000  # so many services are tried, which takes about a minute
 _AT_ONCE = 2  # each keeps a world of its own, and its thread delays the event loop
 
 
@@ -50,7 +51,7 @@ class WhatIf:
         self._running = 0
 
     async def answer(self, said: views.Supposition) -> views.WhatIfView:
-        """Raises Mistaken for a source that cannot say it, and Unanswered if there are too many at a time."""
+        """Raises Mistaken if the source cannot say it or too much changes; Unanswered if too many ask."""
         if self._running >= _AT_ONCE:
             raise Unanswered(f"{_AT_ONCE} what-ifs are being worked out, which is the most: ask again later")
         into = _source(self._parts, said.source)
@@ -78,6 +79,9 @@ class WhatIf:
         merged = self._parts.registry.supposing(name, await in_turns(source.supposing(put, gone), _TURN_S))
         services = dict(self._parts.registry.services)
         changed = {each: merged[each] for each in sorted(merged) if merged[each] != services.get(each)}
+        if len(changed) > _TRIED:
+            said = f"{len(changed):,} services would change, and {_TRIED:,} can be tried at a time"
+            raise Mistaken(f"{said}: give fewer manifests")
         trial = await in_turns(_tried(self._parts, self._discovery, changed), _TURN_S)
         return views.WhatIfView(
             source=name,
