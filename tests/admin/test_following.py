@@ -20,6 +20,8 @@ from pilothouse.server.discovery import Discovery
 from pilothouse.server.session import Session
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
+from pilothouse.structures.delivery import confirmed
+from pilothouse.structures.delivery import told as noted
 
 from .test_api import rejecting
 
@@ -86,14 +88,12 @@ async def test_a_change_is_told_when_it_is_published_and_when_it_has_ended(scene
     assert await scene.told() == [], "it is not published yet"
     delivery = scene.registry.revisions.take()
     assert await scene.told() == [], "it is not told to all yet"
-    delivery.unconfirmed += 1
-    delivery.recipients += 1
+    held = noted((), delivery, "web-1")
     delivery.told_all()
     [(kind, change)] = await scene.told()
     assert (kind, change.number, change.published.outstanding) == ("change", 2, 1)
     assert await scene.told() == []
-    delivery.unconfirmed -= 1
-    delivery.end()
+    confirmed(held, 1.0, "web-1")
     [(kind, change)] = await scene.told()
     assert (kind, change.number, change.published.outstanding) == ("change", 2, 0)
     assert await scene.told() == []

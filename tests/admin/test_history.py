@@ -16,8 +16,6 @@ from pilothouse.journal.disk import Record
 from pilothouse.journal.journal import CHANGE, NOTE, Journal, Note
 from pilothouse.registry.merged import Registry
 from pilothouse.registry.revisions import Revisions
-from pilothouse.server.discovery import Discovery
-from pilothouse.serving.catalogue import Catalogue
 from pilothouse.sources import Cause
 
 NOTES = {number: Note(number, 1e9, "order", "ann", f"order {number}", "") for number in (1, 2, 3)}
@@ -38,8 +36,7 @@ async def kept(folder: Path, kind: str, *bodies: bytes) -> History:
     await journal.open()
     assert journal._disk is not None
     journal._disk.write([Record(kind, number, 1e10, (), body) for number, body in enumerate(bodies, 1)])
-    unasked: Any = None
-    return History(Revisions(), journal, unasked)
+    return History(Revisions(), journal)
 
 
 @pytest.mark.parametrize("body", GARBLED)
@@ -80,7 +77,7 @@ async def past(tmp_path: Path, make_service: Any) -> History:
     journal._disk.write([*(record(first, one) for one in first.recent), *journal._waiting.values()])
     for _ in range(3):
         journal.notes.popleft()
-    return History(second, journal, Discovery(Catalogue()))
+    return History(second, journal)
 
 
 async def test_what_is_on_the_disk_is_known_too(past: History) -> None:
@@ -121,5 +118,5 @@ async def test_the_place_of_a_change_on_the_disk_can_be_a_file_whose_name_is_not
     await journal.open()
     assert journal._disk is not None
     journal._disk.write([record(revisions, one) for one in revisions.recent])
-    earlier = History(Revisions(), journal, Discovery(Catalogue()))
+    earlier = History(Revisions(), journal)
     assert (await earlier.change("1")).place == "caf\udce9.yaml:1"

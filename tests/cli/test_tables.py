@@ -82,8 +82,7 @@ def change() -> views.ChangeView:
     told = views.ToldView(
         at=NOW,
         proxies=1000,
-        answers=2000,
-        acknowledged=1990,
+        acknowledged=990,
         rejected=3,
         left=0,
         outstanding=7,

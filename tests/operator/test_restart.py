@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from pilothouse.encoding.types import ResourceType
+from pilothouse.journal import disk
+from pilothouse.journal.disk import Kind
+from pilothouse.journal.journal import CHANGE
 
-from .plane import Plane, service
+from .plane import Plane, service, synced
 
 ENDPOINTS = ResourceType.ENDPOINTS
 CART = "outbound|80||cart.shop.svc.cluster.local"
@@ -71,6 +74,38 @@ async def test_changes_and_notes_are_known_after_a_restart(plane, client, eventu
     assert pages == numbers
     text = plane.run("changes", "shop/cart", "--since", "3d")
     assert "2 endpoints -> 1 endpoint" in text
+
+
+@pytest.mark.parametrize("killed", [True, False])
+async def test_a_change_whose_answers_were_outstanding_ended_with_its_process(
+    plane, tmp_path: Path, client, eventually, killed: bool
+) -> None:
+    stream = await synced(client, "web-7")
+    plane.write("cart.json", service("cart", "10.1.7.8"))
+    await stream.read()  # which is never answered
+    waiting = lambda: plane.get("changes")["items"][0].get("waiting_for") == ["web-7"]  # noqa: E731
+    await eventually(waiting)
+    number = plane.get("changes")["items"][0]["number"]
+    if killed:
+        [file] = (tmp_path / "state" / "journal").glob("*.sqlite")
+        kept = lambda: disk.read(file, disk.one(Kind(CHANGE, lambda number, _: number), number)).items  # noqa: E731
+        await eventually(kept)
+        plane.stop()
+    else:
+        plane.terminate()
+    plane.start()
+    change = plane.get(f"changes/{number}")
+    told = change["published"]
+    assert told["outstanding"] == 0
+    if killed:
+        assert (told["unknown"], change["waiting_for"]) == (1, ["web-7"])
+        said = "1 unknown, as the process ended before their answers"
+        assert f"0/1 proxy, {said}" in plane.run("changes")
+    else:
+        assert (told["left"], told["left_by"]) == (1, ["web-7"])
+        said = "1 left without an answer"
+        assert f"0/1 proxy, {said} (web-7)" in plane.run("changes")
+    assert f"{said}: web-7" in plane.run("trace", str(number))
 
 
 def test_a_journal_that_cannot_be_used_is_moved_aside_with_a_line_in_the_log(plane, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pilothouse.registry.damping import Damping
 from pilothouse.registry.merged import Registry
 from pilothouse.registry.revisions import NAMED, Revisions
 from pilothouse.sources import Cause
-from pilothouse.structures.delivery import Delivery, confirmed, refused, told, withdrawn
+from pilothouse.structures.delivery import Delivery, confirmed, left, refused, told, unneeded
 
 Make = Callable[..., Service]
 Eventually = Callable[..., Awaitable[object]]
@@ -129,6 +129,17 @@ def test_what_a_client_rejects_is_not_timed(revisions: Revisions) -> None:
     assert (revisions.propagation, revisions.rejected) == ({}, {"files": 1})
 
 
+def test_what_a_client_left_without_an_answer_is_incomplete(revisions: Revisions) -> None:
+    revisions.note("files", Cause("a.yaml:1"), [A])
+    delivery = revisions.take()
+    assert delivery
+    held = [told((), delivery, "web-1"), told((), delivery, "web-2")]
+    delivery.told_all()
+    confirmed(held[0], 101.0, "web-1")
+    left(held[1], "web-2")
+    assert (revisions.propagation, revisions.incomplete) == ({}, {"files": 1})
+
+
 def test_the_oldest_change_waits_until_all_are_told(revisions: Revisions, clock: Clock) -> None:
     assert revisions.unpublished_since is None
     revisions.note("files", Cause("a.yaml:1", since=98.0), [A])
@@ -174,7 +185,10 @@ class Course:
         refused(self.waiting.pop() if self.waiting else (), self.clock.now)
 
     def leave(self) -> None:
-        withdrawn(self.waiting.pop() if self.waiting else ())
+        left(self.waiting.pop() if self.waiting else ())
+
+    def lack_nothing(self) -> None:
+        unneeded(self.waiting.pop() if self.waiting else ())
 
     def wait(self) -> None:
         self.clock.now += 40
@@ -187,7 +201,7 @@ class Course:
         return (*(counter["files"] for counter in counters), seen.cumulative[-1] if seen else 0)
 
 
-_STEPS = ["note", "take", "tell", "finish", "confirm", "refuse", "leave", "wait"]
+_STEPS = ["note", "take", "tell", "finish", "confirm", "refuse", "leave", "lack_nothing", "wait"]
 
 
 @given(st.lists(st.sampled_from(_STEPS), max_size=60))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pilothouse.structures.delivery import Deliveries, Delivery, confirmed, refused, told, withdrawn
+from collections.abc import Callable
+
+import pytest
+
+from pilothouse.structures.delivery import Deliveries, Delivery, confirmed, left, refused, told, unneeded
 
 
 class Told:
@@ -41,7 +45,7 @@ def test_who_leaves_is_not_waited_for_and_has_confirmed_nothing() -> None:
     first, second = told((), one.delivery), told((), one.delivery)
     one.delivery.told_all()
     confirmed(first, 1.0)
-    withdrawn(second)
+    left(second)
     assert (one.ended, one.delivery.confirmed_at) == (1, 1.0)
 
 
@@ -63,24 +67,69 @@ def test_one_answer_confirms_all_that_was_merged_in_it() -> None:
 
 def test_it_is_known_who_confirmed_last_and_the_first_who_rejected() -> None:
     one = Told().delivery
-    held = [told((), one) for _ in range(30)]
+    held = [told((), one, f"web-{number}") for number in range(30)]
     one.told_all()
     for number, each in enumerate(held[:20]):
         refused(each, 1.0, f"web-{number}")
-    confirmed(held[20], 2.0, "late")
-    withdrawn(held[21])
+    confirmed(held[20], 2.0, "web-20")
+    left(held[21], "web-21")
+    unneeded(held[22], "web-22")
     assert [*one.refusers] == [f"web-{number}" for number in range(10)]
-    assert one.confirmed_by == "late"
-    assert (one.recipients, one.refused, one.acknowledged, one.left, one.outstanding) == (30, 20, 1, 1, 8)
+    assert (one.confirmed_by, [*one.leavers]) == ("web-20", ["web-21"])
+    assert (one.proxies, one.refused, one.acknowledged) == (30, 20, 1)
+    assert (one.left, one.unneeded, one.outstanding) == (1, 1, 7)
+    assert [*one.awaited] == [f"web-{number}" for number in range(23, 30)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "end"),
+    [
+        ([confirmed, confirmed], "acknowledged"),
+        ([confirmed, refused], "refused"),
+        ([refused, confirmed], "refused"),
+        ([confirmed, left], "left"),
+        ([left, refused], "refused"),
+        ([unneeded, confirmed], "acknowledged"),
+        ([unneeded, left], "left"),
+        ([unneeded, unneeded], "unneeded"),
+    ],
+)
+def test_a_client_with_several_types_is_counted_once_by_its_worst_answer(
+    answers: list[Callable[..., None]], end: str
+) -> None:
+    one = Told().delivery
+    held = [told((), one, "web-1"), told((), one, "web-1")]
+    one.told_all()
+    for each, answer in zip(held, answers, strict=True):
+        assert one.outstanding + one.refused == 1
+        answer(each, *([1.0] if answer in (confirmed, refused) else []), by="web-1")
+    ends = {
+        name: getattr(one, name) for name in ("acknowledged", "refused", "left", "unneeded", "outstanding")
+    }
+    assert ends == {**dict.fromkeys(ends, 0), end: 1}
+    assert one.proxies == 1
+
+
+def test_who_is_no_longer_waited_for_and_never_answers_has_left() -> None:
+    held: Deliveries = ()
+    found = [Told().delivery for _ in range(65)]
+    for one in found:
+        held = told(held, one, "web-1")
+        one.told_all()
+        one.give_up()
+    assert (found[0].left, found[0].outstanding) == (1, 0)
+    assert (found[-1].left, found[-1].outstanding) == (0, 1)
 
 
 def test_of_many_answers_the_last_ones_are_known_because_they_took_longest() -> None:
     one = Told().delivery
-    held = [told((), one) for _ in range(60)]
+    held = [told((), one, f"web-{number}") for number in range(60)]
     one.told_all()
     for number, each in enumerate(held):
         confirmed(each, float(number), f"web-{number}")
-    assert list(one.answers) == [(f"web-{number}", float(number)) for number in range(10, 60)]
+    assert [(each.by, each.at) for each in one.answers] == [
+        (f"web-{number}", float(number)) for number in range(10, 60)
+    ]
 
 
 def test_what_was_given_up_never_ends() -> None:

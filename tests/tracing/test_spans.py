@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 import pytest
 
 from pilothouse.model.services import ServiceName
 from pilothouse.registry.revisions import Publication, Revision
-from pilothouse.structures.delivery import Delivery, confirmed, refused, told, withdrawn
+from pilothouse.structures.delivery import Deliveries, Delivery, confirmed, left, refused, told, unneeded
 from pilothouse.tracing.spans import Span, spans, trace_id
 
 CART = ServiceName("shop", "cart")
-Act = Callable[[Delivery, list[Any]], None]
+
+
+class Act(NamedTuple):
+    """What a recipient does in the name of a node."""
+
+    recipient: int
+    node: str
+    does: Callable[[Deliveries], None]
 
 
 def unix(at: float) -> int:
@@ -28,25 +35,30 @@ def traced(recipients: int, *acts: Act, since: float = 1.0, begun: float = 2.0, 
     delivery = Delivery(lambda _: None)
     published = Publication(7, 7, 1002.0, begun, delivery, {CART: "2 endpoints -> 0 endpoints"})
     delivery.begun_at = 3.0
-    held = [told((), delivery) for _ in range(recipients)]
+    nodes = {act.recipient: act.node for act in acts}
+    held = [told((), delivery, nodes.get(number, f"node-{number}")) for number in range(recipients)]
     delivery.told_all()
     for act in acts:
-        act(delivery, held)
+        act.does(held[act.recipient])
     delivery.give_up()
     delivery.over_at = 60.0
     return spans(one, published, unix)
 
 
 def ack(number: int, at: float, node: str) -> Act:
-    return lambda _, held: confirmed(held[number], at, node)
+    return Act(number, node, lambda held: confirmed(held, at, node))
 
 
 def nack(number: int, at: float, node: str, why: str) -> Act:
-    return lambda _, held: refused(held[number], at, node, why)
+    return Act(number, node, lambda held: refused(held, at, node, why))
 
 
 def leaves(number: int) -> Act:
-    return lambda _, held: withdrawn(held[number])
+    return Act(number, "gone", lambda held: left(held, "gone"))
+
+
+def lacks_nothing(number: int) -> Act:
+    return Act(number, "idle", lambda held: unneeded(held, "idle"))
 
 
 def part(trace: Span, name: str) -> Span:
@@ -88,11 +100,11 @@ def test_a_change_says_what_it_is_who_made_it_and_how_it_ended() -> None:
         "pilothouse.change.services": ("shop/cart",),
         "pilothouse.change.what": ("shop/cart: 2 endpoints -> 0 endpoints",),
         "pilothouse.change.outcome": "acknowledged",
-        "pilothouse.change.proxies": 0,
-        "pilothouse.change.answers": 2,
+        "pilothouse.change.proxies": 2,
         "pilothouse.change.acknowledged": 2,
         "pilothouse.change.rejected": 0,
         "pilothouse.change.left": 0,
+        "pilothouse.change.unneeded": 0,
         "pilothouse.change.outstanding": 0,
         "pilothouse.change.slowest": "web-2",
     }
@@ -102,7 +114,7 @@ def test_a_change_says_what_it_is_who_made_it_and_how_it_ended() -> None:
 def test_a_rejection_is_an_error_with_the_words_of_the_proxy() -> None:
     trace = traced(2, nack(0, 4.0, "web-1", "no such thing"), ack(1, 5.0, "web-2"))
     assert answers(trace) == [("web-1", "NACK", unix(4.0), "no such thing"), ("web-2", "ACK", unix(5.0), "")]
-    assert trace.error == "1 of 2 answers reject it; web-1: no such thing"
+    assert trace.error == "1 of 2 proxies reject it; web-1: no such thing"
     assert outcome(trace) == "rejected"
 
 
@@ -115,13 +127,18 @@ def test_an_answer_that_is_missing_makes_the_change_an_error_and_its_end_the_tim
     None
 ):
     trace = traced(3, ack(0, 4.0, "web-1"))
-    assert (trace.ended, trace.error) == (unix(60.0), "2 of 3 answers are missing")
+    assert (trace.ended, trace.error) == (unix(60.0), "2 of 3 proxies have not answered")
     assert outcome(trace) == "incomplete"
 
 
 def test_a_change_that_nobody_wants_ends_when_all_are_told() -> None:
-    trace = traced(1, leaves(0))
+    trace = traced(1, lacks_nothing(0))
     assert (outcome(trace), trace.ended, trace.error, answers(trace)) == ("unneeded", unix(60.0), "", [])
+
+
+def test_a_change_that_a_proxy_left_without_an_answer_is_incomplete() -> None:
+    trace = traced(2, ack(0, 4.0, "web-1"), leaves(1))
+    assert (outcome(trace), trace.error) == ("incomplete", "1 of 2 proxies have not answered")
 
 
 def test_of_a_large_fleet_the_slowest_answers_are_shown() -> None:

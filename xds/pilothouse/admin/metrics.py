@@ -190,11 +190,10 @@ def _propagation(sources: Sequence[PropagationStatus], unpublished_s: float) -> 
     yield each("revisions", "Reports that changed something.", lambda one: one.revisions)
     about = "Revisions that are not published, or not answered by all clients, yet."
     yield _gauges("revisions_pending", about, ["source"], values(lambda one: one.pending))
-    yield each(
-        "revisions_incomplete", "Revisions that a client did not answer in time.", lambda one: one.incomplete
-    )
+    about = "Revisions that a client did not answer, because it left or took too long."
+    yield each("revisions_incomplete", about, lambda one: one.incomplete)
     yield each("revisions_rejected", "Revisions that a client rejected.", lambda one: one.rejected)
-    about = "Revisions that no client had to answer, or whose clients have all left."
+    about = "Revisions that no client had to answer."
     yield each("revisions_unneeded", about, lambda one: one.unneeded)
     about = "Seconds from a change at the source to the last client's ACK, if no client rejected it."
     yield _histogram("propagation_seconds", about, ["source"], [([one.source], one.taken) for one in sources])

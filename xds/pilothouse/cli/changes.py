@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -22,6 +22,7 @@ from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import age, epoch, short, table
 
 _NEWEST = 50
+_FEW = 3  # so many proxies that have left are named in a table
 
 Name = Annotated[str | None, typer.Argument(metavar="[SERVICE]", help="One service: NAMESPACE/NAME.")]
 Number = Annotated[str, typer.Argument(metavar="CHANGE", help="The number of a change.")]
@@ -74,20 +75,38 @@ def acknowledged(told: ToldView | None) -> str:
     """How far a change has come."""
     if told is None:
         return "not published"
-    if not told.answers:
+    if not told.proxies:
         return "no proxy was there for it"
-    expected = told.answers - told.left  # those of streams that have ended, or lacked nothing, will not come
-    if not expected:
-        return "no proxy is left that wants it"
-    proxies = f"{told.proxies:,} {'proxy' if told.proxies == 1 else 'proxies'}"
-    text = f"{told.acknowledged}/{expected} of {proxies}"
-    if told.rejected:
-        text += f", {told.rejected} rejected ({', '.join(told.rejected_by)})"
-    if told.outstanding:
-        return f"{text}, {told.outstanding} outstanding"
-    if told.waited is None:
-        return text
-    return f"{text} in {told.waited:g} s" + (f", {told.slowest} last" if told.slowest else "")
+    wanted = told.proxies - told.unneeded
+    if not wanted:
+        return "no proxy lacked it"
+    have = f"{told.acknowledged:,}/{wanted:,} {_proxies(wanted)}"
+    lack = [f"{count:,} {what}" + (f" ({who})" if who else "") for count, what, who in _lacking(told, _FEW)]
+    if lack or told.waited is None:
+        return ", ".join((have, *lack))
+    return f"{have} in {told.waited:g} s" + (f", {told.slowest} last" if told.slowest else "")
+
+
+def _lacking(told: ToldView, most: int, waiting: tuple[str, ...] = ()) -> Iterator[tuple[int, str, str]]:
+    """How many proxies do not have a change, why, and the first of them by name."""
+    for count, what, who in (
+        (told.rejected, "rejected", told.rejected_by),
+        (told.left, "left without an answer", told.left_by),
+        (told.unknown, "unknown, as the process ended before their answers", waiting),
+        (told.outstanding, "outstanding", waiting),
+    ):
+        if count:
+            yield count, what, _some(who[:most], count)
+
+
+def _proxies(count: int) -> str:
+    return "proxy" if count == 1 else "proxies"
+
+
+def _some(names: Sequence[str], count: int) -> str:
+    """The first of so many names."""
+    more = count - len(names)
+    return ", ".join(names) + (f" and {more:,} more" if names and more > 0 else "")
 
 
 def trace(number: Number, *, admin: Admin = None, output: As = Format.TABLE) -> None:
@@ -114,21 +133,18 @@ def _traced(change: ChangeView) -> Iterator[str]:
 
 def _published(change: ChangeView, told: ToldView) -> Iterator[str]:
     """To whom a change was told, and who has answered."""
-    proxies = f"{told.proxies:,} prox{'y' if told.proxies == 1 else 'ies'}"
-    yield f"{told.at}  published to {proxies}, {_seconds(change.at, told.at):+.3f} s"
-    earlier = told.acknowledged + told.rejected - len(told.answered)
-    if earlier > 0:
-        yield f"  {earlier:,} earlier answers"
+    after = _seconds(change.at, told.at)
+    yield f"{told.at}  published to {told.proxies:,} {_proxies(told.proxies)}, {after:+.3f} s"
     for each in sorted(told.answered, key=lambda one: one.after):
-        yield f"  {each.after:+.3f} s  {each.node}"
-    if told.answers:
-        yield f"  {told.acknowledged} of {told.answers} answers are there and good"
-    if told.rejected:
-        yield f"  {told.rejected} are rejections: {', '.join(told.rejected_by)}"
-    if told.left:
-        yield f"  {told.left} will not come, because the stream has ended or lacked nothing"
-    if told.outstanding:
-        yield f"  {told.outstanding} outstanding: {', '.join(change.waiting_for) or 'nobody is named'}"
+        said = (each.node, each.type, "rejected" if each.rejected else "")
+        yield f"  {each.after:+.3f} s  {' '.join(filter(None, said))}"
+    if told.proxies:
+        wanted = told.proxies - told.unneeded
+        yield f"  {told.acknowledged:,} of {wanted:,} {_proxies(wanted)} acknowledged it"
+    for count, what, who in _lacking(told, _NEWEST, change.waiting_for):
+        yield f"  {count:,} {what}: {who or 'nobody is named'}"
+    if told.unneeded:
+        yield f"  {told.unneeded:,} lacked nothing of it"
     if told.waited is not None:
         yield f"{_plus(change.at, told.waited)}  last answer, of {told.slowest or '-'}, {told.waited:+.3f} s"
 

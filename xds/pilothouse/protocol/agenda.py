@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
-from pilothouse.structures.delivery import Deliveries, Delivery, told, withdrawn
+from pilothouse.structures.delivery import Deliveries, Delivery, told
 
 
 @dataclass(slots=True)
@@ -29,11 +29,11 @@ class Agenda:
         """Whether there may be something to send, apart from removals."""
         return bool(self.dirty or self.rescan or self.requested or self.due)
 
-    def change(self, names: Set[str], delivery: Delivery | None = None) -> None:
-        """Note that these names changed."""
+    def change(self, names: Set[str], delivery: Delivery | None = None, client: str = "") -> None:
+        """Note that these names changed. The client, which has this name, will confirm the delivery."""
         self.dirty |= names
         if delivery is not None:
-            self.noted = told(self.noted, delivery)
+            self.noted = told(self.noted, delivery, client)
 
     def request(self, names: Iterable[str]) -> None:
         """Note that the client asked for these names."""
@@ -74,7 +74,3 @@ class Agenda:
         """Return the deliveries that made names dirty. A response carries their changes now."""
         noted, self.noted = self.noted, ()
         return noted
-
-    def withdraw(self) -> None:
-        """Withdraw the deliveries that made names dirty, because no response will carry them."""
-        withdrawn(self.taken())

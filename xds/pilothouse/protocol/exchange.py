@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pilothouse._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
 from pilothouse.protocol.difference import Difference
 from pilothouse.protocol.limits import LONGEST_REASON
-from pilothouse.structures.delivery import Deliveries, confirmed, refused, withdrawn
+from pilothouse.structures.delivery import Deliveries, confirmed, left, live, refused
 from pilothouse.structures.written import brief
 
 
@@ -27,6 +27,7 @@ class Exchange:
 
     nonce: str = ""  # the nonce of the last response
     client: str = ""  # who answers, for those who wait for it
+    to: str = ""  # the type of resources, for the same
     awaiting: bool = False  # the last response is unanswered
     # When the first of the unanswered responses was made, and when the last response was, by the clock of the
     # stream.
@@ -50,9 +51,9 @@ class Exchange:
     accepted_revision: int = 0
     pushed: Deliveries = ()  # the deliveries in unanswered responses
 
-    def name(self, client: str) -> None:
-        """Note who answers."""
-        self.client = client
+    def name(self, client: str, to: str) -> None:
+        """Note who answers, and for which type of resources."""
+        self.client, self.to = client, to
 
     def naming(self, names: bytes) -> None:
         """Expect these encoded names in a mere ACK of the next response."""
@@ -96,7 +97,7 @@ class Exchange:
         # The client asked again without answering. Deliveries that were given up are dropped: nobody waits
         # for them.
         if self.pushed:
-            self.pushed = tuple([each for each in (*self.pushed, *noted) if each.live])
+            self.pushed = live((*self.pushed, *noted), self.client)
         else:
             self.pushed = noted
 
@@ -122,9 +123,9 @@ class Exchange:
         self._settle()
         pushed, self.pushed = self.pushed, ()
         if rejected:
-            refused(pushed, now, self.client, self.error)
+            refused(pushed, now, self.client, self.error, self.to)
         else:
-            confirmed(pushed, now, self.client)
+            confirmed(pushed, now, self.client, self.to)
 
     @property
     def unproven(self) -> Collection[str] | None:
@@ -154,14 +155,14 @@ class Exchange:
         self.awaiting, self.lapsed, self.error = False, False, ""
         self._accept()
         if self.pushed:
-            confirmed(self.pushed, now, self.client)
+            confirmed(self.pushed, now, self.client, self.to)
             self.pushed = ()
 
     def end(self) -> None:
         """Note that the client will not answer any more."""
         self._settle()
         self.said = None
-        withdrawn(self.pushed)
+        left(self.pushed, self.client)
         self.pushed = ()
 
     def _accept(self) -> None:

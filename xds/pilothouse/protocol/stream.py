@@ -138,7 +138,7 @@ class Stream(Generic[R]):
         return answers
 
     def _begin(self, subscription: Subscription, now: float) -> None:
-        subscription.exchange.name(self.client)
+        subscription.exchange.name(self.client, subscription.type.label)
         self.subscriptions[subscription.type] = subscription
         self._turns = tuple([self.subscriptions[t] for t in turns(self._types) if t in self.subscriptions])
         if self.codec.lists_holdings:

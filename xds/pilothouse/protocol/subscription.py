@@ -14,7 +14,7 @@ from pilothouse.protocol.exchange import Exchange
 from pilothouse.protocol.holdings import Holdings, ReportedVersion
 from pilothouse.protocol.interest import Interest
 from pilothouse.serving.world import World
-from pilothouse.structures.delivery import Deliveries, Delivery
+from pilothouse.structures.delivery import Deliveries, Delivery, left, unneeded
 
 # This many names or more are looked up together and are not sorted, because sorting would take longest.
 _MANY = 1000
@@ -88,7 +88,7 @@ class Subscription:
         wanted = names if interest.wildcard else names & interest.names
         if not wanted:
             return False
-        self.agenda.change(wanted, delivery)
+        self.agenda.change(wanted, delivery, self.exchange.client)
         return not self.exchange.awaiting
 
     def want(self, interest: Interest) -> None:
@@ -159,11 +159,11 @@ class Subscription:
         """Note that everything up to now needs no response."""
         self.agenda.clear()
         if not self.held.gone_since:  # the client has yet to be told what is gone
-            self.agenda.withdraw()
+            unneeded(self.agenda.taken(), self.exchange.client)
 
     def end(self) -> None:
         """Note that the stream has ended. Nobody waits any more for what its client has not answered."""
-        self.agenda.withdraw()
+        left(self.agenda.taken(), self.exchange.client)
         self.exchange.end()
 
     def kept(self, gone: Collection[str]) -> list[Resource]:

@@ -134,11 +134,11 @@ class Revisions:
         self.noted: Counter[str] = Counter()
         #: Revisions that have not ended: not published, or not answered by all.
         self.pending: Counter[str] = Counter()
-        #: Revisions that some client did not answer in time, or that were too many to follow.
+        #: Revisions that some client did not answer before it left, or in time; or too many to follow.
         self.incomplete: Counter[str] = Counter()
         #: Revisions that some client rejected.
         self.rejected: Counter[str] = Counter()
-        #: Revisions that no client had to answer, or whose clients have all left.
+        #: Revisions that no client had to answer.
         self.unneeded: Counter[str] = Counter()
 
     @property
@@ -278,10 +278,12 @@ class Revisions:
     def _ended(self, revisions: Sequence[Revision], delivery: Delivery) -> None:
         """Record how the revisions ended; and if all clients have acknowledged them, how long that took."""
         del self._open[delivery]
-        if delivery.confirmed_at is None:
-            self._end(revisions, self.unneeded)
-        elif delivery.refused:
+        if delivery.refused:
             self._end(revisions, self.rejected)
+        elif delivery.left:
+            self._end(revisions, self.incomplete)
+        elif delivery.confirmed_at is None:
+            self._end(revisions, self.unneeded)
         else:
             self._end(revisions)
             for revision in revisions:

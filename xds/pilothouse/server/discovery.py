@@ -108,7 +108,7 @@ class Discovery:
                     seen[last] = affected(changes, last.scope, last.dialect)
                 concerned = seen[last]
             if concerned and session in self._conversations:
-                _tell(session, concerned, delivery)
+                session.changed(concerned, delivery)
             yield
         if delivery is not None:
             delivery.told_all()
@@ -230,16 +230,6 @@ class Discovery:
             log.warning("stream refused", peer=session.peer, node=session.node_id, reason=str(bad))
             return bad.code, str(bad)
         return None
-
-
-def _tell(session: Session, changes: Changes, delivery: Delivery | None) -> None:
-    """Tell a stream of changes, and count it if it wants any of them."""
-    if delivery is None:
-        session.changed(changes)
-        return
-    before = delivery.recipients
-    session.changed(changes, delivery)
-    delivery.proxies += delivery.recipients > before
 
 
 def _silent_s(session: Session) -> float:

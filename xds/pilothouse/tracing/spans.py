@@ -97,15 +97,15 @@ def _about(one: Revision, published: Publication) -> Mapping[str, Attribute]:
 
 
 def _outcome(published: Publication) -> Mapping[str, Attribute]:
-    """How it has ended. Answers are one for each type and stream."""
+    """How it has ended, and how many proxies have come to which end."""
     delivery = published.delivery
     return {
         "pilothouse.change.outcome": _ended(published),
         "pilothouse.change.proxies": delivery.proxies,
-        "pilothouse.change.answers": delivery.recipients,
         "pilothouse.change.acknowledged": delivery.acknowledged,
         "pilothouse.change.rejected": delivery.refused,
         "pilothouse.change.left": delivery.left,
+        "pilothouse.change.unneeded": delivery.unneeded,
         "pilothouse.change.outstanding": delivery.outstanding,
         "pilothouse.change.slowest": delivery.confirmed_by,
     }
@@ -116,18 +116,21 @@ def _ended(published: Publication) -> str:
     delivery = published.delivery
     if delivery.outstanding or delivery.telling:
         return "incomplete"
-    if delivery.confirmed_at is None:
-        return "unneeded"
-    return "rejected" if delivery.refused else "acknowledged"
+    if delivery.refused:
+        return "rejected"
+    if delivery.left:
+        return "incomplete"
+    return "unneeded" if delivery.confirmed_at is None else "acknowledged"
 
 
 def _failure(published: Publication) -> str:
     delivery = published.delivery
     if delivery.refusers:
         node, first = next(iter(delivery.refusers.items()))
-        return _cut(f"{delivery.refused} of {delivery.recipients} answers reject it; {node}: {first.why}")
-    if delivery.outstanding:
-        return f"{delivery.outstanding} of {delivery.recipients} answers are missing"
+        return _cut(f"{delivery.refused} of {delivery.proxies} proxies reject it; {node}: {first.why}")
+    missing = delivery.outstanding + delivery.left
+    if missing:
+        return f"{missing} of {delivery.proxies} proxies have not answered"
     return ""
 
 
@@ -135,7 +138,7 @@ def _answers(published: Publication, ready: float, last: float, unix: Clock) -> 
     """The slowest answers, and the first rejections, in the order in which they came."""
     delivery = published.delivery
     rejected = {(node, each.at): each.why for node, each in delivery.refusers.items()}
-    slowest = [*delivery.answers][-_SLOWEST:]
+    slowest = [(each.by, each.at) for each in [*delivery.answers][-_SLOWEST:]]
     found = sorted({*slowest, *rejected}, key=lambda each: (each[1], each[0]))
     return tuple(
         Span(

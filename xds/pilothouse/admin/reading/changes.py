@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Mistaken
@@ -15,7 +16,6 @@ from pilothouse.registry.revisions import Publication, Revision, Revisions
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.rejections import Rejection, Rejections
 from pilothouse.server.session import Session
-from pilothouse.structures.delivery import Delivery
 from pilothouse.structures.turns import Steps, Turn
 from pilothouse.structures.written import quoted
 
@@ -49,35 +49,10 @@ def matching(
     return found
 
 
-async def full(revisions: Revisions, discovery: Discovery, one: Revision) -> views.ChangeView:
-    """A change as its page shows it."""
-    published = revisions.publication(one.number)
-    waiting = await _waiting(discovery, published.delivery) if published else ()
-    return shown(revisions, one, None, waiting)
-
-
-async def _waiting(discovery: Discovery, delivery: Delivery) -> tuple[str, ...]:
-    """The first proxies that have not answered, in turns."""
-    if not delivery.outstanding:
-        return ()
-    turn, found = Turn(_TURN_S), dict[str, None]()
-    for session in list(discovery.sessions):
-        if len(found) < _WAITING and _owes(session, delivery):
-            found[session.node_id] = None
-        await turn.over()
-    return tuple(found)
-
-
-def _owes(session: Session, delivery: Delivery) -> bool:
-    held = session.stream.subscriptions.values()
-    return any(delivery in each.exchange.pushed or delivery in each.agenda.noted for each in held)
-
-
 def shown(
     revisions: Revisions,
     one: Revision,
     wanted: ServiceName | None,
-    waiting: tuple[str, ...] = (),
     most: int = NAMED,
 ) -> views.ChangeView:
     """A change as lists show it: with one service, or with the first ones."""
@@ -92,7 +67,7 @@ def shown(
         services,
         one.place or None,
         _told(one, published) if published else None,
-        waiting,
+        tuple(islice(published.delivery.awaited, _WAITING)) if published else (),
         delay=round(one.delay, 3),
         trace_id=revisions.traced(one.number) or None,
     )
@@ -122,17 +97,20 @@ def _told(one: Revision, published: Publication) -> views.ToldView:
     return views.ToldView(
         at=views.moment(published.at),
         proxies=delivery.proxies,
-        answers=delivery.recipients,
         acknowledged=delivery.acknowledged,
         rejected=delivery.refused,
         left=delivery.left,
         outstanding=delivery.outstanding,
+        unneeded=delivery.unneeded,
         rejected_by=tuple(delivery.refusers),
+        left_by=tuple(delivery.leavers),
         waited=round(max(0.0, last - one.since), 3) if last is not None else None,
         slowest=delivery.confirmed_by or None,
         answered=tuple(
-            views.AnsweredView(node, round(max(0.0, at - one.since), 3))
-            for node, at in reversed(delivery.answers)
+            views.AnsweredView(
+                each.by, round(max(0.0, each.at - one.since), 3), each.to or None, each.refused or None
+            )
+            for each in reversed(delivery.answers)
         ),
     )
 

@@ -44,7 +44,7 @@ class Following:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._questions, self._clock = questions, clock
-        self._changes = _Changes(parts, discovery)
+        self._changes = _Changes(parts)
         self._streams = _Streams(parts, discovery)
         self._sources: dict[str, SourceStatus] = {}
         self._due = 0.0
@@ -84,8 +84,8 @@ class Following:
 class _Changes:
     """Changes that were published, and those that have ended since."""
 
-    def __init__(self, parts: Parts, discovery: Discovery) -> None:
-        self._revisions, self._discovery = parts.registry.revisions, discovery
+    def __init__(self, parts: Parts) -> None:
+        self._revisions = parts.registry.revisions
         self._progress = Progress(self._revisions, _MOST_CHANGES)
 
     def begin(self) -> None:
@@ -96,7 +96,7 @@ class _Changes:
         if self._progress.missed():
             yield RESET, None
         for one in [*self._progress.published(), *self._progress.ended()]:
-            yield "change", await changes.full(self._revisions, self._discovery, one)
+            yield "change", changes.shown(self._revisions, one, None)
             await turn.over()
 
 

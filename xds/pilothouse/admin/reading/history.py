@@ -19,7 +19,6 @@ from pilothouse.admin.reading.services import named
 from pilothouse.journal.disk import Found, Garbled, Kind, Record, Room, Unkept
 from pilothouse.journal.journal import CHANGE, NOTE, Journal, Note
 from pilothouse.registry.revisions import Revision, Revisions
-from pilothouse.server.discovery import Discovery
 from pilothouse.structures.lane import leaving
 from pilothouse.structures.turns import Turn, in_turns
 
@@ -39,7 +38,6 @@ class History:
 
     revisions: Revisions
     journal: Journal
-    discovery: Discovery
 
     async def changes(self, service: str, since: float, limit: int, after: str) -> views.ChangeList:
         """The latest changes, the newest first."""
@@ -66,7 +64,7 @@ class History:
         wanted = numbered(number, "number") or 0
         one = self.revisions.revision(wanted)
         if one is not None:
-            return await changes.full(self.revisions, self.discovery, one)
+            return changes.shown(self.revisions, one, None)
         asked = self.journal.one(_CHANGES, wanted)
         kept = await _kept(asked)
         if kept is None:
@@ -105,8 +103,8 @@ class History:
             services = tuple(each for each in services if each.service == name) or (views.ChangedView(name),)
         else:
             services = services[: changes.NAMED]
-        earlier = change.number <= self.revisions.before or None
-        return msgspec.structs.replace(change, services=services, earlier=earlier)
+        change = msgspec.structs.replace(change, services=services)
+        return _unfinished(change) if change.number <= self.revisions.before else change
 
     async def _known(self) -> str:
         """Which changes are known, in words. Raises Unanswered."""
@@ -139,6 +137,14 @@ def record(revisions: Revisions, one: Revision) -> Record:
     """A change as the disk keeps it: as its page shows it, with more services."""
     body = encoded(changes.shown(revisions, one, None, most=_RECORDED))
     return Record(CHANGE, one.number, one.at, tuple(map(str, one.names)), body)
+
+
+def _unfinished(change: views.ChangeView) -> views.ChangeView:
+    """A change of an earlier process: what was outstanding when that ended will never be known."""
+    told = change.published
+    if told is not None and told.outstanding:
+        told = msgspec.structs.replace(told, outstanding=0, unknown=told.outstanding)
+    return msgspec.structs.replace(change, published=told, earlier=True)
 
 
 def _begun(since: float) -> float:

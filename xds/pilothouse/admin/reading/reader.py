@@ -42,7 +42,7 @@ class Reader:
         self._questions = questions
         self._parts, self._discovery = parts, discovery
         self.events = events
-        self._history = History(parts.registry.revisions, journal, discovery)
+        self._history = History(parts.registry.revisions, journal)
         self._what_if = WhatIf(parts, discovery)
 
     @property

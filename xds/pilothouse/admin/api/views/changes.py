@@ -51,28 +51,35 @@ class ChangedView(View, frozen=True):
 
 
 class AnsweredView(View, frozen=True):
-    """An answer of a proxy, and how many seconds after the source had heard of the change."""
+    """An answer of a proxy for one type, and how many seconds after the source had heard of the change."""
 
     node: str
     after: float
+    type: str | None = None
+    rejected: bool | None = None
 
 
 class ToldView(View, frozen=True):
     """To whom a change was told together with those that came at the same time.
 
-    `proxies` counts streams. The other numbers count answers: one for each type and stream. `left` are those
-    of streams that have ended, or that turned out to lack nothing. `waited` is in seconds, from the source to
-    the last answer, which was that of `slowest`. `answered` has the last answers, the slowest first.
+    All numbers count proxies, by node. Each of the `proxies` is in one of the others: it has `acknowledged`
+    all that it was sent of the change, or `rejected` some of it; it has `left` without an answer, or has been
+    waited for in vain; it turned out to lack nothing of it (`unneeded`); its answer is `outstanding`, or was
+    when the process ended, so that nobody knows it (`unknown`). `rejected_by` and `left_by` have the first.
+    `waited` is in seconds, from the source to the last answer, which was that of `slowest`. `answered` has
+    the last answers, one for each type and proxy, the slowest first.
     """
 
     at: str
     proxies: int
-    answers: int
     acknowledged: int
     rejected: int
     left: int
     outstanding: int
+    unneeded: int = 0
+    unknown: int = 0
     rejected_by: tuple[str, ...] = ()
+    left_by: tuple[str, ...] = ()
     waited: float | None = None
     slowest: str | None = None
     answered: tuple[AnsweredView, ...] = ()
@@ -83,7 +90,7 @@ class ChangeView(View, frozen=True):
 
     `delay` is how many seconds before `at` the source had heard of it.
     `touched` counts its services; `services` has the first of them. `waiting_for` has the first proxies that
-    have not answered yet; only the page of one change has it. `earlier`: it is of an earlier
+    have not answered yet, or had not when the process ended. `earlier`: it is of an earlier
     process, as that knew it last. `trace_id`: of the trace that is sent when it has ended, if any is.
     """
 

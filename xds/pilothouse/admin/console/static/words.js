@@ -102,26 +102,34 @@ export function port({ number: value, protocol, name }) {
 /** What is said of a change that concerned no client. */
 export const NOBODY = 'no proxy was there for it';
 
+/** How many proxies a change was for: those that lacked it. */
+export function wanting({ proxies, unneeded = 0 }) {
+  return proxies - unneeded;
+}
+
 /** Who has a change, in words. */
 export function told(published) {
   if (!published) return 'not published';
-  const { answers, acknowledged, proxies, rejected, outstanding, waited, left } = published;
-  if (!answers) return NOBODY;
-  const expected = answers - left; // those of streams that have ended, or lacked nothing, will not come
-  if (!expected) return 'no proxy is left that wants it';
-  let text = `${number(acknowledged)}/${number(expected)} of ${count(proxies, 'proxy', 'proxies')}`;
+  const { acknowledged, proxies, rejected, outstanding, waited, left, unknown } = published;
+  if (!proxies) return NOBODY;
+  const wanted = wanting(published);
+  if (!wanted) return 'no proxy lacked it';
+  let text = `${number(acknowledged)}/${count(wanted, 'proxy', 'proxies')}`;
   if (rejected) text += `, ${number(rejected)} rejected`;
+  if (left) text += `, ${number(left)} left without an answer`;
+  if (unknown) text += `, ${number(unknown)} unknown, as the process ended before their answers`;
   if (outstanding) return `${text}, ${number(outstanding)} outstanding`;
-  return waited === undefined ? text : `${text} in ${seconds(waited)}`;
+  return waited === undefined || left || unknown ? text : `${text} in ${seconds(waited)}`;
 }
 
-/** How a change stands: `{ look, text }`. */
+/** How a change stands: `{ look, text }`. It is good only if all that lacked it have it. */
 export function progress(published) {
   if (!published) return { look: 'busy', text: 'not published' };
-  const { answers, rejected, outstanding, left } = published;
+  const { rejected, outstanding, left, unknown } = published;
   if (rejected) return { look: 'bad', text: 'rejected' };
+  if (left || unknown) return { look: 'bad', text: 'incomplete' };
   if (outstanding) return { look: 'busy', text: 'outstanding' };
-  return answers > left ? { look: 'good', text: 'acknowledged' } : { look: 'idle', text: told(published) };
+  return wanting(published) ? { look: 'good', text: 'acknowledged' } : { look: 'idle', text: told(published) };
 }
 
 export function seconds(value) {

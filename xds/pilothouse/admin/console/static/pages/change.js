@@ -10,7 +10,7 @@ import { Facts, Page, Section } from '../parts/page.js';
 import { State } from '../parts/state.js';
 import { Ago } from '../parts/time.js';
 import { link, serviceLink } from '../router.js';
-import { count, NOBODY, number, progress, seconds } from '../words.js';
+import { count, NOBODY, number, progress, seconds, wanting } from '../words.js';
 
 const FEW = 10; // so many proxies are shown at first
 
@@ -55,16 +55,15 @@ function Step({ look, title, at, after, children }) {
 }
 
 function Published({ of, heard }) {
-  const { proxies, answers } = of;
   const after = Math.max(0, Date.parse(of.at) - Date.parse(heard)) / 1000;
-  const whom = answers ? `${count(proxies, 'proxy', 'proxies')}, ${count(answers, 'answer')} expected` : `${NOBODY}.`;
+  const whom = of.proxies ? count(of.proxies, 'proxy', 'proxies') : `${NOBODY}.`;
   return html`<${Step} look="good" title="Published" at=${of.at} after=${after}><p>${whom}</p><//>`;
 }
 
 function Answers({ said }) {
   const { published, waiting_for: waiting = [] } = said;
-  const { answers, acknowledged, rejected, outstanding, left, waited } = published;
-  if (!answers) return null;
+  const { proxies, acknowledged, rejected, outstanding, left, unneeded, unknown, waited } = published;
+  if (!proxies) return null;
   const [look, title] = ended(published);
   return html`<${Step} look=${look} title=${title}>
     ${waited !== undefined &&
@@ -78,11 +77,14 @@ function Answers({ said }) {
         ['Acknowledged', number(acknowledged)],
         ['Outstanding', outstanding ? number(outstanding) : ''],
         ['Rejected', rejected ? number(rejected) : ''],
-        ['Streams that have ended, or lacked nothing', left ? number(left) : ''],
+        ['Left without an answer', left ? number(left) : ''],
+        ['Unknown, as the process ended before their answers', unknown ? number(unknown) : ''],
+        ['Lacked nothing of it', unneeded ? number(unneeded) : ''],
       ]}
     />
-    ${waiting.length > 0 && html`<p>Not answered by</p><${Nodes} state="SENDING" nodes=${waiting} />`}
-    ${published.rejected_by?.length > 0 && html`<p>Rejected by</p><${Nodes} state="NACKED" nodes=${published.rejected_by} />`}
+    <${Nodes} title="Not answered by" state="SENDING" nodes=${waiting} count=${outstanding || unknown} />
+    <${Nodes} title="Left without an answer" state="GONE" nodes=${published.left_by} count=${left} />
+    <${Nodes} title="Rejected by" state="NACKED" nodes=${published.rejected_by} count=${rejected} />
   <//>`;
 }
 
@@ -91,8 +93,6 @@ function Times({ of }) {
   const [all, setAll] = useState(false);
   const slowest = [...of.answered].sort((a, b) => b.after - a.after);
   const shown = all ? slowest : slowest.slice(0, FEW);
-  const answered = of.acknowledged + of.rejected;
-  const rejecting = new Set(of.rejected_by);
   const most = Math.max(slowest[0].after, 0.001);
   return html`<${Section} title="How long each proxy took" beside=${html`<span class="quiet">from the source to its answer, the slowest first</span>`}>
     <div class="scrolled" tabindex="0" role="region" aria-label="Times of the proxies">
@@ -100,11 +100,11 @@ function Times({ of }) {
         <thead><tr><th scope="col">Proxy</th><th scope="col" class="numeric">After</th><th scope="col" class="wide"><span class="unseen">Share of the longest time</span></th><th scope="col">Answer</th></tr></thead>
         <tbody>
           ${shown.map(
-            ({ node, after }, at) => html`<tr key=${`${node} ${at}`}>
-              <th scope="row"><a class="cut" href=${link('proxies', node)} title=${node}>${node}</a></th>
+            ({ node, after, type, rejected }, at) => html`<tr key=${`${node} ${at}`}>
+              <th scope="row"><a class="cut" href=${link('proxies', node)} title=${node}>${node}</a> ${type}</th>
               <td class="numeric">${seconds(after)}</td>
               <td class="wide"><span class="meter" aria-hidden="true"><span style=${{ width: `${(100 * after) / most}%` }} /></span></td>
-              <td>${rejecting.has(node) ? html`<${State} state="rejected" />` : html`<${State} state="acknowledged" />`}</td>
+              <td>${rejected ? html`<${State} state="rejected" />` : html`<${State} state="acknowledged" />`}</td>
             </tr>`,
           )}
         </tbody>
@@ -112,7 +112,7 @@ function Times({ of }) {
     </div>
     <p class="row">
       ${slowest.length > FEW && html`<button onClick=${() => setAll(!all)}>${all ? `Show the slowest ${FEW}` : `Show the slowest ${slowest.length}`}</button>`}
-      ${answered > shown.length && html`<span class="quiet">and ${number(answered - shown.length)} more, which took no longer</span>`}
+      ${of.answered.length > shown.length && html`<span class="quiet">and ${number(of.answered.length - shown.length)} more, which took no longer</span>`}
     </p>
   <//>`;
 }
@@ -153,19 +153,26 @@ function values({ before, after }) {
   return [...(before ? [{ sign: REMOVED, text: before }] : []), ...(after ? [{ sign: ADDED, text: after }] : [])];
 }
 
-function ended({ rejected, outstanding }) {
+function ended({ rejected, outstanding, left, unknown, unneeded = 0, proxies }) {
   if (outstanding) return ['busy', 'Waiting for answers'];
-  return rejected ? ['bad', 'Answered, and rejected by some'] : ['good', 'Answered by all'];
+  if (left || unknown) return ['bad', 'Not answered by all'];
+  if (rejected) return ['bad', 'Answered, and rejected by some'];
+  return unneeded === proxies ? ['idle', 'No proxy lacked it'] : ['good', 'Answered by all'];
 }
 
 /** The answers as parts of a bar; the facts below have their numbers. */
-function Bar({ of: { answers, acknowledged, rejected, left } }) {
-  const part = (kind, value) => value > 0 && html`<span class=${kind} style=${{ width: `${(100 * value) / answers}%` }} />`;
-  return html`<div class="bar" aria-hidden="true">${part('good', acknowledged)}${part('bad', rejected)}${part('gone', left)}</div>`;
+function Bar({ of }) {
+  const { acknowledged, rejected, left, unknown = 0 } = of;
+  const part = (kind, value) => value > 0 && html`<span class=${kind} style=${{ width: `${(100 * value) / wanting(of)}%` }} />`;
+  return html`<div class="bar" aria-hidden="true">${part('good', acknowledged)}${part('bad', rejected)}${part('gone', left + unknown)}</div>`;
 }
 
-function Nodes({ nodes, state }) {
-  return html`<ul class="nodes">
-    ${nodes.map((node) => html`<li><${State} state=${state} text="" /><a class="cut" href=${link('proxies', node)} title=${node}>${node}</a></li>`)}
-  </ul>`;
+/** The first of so many proxies. */
+function Nodes({ title, nodes = [], state, count: all }) {
+  if (!nodes.length) return null;
+  return html`<p>${title}</p>
+    <ul class="nodes">
+      ${nodes.map((node) => html`<li><${State} state=${state} text="" /><a class="cut" href=${link('proxies', node)} title=${node}>${node}</a></li>`)}
+      ${all > nodes.length && html`<li class="quiet">and ${number(all - nodes.length)} more</li>`}
+    </ul>`;
 }

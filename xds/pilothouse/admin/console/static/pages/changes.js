@@ -6,7 +6,7 @@ import { Choice, Cut, Page, Search } from '../parts/page.js';
 import { State } from '../parts/state.js';
 import { Ago } from '../parts/time.js';
 import { link, replace, serviceLink } from '../router.js';
-import { count, number, progress, told } from '../words.js';
+import { count, number, progress, told, wanting } from '../words.js';
 
 export const SINCE = [
   ['', 'All'],
@@ -76,7 +76,7 @@ function Entry({ change, about }) {
     </div>
     <div class="who">
       <${State} ...${progress(change.published)} />
-      ${change.published?.answers > change.published?.left && html`<span class="quiet">${told(change.published)}</span>`}
+      ${change.published && wanting(change.published) > 0 && html`<span class="quiet">${told(change.published)}</span>`}
     </div>
   </li>`;
 }

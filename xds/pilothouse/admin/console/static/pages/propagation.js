@@ -7,7 +7,7 @@ import { Answer, Empty } from '../parts/notices.js';
 import { Facts, Page, Section } from '../parts/page.js';
 import { go, link } from '../router.js';
 import { useStore } from '../store.js';
-import { count, number, percent, seconds } from '../words.js';
+import { count, number, percent, progress, seconds } from '../words.js';
 
 const HEIGHT = 260;
 const SHOWN = 1000;
@@ -39,11 +39,13 @@ function Timeline({ changes }) {
     return () => drawn.then((end) => end());
   }, [points, dark]);
   if (!points.length) return html`<${Empty} title="No change was answered yet">A point appears when the last proxy has answered a change.<//>`;
+  const spoilt = points.filter(isSpoilt).length;
   const slowest = points.reduce((a, b) => (b.published.waited > a.published.waited ? b : a));
   return html`
     <p class="quiet">
       ${count(points.length, 'change')}; the slowest took ${seconds(slowest.published.waited)}:${' '}
-      <a href=${link('changes', String(slowest.number))}>change ${slowest.number}</a>. A point leads to its trace.
+      <a href=${link('changes', String(slowest.number))}>change ${slowest.number}</a>. A point leads to its trace.${' '}
+      ${spoilt > 0 && html`<strong>${count(spoilt, 'change')} in red: not answered by all, or rejected by some.</strong>`}
     </p>
     <div class="chart" ref=${place} role="img" aria-label=${`Propagation of ${count(points.length, 'change')} over time`} />
   `;
@@ -53,7 +55,7 @@ function Timeline({ changes }) {
 async function draw(element, points) {
   const { default: Plot } = await import('uplot');
   const style = getComputedStyle(element);
-  const [quiet, line, accent] = ['--quiet', '--line', '--accent'].map((name) => style.getPropertyValue(name));
+  const [quiet, line, accent, bad] = ['--quiet', '--line', '--accent', '--bad'].map((name) => style.getPropertyValue(name));
   const axis = { stroke: quiet, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   const times = points.map((each) => Date.parse(each.at) / 1000);
   const options = {
@@ -66,9 +68,10 @@ async function draw(element, points) {
       { ...axis, values: (_, values) => values.map(clock) },
       { ...axis, size: 64, splits: (_plot, _axis, least, most) => decades(least, most), values: (_, values) => values.map(seconds) },
     ],
-    series: [{}, { stroke: accent, paths: () => null, points: { show: true, size: 6, fill: accent } }],
+    series: [{}, ...[accent, bad].map((colour) => ({ stroke: colour, paths: () => null, points: { show: true, size: 6, fill: colour } }))],
   };
-  const data = [times, points.map((each) => Math.max(each.published.waited, 0.0005))];
+  const heights = (spoilt) => points.map((each) => (isSpoilt(each) === spoilt ? Math.max(each.published.waited, 0.0005) : null));
+  const data = [times, heights(false), heights(true)];
   const plot = new Plot(options, data, element);
   plot.over.addEventListener('click', () => {
     const at = plot.cursor.idx;
@@ -80,6 +83,11 @@ async function draw(element, points) {
     sizes.disconnect();
     plot.destroy();
   };
+}
+
+/** Whether some proxy has rejected the change or did not answer. Its last answer is not the end of it. */
+function isSpoilt({ published }) {
+  return progress(published).look === 'bad';
 }
 
 /** A range around times, so that one change alone is in its middle. */
