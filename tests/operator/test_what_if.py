@@ -83,8 +83,10 @@ def test_a_node_that_is_none_is_refused_with_the_field(plane, tmp_path) -> None:
 
 
 def test_more_services_than_can_be_tried_are_refused_with_their_number(plane, tmp_path) -> None:
+    spec = {"ports": [{"port": 80}]}
     named = [
-        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": f"s{each}"}} for each in range(10_001)
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": f"s{each}"}, "spec": spec}
+        for each in range(10_001)
     ]
     file = tmp_path / "many.json"
     file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": named}))
