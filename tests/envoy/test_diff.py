@@ -37,6 +37,9 @@ async def test_an_envoy_that_runs_what_it_was_sent_has_no_difference_and_another
     slices = [each.slice("payments") for each in backends]
     mesh.manifests.save("payments", service("payments"), *slices)
     mesh.manifests.save("carts", service("carts"), backends[0].slice("carts"))
+    ports = [{"name": "http", "port": 80}]
+    outside = service("legacy", type="ExternalName", externalName="legacy.example.com", ports=ports)
+    mesh.manifests.save("legacy", outside)
     plane = await mesh.serve()
     sidecar = await mesh.sidecar(plane.port)
     [row] = json.loads((await run(plane, "proxies", "-o", "json"))[1])["items"]
@@ -48,6 +51,14 @@ async def test_an_envoy_that_runs_what_it_was_sent_has_no_difference_and_another
 
     await eventually(same)
     assert (await run(plane, "diff", node))[0] == 0
+    plane.kill()
+    await mesh.launch(plane)
+
+    async def back() -> bool:
+        return (await run(plane, "diff", node))[0] == 0
+
+    await eventually(back)
+    await eventually(same)  # though with Delta it is sent nothing again
     assert "not web-x" in (await run(plane, "diff", "web-x", "--envoy", envoy))[1]
 
     # Somebody else says that it is this node, and is sent other routes.

@@ -221,3 +221,57 @@ async def test_a_proxy_whose_stream_ends_with_a_bad_request_is_refused_and_not_j
         while told["state"] in ("SENDING", "SYNCED"):
             kind, told = following()
         assert (kind, told["state"], told["refused"]) == ("proxy", "REFUSED", 1)
+
+
+async def test_the_worst_are_named_first_and_the_others_are_counted(plane, client, eventually) -> None:
+    nodes = [f"web-{number:02}" for number in range(11)]
+    await synced(client, "web-0")
+    for node in nodes:
+        stream = await client(node)
+        await stream.ask(ENDPOINTS, CART)
+        await stream.accept(await stream.read(), error="no such thing")
+    refused = await client("web-99")
+    await refused.ask("")
+    await refused.ended()
+    counts = lambda: plane.get("status")["counts"]["proxies"]  # noqa: E731
+    await eventually(lambda: counts() == {"REFUSED": 1, "NACKED": 11, "SYNCED": 1})
+    behind = plane.get("status")["behind"]
+    assert [each["state"] for each in behind] == ["REFUSED", *["NACKED"] * 9]
+    said = plane.run("status", status=1)
+    assert "2 more proxies are NACKED: pilothouse proxies --state NACKED" in said.splitlines()
+    assert "and 2 more NACKED" in plane.run("top")
+    lines = [line.split() for line in plane.run("proxies").splitlines()[1:]]
+    assert [(line[0], line[2]) for line in lines] == [
+        ("web-99", "REFUSED"),
+        *((node, "NACKED") for node in nodes),
+        ("web-0", "SYNCED"),
+    ]
+
+
+async def test_proxies_are_narrowed_to_a_state_and_a_namespace_page_by_page(
+    plane, client, eventually
+) -> None:
+    for number in range(3):
+        await synced(client, f"web-{number}")
+        await synced(client, f"pay-{number}", namespace="billing")
+    rejecting = await client("web-7")
+    await rejecting.ask(ENDPOINTS, CART)
+    await rejecting.accept(await rejecting.read(), error="no such thing")
+    gone = await synced(client, "web-8")
+    gone.call.cancel()
+
+    def nodes(**query: str) -> list[str]:
+        return [row["node"] for row in plane.get("proxies", **query)["items"]]
+
+    await eventually(lambda: nodes(state="GONE") == ["web-8"])
+    await eventually(lambda: nodes(state="NACKED") == ["web-7"])
+    assert nodes(namespace="billing") == ["pay-0", "pay-1", "pay-2"]
+    assert nodes(namespace="billing", state="NACKED") == []
+    first = plane.get("proxies", state="SYNCED", namespace="shop", limit="2")
+    assert [row["node"] for row in first["items"]] == ["web-0", "web-1"]
+    assert nodes(state="SYNCED", namespace="shop", limit="2", after=first["next"]) == ["web-2"]
+    said = plane.run("proxies", "--state", "nacked").splitlines()
+    assert [line.split()[0] for line in said[1:]] == ["web-7"]
+    assert plane.run("proxies", "--namespace", "none") == "no proxy is like that\n"
+    assert "--state: must be one of REFUSED, NACKED" in plane.run("proxies", "--state", "odd", status=2)
+    assert plane.get("proxies", 400, state="odd")["error"].startswith("state: must be one of REFUSED")

@@ -98,3 +98,20 @@ def test_every_form_of_output_has_the_same(plane) -> None:
         ]
     )
     assert wide[0].endswith("ON NODE  WORKLOAD")
+
+
+async def test_what_a_proxy_has_brought_from_an_earlier_stream_is_known_if_it_is_what_is_served(
+    plane, client
+) -> None:
+    first = await client("web-7", "DeltaAggregatedResources")
+    await first.ask(ENDPOINTS, CART)
+    [sent] = (await first.read()).resources
+    first.call.cancel()
+    again = await client("web-7", "DeltaAggregatedResources")
+    await again.ask(
+        ENDPOINTS, CART, "no-such", initial_resource_versions={CART: sent.version, "no-such": "0"}
+    )
+    await again.read()  # which says that there is no such thing
+    [row] = plane.get("proxies/web-7/resources", content="yes", resource=CART)["items"]
+    assert (row["version"], row["content"]["cluster_name"]) == (sent.version, CART)
+    assert json.loads(plane.run("resources", "web-7", "eds", CART))["cluster_name"] == CART

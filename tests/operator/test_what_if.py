@@ -189,3 +189,26 @@ def test_a_mistake_in_what_is_supposed_names_the_field(plane) -> None:
     assert "`$.files[0].text`" in refused({"files": [{"name": "a", "text": 1}]})
     assert "unknown field `dlete`" in refused({"files": [], "dlete": True})
     assert refused({"files": [], "source": "consul"}).startswith("source: 'consul' is none that reads")
+
+
+async def test_only_proxies_that_would_get_a_change_are_counted_and_all_of_them_are(
+    plane, client, tmp_path
+) -> None:
+    for number in range(12):
+        stream = await client(f"web-{number:02}")
+        await stream.ask(CLUSTER)
+        await stream.names()
+        await stream.ask(ENDPOINTS, CART)
+        await stream.names()
+    other = await client("all-1")
+    await other.ask(ResourceType.ROUTES, "egress")
+    await other.names()
+    file = tmp_path / "pay.json"
+    file.write_text(service("pay", "10.1.8.1"))
+    found = json.loads(plane.run("what-if", str(file), "-o", "json"))
+    reached = {each["type"]: each["proxies"] for each in found["effects"]}
+    assert reached == {"CDS": 12, "EDS": 12, "RDS": 1}
+    [routes] = [each for each in found["effects"] if each["type"] == "RDS"]
+    assert (routes["name"], routes["nodes"]) == ("egress", ["all-1"])
+    assert found["proxies"] == 13
+    assert "web-09 and 2 more" in plane.run("what-if", str(file), "-o", "wide")

@@ -56,6 +56,7 @@ _FLAGS = {
     "service": "SERVICE",
     "since": "--since",
     "source": "--source",
+    "state": "--state",
     "type": "TYPE",
 }
 _QUOTED = re.compile(r"`([a-z]+)`")

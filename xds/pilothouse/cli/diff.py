@@ -68,7 +68,7 @@ def _from_envoy(asked: HostPort, proxy: str, url: str, output: Format) -> bool:
     held = read(every(asked, path("proxies", proxy, "resources"), {"content": "yes"}), ResourceList).items
     rows: list[Differing] = []
     for type in TYPES:
-        sent = {each.name: each.content or {} for each in held if each.type == type}
+        sent = {each.name: each.content for each in held if each.type == type}
         rows += differing(type, sent, dump.resources(type))
     refused = list(dump.refused())
     found = {

@@ -40,7 +40,12 @@ class Dump:
     def resources(self, type: str) -> dict[str, Mapping[str, Any]]:
         """The resources of one type that came over xDS, by name."""
         found = [_at(item, path) for key, path in _DYNAMIC[type] for item in self._items(key)]
-        return {_name(each): each for each in found if each}
+        named = {_name(each): each for each in found if each}
+        if type != "EDS":
+            return named
+        # Envoy shows a load assignment of each cluster, also of those that ask DNS for their endpoints.
+        asking = {_assignment(each) for each in self.resources("CDS").values() if each.get("type") == "EDS"}
+        return {name: each for name, each in named.items() if name in asking}
 
     def refused(self) -> Iterator[tuple[str, str, str]]:
         """What it has rejected: type, name and its text."""
@@ -65,12 +70,17 @@ def _at(item: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
     return {key: value for key, value in found.items() if key != "@type"}
 
 
+def _assignment(cluster: Mapping[str, Any]) -> str:
+    """The name of the load assignment that a cluster asks for."""
+    return str(cluster.get("eds_cluster_config", {}).get("service_name") or _name(cluster))
+
+
 def _name(resource: Mapping[str, Any]) -> str:
     return str(resource.get("name") or resource.get("cluster_name") or "")
 
 
 def differing(type: str, sent: Mapping[str, Any], runs: Mapping[str, Any]) -> Iterator[Differing]:
-    """What differs of one type: by name, what it was sent, and what it runs.
+    """What differs of one type: by name, what it was sent (None if that is not known), and what it runs.
 
     Of endpoints, Envoy shows what it has made of them, so only who they are and how they are called counts.
     Of secrets, it shows nothing.
@@ -80,14 +90,21 @@ def differing(type: str, sent: Mapping[str, Any], runs: Mapping[str, Any]) -> It
             yield Differing(type, name, "is not in the Envoy")
         elif name not in sent:
             yield Differing(type, name, "is only in the Envoy")
-        elif type == "EDS":
-            was, now = endpoints(sent[name]), endpoints(runs[name])
-            if was != now:
-                yield Differing(type, name, "differs", _first_endpoint(was, now))
-        elif type != "SDS":
-            path = first_difference(sent[name], runs[name])
+        elif sent[name] is None:
+            yield Differing(type, name, "is from an earlier stream, so it is not known")
+        else:
+            path = _first_difference(type, sent[name], runs[name])
             if path is not None:
                 yield Differing(type, name, "differs", path)
+
+
+def _first_difference(type: str, sent: Mapping[str, Any], runs: Mapping[str, Any]) -> str | None:
+    if type == "SDS":
+        return None
+    if type != "EDS":
+        return first_difference(sent, runs)
+    was, now = endpoints(sent), endpoints(runs)
+    return None if was == now else _first_endpoint(was, now)
 
 
 def endpoints(assignment: Mapping[str, Any]) -> dict[tuple[Any, ...], tuple[Any, ...]]:

@@ -15,6 +15,7 @@ from pilothouse.admin.api.views import (
     RefusalView,
     StreamView,
 )
+from pilothouse.admin.api.views.proxies import PROXY_STATES
 from pilothouse.cli.asking import Admin, every, one, path, place, read
 from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import age, counted, since, table
@@ -22,23 +23,36 @@ from pilothouse.cli.tables import age, counted, since, table
 Node = Annotated[str | None, typer.Argument(metavar="[NODE]", help="The node id of one proxy.")]
 
 
-def proxies(node: Node = None, *, admin: Admin = None, output: As = Format.TABLE) -> None:
-    """Show the proxies and how far each is; or one proxy in detail.
+InState = Annotated[str | None, typer.Option("--state", metavar="STATE", help="Only proxies in this state.")]
+Within = Annotated[str | None, typer.Option(metavar="NAME", help="Only proxies of this namespace.")]
+
+
+def proxies(
+    node: Node = None,
+    *,
+    state: InState = None,
+    namespace: Within = None,
+    admin: Admin = None,
+    output: As = Format.TABLE,
+) -> None:
+    """Show the proxies and how far each is, first those that need attention; or one proxy in detail.
 
     States: REFUSED (a request of its is not allowed), NACKED (rejected what it was sent), STALE (does not
     answer), GONE, SENDING, SYNCED, IDLE.
     """
     if node is None:
-        found = every(place(admin), path("proxies"))
+        narrowed = {"state": state.upper() if state else None, "namespace": namespace}
+        found = every(place(admin), path("proxies"), narrowed)
         if not given(found, output):
-            answer(_listed(read(found, ProxyList), output.is_wide))
+            none = "no proxy is like that" if state or namespace else ""
+            answer(_listed(read(found, ProxyList), output.is_wide, none))
         return
     found = one(place(admin), path("proxies", node))
     if not given(found, output):
         answer("\n".join(_detail(read(found, ProxyView), output.is_wide)))
 
 
-def _listed(said: ProxyList, wide: bool = False) -> str:
+def _listed(said: ProxyList, wide: bool = False, none: str = "") -> str:
     rows = [
         (
             each.node or "-",
@@ -54,12 +68,12 @@ def _listed(said: ProxyList, wide: bool = False) -> str:
             each.variant,
             each.connected,
         )
-        for each in said.items
+        for each in sorted(said.items, key=lambda row: PROXY_STATES.index(row.state))
     ]
     ended = "GONE FOR", "REASON"
     more = "LAG", "PEER", "STREAM", "VARIANT", "SINCE"
     head = ("NODE", "NAMESPACE", "STATE", "NOT SYNCED", "CONNECTED", *ended, *more)
-    return table(head, rows, wide=wide, more=len(more))
+    return table(head, rows, wide=wide, more=len(more), none=none)
 
 
 def _detail(said: ProxyView, wide: bool = False) -> Iterator[str]:

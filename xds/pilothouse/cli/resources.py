@@ -13,6 +13,7 @@ from pilothouse.cli.asking import Admin, Unanswered, every, path, place, read
 from pilothouse.cli.output import As, Format, answer, given, written
 from pilothouse.cli.tables import table
 from pilothouse.config.settings import ConfigError
+from pilothouse.structures.hostport import HostPort
 
 Proxy = Annotated[str | None, typer.Argument(metavar="[PROXY]", help="The node id of a proxy.")]
 Type = Annotated[str | None, typer.Argument(metavar="[TYPE]", help="One type, such as CDS.")]
@@ -59,9 +60,16 @@ def resources(  # noqa: PLR0913  (typer makes a flag of each)
         return
     if name is not None:
         for each in found["items"]:
-            answer(written(each.get("content"), Format.JSON))
+            answer(written(_content(read(each, ResourceRow), whose, asked), Format.JSON))
         return
     answer(_listed([read(each, ResourceRow) for each in found["items"]], output.is_wide))
+
+
+def _content(of: ResourceRow, whose: str, asked: HostPort) -> dict[str, Any]:
+    if of.content is None:
+        what = f"{of.type} {of.name} in version {of.version}, from an earlier stream"
+        raise Unanswered(str(asked), f"{whose} has {what}: what is in it is not known here")
+    return of.content
 
 
 def _node(file: str) -> dict[str, Any]:

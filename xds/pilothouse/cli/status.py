@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import typer
 
-from pilothouse.admin.api.views import StatusView
+from pilothouse.admin.api.views import ProxyState, StatusView
+from pilothouse.admin.api.views.proxies import NEED_ATTENTION
 from pilothouse.cli.asking import Admin, one, path, place, read
 from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import amounts, counted, since
@@ -29,15 +31,26 @@ def status(*, admin: Admin = None, output: As = Format.TABLE) -> None:
 def _behind(said: StatusView) -> Iterator[str]:
     """A line for those that are refused, and one for each other proxy that needs attention."""
     refused = [each.node or f"one at {each.peer}" for each in said.behind if each.state == "REFUSED"]
+    number, rest = said.counts.proxies.get("REFUSED", 0), dict(unnamed(said))
     if refused:
-        number = said.counts.proxies.get("REFUSED", len(refused))
-        more = f" and {number - len(refused):,} more" if number > len(refused) else ""
-        verb = "is" if number == 1 else "are"
-        named = f"{', '.join(refused)}{more}"
-        yield f"{counted(number, 'proxy', 'proxies')} {verb} refused: {named}: pilothouse proxies"
+        more = f" and {rest.pop('REFUSED'):,} more" if "REFUSED" in rest else ""
+        are = f"{counted(number, 'proxy', 'proxies')} {'is' if number == 1 else 'are'} refused"
+        yield f"{are}: {', '.join(refused)}{more}: pilothouse proxies --state REFUSED"
     for proxy in said.behind:
         if proxy.state != "REFUSED":
             yield f"proxy {proxy.node} is {proxy.state}: pilothouse proxies {proxy.node}"
+    for state, number in rest.items():
+        are = f"{number:,} more {'proxy is' if number == 1 else 'proxies are'}"
+        yield f"{are} {state}: pilothouse proxies --state {state}"
+
+
+def unnamed(said: StatusView) -> Iterator[tuple[ProxyState, int]]:
+    """How many proxies need attention that are not named, by state, the worst first."""
+    named = Counter(each.state for each in said.behind)
+    for state in NEED_ATTENTION:
+        number = said.counts.proxies.get(state, 0) - named[state]
+        if number > 0:
+            yield state, number
 
 
 def _lines(said: StatusView) -> Iterator[str]:

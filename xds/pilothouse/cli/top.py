@@ -16,6 +16,7 @@ from pilothouse.cli.asking import Admin, Unanswered, every, one, path, place, re
 from pilothouse.cli.changes import acknowledged
 from pilothouse.cli.output import answer, one_line
 from pilothouse.cli.sources import state
+from pilothouse.cli.status import unnamed
 from pilothouse.cli.tables import age, amounts, counted, table
 from pilothouse.structures.hostport import HostPort
 
@@ -82,6 +83,9 @@ class _Screen:
         if status.behind:
             yield ""
             yield table(("BEHIND", "STATE"), [(each.node or each.peer, each.state) for each in status.behind])
+            rest = [f"{number:,} more {state}" for state, number in unnamed(status)]
+            if rest:
+                yield f"and {', '.join(rest)}"
         yield ""
         yield table(("CHANGE", "AGE", "WHAT", "ACKNOWLEDGED"), map(_row, latest))
 

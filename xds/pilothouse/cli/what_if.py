@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Timer
 from typing import Annotated, Any
@@ -97,7 +97,7 @@ def _lines(said: WhatIfView, wide: bool) -> Iterator[str]:
         yield f"  and {said.touched - len(said.services):,} more"
     if said.effects:
         rows = [
-            (each.effect, each.type, each.name, str(each.proxies), ", ".join(each.nodes) or "-")
+            (each.effect, each.type, each.name, str(each.proxies), _first(each.nodes, each.proxies) or "-")
             for each in said.effects
         ]
         yield table(("EFFECT", "TYPE", "NAME", "PROXIES", "FIRST"), rows, wide=wide)
@@ -108,6 +108,12 @@ def _lines(said: WhatIfView, wide: bool) -> Iterator[str]:
     yield f"{_verdict(said)}; {proxies}"
 
 
+def _first(nodes: Sequence[str], all: int) -> str:
+    """The names of the first ones, and how many there are besides."""
+    more = f" and {all - len(nodes):,} more" if all > len(nodes) else ""
+    return ", ".join(nodes) + more
+
+
 def _verdict(said: WhatIfView) -> str:
     found = [word for word, those in (("faults", said.faults), ("quarantine", said.quarantined)) if those]
     return " and ".join(found) or "no faults"
@@ -115,8 +121,7 @@ def _verdict(said: WhatIfView) -> str:
 
 def _findings(said: WhatIfView) -> Iterator[str]:
     for gone in said.gone:
-        more = f" and {gone.proxies - len(gone.nodes):,} more" if gone.proxies > len(gone.nodes) else ""
-        yield f"gone: {gone.service}, which {', '.join(gone.nodes)}{more} would lose"
+        yield f"gone: {gone.service}, which {_first(gone.nodes, gone.proxies)} would lose"
     for service in said.emptied:
         yield f"beware: {service} would have no endpoint that is called"
     for why in said.left_out:

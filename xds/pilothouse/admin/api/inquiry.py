@@ -66,8 +66,8 @@ class Inquiry(Protocol):
     async def states(self) -> tuple[dict[str, int], tuple[views.BehindView, ...]]:
         """How many streams are in each state, and the first that are behind."""
 
-    async def proxies(self, limit: int, after: str) -> views.ProxyList:
-        """The streams by node, and those that have gone."""
+    async def proxies(self, state: str, namespace: str, limit: int, after: str) -> views.ProxyList:
+        """The streams by node, and those that have gone or are refused: in one state, in one namespace."""
 
     async def proxy(self, node: str) -> views.ProxyView:
         """One proxy. Raises Missing."""

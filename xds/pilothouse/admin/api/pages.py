@@ -8,7 +8,8 @@ from typing import Any
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Inquiry, Wanted
-from pilothouse.admin.api.parameters import AFTER, LIMIT, Parameter, ago, yes
+from pilothouse.admin.api.parameters import AFTER, LIMIT, Parameter, ago, one_of, yes
+from pilothouse.admin.api.views.proxies import PROXY_STATES
 from pilothouse.admin.readiness import explain, readiness
 from pilothouse.admin.status import FaultStatus, PropagationStatus, SourceStatus
 
@@ -141,7 +142,7 @@ async def _drains(ask: Inquiry, said: Arguments) -> views.DrainList:
 
 
 async def _proxies(ask: Inquiry, said: Arguments) -> views.ProxyList:
-    return await ask.proxies(said["limit"], said["after"])
+    return await ask.proxies(**said)
 
 
 async def _proxy(ask: Inquiry, said: Arguments) -> views.ProxyView:
@@ -202,6 +203,8 @@ async def _explain(ask: Inquiry, said: Arguments) -> views.ExplainView:
 
 _LIST = (LIMIT, AFTER)
 _NAMESPACE = Parameter("namespace", "Only services of this namespace.")
+_OF_NAMESPACE = Parameter("namespace", "Only proxies of this namespace.")
+_STATE = Parameter("state", f"Only proxies in this state: {', '.join(PROXY_STATES)}.", one_of(PROXY_STATES))
 _SEARCH = Parameter("search", "Only services with this text in NAMESPACE/NAME.")
 _ONE = Parameter("service", "One service: NAMESPACE/NAME.")
 _SINCE = Parameter("since", "Only changes since then: a duration such as 10m, or a time.", ago, ago("365d"))
@@ -236,7 +239,13 @@ PAGES = (
     ),
     Page("/holds", "Losses that are not believed yet.", views.HoldList, _holds, _LIST),
     Page("/drains", "Endpoints that an operator has taken out of service.", views.DrainList, _drains, _LIST),
-    Page("/proxies", "The proxies, and those that have gone lately.", views.ProxyList, _proxies, _LIST),
+    Page(
+        "/proxies",
+        "The proxies, and those that have gone lately or are refused.",
+        views.ProxyList,
+        _proxies,
+        (_STATE, _OF_NAMESPACE, *_LIST),
+    ),
     Page(
         "/proxies/{node:path}/resources",  # first, because a node id may have slashes
         "The resources that a proxy holds.",

@@ -65,6 +65,17 @@ def yes(text: str) -> bool:
     return text == "yes"
 
 
+def one_of(words: Sequence[str]) -> Callable[[str], str]:
+    """Reads one of these words."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return text
+
+    return read
+
+
 LIMIT = Parameter("limit", f"How many items at most: 1 to {MOST}.", limit, _FEW, "integer")
 AFTER = Parameter("after", "The `next` of the page before.")
 

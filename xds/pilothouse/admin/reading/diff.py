@@ -93,7 +93,8 @@ def _differing(
         unproven = doubted is None or name in doubted
         state = _state(_versions(resource, held), unproven, subscription.exchange.awaiting)
         if state is not None:
-            found.append(_Different(type, name, state, resource, held))
+            same = resource is not None and held is not None and resource.version == held.version
+            found.append(_Different(type, name, state, resource, resource if same else held))
         if len(found) == most:
             break
         if count % _STEP == 0:

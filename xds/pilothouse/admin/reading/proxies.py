@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import TypeAlias, get_args
 
 from pilothouse.admin.api import views
 from pilothouse.admin.api.inquiry import Departed, Missing, Mistaken
+from pilothouse.admin.api.views.proxies import NEED_ATTENTION, PROXY_STATES
 from pilothouse.admin.reading.clock import at, wall
 from pilothouse.admin.status import StreamsStatus, TypeStatus
 from pilothouse.encoding.resources import version
@@ -29,12 +30,11 @@ from pilothouse.structures.turns import Turn, in_turns
 from pilothouse.structures.written import brief, quoted
 
 _TURN_S = 0.002
-_WORST: tuple[views.ProxyState, ...] = get_args(views.ProxyState)
-_ATTENTION: tuple[views.ProxyState, ...] = ("REFUSED", "NACKED", "STALE")
 _BEHIND = 10  # so many proxies that are behind are named
 _NAMED = 20  # so many dependencies are named
 
 _Listed: TypeAlias = Gone | Refusal | Session
+_ENDED: Mapping[type, views.ProxyState] = {Gone: "GONE", Refusal: "REFUSED"}
 
 
 def sync_state(subscription: Subscription, now: float) -> views.SyncState:
@@ -64,19 +64,19 @@ def unaccepted(held: Subscription) -> Collection[str] | None:
 def state_of(session: Session, now: float) -> views.SyncState:
     """The state of the type that needs most attention."""
     found = [sync_state(each, now) for each in session.stream.subscriptions.values()]
-    return min(found, key=_WORST.index, default="IDLE")
+    return min(found, key=PROXY_STATES.index, default="IDLE")
 
 
 def worst(sessions: Iterable[Session], now: float) -> views.SyncState | None:
     """The state of the stream that needs most attention. None without a stream."""
-    return min((state_of(each, now) for each in sessions), key=_WORST.index, default=None)
+    return min((state_of(each, now) for each in sessions), key=PROXY_STATES.index, default=None)
 
 
 async def states(discovery: Discovery) -> tuple[dict[str, int], tuple[views.BehindView, ...]]:
     """How many streams are in each state, and the first that need attention, the worst first. In turns."""
     refused = discovery.roster.refusals.known()
     found: Counter[str] = Counter(GONE=len(discovery.roster.gone()), REFUSED=len(refused))
-    behind: dict[str, list[views.BehindView]] = {state: [] for state in _ATTENTION}
+    behind: dict[str, list[views.BehindView]] = {state: [] for state in NEED_ATTENTION}
     behind["REFUSED"] = [views.BehindView(each.node, "REFUSED", each.peer) for each in refused[:_BEHIND]]
     turn, now = Turn(_TURN_S), time.monotonic()
     for session in list(discovery.sessions):
@@ -86,7 +86,7 @@ async def states(discovery: Discovery) -> tuple[dict[str, int], tuple[views.Behi
             behind[state].append(views.BehindView(session.node_id, state, session.peer))
         await turn.over()
     first = islice(chain.from_iterable(behind.values()), _BEHIND)
-    return {name: found[name] for name in _WORST if found[name]}, tuple(first)
+    return {name: found[name] for name in PROXY_STATES if found[name]}, tuple(first)
 
 
 async def standing(discovery: Discovery) -> StreamsStatus:
@@ -115,23 +115,48 @@ def _with(so_far: TypeStatus, held: Subscription, now: float) -> TypeStatus:
     )
 
 
-async def rows(roster: Roster, limit: int, after: str) -> views.ProxyList:
-    """The streams by node, and clients that have gone or are refused among them. In turns."""
+async def rows(roster: Roster, state: str, namespace: str, limit: int, after: str) -> views.ProxyList:
+    """The streams by node, and clients that have gone or are refused among them; only those in a state or a
+    namespace, unless it is empty. In turns.
+    """
     node, number = cursor(after)
     ended: list[Gone | Refusal] = [*roster.gone(), *roster.refusals.known()]
     away = sorted((each for each in ended if (each.node, each.number) > (node, number)), key=_place)
     keyed: list[Iterator[tuple[str, int, _Listed]]] = [
         ((each.node, each.number, each) for each in away),
-        ((each.node_id, count, each) for count, each in roster.after(node, number)),
+        # What is in steps sees the streams as they are now.
+        ((each.node_id, count, each) for count, each in list(roster.after(node, number))),
     ]
-    found = list(islice(heapq.merge(*keyed, key=lambda one: one[:2]), limit + 1))
-    now = time.monotonic()
-    turn, items = Turn(_TURN_S), list[views.ProxyRow]()
-    for _, _, each in found[:limit]:
-        items.append(listed(each, now))
+    turn, now = Turn(_TURN_S), time.monotonic()
+    found: list[tuple[str, int, _Listed]] = []
+    for each in heapq.merge(*keyed, key=lambda one: one[:2]):
+        if _fits(each[2], now, state, namespace):
+            found.append(each)
+        if len(found) > limit:
+            break
+        await turn.over()
+    items = list[views.ProxyRow]()
+    for _, _, one in found[:limit]:
+        items.append(listed(one, now))
         await turn.over()
     last = found[limit - 1] if len(found) > limit else None
     return views.ProxyList(tuple(items), f"{last[1]}:{last[0]}" if last else None)
+
+
+def _fits(one: _Listed, now: float, state: str, namespace: str) -> bool:
+    if state and state != (state_of(one, now) if isinstance(one, Session) else _ENDED[type(one)]):
+        return False
+    return not namespace or namespace == _namespace(one)
+
+
+def _namespace(one: _Listed) -> str:
+    match one:
+        case Gone():
+            return one.namespace
+        case Refusal():
+            return ""  # it has proven none
+        case _:
+            return one.world.audience.namespace if one.world else ""
 
 
 def _place(one: Gone | Refusal) -> tuple[str, int]:
@@ -167,7 +192,7 @@ def row(session: Session, now: float) -> views.ProxyRow:
     return views.ProxyRow(
         session.node_id,
         session.peer,
-        session.world.audience.namespace if session.world else "",
+        _namespace(session),
         session.stream.codec.variant,
         session.about,
         state_of(session, now),
@@ -210,7 +235,7 @@ async def missing(roster: Roster, node: str) -> Missing:
     refusal = roster.refusals.of(node)
     if refusal is not None:
         return Departed(f"proxy {node} is refused: {refusal.reason}")
-    gone = max((each for each in roster.gone() if each.node == node), key=_ended, default=None)
+    gone = max((each for each in roster.gone() if each.node == node), key=_end, default=None)
     if gone is not None:
         ago = max(0, round(time.time() - gone.gone_s))
         return Departed(f"proxy {node} has gone {ago} s ago: {gone.reason}")
@@ -219,7 +244,7 @@ async def missing(roster: Roster, node: str) -> Missing:
     return Missing(f"proxy {brief(node)}", await in_turns(near(node, known), _TURN_S))
 
 
-def _ended(gone: Gone) -> float:
+def _end(gone: Gone) -> float:
     return gone.gone_s
 
 

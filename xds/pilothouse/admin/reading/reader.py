@@ -55,8 +55,8 @@ class Reader:
     async def states(self) -> tuple[dict[str, int], tuple[views.BehindView, ...]]:
         return await proxies.states(self._discovery)
 
-    async def proxies(self, limit: int, after: str) -> views.ProxyList:
-        return await proxies.rows(self._discovery.roster, limit, after)
+    async def proxies(self, state: str, namespace: str, limit: int, after: str) -> views.ProxyList:
+        return await proxies.rows(self._discovery.roster, state, namespace, limit, after)
 
     async def proxy(self, node: str) -> views.ProxyView:
         return await proxies.proxy(self._discovery.roster, node)

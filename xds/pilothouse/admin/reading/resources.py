@@ -46,9 +46,21 @@ async def held(parts: Parts, discovery: Discovery, node: str, wanted: Wanted) ->
     turn, found = Turn(_TURN_S), list[tuple[ResourceType, str, _Held]]()
     for type in types:
         if len(found) <= wanted.limit:
-            found += _first(sessions, type, wanted, wanted.limit + 1 - len(found))
+            for session, name, one in _first(sessions, type, wanted, wanted.limit + 1 - len(found)):
+                found.append((type, name, known(session.world, type, name, one) if wanted.content else one))
+                await turn.over()
         await turn.over()
     return await shown(parts, found, wanted)
+
+
+def known(world: World | None, type: ResourceType, name: str, held: _Held) -> _Held:
+    """What a client holds. Of what it has brought from an earlier stream, only the version is known; if that
+    is the version that is served, so is the rest.
+    """
+    if isinstance(held, Resource) or world is None:
+        return held
+    served = world.get(type, name)
+    return served if served is not None and served.version == held.version else held
 
 
 def types_of(wanted: Wanted) -> Sequence[ResourceType]:
@@ -61,18 +73,21 @@ def types_of(wanted: Wanted) -> Sequence[ResourceType]:
 
 def _first(
     sessions: Iterable[Session], type: ResourceType, wanted: Wanted, most: int
-) -> Iterator[tuple[ResourceType, str, _Held]]:
-    """The first resources of one type on this page. Finding them costs no sorting of all."""
+) -> Iterator[tuple[Session, str, _Held]]:
+    """The first resources of one type on this page, each with a stream. Not all are sorted to find them."""
     all_held = [
-        each.stream.subscriptions[type].held.sent for each in sessions if type in each.stream.subscriptions
+        (each, each.stream.subscriptions[type].held.sent)
+        for each in sessions
+        if type in each.stream.subscriptions
     ]
     beyond = begin(type, wanted)
     if wanted.name:
-        names = {wanted.name for sent in all_held if wanted.name in sent and wanted.name > beyond}
+        names = {wanted.name for _, sent in all_held if wanted.name in sent and wanted.name > beyond}
     else:
-        names = {name for sent in all_held for name in sent if name > beyond}
+        names = {name for _, sent in all_held for name in sent if name > beyond}
     for name in heapq.nsmallest(most, names):
-        yield type, name, next(sent[name] for sent in reversed(all_held) if name in sent)
+        session, sent = next(each for each in reversed(all_held) if name in each[1])
+        yield session, name, sent[name]
 
 
 def begin(type: ResourceType, wanted: Wanted) -> str:

@@ -40,6 +40,7 @@ _NAMED = 100  # so many services, findings and omissions are shown
 _SHOWN = 1000  # so many resources
 _NODES = 10  # so many proxies of each
 _TRIED = 10_000  # so many services are tried, which takes about a minute
+_REFERRING = {ResourceType.ENDPOINTS: ResourceType.CLUSTER, ResourceType.ROUTES: ResourceType.LISTENER}
 _AT_ONCE = 2  # each keeps a world of its own, and its thread delays the event loop
 
 
@@ -279,8 +280,10 @@ def _compared(
         for name in sorted(names[type]):
             effect = _effect(was.get(type, name), now.get(type, name))
             yield
-            reached = [each for each in sessions if _wants(each, type, name)]
-            if effect is None or (sessions and not reached):
+            if effect is None:
+                continue
+            reached = [each for each in sessions if _gets(each, type, name, effect)]
+            if sessions and not reached:
                 continue
             reach = trial.effects.setdefault((type, name, effect), _Reach())
             trial.concerned.update(reached)
@@ -294,13 +297,17 @@ def _effect(was: Resource | None, now: Resource | None) -> views.Effect | None:
     return None if was.version == now.version else "changed"
 
 
-def _wants(session: Session, type: ResourceType, name: str) -> bool:
-    """Whether the change reaches a client. A gRPC client has only the listeners and routes that it names."""
+def _gets(session: Session, type: ResourceType, name: str, effect: views.Effect) -> bool:
+    """Whether the change reaches a client: it asks for this, or would as soon as it got what refers to it."""
     assert session.world is not None
-    if session.world.audience.dialect is Dialect.ENVOY:
+    held = session.stream.subscriptions
+    if type in held and held[type].interest.wants(name):
         return True
-    subscription = session.stream.subscriptions.get(type)
-    return subscription is not None and subscription.interest.wants(name)
+    # An Envoy has all clusters and listeners, and asks for the endpoints and routes of those that are new.
+    if effect != "added" or type not in _REFERRING or session.world.audience.dialect is not Dialect.ENVOY:
+        return False
+    referring = held.get(_REFERRING[type])
+    return referring is not None and referring.interest.wildcard
 
 
 def _newly_left_out(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from pilothouse.admin.api.views.base import PlaceView, SyncState, View
 
 #: The same for a proxy, the state that needs most attention first. REFUSED: a request of its was not allowed,
 #: and no stream of its was accepted since. GONE: the stream has ended.
 ProxyState: TypeAlias = Literal["REFUSED", "NACKED", "STALE", "GONE", "SENDING", "SYNCED", "IDLE"]
+NEED_ATTENTION: tuple[ProxyState, ...] = ("REFUSED", "NACKED", "STALE")
+PROXY_STATES: tuple[ProxyState, ...] = get_args(ProxyState)
 
 #: How a resource that a proxy was sent differs from what it should have.
 Difference: TypeAlias = Literal["missing", "older", "extra", "rejected", "unanswered"]
