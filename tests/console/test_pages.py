@@ -90,6 +90,22 @@ async def test_a_service_page_has_endpoints_by_zone_with_reasons_and_its_history
     await expect(page.get_by_label("History").locator("li").first).to_contain_text("cart")
 
 
+@pytest.mark.parametrize("address", ["100.127.127.111", "fd00:1111:2222:3333:4444:5555:6666:7777"])
+async def test_an_address_is_never_cut(look, plane, address) -> None:
+    plane.write(
+        "cart.json",
+        service("cart", address)
+        .replace('"IPv4"', '"IPv6"' if ":" in address else '"IPv4"')
+        .replace("8080", "28080"),
+    )
+    page = await look("#/services/shop/cart", viewport={"width": 1280, "height": 800})
+    link = page.get_by_label("Endpoints", exact=True).get_by_role("link", name=address)
+    await expect(link).to_contain_text("28080")
+    assert await link.evaluate("(link) => link.scrollWidth <= link.clientWidth")
+    assert await link.evaluate("(link) => link.closest('td').scrollWidth <= link.closest('td').clientWidth")
+    assert await excess_width(page) == [0, 0]
+
+
 async def test_a_service_that_is_unknown_leads_to_one_that_is_like_it(look) -> None:
     page = await look("#/services/shop/carte", expected=("404",))
     await page.get_by_role("link", name="shop/cart").click()
@@ -113,17 +129,42 @@ async def test_a_proxy_appears_and_goes_without_a_reload(look, client) -> None:
     assert await is_marked(page)
 
 
-async def test_a_proxy_page_has_its_sync_by_type_and_what_it_was_sent(look, web_7) -> None:
+async def test_a_proxy_page_has_its_sync_by_type_and_what_it_was_sent(look, plane, web_7) -> None:
     page = await look("#/proxies/web-7")
     row = page.get_by_label("Sync by type").locator("tr", has_text="EDS")
     await expect(row).to_contain_text("SYNCED")
     await expect(row).to_contain_text("the same")
+    [change] = plane.get("changes", limit="1")["items"]
+    await expect(row.get_by_role("link", name=str(change["number"]))).to_have_count(2)
+    plane.write("cart.json", service("cart", "10.1.7.8"))
+    await expect(row).to_contain_text("1 change, ")
     await page.get_by_label("Resources").get_by_role("link", name=CART).click()
     found = page.get_by_role("dialog")
     await expect(found.locator("pre")).to_contain_text('"address": "10.1.7.8"')
     await expect(found.get_by_role("link", name="shop/cart")).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(found).to_have_count(0)
+
+
+async def test_a_proxy_that_is_refused_is_shown_with_the_reason_until_it_is_accepted(look, client) -> None:
+    page = await look("#/proxies")
+    await expect(page.get_by_text("No proxy is connected")).to_be_visible()
+    refused = await client("web-9")
+    await refused.ask("")
+    await refused.ended()
+    row = page.locator("tr", has_text="web-9")
+    await expect(row).to_contain_text("REFUSED")
+    await expect(row).to_contain_text("type_url")
+    await page.get_by_role("link", name="web-9").click()
+    await expect(page.get_by_label("Refused", exact=True)).to_contain_text(
+        "is required on an aggregated stream"
+    )
+    await page.go_back()
+    stream = await client("web-9")
+    await stream.ask(ENDPOINTS, CART)
+    await stream.names()
+    await expect(row).to_have_count(1)
+    await expect(row).to_contain_text("SYNCED")
 
 
 async def test_a_rejection_is_shown_with_its_text_its_service_and_its_place(look, plane, client) -> None:

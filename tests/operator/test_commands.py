@@ -179,6 +179,12 @@ async def test_a_bug_report_has_what_helps_and_says_what_is_in_it(plane, client,
         }
     names = {str(name) for name in found}
     assert {"changes.json", "notes.json", "drains.json"} <= names
+    assert {"services.json", "endpoints.json", "propagation.json"} <= names
+    assert {"behind/0.json", "behind/0-diff.json", "behind/0-resources.json"} <= names
+    inside = {name: json.loads(found[Path(f"{name}.json")]) for name in ("services", "endpoints", "behind/0")}
+    assert [(each["namespace"], each["name"]) for each in inside["services"]["items"]] == [("shop", "cart")]
+    assert {each["address"] for each in inside["endpoints"]["items"]} == {"10.1.7.8", "10.1.7.9"}
+    assert (inside["behind/0"]["node"], inside["behind/0"]["state"]) == ("web-8", "NACKED")
     assert "settings.json" not in names, "nothing here says what to serve"
     assert {"manifest.json", "status.json", "proxies.json", "nacks.json", "metrics.txt", "log.txt"} <= names
     listed = json.loads(found[Path("manifest.json")])

@@ -9,7 +9,7 @@ import re
 import stat
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from pilothouse import __version__
-from pilothouse.admin.api.views import StatusView
+from pilothouse.admin.api.views import BehindView, StatusView
 from pilothouse.cli.asking import Admin, Unanswered, every, one, path, place, plain, read
 from pilothouse.cli.output import Format, answer, written
 from pilothouse.cli.tables import table
@@ -25,7 +25,9 @@ from pilothouse.config.settings import ConfigError, load
 from pilothouse.structures.hostport import HostPort
 
 _NEWEST = 1000  # changes and notes
-_PAGES = ("sources", "holds", "drains", "proxies", "nacks")
+_MOST = 5000  # services and endpoints
+_PAGES = ("sources", "holds", "drains", "proxies", "nacks", "propagation")
+_LISTS = ("services", "endpoints")
 _LONG_PAGES = ("changes", "notes")
 _LOG = 1 << 20  # bytes
 #: A line of a file of tokens, and what authorises a request.
@@ -58,6 +60,9 @@ def bug_report(file: File = None, *, log: Log = None, admin: Admin = None) -> No
     found.add("versions.json", "versions", lambda: {"here": __version__, "there": status.get("version")})
     for page in _PAGES:
         found.add(f"{page}.json", f"/{page}", partial(every, asked, path(page)))
+    for page in _LISTS:
+        ask = partial(every, asked, path(page), most=_MOST)
+        found.add(f"{page}.json", f"/{page}, the first {_MOST:,}", ask)
     for page in _LONG_PAGES:
         ask = partial(every, asked, path(page), most=_NEWEST)
         found.add(f"{page}.json", f"/{page}, the newest {_NEWEST:,}", ask)
@@ -67,15 +72,24 @@ def bug_report(file: File = None, *, log: Log = None, admin: Admin = None) -> No
     if settings is not None:
         about = "what `serve` would have in the environment of this command, which may be on another machine"
         found.add("settings.json", about, lambda: {"about": about, "settings": settings})
-    for number, each in enumerate(behind):
-        for page in ("diff", "resources"):
-            ask = partial(every, asked, path("proxies", each.node, page))
-            found.add(f"behind/{number}-{page}.json", f"{page} of {each.node}", ask)
+    _add_behind(found, asked, behind)
     if log is not None:
         found.add("log.txt", f"the end of {log}", lambda: _end(log))
     target = file or Path(time.strftime("pilothouse-bug-report-%Y%m%dT%H%M%SZ.tar.gz", time.gmtime()))
     found.write(target)
     answer(f"{table(('FILE', 'BYTES', 'WHAT'), found.rows())}\nwritten to {target}")
+
+
+def _add_behind(found: _Found, asked: HostPort, behind: Sequence[BehindView]) -> None:
+    """What is known of the proxies that need attention, and what they have and lack."""
+    for number, each in enumerate(behind):
+        if each.node:
+            found.add(f"behind/{number}.json", each.node, partial(one, asked, path("proxies", each.node)))
+        if each.state == "REFUSED":
+            continue  # it has nothing, and should have nothing
+        for page in ("diff", "resources"):
+            ask = partial(every, asked, path("proxies", each.node, page), most=_MOST)
+            found.add(f"behind/{number}-{page}.json", f"{page} of {each.node}", ask)
 
 
 class _Found:

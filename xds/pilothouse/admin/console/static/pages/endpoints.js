@@ -1,5 +1,5 @@
 // The endpoints of all services, to find one by its address; and those of one service, with the orders about them.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { useList } from '../asking.js';
 import { html } from '../html.js';
 import { Order } from '../parts/dialogs.js';
@@ -16,7 +16,6 @@ const SERVICE = { name: 'Service', width: '26%', cell: (row) => html`<${Cut} tex
 const COLUMNS = [
   {
     name: 'Address',
-    width: '148px',
     cell: (row) => html`<${Cut} text=${address(row)} href=${link('explain', { name: row.service, endpoint: row.address })} />`,
   },
   { name: 'Called', width: '80px', cell: (row) => html`<${State} state=${row.called} />` },
@@ -33,6 +32,8 @@ const ORDER = {
 };
 const WITH_ORDERS = [...COLUMNS, ORDER];
 const WITH_SERVICE = [SERVICE, ...COLUMNS];
+const LEAST = 15; // characters of the column of addresses: an IPv4 address
+const LONGEST = 47; // an IPv6 address with its port
 const VIEWS = [
   ['', 'All'],
   ['uncalled', 'Not called'],
@@ -114,10 +115,16 @@ function Drain({ row, drained: now }) {
   <//>`;
 }
 
+/** The first column has room for the longest address, because a part of one says nothing. */
 function EndpointTable({ rows, columns, more, growing }) {
+  const longest = Math.min(LONGEST, rows.reduce((most, row) => Math.max(most, address(row).length), LEAST));
+  const fitted = useMemo(
+    () => columns.map((each) => (each.name === 'Address' ? { ...each, width: `min(${longest}ch + 28px, 60vw)` } : each)),
+    [columns, longest],
+  );
   return html`<${Table}
     label="Endpoints"
-    columns=${columns}
+    columns=${fitted}
     rows=${rows}
     id=${(row) => `${row.service} ${address(row)} ${row.workload ?? ''}`}
     more=${more}

@@ -94,6 +94,7 @@ function Stream({ stream, alone }) {
         <thead>
           <tr>
             <th scope="col">Type</th><th scope="col">State</th><th scope="col" class="numeric">Asked</th><th scope="col" class="numeric">Held</th>
+            <th scope="col" class="numeric">Change acknowledged</th><th scope="col" class="numeric">Change sent</th><th scope="col">Lag</th>
             <th scope="col">Version acknowledged</th><th scope="col">Version sent</th><th scope="col">In flight</th><th scope="col">Sent</th>
           </tr>
         </thead>
@@ -112,6 +113,9 @@ function Subscription({ of }) {
     <td><${State} state=${of.state} /></td>
     <td class="numeric">${of.wildcard ? 'all' : number(of.asked)}</td>
     <td class="numeric">${number(of.held)}</td>
+    <td class="numeric">${changeOf({ change: of.change_acknowledged })}</td>
+    <td class="numeric">${changeOf({ change: of.change_sent })}</td>
+    <td>${of.lag ? html`${count(of.lag.changes, 'change')}, <${Ago} at=${of.lag.since} bare />` : html`<span class="quiet">none</span>`}</td>
     <td><code>${of.version_acknowledged ?? 'none'}</code></td>
     <td>${same ? html`<span class="quiet">the same</span>` : html`<code class="differs">${of.version_sent ?? 'none'}</code>`}</td>
     <td>${of.in_flight_since ? html`<${Ago} at=${of.in_flight_since} bare />` : html`<span class="quiet">–</span>`}</td>
