@@ -66,7 +66,7 @@ def test_of_good_manifests_there_is_nothing_to_say(found) -> None:
             PAY + SLICE % ("pay", "web", "{addresses: [10.0.0.1]}"),
             [
                 "6: left out: EndpointSlice shop/pay-1: 10.0.0.1: the slice has no TCP port named 'http',"
-                " as the Service's port is [port-name-mismatch]"
+                " as the Service's port 80 is [port-name-mismatch]"
             ],
         ),
         (

@@ -50,7 +50,7 @@ async def test_a_name_leads_to_endpoints_and_the_proxy_has_acknowledged_them(
         ("10.1.7.8", 50.0),
         ("10.1.7.9", 50.0),
     ]
-    assert cluster["arithmetic"] == "priority 0: 2 of 2 healthy, gets 100 %"
+    assert cluster["arithmetic"] == ["priority 0: 2 of 2 healthy; gets 100 %"]
     plane.write("cart.json", service("cart", "10.1.7.8"))
     await stream.read()
     assert states()["EDS"] == "unanswered"
@@ -276,3 +276,91 @@ def test_a_short_name_that_means_nothing_here_is_said_to_mean_something_elsewher
     said = plane.run("explain", "cart", "--namespace", "front", status=1)
     assert "try         --namespace shop; or a longer name, such as cart.shop" in said
     assert "try " not in plane.run("explain", "carts.shop", status=1)
+
+
+async def test_the_arithmetic_can_be_followed_from_health_to_priority_to_place(plane, eventually) -> None:
+    zones: Any = {"10.1.7.7": {"zone": "a"}, "10.1.7.8": {"zone": "a"}, "10.1.7.9": {"zone": "b"}}
+    addresses = ("10.1.7.7", "10.1.7.8", "10.1.7.9")
+    plane.write("cart.json", service("cart", *addresses, not_ready=("10.1.7.8",), **zones))
+    cluster = lambda **client: plane.get("explain", name="cart.shop", **client)["clusters"][0]  # noqa: E731
+    await eventually(lambda: cluster()["total"] == 3)
+    everywhere = cluster()
+    assert everywhere["arithmetic"] == [
+        "priority 0: 2 of 3 healthy, 66.67 % x 1.4 = 93.33 %; gets 100 %",
+        "a: 1 of 2 healthy, 50 % x 1.4 = 70 %",
+        "  weight 2 x 70 % = 1.4 of 2.4; gets 58.33 %",
+        "b: 1 of 1 healthy",
+        "  weight 1 of 2.4; gets 41.67 %",
+        "93.33 % in all is less than 100 %: each priority gets its part of that",
+    ]
+    [priority] = everywhere["priorities"]
+    assert [(each["weight"], each["trusted"], each["share"]) for each in priority["localities"]] == [
+        (2, 70.0, 58.33),
+        (1, 100.0, 41.67),
+    ]
+    assert cluster(locality="/a")["arithmetic"] == [
+        "priority 0: 1 of 2 healthy, 50 % x 1.4 = 70 %; gets 70 %",
+        "priority 1: 1 of 1 healthy; gets the rest, 30 %",
+    ]
+    said = plane.run("explain", "cart.shop")
+    assert "\n    weight 2 x 70 % = 1.4 of 2.4; gets 58.33 %\n" in said
+
+
+async def test_little_is_not_shown_as_nothing(plane, eventually) -> None:
+    for name in ("v1", "v2"):
+        plane.write(f"{name}.json", service(name, f"10.1.8.{name[1]}"))
+    plane.write("route.json", route("cart", v1=100_000, v2=1))
+    shares = lambda: [to["share"] for to in plane.get("explain", name="cart.shop")["routes"][0]["to"]]  # noqa: E731
+    await eventually(lambda: shares() == [100.0, 0.001])
+    assert "< 0.01 %  outbound|80||v2.shop" in plane.run("explain", "cart.shop")
+
+
+async def test_a_name_that_has_gone_is_said_to_have_gone(plane, eventually) -> None:
+    plane.write("pay.json", service("pay", "10.1.8.1"))
+    await eventually(lambda: plane.get("explain", name="pay.shop")["found"])
+    (plane.manifests / "pay.json").unlink()
+    await eventually(lambda: not plane.get("explain", name="pay.shop")["found"])
+    [about] = plane.get("explain", name="pay.shop")["last_change"]["services"]
+    assert about["service"] == "shop/pay"
+    assert "changed     shop/pay" in plane.run("explain", "pay.shop", status=1)
+
+
+async def test_a_proxy_whose_namespace_has_no_service_is_told_so(plane, client, eventually) -> None:
+    stream = await client("typo-1", namespace="shpo")
+    await stream.ask(CLUSTER)
+    await stream.names()
+    said = plane.get("explain", name="cart", proxy="typo-1")["problem"]["words"]
+    assert said == "no service has this name, and the client's namespace, shpo, has no service at all"
+    assert "at all" not in plane.get("explain", name="carte", namespace="shop")["problem"]["words"]
+
+
+async def test_what_a_proxy_depends_on_and_nobody_knows_is_marked(plane, client) -> None:
+    about = {"pilothouse": {"namespace": "shop", "dependencies": ["shop/cart", "shop/nothere"]}}
+    stream = await client("web-7", metadata=about)
+    await stream.ask(CLUSTER)
+    await stream.names()
+    assert plane.get("proxies/web-7")["streams"][0]["unknown"] == ["shop/nothere"]
+    assert "unknown     shop/nothere [declared-but-unknown]" in plane.run("proxies", "web-7")
+    problem = plane.get("explain", name="nothere.shop", proxy="web-7")["problem"]
+    assert problem["code"] == "declared-but-unknown"
+    assert problem["words"].endswith("shop/nothere")
+    assert plane.get("explain", name="other.shop", proxy="web-7")["problem"]["code"] == "no-such-service"
+
+
+async def test_of_two_envoys_with_one_node_id_it_is_said_which_one_is_meant(plane, client) -> None:
+    alone = await client("web-7")
+    await alone.ask(CLUSTER)
+    await alone.names()
+    assert "streams" not in plane.get("explain", name="cart", proxy="web-7")["asked_by"]
+    assert "ambiguous" not in plane.get("status")
+    second = await client("web-7")
+    await second.ask(CLUSTER)
+    await second.names()
+    newest = plane.get("proxies/web-7")["streams"][1]["peer"]
+    asked_by = plane.get("explain", name="cart", proxy="web-7")["asked_by"]
+    assert (asked_by["streams"], asked_by["peer"]) == (2, newest)
+    assert plane.get("status")["ambiguous"] == ["web-7"]
+    said = plane.run("explain", "cart", "--from", "web-7")
+    assert f"beware: 2 clients state this node id; this is about {newest}" in said
+    assert "beware: 2 Envoys state this node id" in plane.run("proxies", "web-7")
+    assert "several Envoys state the node id web-7" in plane.run("status", status=1)

@@ -176,7 +176,8 @@ def test_a_route_leads_to_what_is_exported_to_a_client_and_fails_for_the_others(
         "": ({"web"}, True),
     }.items():
         assert shares(town, namespace) == (names, fails), namespace
-    told = [Omission(Reason.NOT_EXPORTED, "data/ledger:8080", "not to all who may call shop/web")]
+    why = "its export-to, or a ReferenceGrant in data, has to allow it to callers of shop/web"
+    told = [Omission(Reason.NOT_EXPORTED, "data/ledger:8080", why)]
     assert [*town.catalogue.omissions(web, Audience("other"))] == told
     assert [*town.catalogue.omissions(web, Audience("test"))] == []
 

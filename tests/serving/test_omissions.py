@@ -50,7 +50,7 @@ def service(*endpoints: Endpoint, ports: tuple[Port, ...] = (HTTP,)) -> Service:
             Omission(
                 Reason.PORT_NAME_MISMATCH,
                 "10.0.0.2",
-                "the slice has no TCP port named 'http', as the Service's port is",
+                "the slice has no TCP port named 'http', as the Service's port 8080 is",
             ),
         ),
         ({"address": "10.0.0.1"}, Omission(Reason.DUPLICATE_LOSER, "10.0.0.1:8080", "is there twice")),

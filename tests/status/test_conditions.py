@@ -158,7 +158,11 @@ def test_a_route_is_accepted_or_it_is_said_why_not(
         ("{name: nobody, port: 80, weight: 0}", "BackendNotFound", "there is no Service shop/nobody"),
         ("{name: blue, port: 81}", "BackendNotFound", "the Service has no TCP port 81"),
         ("{name: blue, port: 53}", "UnsupportedProtocol", "the Service has no TCP port 53"),
-        ("{name: ledger, namespace: bank, port: 80}", "RefNotPermitted", "not to all who may call shop/web"),
+        (
+            "{name: ledger, namespace: bank, port: 80}",
+            "RefNotPermitted",
+            "a ReferenceGrant in bank, has to allow it",
+        ),
         ("{name: b, kind: Bucket, group: s3.io}", "InvalidKind", "a backend cannot be a Bucket of s3.io"),
     ],
 )

@@ -28,5 +28,7 @@ def client(asked: AskedBy) -> str:
 
 def unsure(asked: AskedBy) -> Iterator[str]:
     """Why the proxy may not do what is said of it."""
+    if asked.streams is not None:
+        yield one_line(f"beware: {asked.streams} clients state this node id; this is about {asked.peer}")
     if asked.proxy and asked.state not in (None, "SYNCED"):
         yield one_line(f"beware: {asked.proxy} is {asked.state}, so this may not be in force there yet")

@@ -7,11 +7,20 @@ from typing import Annotated
 
 import typer
 
-from pilothouse.admin.api.views import ClusterView, DnsView, ExplainView, RouteView, TargetView, ToView, Why
+from pilothouse.admin.api.views import (
+    ChangeView,
+    ClusterView,
+    DnsView,
+    ExplainView,
+    RouteView,
+    TargetView,
+    ToView,
+    Why,
+)
 from pilothouse.cli.asking import Admin, one, path, place, read
 from pilothouse.cli.client import From, Locality, Namespace, client, unsure
 from pilothouse.cli.output import As, Format, answer, given, one_line
-from pilothouse.cli.tables import age, table
+from pilothouse.cli.tables import age, percent, since, table
 
 _NAME = "A host name, an IP or NAMESPACE/NAME, with or without a port; or a URL."
 
@@ -63,6 +72,8 @@ def _lines(said: ExplainView, wide: bool = False) -> Iterator[str]:
         yield f"note        {_why(note)}"
     if said.problem is not None:
         yield from _nowhere(said.problem, said.near)
+    if said.last_change is not None:
+        yield _changed(said.last_change)
     if said.found:
         yield from _found(said, wide)
     yield from _left_out(said)
@@ -79,6 +90,12 @@ def _nowhere(problem: Why, near: Sequence[str]) -> Iterator[str]:
     there = [each.partition("/")[0] for each in near if each.partition("/")[2] == name]
     if there:
         yield f"try         --namespace {' or '.join(there)}; or a longer name, such as {name}.{there[0]}"
+
+
+def _changed(last: ChangeView) -> str:
+    what = ", ".join(f"{each.service} {each.what or ''}".strip() for each in last.services)
+    where = f", {last.place}" if last.place else ""
+    return one_line(f"changed     {what}{where}: change {last.number}, {since(last.at)}")
 
 
 def _left_out(said: ExplainView) -> Iterator[str]:
@@ -119,7 +136,7 @@ def _route(route: RouteView) -> Iterator[str]:
     named = f" ({route.route})" if route.route else ""
     yield f"requests    {one_line(route.match)}{named}"
     for to in route.to:
-        yield f"  {to.share:6.2f} %  {_to(to)}"
+        yield f"  {percent(to.share) if to.share < 0.01 else f'{to.share:.2f} %':>8}  {_to(to)}"
     for each in route.left_out:
         yield f"  left out  {_why(each)}"
 
@@ -131,7 +148,7 @@ def _to(to: ToView) -> str:
 
 def _cluster(cluster: ClusterView, wide: bool) -> Iterator[str]:
     yield f"cluster     {cluster.name}"
-    yield f"  {cluster.arithmetic}"
+    yield from (f"  {one_line(each)}" for each in cluster.arithmetic)
     for each in cluster.by_dns:
         yield f"  {one_line(each.host)}:{each.port}"
     if cluster.by_dns:
@@ -153,7 +170,7 @@ def _place(each: TargetView) -> str:
 def _target(each: TargetView) -> tuple[str, ...]:
     return (
         _place(each),
-        f"{each.share:g} %",
+        percent(each.share),
         "-" if each.priority is None else str(each.priority),
         str(each.weight),
         each.locality.zone or each.locality.region or "-",

@@ -78,6 +78,9 @@ def _listed(said: ProxyList, wide: bool = False, none: str = "") -> str:
 
 def _detail(said: ProxyView, wide: bool = False) -> Iterator[str]:
     yield f"{one_line(said.node)} is {said.state}"
+    peers = [each.peer for each in said.streams if each.stream == "ADS" and each.dialect == "envoy"]
+    if len(peers) > 1:
+        yield one_line(f"beware: {len(peers)} Envoys state this node id: {', '.join(peers)}")
     for stream in said.streams:
         yield from _stream(stream, wide)
     for gone in said.gone:
@@ -98,6 +101,8 @@ def _stream(stream: StreamView, wide: bool) -> Iterator[str]:
         yield f"identity    {one_line(', '.join(stream.identity))}"
     if stream.depends_on:
         yield f"depends on  {one_line(', '.join(stream.depends_on))}"
+    if stream.unknown:
+        yield f"unknown     {one_line(', '.join(stream.unknown))} [declared-but-unknown]"
     rows = [
         (
             each.type,

@@ -20,7 +20,7 @@ from pilothouse.admin.api.views import (
 from pilothouse.cli.asking import Admin, every, one, path, place, read
 from pilothouse.cli.client import From, Locality, Namespace, client, unsure
 from pilothouse.cli.output import As, Format, answer, given, one_line
-from pilothouse.cli.tables import amounts, since, table
+from pilothouse.cli.tables import amounts, percent, since, table
 from pilothouse.model.addresses import is_address
 
 _SHARED = 5  # so many columns come before those that are about one client
@@ -137,7 +137,7 @@ def _priority(of: ShareView) -> str:
 
 
 def _share(of: ShareView) -> str:
-    return f"{of.share:g} %"
+    return percent(of.share)
 
 
 def _detail(said: ServiceView) -> Iterator[str]:

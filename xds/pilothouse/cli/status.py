@@ -18,13 +18,13 @@ def status(*, admin: Admin = None, output: As = Format.TABLE) -> None:
     """Show how a running control plane is, and what needs attention.
 
     Exits 1 if anything does: it is not ready, there is a warning, a proxy is REFUSED, NACKED or
-    STALE, or a service has endpoints of which none is called.
+    STALE, several Envoys state one node id, or a service has endpoints of which none is called.
     """
     found = one(place(admin), path("status"))
     said = read(found, StatusView)
     if not given(found, output):
         answer("\n".join(map(one_line, _lines(said))))
-    if said.degraded or said.behind or said.unserved:
+    if said.degraded or said.behind or said.unserved or said.ambiguous:
         raise typer.Exit(1)
 
 
@@ -65,6 +65,8 @@ def _lines(said: StatusView) -> Iterator[str]:
     for warning in said.warnings:
         yield f"warning: {warning}"
     yield from _behind(said)
+    for node in said.ambiguous:
+        yield f"several Envoys state the node id {node}: pilothouse proxies {node}"
     if said.unserved:
         more = counts.unserved - len(said.unserved)
         named = ", ".join(said.unserved) + (f" and {more:,} more" if more else "")

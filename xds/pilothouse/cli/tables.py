@@ -55,6 +55,11 @@ def _parted(line: Sequence[str], widths: Sequence[int], most: int) -> Iterator[s
         yield from wrap(line[-1], most, initial_indent=_BELOW, subsequent_indent=_BELOW)
 
 
+def percent(share: float) -> str:
+    """A part in percent, as `33.33 %`."""
+    return "< 0.01 %" if 0 < share < 0.01 else f"{share:g} %"
+
+
 def room() -> int | None:
     """The width of the terminal. None if nothing is a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -92,6 +92,11 @@ class Session:
         return self._type.label if self._type else "ADS"
 
     @property
+    def is_aggregated(self) -> bool:
+        """Whether it is an ADS stream, of which a client has one."""
+        return self._type is None
+
+    @property
     def unknown_names(self) -> int:
         """How often the client asked for endpoints of a cluster that does not exist, or that it may not
         see.

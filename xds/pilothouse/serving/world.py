@@ -9,6 +9,7 @@ from pilothouse.encoding.resources import Resource, Selection
 from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import Audience, Capture
 from pilothouse.mesh.identity import NOBODY, Principal
+from pilothouse.model.reasons import Omission
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.shelf import NOTHING, Client, Shelf
 from pilothouse.serving.shelves import Shelves, of_services
@@ -35,6 +36,11 @@ class World:
         self._capturing = (
             None if audience.capture is Capture.PROXY else catalogue.capturing.hold()
         )  # to be held
+
+    @property
+    def unknown_dependencies(self) -> tuple[Omission, ...]:
+        """What the client depends on and does not exist."""
+        return self._catalogue.unknown_dependencies(self.audience.scope)
 
     def get(self, type: ResourceType, name: str) -> Resource | None:
         """One resource. None if this client has none of that name."""

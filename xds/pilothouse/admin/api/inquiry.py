@@ -66,6 +66,9 @@ class Inquiry(Protocol):
     async def states(self) -> tuple[dict[str, int], tuple[views.BehindView, ...]]:
         """How many streams are in each state, and the first that are behind."""
 
+    async def ambiguous(self) -> tuple[str, ...]:
+        """The first node ids that several Envoys state at once."""
+
     async def proxies(self, state: str, namespace: str, limit: int, after: str) -> views.ProxyList:
         """The streams by node, and those that have gone or are refused: in one state, in one namespace."""
 

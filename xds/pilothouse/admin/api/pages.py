@@ -61,7 +61,8 @@ async def _status(ask: Inquiry, _: Arguments) -> views.StatusView:
     )
     since = views.moment(status.started_at)
     said = verdict.ready, verdict.degraded, verdict.reasons, verdict.warnings
-    return views.StatusView(status.version, since, *said, counts, behind, status.unserved.first)
+    first, ambiguous = status.unserved.first, await ask.ambiguous()
+    return views.StatusView(status.version, since, *said, counts, behind, first, ambiguous)
 
 
 async def _sources(ask: Inquiry, said: Arguments) -> views.SourceList:

@@ -29,6 +29,7 @@ class Asking:
     domain: str
     node: str = ""
     sessions: Sequence[Session] = ()
+    streams: int = 1  # ADS streams that have stated the node id
 
     @property
     def view(self) -> views.AskedBy:
@@ -39,6 +40,7 @@ class Asking:
             self.node or None,
             client.node or None,
             worst(self.sessions, time.monotonic()),
+            *((self.sessions[0].peer, self.streams) if self.streams > 1 else ()),
         )
 
 
@@ -53,8 +55,12 @@ async def asking(parts: Parts, discovery: Discovery, proxy: str, namespace: str,
     sessions = discovery.roster.of(proxy)
     if not sessions or sessions[0].world is None:
         raise await missing(discovery.roster, proxy)
+    aggregated = [each for each in sessions if each.is_aggregated and each.world is not None]
+    if len(aggregated) > 1:  # several clients, so the answer is about one of them: the newest
+        sessions = aggregated[-1:]
     world = sessions[0].world
-    return Asking(world.audience, world, domain, proxy, sessions)
+    assert world is not None
+    return Asking(world.audience, world, domain, proxy, sessions, max(1, len(aggregated)))
 
 
 def _locality(text: str) -> Locality:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pilothouse.admin.api import views
+from pilothouse.admin.reading import arithmetic
 from pilothouse.admin.reading.clients import Asking
 from pilothouse.admin.reading.proxies import place
 from pilothouse.admin.reading.services import Parts, why
-from pilothouse.admin.reading.shares import Assigned, assigned, number_of, percent
+from pilothouse.admin.reading.shares import Assigned, assigned, number_of
 from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.audience import Audience
 from pilothouse.model.services import Endpoint
@@ -16,7 +17,6 @@ from pilothouse.registry.drains import Target
 from pilothouse.structures.turns import Steps
 from pilothouse.translate import Translated
 from pilothouse.translate.dns import hosts_at
-from pilothouse.translate.endpoints.targets import OVERPROVISIONING, Shared
 from pilothouse.translate.endpoints.verdicts import verdicts
 from pilothouse.translate.names import cluster_name, mesh_ports
 
@@ -42,7 +42,9 @@ def cluster(parts: Parts, who: Asking, name: str, endpoint: str) -> Steps[views.
     counted = rows if endpoint else found.shared.targets
     return views.ClusterView(
         name,
-        arithmetic=_arithmetic(found.shared),
+        arithmetic=tuple(arithmetic.in_words(found.shared)),
+        priorities=arithmetic.priorities(found.shared),
+        overprovisioning=found.shared.overprovisioning / 100,
         total=len(known),
         endpoints=tuple(rows),
         reached=any(each.share for each in counted),
@@ -56,7 +58,7 @@ def _by_dns(who: Asking, owner: Translated, name: str) -> views.ClusterView:
     hosts = tuple(_hosts(owner, name)) if who.world.get(ResourceType.CLUSTER, name) is not None else ()
     return views.ClusterView(
         name,
-        arithmetic="the proxy itself looks the hosts up in DNS",
+        arithmetic=("the proxy itself looks the hosts up in DNS",),
         total=0,
         endpoints=(),
         reached=None if hosts else False,
@@ -96,17 +98,3 @@ def _rows(
         rows.append(row)
         yield
     return rows
-
-
-def _arithmetic(found: Shared) -> str:
-    """How the shares come about."""
-    if not found.targets:
-        return "no endpoint is in the load assignment"
-    parts = []
-    for priority, load in found.priorities.items():
-        here = [each for each in found.targets if each.priority == priority]
-        healthy = sum(each.healthy for each in here)
-        parts.append(f"priority {priority}: {healthy} of {len(here)} healthy, gets {percent(load):g} %")
-    factor = f"overprovisioning {found.overprovisioning / 100:g}"
-    usual = found.overprovisioning == OVERPROVISIONING
-    return "; ".join(parts) + ("" if usual else f" ({factor})")

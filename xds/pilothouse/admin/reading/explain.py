@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from pilothouse.admin.api import views
-from pilothouse.admin.reading import dns
+from pilothouse.admin.reading import changes, dns
 from pilothouse.admin.reading.callee import Callee
 from pilothouse.admin.reading.clients import Asking
 from pilothouse.admin.reading.clock import at
@@ -77,7 +77,8 @@ async def _walked(  # noqa: PLR0913  (the name, and what it means)
     if isinstance(found, Omission):
         return _nowhere(walk, why(found))
     if found is None:
-        return _nowhere(walk, _unknown(who, callee.host), await _near(parts, callee.host))
+        walked = _nowhere(walk, _unknown(parts, who, callee.host), await _near(parts, callee.host))
+        return structs.replace(walked, last_change=await _last_change(parts, who, callee.host))
     port = _port(found, callee.port)
     if port is None:
         return _without_port(walk, found, callee.port)
@@ -94,7 +95,7 @@ async def _to_endpoint(
     if found is None or not found.resolved.can_be_called(client.scope):
         service = parts.service(of[0])
         lost = parts.catalogue.omissions(service, client) if service else ()
-        walked = _nowhere(walk, why(lost[0]) if lost else _unknown(walk.who, callee.host))
+        walked = _nowhere(walk, why(lost[0]) if lost else _unknown(parts, walk.who, callee.host))
         return structs.replace(walked, read_as=read_as)
     at = [each for each in found.service.endpoints if each.address == callee.host]
     ports = mesh_ports(found.service.spec)
@@ -151,10 +152,34 @@ def _notes(parts: Parts, who: Asking, host: str, found: object) -> Iterator[Omis
             yield from (each for each in other.resolved.omissions if each.what == host)
 
 
-def _unknown(who: Asking, host: str) -> views.Why:
+def _unknown(parts: Parts, who: Asking, host: str) -> views.Why:
+    """Why a name means nothing."""
+    namespace = who.audience.namespace
+    declared = {each.what for each in parts.catalogue.unknown_dependencies(who.audience.scope)}
+    if (name := _meant(host, namespace)) and str(name) in declared:
+        said = f"{WORDS[Reason.DECLARED_BUT_UNKNOWN]}: {name}"
+        return views.Why(Reason.DECLARED_BUT_UNKNOWN.value, said, host)
     if not who.audience.namespace and "." not in host and not is_address(host):
         return views.Why("no-namespace", "a short name means something in a namespace only", host)
-    return views.Why("no-such-service", "no service has this name", host)
+    words = "no service has this name"
+    first = next(parts.names(ServiceName(namespace, "")), None)
+    if "." not in host and not is_address(host) and (first is None or first.namespace != namespace):
+        words += f", and the client's namespace, {namespace}, has no service at all"
+    return views.Why("no-such-service", words, host)
+
+
+async def _last_change(parts: Parts, who: Asking, host: str) -> views.ChangeView | None:
+    """The last change that is remembered of a service that had the name."""
+    revisions, name = parts.registry.revisions, _meant(host, who.audience.namespace)
+    if name is None:
+        return None
+    found = await in_turns(changes.matching(revisions, name, 0.0, 1, None), _TURN_S)
+    return changes.shown(revisions, found[0], name) if found else None
+
+
+def _meant(host: str, namespace: str) -> ServiceName | None:
+    """The service that a host would mean if it existed."""
+    return next((name for name in owners(host, namespace) if name.namespace), None)
 
 
 async def _near(parts: Parts, host: str) -> tuple[str, ...]:

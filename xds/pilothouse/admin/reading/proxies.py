@@ -16,6 +16,7 @@ from pilothouse.admin.reading.clock import at, wall
 from pilothouse.admin.status import StreamsStatus, TypeStatus
 from pilothouse.encoding.resources import version
 from pilothouse.encoding.types import TYPES, ResourceType
+from pilothouse.mesh.audience import Dialect
 from pilothouse.mesh.dependencies import Dependencies
 from pilothouse.model.services import Locality
 from pilothouse.protocol.subscription import Subscription
@@ -87,6 +88,24 @@ async def states(discovery: Discovery) -> tuple[dict[str, int], tuple[views.Behi
         await turn.over()
     first = islice(chain.from_iterable(behind.values()), _BEHIND)
     return {name: found[name] for name in PROXY_STATES if found[name]}, tuple(first)
+
+
+async def ambiguous(roster: Roster) -> tuple[str, ...]:
+    """The first node ids that several Envoys state at once. In turns."""
+    found, turn = list[str](), Turn(_TURN_S)
+    for node, count in Counter(roster.nodes()).items():
+        if count > 1 and sum(map(_is_envoy, roster.of(node))) > 1:
+            found.append(node)
+            if len(found) == _BEHIND:
+                break
+        await turn.over()
+    return tuple(found)
+
+
+def _is_envoy(session: Session) -> bool:
+    """Whether it is the one stream of an Envoy. A gRPC client may have a stream for each of its channels."""
+    world = session.world
+    return session.is_aggregated and world is not None and world.audience.dialect is Dialect.ENVOY
 
 
 async def standing(discovery: Discovery) -> StreamsStatus:
@@ -268,6 +287,7 @@ def _gone(gone: Gone) -> views.GoneView:
 def _stream(session: Session, now: float) -> views.StreamView:
     assert session.world is not None  # the roster has no others
     client, held = session.world.audience, session.stream.subscriptions
+    unknown = session.world.unknown_dependencies
     return views.StreamView(
         peer=session.peer,
         stream=session.about,
@@ -281,6 +301,7 @@ def _stream(session: Session, now: float) -> views.StreamView:
         on_node=client.node or None,
         capture=client.capture.value,
         depends_on=tuple(depends_on(client.dependencies)),
+        unknown=tuple(each.what for each in islice(unknown, _NAMED)),
     )
 
 

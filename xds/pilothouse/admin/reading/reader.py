@@ -55,6 +55,9 @@ class Reader:
     async def states(self) -> tuple[dict[str, int], tuple[views.BehindView, ...]]:
         return await proxies.states(self._discovery)
 
+    async def ambiguous(self) -> tuple[str, ...]:
+        return await proxies.ambiguous(self._discovery.roster)
+
     async def proxies(self, state: str, namespace: str, limit: int, after: str) -> views.ProxyList:
         return await proxies.rows(self._discovery.roster, state, namespace, limit, after)
 

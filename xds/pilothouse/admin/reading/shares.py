@@ -44,4 +44,5 @@ def number_of(endpoint: Endpoint, port: Port) -> int | None:
 
 
 def percent(share: float) -> float:
-    return round(100 * share, 2)
+    """In percent. Little is not rounded to nothing."""
+    return round(100 * share, 2) or float(f"{100 * share:.1g}")

@@ -127,7 +127,7 @@ def _why(reason: Reason, endpoint: Endpoint, port: Port) -> str:
             return f"port {port.name!r} {'has no number' if actual is None else f'is {actual}'}"
         case Reason.PORT_NAME_MISMATCH:
             known = f"named {port.name!r}" if port.name else "without a name"
-            return f"the slice has no TCP port {known}, as the Service's port is"
+            return f"the slice has no TCP port {known}, as the Service's port {port.number} is"
         case Reason.DRAINED:
             return endpoint.drained
         case Reason.DUPLICATE_LOSER:

@@ -49,11 +49,45 @@ class Target(NamedTuple):
         return self.health != "DRAINING"
 
 
+class Health(NamedTuple):
+    """How many of some endpoints are healthy, of those that Envoy counts.
+
+    `trusted` is the part of a full load that this can take, from 0 to 1.
+    """
+
+    healthy: int
+    counted: int
+    trusted: float
+
+
+class Place(NamedTuple):
+    """The endpoints of one locality at one priority. `share` is their part of the requests, from 0 to 1."""
+
+    priority: int
+    locality: Locality
+    weight: int
+    health: Health
+    share: float
+
+    @property
+    def effective(self) -> float:
+        """Its weight, less what has failed of it."""
+        return self.weight * self.health.trusted
+
+
+class Level(NamedTuple):
+    """One priority. `load` is the part of the requests that it takes, from 0 to 1."""
+
+    health: Health
+    load: float
+
+
 class Shared(NamedTuple):
-    """The endpoints with their shares, and the part of the requests that each priority takes."""
+    """The endpoints with their shares, and how these come about."""
 
     targets: tuple[Target, ...]
-    priorities: Mapping[int, float]
+    priorities: Mapping[int, Level]
+    places: tuple[Place, ...] = ()
     overprovisioning: int = OVERPROVISIONING
 
 
@@ -82,47 +116,62 @@ def shared(resource: Resource) -> Steps[Shared]:
     factor = message.policy.overprovisioning_factor.value or OVERPROVISIONING
     priorities = _priorities(found, factor)
     yield
-    return Shared(tuple((yield from _weighed(found, priorities, factor))), priorities, factor)
+    places = _places(found, priorities, factor)
+    yield
+    return Shared(tuple((yield from _weighed(found, places))), priorities, tuple(places.values()), factor)
 
 
-def _priorities(targets: Sequence[Target], factor: int) -> dict[int, float]:
+def _priorities(targets: Sequence[Target], factor: int) -> dict[int, Level]:
     """The load of each priority: as much as its health allows, and the rest goes to the next."""
     numbers = sorted({each.priority for each in targets})
     health = {number: _health([t for t in targets if t.priority == number], factor) for number in numbers}
-    total = min(1.0, sum(health.values()))
-    left, found = 1.0 if total else 0.0, {}
+    total = min(1.0, sum(each.trusted for each in health.values()))
+    left, found = 1.0 if total else 0.0, dict[int, Level]()
     for number in numbers:
-        found[number] = min(left, health[number] / total) if total else 0.0
-        left -= found[number]
+        load = min(left, health[number].trusted / total) if total else 0.0
+        found[number] = Level(health[number], load)
+        left -= load
     return found
 
 
-def _health(targets: Sequence[Target], factor: int) -> float:
+def _health(targets: Sequence[Target], factor: int) -> Health:
     counted = [each for each in targets if each.counted]
     healthy = sum(each.healthy for each in counted)
-    return min(1.0, factor / 100 * healthy / len(counted)) if counted else 0.0
+    trusted = min(1.0, factor / 100 * healthy / len(counted)) if counted else 0.0
+    return Health(healthy, len(counted), trusted)
 
 
-def _weighed(targets: Sequence[Target], loads: Mapping[int, float], factor: int) -> Steps[list[Target]]:
-    places: defaultdict[tuple[int, Locality], list[Target]] = defaultdict(list)
+def _places(
+    targets: Sequence[Target], levels: Mapping[int, Level], factor: int
+) -> dict[tuple[int, Locality], Place]:
+    """The localities of each priority. They divide its load by their effective weights."""
+    groups: defaultdict[tuple[int, Locality], list[Target]] = defaultdict(list)
     for each in targets:
-        places[each.priority, each.locality].append(each)
-    # A locality counts with its weight, less what has failed of it.
-    effective = {at: group[0].of_locality * _health(group, factor) for at, group in places.items()}
-    of_priority: defaultdict[int, float] = defaultdict(float)
-    for (priority, _), weight in effective.items():
-        of_priority[priority] += weight
-    healthy = {at: sum(each.weight for each in group if each.healthy) for at, group in places.items()}
+        groups[each.priority, each.locality].append(each)
+    found = {
+        (priority, locality): Place(priority, locality, group[0].of_locality, _health(group, factor), 0.0)
+        for (priority, locality), group in groups.items()
+    }
+    whole: defaultdict[int, float] = defaultdict(float)
+    for place in found.values():
+        whole[place.priority] += place.effective
+    return {
+        at: each._replace(share=levels[each.priority].load * each.effective / whole[each.priority])
+        if whole[each.priority]
+        else each
+        for at, each in found.items()
+    }
 
-    def share(each: Target) -> float:
-        at = each.priority, each.locality
-        if not each.healthy or not of_priority[each.priority] or not healthy[at]:
-            return 0.0
-        return loads[each.priority] * effective[at] / of_priority[each.priority] * each.weight / healthy[at]
 
+def _weighed(targets: Sequence[Target], places: Mapping[tuple[int, Locality], Place]) -> Steps[list[Target]]:
+    healthy: defaultdict[tuple[int, Locality], int] = defaultdict(int)
+    for each in targets:
+        healthy[each.priority, each.locality] += each.weight * each.healthy
     weighed: list[Target] = []
     for count, each in enumerate(targets):
-        weighed.append(each._replace(share=share(each)))
+        at = each.priority, each.locality
+        part = each.weight / healthy[at] if each.healthy and healthy[at] else 0.0
+        weighed.append(each._replace(share=places[at].share * part))
         if count % _STEP == 0:
             yield
     return weighed

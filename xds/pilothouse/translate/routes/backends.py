@@ -56,7 +56,8 @@ class Clusters:
         called, answers = self._resolved.called, self._resolved.answers
         known = known_to(Visibility.of(spec), self._passed(route, backend), called, answers)
         if not includes(known, self._viewer):
-            why = f"not to all who may call {self._resolved.spec.name}"
+            allow = f"its export-to, or a ReferenceGrant in {name.namespace}"
+            why = f"{allow}, has to allow it to callers of {self._resolved.spec.name}"
             return Omission(Reason.NOT_EXPORTED, str(backend), why)
         undivided = [key for key, _ in subset if key not in spec.policy.subset_labels]
         if undivided:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from pilothouse.admin.api.views.base import PlaceView, View, Why
+from pilothouse.admin.api.views.changes import ChangeView
 from pilothouse.admin.api.views.services import AskedBy, PortView
 
 #: How far a resource has come. `older`: the proxy has another version. `wanted`: a client would get it.
@@ -65,6 +66,32 @@ class TargetView(View, frozen=True):
     reason: Why | None = None
 
 
+class LocalityView(View, frozen=True):
+    """A locality at one priority: a part of its requests by weight, less what has failed. All in percent.
+
+    `counted` are the endpoints that do not drain. `trusted` is the part of its load that the `healthy` ones
+    can take: theirs, times the overprovisioning factor. `share` is of all requests to the cluster.
+    """
+
+    locality: PlaceView
+    weight: int
+    healthy: int
+    counted: int
+    trusted: float
+    share: float
+
+
+class PriorityView(View, frozen=True):
+    """A priority: how much its health lets it take, what it gets, and how its localities divide that."""
+
+    priority: int
+    healthy: int
+    counted: int
+    trusted: float
+    share: float
+    localities: tuple[LocalityView, ...] = ()
+
+
 class HostView(View, frozen=True):
     """A host name behind a cluster that the proxy looks up in DNS, and the port that it calls there."""
 
@@ -76,16 +103,21 @@ class HostView(View, frozen=True):
 class ClusterView(View, frozen=True):
     """A cluster, and how its requests are shared. `endpoints` has the first of `total`.
 
+    `arithmetic` says line by line how the shares come about, and `priorities` has its numbers.
+    `overprovisioning` is the factor.
+
     `reached`: some requests get to an endpoint; if one is asked for, to that one. It is absent if the proxy
     looks the hosts `by_dns` up itself: only its Envoy knows what it finds.
     """
 
     name: str
-    arithmetic: str
+    arithmetic: tuple[str, ...]
     total: int
     endpoints: tuple[TargetView, ...]
     reached: bool | None = None
     by_dns: tuple[HostView, ...] = ()
+    priorities: tuple[PriorityView, ...] = ()
+    overprovisioning: float | None = None
     service: str | None = None
     problem: Why | None = None
 
@@ -118,7 +150,8 @@ class ExplainView(View, frozen=True):
     If `found` is false, `problem` says why the name leads nowhere. `reaches`: some requests get to an
     endpoint; if one is asked for, to that one. It is absent if that depends on what the proxy finds in DNS.
     `read_as` says how the name is read if it is a URL or the
-    address of an endpoint. `notes` are about other services that would have the name. `left_out` is what of
+    address of an endpoint. `notes` are about other services that would have the name. `last_change` is
+    that of a service which had the name and has gone, if it is remembered. `left_out` is what of
     the service this client does not get. `dns` is absent for an address, and for a client without a
     namespace.
     """
@@ -140,4 +173,5 @@ class ExplainView(View, frozen=True):
     notes: tuple[Why, ...] = ()
     problem: Why | None = None
     near: tuple[str, ...] = ()
+    last_change: ChangeView | None = None
     dns: DnsView | None = None

@@ -35,7 +35,8 @@ class StatusView(View, frozen=True):
     """One screen: whether the process is ready, and what needs attention.
 
     `behind` has the first proxies that are REFUSED, NACKED or STALE, in this order, and `unserved` the first
-    services that have endpoints of which none is called.
+    services that have endpoints of which none is called. `ambiguous` has the first node ids that several
+    Envoys state at once.
     """
 
     version: str
@@ -47,6 +48,7 @@ class StatusView(View, frozen=True):
     counts: Counts
     behind: tuple[BehindView, ...] = ()
     unserved: tuple[str, ...] = ()
+    ambiguous: tuple[str, ...] = ()
 
 
 class FaultView(View, frozen=True):

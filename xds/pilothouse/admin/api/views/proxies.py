@@ -99,7 +99,10 @@ class SubscriptionView(View, frozen=True):
 
 
 class StreamView(View, frozen=True):
-    """One stream of a proxy. `identity` has the URIs that its certificate proves."""
+    """One stream of a proxy. `identity` has the URIs that its certificate proves.
+
+    `unknown` are dependencies that do not exist.
+    """
 
     peer: str
     stream: str
@@ -113,6 +116,7 @@ class StreamView(View, frozen=True):
     on_node: str | None = None
     capture: str | None = None
     depends_on: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 class UnansweredView(View, frozen=True):

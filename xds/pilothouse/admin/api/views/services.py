@@ -83,7 +83,8 @@ class AskedBy(View, frozen=True):
     """The client for which something is answered.
 
     `state` is that of a connected proxy (see `ProxyRow`). If it is neither SYNCED nor absent, the proxy may
-    do something else than what is said here.
+    do something else than what is said here. `streams` and `peer` are there if several clients state its node
+    id: how many they are, and which one this is about.
     """
 
     namespace: str
@@ -91,6 +92,8 @@ class AskedBy(View, frozen=True):
     proxy: str | None = None
     on_node: str | None = None
     state: SyncState | None = None
+    peer: str | None = None
+    streams: int | None = None
 
 
 class ShareView(View, frozen=True):

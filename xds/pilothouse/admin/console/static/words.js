@@ -80,7 +80,7 @@ export function count(value, one, many = `${one}s`) {
 }
 
 export function percent(share) {
-  return `${Number(share.toFixed(2))} %`;
+  return share > 0 && share < 0.01 ? '< 0.01 %' : `${Number(share.toFixed(2))} %`;
 }
 
 /** REGION/ZONE/SUBZONE, as far as it is known. */

@@ -85,6 +85,8 @@ function Walk({ said, query }) {
       </p>
     </div>
     ${said.problem && html`<p><${Why} why=${said.problem} /></p>`}
+    ${said.last_change &&
+    html`<p>Its last change: <a href=${link('changes', String(said.last_change.number))}>change ${said.last_change.number}</a>, <${Ago} at=${said.last_change.at} />.</p>`}
     <${Near} of=${said.near} query=${query} as="name" />
     ${said.notes?.length > 0 && html`<h2>Others that would have the name</h2><${Whys} of=${said.notes} />`}
     <${Facts}
@@ -163,9 +165,10 @@ function Steps({ steps }) {
 function Cluster({ of }) {
   const columns = ['Address', 'Share', 'Priority', 'Weight', 'Zone', 'State', 'Why not'];
   return html`<h2 class="cut" title=${of.name}>${of.name}</h2>
-    <p class="quiet">${of.arithmetic}${of.total > of.endpoints.length && `; ${of.endpoints.length} of ${of.total} endpoints`}</p>
+    <div class="quiet">${of.arithmetic.map((line) => html`<p class="arithmetic">${line}</p>`)}</div>
+    ${of.total > of.endpoints.length && html`<p class="quiet">${of.endpoints.length} of ${of.total} endpoints</p>`}
     ${of.by_dns?.length > 0 &&
-    html`<ul class="lines">${of.by_dns.map((each) => html`<li><code>${each.host}:${each.port}</code></li>`)}</ul>
+    html`<p>${of.by_dns.map((each) => html`<code>${each.host}:${each.port}</code> `)}</p>
       <p class="quiet">Which addresses it finds, its Envoy says: <code>curl ENVOY_ADMIN/clusters</code>.</p>`}
     ${of.problem && html`<p><${Why} why=${of.problem} /></p>`}
     ${of.endpoints.length > 0 &&
