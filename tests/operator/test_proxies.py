@@ -65,8 +65,8 @@ async def test_a_proxy_that_does_not_answer_is_stale_by_name(plane, client, even
     assert "proxy web-7 is STALE" in said
     lines = plane.run("proxies").splitlines()
     assert [line.split()[:3] for line in lines[1:]] == [
-        ["web-6", "shop", "SYNCED"],
         ["web-7", "shop", "STALE"],
+        ["web-6", "shop", "SYNCED"],
     ]
     assert "STALE" in plane.run("proxies", "web-7")
 

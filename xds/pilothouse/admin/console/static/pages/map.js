@@ -16,7 +16,7 @@ const LEGEND = [
   ['good', 'ready, SYNCED'],
   ['busy', 'SENDING'],
   ['warn', 'partly ready, some left out, STALE'],
-  ['bad', 'none ready, none called, quarantined, NACKED'],
+  ['bad', 'none ready, none called, quarantined, NACKED, REFUSED'],
   ['idle', 'no endpoints, IDLE'],
   ['gone', 'GONE'],
 ];
