@@ -101,8 +101,8 @@ async def test_a_change_is_traced_from_its_source_to_the_last_answer(plane, clie
     assert said[2].strip() == "shop/cart: 2 endpoints -> 1 endpoint; 10.1.7.9 removed"
     assert said[3].strip() == "endpoints removed: 10.1.7.9"
     assert "published to 1 proxy, +" in said[4]
-    assert said[5].endswith(" s  web-7")
-    assert said[6].strip() == "1 of 1 answers are there and good"
+    assert said[5].endswith(" s  web-7 EDS")
+    assert said[6].strip() == "1 of 1 proxy acknowledged it"
     assert "last answer, of web-7, +" in said[7]
     assert "there is no change 99999" in plane.run("trace", "99999", status=2)
 

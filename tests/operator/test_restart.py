@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pilothouse._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from pilothouse.encoding.types import ResourceType
 from pilothouse.journal import disk
 from pilothouse.journal.disk import Kind
@@ -14,7 +16,7 @@ from pilothouse.journal.journal import CHANGE
 
 from .plane import Plane, service, synced
 
-ENDPOINTS = ResourceType.ENDPOINTS
+CLUSTERS, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
 CART = "outbound|80||cart.shop.svc.cluster.local"
 
 
@@ -106,6 +108,87 @@ async def test_a_change_whose_answers_were_outstanding_ended_with_its_process(
         said = "1 left without an answer"
         assert f"0/1 proxy, {said} (web-7)" in plane.run("changes")
     assert f"{said}: web-7" in plane.run("trace", str(number))
+
+
+REFUSED = {"pilothouse.dev/load-balancing": "random"}
+PAY = "outbound|80||pay.shop.svc.cluster.local"
+WHY = f"Error adding/updating cluster(s) {PAY}: no such file"
+
+
+async def test_what_every_proxy_refused_is_not_served_again_after_a_restart(
+    plane, tmp_path: Path, client, eventually
+) -> None:
+    plane.write("pay.json", service("pay", "10.1.8.1"))
+    await eventually(lambda: plane.get("services")["items"][1:])
+    kept = lambda: list((tmp_path / "state" / "recalled").glob("*.state"))  # noqa: E731
+    quarantined = lambda: plane.get("services/shop/pay").get("quarantined")  # noqa: E731
+    stream = await client("web-7")
+    await stream.ask(CLUSTERS)
+    assert await stream.names() == [CART, PAY]
+    plane.write("pay.json", service("pay", "10.1.8.1", annotations=REFUSED))
+    await stream.accept(await stream.read(), error=WHY)
+    before = await eventually(quarantined)
+    good = await stream.read()
+    await eventually(kept)
+    plane.terminate()
+    plane.start()
+    after = quarantined()
+    assert (after["reason"], after["served"]) == (before["reason"], True)
+    stream = await client("web-7")
+    await stream.ask(CLUSTERS)
+    found = await stream.read()
+    assert policies(found)[PAY] == policies(good)[PAY], "the version that works"
+    await stream.accept(found)
+    assert not plane.get("nacks")["items"]
+    plane.write(
+        "pay.json", service("pay", "10.1.8.1", annotations={"pilothouse.dev/load-balancing": "least-request"})
+    )
+    assert policies(await stream.read())[PAY] != policies(good)[PAY]
+    await eventually(lambda: not quarantined() and not kept())
+
+
+async def test_a_new_service_that_every_proxy_refused_is_not_served_after_a_restart_either(
+    plane, tmp_path: Path, client, eventually
+) -> None:
+    stream = await client("web-7")
+    await stream.ask(CLUSTERS)
+    assert await stream.names() == [CART]
+    plane.write("pay.json", service("pay", "10.1.8.1"))
+    await stream.accept(await stream.read(), error=WHY)
+    await eventually(lambda: list((tmp_path / "state" / "recalled").glob("*.state")))
+    plane.stop()
+    plane.start()
+    assert plane.get("services/shop/pay")["quarantined"]["served"] is False
+    stream = await client("web-7")
+    await stream.ask(CLUSTERS)
+    assert await stream.names() == [CART]
+    await stream.ask(ENDPOINTS, PAY)
+    await eventually(lambda: plane.get("proxies")["items"])
+
+
+async def test_what_was_taken_back_is_tried_again_if_it_cannot_be_read(
+    plane, tmp_path: Path, client, eventually
+) -> None:
+    stream = await client("web-7")
+    await stream.ask(CLUSTERS)
+    await stream.names()
+    plane.write("pay.json", service("pay", "10.1.8.1"))
+    await stream.accept(await stream.read(), error=WHY)
+    [file] = await eventually(lambda: list((tmp_path / "state" / "recalled").glob("*.state")))
+    plane.stop()
+    file.write_bytes(b"no state")
+    plane.start()
+    assert [each for each in plane._events() if each.get("file") == str(file)]
+    assert plane.get("services/shop/pay").get("quarantined") is None
+
+
+def policies(response: Any) -> dict[str, int]:
+    """The load-balancing policy of each cluster in a response."""
+    found: dict[str, int] = {}
+    for each in response.resources:
+        cluster = Cluster.FromString(getattr(each, "resource", each).value)
+        found[cluster.name] = cluster.lb_policy
+    return found
 
 
 def test_a_journal_that_cannot_be_used_is_moved_aside_with_a_line_in_the_log(plane, tmp_path: Path) -> None:

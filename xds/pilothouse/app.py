@@ -50,6 +50,7 @@ from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.server.healing import heal
 from pilothouse.server.publishing import FAN_OUT_S, count, publish, publish_first, telling, watching_holds
 from pilothouse.server.recall import Recall
+from pilothouse.server.recalled import Recalled
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
 from pilothouse.serving.changes import Noticed
@@ -103,6 +104,7 @@ async def run(
     traces = _tracing(settings, registry.revisions)
     discovery.rejections.noted = partial(journal.noted, kind="nack")
     operator = await _operator(settings, registry, discovery, journal)
+    recalled = await _recalled(settings, catalogue)
     async with asyncio.TaskGroup() as tasks:
         running = [*map(tasks.create_task, _supervised(states, registry))]
         parts = states, registry, catalogue, discovery, census, certificates, entrance.tokens, delay.seen
@@ -121,9 +123,11 @@ async def run(
                 registry.changed.touch()
                 await publish_first(registry, catalogue, discovery, uncounted)
                 _log_loaded(sources, registry, time.time() - started_s)
-                catalogue.knowledge.begin()
+                catalogue.begin()
                 settle()
-                following = _following(settings, asked, discovery, uncounted, journal, progress, naming)
+                following = _following(
+                    settings, asked, discovery, uncounted, journal, progress, naming, recalled
+                )
                 tracing = [traces.run()] if traces is not None else []
                 running += map(tasks.create_task, [*following, *tracing, delay.measure(), operator.run()])
                 async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
@@ -185,6 +189,7 @@ def _following(  # noqa: PLR0913  (it connects all parts)
     journal: Journal,
     progress: Progress,
     naming: Naming,
+    recalled: Recalled | None,
 ) -> Iterator[Coroutine[Any, Any, None]]:
     """What goes on as long as the process serves."""
     registry, catalogue, census = parts.registry, parts.catalogue, parts.census
@@ -195,12 +200,25 @@ def _following(  # noqa: PLR0913  (it connects all parts)
     if writer is not None:
         tell.append(writer.stir)
         yield writer.run()
+    if recalled is not None:
+        tell.append(recalled.stir)
+        yield recalled.run()
     yield publish(registry, catalogue, discovery, uncounted, tell)
     yield Recall(discovery.sessions, discovery.rejections, catalogue, _again(registry)).run()
     yield heal(discovery)
     yield journal.run(partial(_news, registry.revisions, progress))
     yield count(uncounted, census)
     yield give_back()
+
+
+async def _recalled(settings: Settings, catalogue: Catalogue) -> Recalled | None:
+    """Who keeps what is taken back. The catalogue knows then what earlier processes took back."""
+    state = settings.common(os.environ).state
+    if state is None:
+        return None
+    recalled = Recalled(catalogue, state / "recalled")
+    await recalled.restore()
+    return recalled
 
 
 def _again(registry: Registry) -> Callable[[ServiceName, str], None]:

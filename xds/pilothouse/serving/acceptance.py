@@ -9,7 +9,7 @@ refused by clients all the same is quarantined as well.
 from __future__ import annotations
 
 import time
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from copy import copy
 from dataclasses import dataclass, replace
 
@@ -67,6 +67,15 @@ class Accepted:
         late = {name: why for name, why in self.quarantined.items() if name not in started}
         self.quarantined.clear()
         self.quarantined.update(draft.quarantined | late)
+
+    @property
+    def refused(self) -> Mapping[ServiceName, Refused]:
+        """The versions that clients refuse, and what is served in their place."""
+        return self._versions.refusals
+
+    def remember(self, refused: Refused) -> None:
+        """Clients refused this version in an earlier process: it is not served, if it comes again."""
+        self._versions.remember(refused)
 
     def refuse(self, name: ServiceName, reason: str) -> bool:
         """Clients refuse the version in force. Returns whether the one before takes its place."""

@@ -24,6 +24,7 @@ from pilothouse.serving.capturing import Capturing, ListenerFacet, behind_egress
 from pilothouse.serving.changes import Change, change, concerns
 from pilothouse.serving.directory import Counts, Directory
 from pilothouse.serving.knowledge import Knowledge
+from pilothouse.serving.versions import Refused
 from pilothouse.structures.cache import Cache, interned
 from pilothouse.structures.turns import Steps, at_once
 from pilothouse.translate import Translated, route_configuration
@@ -126,6 +127,20 @@ class Catalogue:
         Returns False if the version is not a recent one, so that nothing is served in its place.
         """
         return self._accepted.refuse(name, reason)
+
+    @property
+    def refused(self) -> Mapping[ServiceName, Refused]:
+        """The versions that clients refuse, and what is served in their place."""
+        return self._accepted.refused
+
+    def remember(self, refused: Refused) -> None:
+        """Clients refused this version in an earlier process: it is not served, if it comes again."""
+        self._accepted.remember(refused)
+
+    def begin(self) -> None:
+        """Note that clients connect from now on."""
+        never_served = [name for name, refused in self.refused.items() if refused.instead is None]
+        self.knowledge.begin(never_served)
 
     def apply(self, names: Iterable[ServiceName], services: Mapping[ServiceName, Service]) -> list[Change]:
         """Apply the present state of these services. The cost is proportional to what changed."""

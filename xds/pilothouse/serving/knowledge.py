@@ -33,13 +33,15 @@ class Knowledge:
         self._partial = partial
         return (self.complete, partial) != before
 
-    def begin(self) -> None:
+    def begin(self, never_served: Collection[ServiceName] = ()) -> None:
         """Note that clients connect from now on.
 
-        They may have, from an earlier process, what is quarantined here.
+        They may have, from an earlier process, what is quarantined here, unless they refused it from the
+        first.
         """
         self.begun = True
-        self._unserved = frozenset(name for name in self._quarantined if self.directory.get(name) is None)
+        unserved = [name for name in self._quarantined if self.directory.get(name) is None]
+        self._unserved = frozenset(unserved).difference(never_served)
         self.complete = self.complete and not self._unserved
 
     def removed(self, type: ResourceType, names: Iterable[str]) -> None:

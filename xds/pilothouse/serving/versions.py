@@ -5,6 +5,7 @@ A version here is a spec: endpoints come and go with any of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pilothouse.model.services import ServiceName, ServiceSpec
@@ -57,6 +58,15 @@ class Versions:
         del self._before[spec.name]
         self._refused[spec.name] = Refused(spec, reason, before.spec)
         return True
+
+    @property
+    def refusals(self) -> Mapping[ServiceName, Refused]:
+        """The versions that clients refuse."""
+        return self._refused
+
+    def remember(self, refused: Refused) -> None:
+        """Clients refused this version when another process served it."""
+        self._refused[refused.spec.name] = refused
 
     def refused(self, spec: ServiceSpec) -> Refused | None:
         """What is known of this version if clients refuse it. Any other version ends the refusal."""
