@@ -124,6 +124,9 @@ async def test_a_service_that_its_only_reader_rejects_is_taken_back_and_it_is_sa
     assert (found["reason"], found["served"]) == ("rejected by web-7: no such thing", False)
     [last, *_] = plane.get("changes", service="shop/payments")["items"]
     assert (last["source"], last["place"]) == ("proxies", "rejected by web-7")
+    text = plane.run("trace", str(last["number"]))
+    assert "published again, because of proxies: rejected by web-7" in text
+    assert "declared at" not in text
     await stream.names()
     await eventually(lambda: not plane.get("nacks")["items"])
     assert "quarantined" in plane.run("status", status=1)

@@ -22,6 +22,8 @@ from pilothouse.cli.output import As, Format, answer, given, one_line
 from pilothouse.cli.tables import age, epoch, short, table
 
 _NEWEST = 50
+# Those for whom a service is published again that no source has changed. The place is what they say.
+_ANEW = "operator", "proxies"
 _FEW = 3  # so many proxies that have left are named in a table
 
 Name = Annotated[str | None, typer.Argument(metavar="[SERVICE]", help="One service: NAMESPACE/NAME.")]
@@ -118,7 +120,11 @@ def trace(number: Number, *, admin: Admin = None, output: As = Format.TABLE) -> 
 
 def _traced(change: ChangeView) -> Iterator[str]:
     yield f"change {change.number} touches {change.touched:,} service{'s' * (change.touched != 1)}"
-    yield f"{change.at}  source {change.source} reports it, declared at {change.place or 'no known place'}"
+    if change.source in _ANEW:
+        yield f"{change.at}  published again, because of {change.source}: {change.place or 'nothing is said'}"
+    else:
+        where = change.place or "no known place"
+        yield f"{change.at}  source {change.source} reports it, declared at {where}"
     for each in change.services:
         at = f" ({each.place})" if each.place else ""
         yield f"  {each.service}: {each.what or '-'}{at}"
