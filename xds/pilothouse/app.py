@@ -50,7 +50,7 @@ from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.server.healing import heal
 from pilothouse.server.publishing import FAN_OUT_S, count, publish, publish_first, telling, watching_holds
 from pilothouse.server.recall import Recall
-from pilothouse.server.recalled import Recalled
+from pilothouse.server.recalled import Recalled, recalling
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
 from pilothouse.serving.changes import Noticed
@@ -92,19 +92,18 @@ async def run(
     discovery = _discovery(settings, catalogue, feeds)
     terms = Terms(_certificates(settings), settings.max_connection_age_s, shared=settings.workers > 1)
     census, uncounted, delay = Census(catalogue, registry.services), DirtySet[ServiceName](), Delay()
-    entrance = _entrance(settings)
+    entrance, recalled = _entrance(settings), await recalling(catalogue, _folder(settings, "recalled"))
     started_s, stopping = time.time(), asyncio.Event()
     certificates = [each for each in (terms.tls, entrance.certificates) if each]
     looks = [*(each.look for each in feeds.values()), *(each.look for each in certificates)]
     _heed_signals(stopping, [partial(_reread, sources), *looks, entrance.look])
-    journal = Journal(_journal_folder(settings))
+    journal = Journal(_folder(settings, "journal"))
     registry.revisions.begin(await journal.open())
     progress = Progress(registry.revisions, _MOST_NEWS)  # from the first change on
     naming = _naming(settings, registry, catalogue)
     traces = _tracing(settings, registry.revisions)
     discovery.rejections.noted = partial(journal.noted, kind="nack")
     operator = await _operator(settings, registry, discovery, journal)
-    recalled = await _recalled(settings, catalogue)
     async with asyncio.TaskGroup() as tasks:
         running = [*map(tasks.create_task, _supervised(states, registry))]
         parts = states, registry, catalogue, discovery, census, certificates, entrance.tokens, delay.seen
@@ -211,24 +210,15 @@ def _following(  # noqa: PLR0913  (it connects all parts)
     yield give_back()
 
 
-async def _recalled(settings: Settings, catalogue: Catalogue) -> Recalled | None:
-    """Who keeps what is taken back. The catalogue knows then what earlier processes took back."""
-    state = settings.common(os.environ).state
-    if state is None:
-        return None
-    recalled = Recalled(catalogue, state / "recalled")
-    await recalled.restore()
-    return recalled
-
-
 def _again(registry: Registry) -> Callable[[ServiceName, str], None]:
     """Publishes a service again, and says in the history that it was for what proxies said."""
     return lambda name, why: registry.reconsider(name, "proxies", Cause(why))
 
 
-def _journal_folder(settings: Settings) -> Path | None:
+def _folder(settings: Settings, name: str) -> Path | None:
+    """Where something is kept in the state folder. None without one."""
     state = settings.common(os.environ).state
-    return state / "journal" if state is not None else None
+    return state / name if state is not None else None
 
 
 def _news(revisions: Revisions, progress: Progress) -> Iterator[Record]:

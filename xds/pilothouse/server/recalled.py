@@ -88,6 +88,15 @@ class Recalled:
         return True
 
 
+async def recalling(catalogue: Catalogue, folder: Path | None) -> Recalled | None:
+    """Who keeps what is taken back, in a folder. The catalogue knows what earlier processes took back."""
+    if folder is None:
+        return None
+    recalled = Recalled(catalogue, folder)
+    await recalled.restore()
+    return recalled
+
+
 async def _asked(work: Callable[[], T]) -> T:
     """What the disk answers. Raises OSError and TimeoutError."""
     return await asyncio.wait_for(on_a_thread(work, "recalled"), _PATIENCE_S)
