@@ -124,11 +124,9 @@ async def run(
                 _log_loaded(sources, registry, time.time() - started_s)
                 catalogue.begin()
                 settle()
-                following = _following(
-                    settings, asked, discovery, uncounted, journal, progress, naming, recalled
-                )
+                work = _following(settings, asked, discovery, uncounted, journal, progress, naming, recalled)
                 tracing = [traces.run()] if traces is not None else []
-                running += map(tasks.create_task, [*following, *tracing, delay.measure(), operator.run()])
+                running += map(tasks.create_task, [*work, *tracing, delay.measure(), operator.run()])
                 async with _opened(discovery, str(settings.xds), terms, feeds.values()) as xds_port:
                     log.info("serving", xds=f"{settings.xds.host}:{xds_port}", admin=served)
                     opened(xds_port, admin_port)
