@@ -118,7 +118,7 @@ async def test_who_removed_all_endpoints_of_payments(mesh, eventually) -> None:
     said = await operator(plane)("changes", "shop/payments", "--since", "10m")
     last = row(said, "2 endpoints -> 0 endpoints")
     assert f"{mesh.manifests.folder}/payments.yaml" in last
-    assert "1/1 of 1 proxy in" in last
+    assert "1/1 proxy in" in last
 
 
 async def test_what_was_refused_and_by_whose_fault(mesh, eventually) -> None:
