@@ -185,7 +185,7 @@ def nacks(*, admin: Admin = None, output: As = Format.TABLE) -> None:
         return
     rows = (row for each in read(found, NackList).items for row in _rejected(each))
     head = ("NODE", "TYPE", "FOR", "SERVICE", "PLACE", "TEXT", "RESOURCE", "PEER", "NONCE")
-    none = "no proxy rejects anything"
+    none = "no proxy rejects anything now; what was taken back for that, pilothouse status names"
     answer(table(head, rows, wide=output.is_wide, more=3, none=none, below=True))
 
 

@@ -18,7 +18,7 @@ export function Nacks() {
         items.length
           ? html`<ul class="nacks">${items.map((each) => html`<${Nack} key=${each.node + each.type + each.peer} of=${each} />`)}</ul>
               ${next && html`<p class="row"><button onClick=${more} disabled=${growing}>More</button></p>`}`
-          : html`<${Empty} title="No proxy rejects anything">Every proxy has accepted what it was sent, or has not answered yet.<//>`}
+          : html`<${Empty} title="No proxy rejects anything">Every proxy has accepted what it was sent, or has not answered yet. What was taken back for it, the overview names.<//>`}
     />
   <//>`;
 }
