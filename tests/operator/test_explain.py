@@ -247,8 +247,47 @@ async def test_the_address_of_an_endpoint_is_explained_as_its_service_leads_ther
     [row] = found["clusters"][0]["endpoints"]
     assert (row["address"], row["reason"]["code"]) == ("10.1.7.9", "not-ready")
     assert plane.get("explain", name="10.1.7.8:8080")["reaches"]
-    assert "no TCP port 9999" in plane.get("explain", name="10.1.7.8:9999")["problem"]["words"]
+    asked = plane.get("explain", name="10.1.7.8:80")  # the port of the service, not of the endpoint
+    assert asked["problem"]["words"] == "the endpoint has no port 80; its ports: 8080"
     assert plane.get("explain", name="10.9.9.9")["problem"]["code"] == "no-such-service"
+
+
+async def test_an_endpoint_is_explained_at_its_own_port_although_the_service_calls_another(
+    plane, eventually
+) -> None:
+    plane.write("cart.json", service("cart", "10.1.7.8", port="web"))
+    reason = lambda: plane.get("explain", name="10.1.7.8:8080")["clusters"][0]["endpoints"][0].get("reason")  # noqa: E731
+    await eventually(lambda: (reason() or {}).get("code") == "port-name-mismatch")
+
+
+async def test_the_name_of_an_endpoint_leads_to_that_endpoint_only(plane, eventually) -> None:
+    named: dict[str, Any] = {f"10.1.6.{number + 1}": {"hostname": f"db-{number}"} for number in range(2)}
+    text = service("db", "10.1.6.1", "10.1.6.2", not_ready=("10.1.6.2",), **named)
+    plane.write("db.json", text.replace('"spec": {', '"spec": {"clusterIP": "None", '))
+    await eventually(lambda: plane.get("services", search="db")["items"])
+    found = plane.get("explain", name="db-0.db", namespace="shop")["clusters"][0]
+    assert [(each["address"], each["share"]) for each in found["endpoints"]] == [("10.1.6.1", 100.0)]
+    assert found["arithmetic"] == ["the route chooses by the host name of the endpoint"]
+    gone = plane.get("explain", name="db-1.db", namespace="shop")
+    assert not gone["reaches"]
+    assert gone["clusters"][0]["endpoints"][0]["reason"]["code"] == "not-ready"
+    plane.run("explain", "db-1.db", "--namespace", "shop", status=1)
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "http://[::1",
+        "http://cart.shop:-1/",
+        "http:/cart.shop",
+        '"http://cart.shop"',
+        "http://cart.shop:0/",
+        "http://",
+    ],
+)
+def test_what_only_looks_like_a_url_is_a_mistake(plane, pasted) -> None:
+    assert "has no host, or a port that is none" in plane.get("explain", name=pasted, status=400)["error"]
+    plane.run("explain", pasted, status=2)
 
 
 async def test_an_endpoint_of_another_service_is_said_to_be_one(plane, eventually) -> None:

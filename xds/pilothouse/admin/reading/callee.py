@@ -12,6 +12,9 @@ from pilothouse.structures.written import brief
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(?:[^/?#@]*@)?/?([^/?#]*)")
 # Without a scheme: the host has a dot, a colon or a bracket, which no namespace has.
 _PATH = re.compile(r"([^/?#]*[.:\]][^/?#]*)[/?#]")
+#: A host of a URL, without the brackets of an IPv6 address.
+_HOST = re.compile(r"[a-z0-9_*]([-a-z0-9_.]*[a-z0-9_.])?|[0-9a-f.]*(:[0-9a-f.]*){2,}")
+_NO_PORT = re.compile(r":0+$")
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443, "grpcs": 443}
 
 
@@ -33,8 +36,8 @@ class Callee(NamedTuple):
         if pasted is None:
             return cls(*_place(text))
         host, port = _place(pasted)
-        if not host:
-            raise Mistaken(f"name: {brief(text)} has no host")
+        if not _HOST.fullmatch(host) or _NO_PORT.search(pasted):
+            raise Mistaken(f"name: {brief(text)} has no host, or a port that is none")
         port = port or (_PORTS.get(url[1].lower(), 0) if url else 0)
         return cls(host, port, f"host {brief(host)}" + (f", port {port}" if port else "") + ", of a URL")
 

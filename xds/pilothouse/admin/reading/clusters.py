@@ -24,13 +24,22 @@ _NAMED = 100
 _OTHERS = 4  # so many services are named that have an address
 
 
-def cluster(parts: Parts, who: Asking, name: str, endpoint: str) -> Steps[views.ClusterView]:
-    """A cluster and its endpoints, as the client has them; only the one with an address, if one is given."""
+_BY_HOSTNAME = "the route chooses by the host name of the endpoint"
+
+
+def cluster(parts: Parts, who: Asking, name: str, endpoint: str, pod: str) -> Steps[views.ClusterView]:
+    """A cluster and its endpoints, as the client has them; only the one with an address, if one is given.
+
+    With a `pod`, requests go to the endpoints of that host name only.
+    """
     owner = parts.catalogue.directory.owner(who.audience.scope, name)
     if owner is not None and owner.resolved.spec.hosts is not None:
         return _by_dns(who, owner, name)
     found = yield from assigned(who.world, name)
     known = owner.service.endpoints if owner else ()
+    if pod:
+        known = tuple(each for each in known if each.hostname == pod)
+        found = found.only({each.address for each in known})
     shown = [each for each in known if not endpoint or each.address == endpoint][:_NAMED]
     rows = (yield from _rows(who.audience, owner, name, found, shown)) if owner else []
     problem = None
@@ -42,7 +51,7 @@ def cluster(parts: Parts, who: Asking, name: str, endpoint: str) -> Steps[views.
     counted = rows if endpoint else found.shared.targets
     return views.ClusterView(
         name,
-        arithmetic=tuple(arithmetic.in_words(found.shared)),
+        arithmetic=(_BY_HOSTNAME,) if pod else tuple(arithmetic.in_words(found.shared)),
         priorities=arithmetic.priorities(found.shared),
         overprovisioning=found.shared.overprovisioning / 100,
         total=len(known),

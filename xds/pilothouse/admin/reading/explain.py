@@ -21,7 +21,7 @@ from pilothouse.encoding.types import ResourceType
 from pilothouse.mesh.names import contested, endpoint_owners, owners
 from pilothouse.model.reasons import WORDS, Omission, Reason
 from pilothouse.model.routing import Match, PathKind
-from pilothouse.model.services import Port, ServiceName
+from pilothouse.model.services import Endpoint, Port, ServiceName
 from pilothouse.registry.drains import Target
 from pilothouse.structures.nearness import near
 from pilothouse.structures.turns import Steps, in_turns
@@ -82,7 +82,13 @@ async def _walked(  # noqa: PLR0913  (the name, and what it means)
     port = _port(found, callee.port)
     if port is None:
         return _without_port(walk, found, callee.port)
-    return await in_turns(_followed(walk, found, port, endpoint), _TURN_S)
+    return await in_turns(_followed(walk, found, port, endpoint, _pod(who, found, callee.host)), _TURN_S)
+
+
+def _pod(who: Asking, found: Translated, host: str) -> str:
+    """The host name of the endpoint that a host means. Empty if it means the service."""
+    inside, names = who.audience.scope.inside(found.service.name), found.resolved.names
+    return host.partition(".")[0] if names.has_endpoint(host, inside) and not names.has(host, inside) else ""
 
 
 async def _to_endpoint(
@@ -100,11 +106,25 @@ async def _to_endpoint(
     at = [each for each in found.service.endpoints if each.address == callee.host]
     ports = mesh_ports(found.service.spec)
     by_number = (port for port in ports if any(number_of(each, port) == callee.port for each in at))
-    port = next(by_number, None) if callee.port else _port(found, 0)
+    port = (next(by_number, None) if callee.port else None) or _port(found, 0)
     if port is None:
-        return structs.replace(_without_port(walk, found, callee.port), read_as=read_as)
+        return structs.replace(_without_port(walk, found, 0), read_as=read_as)
+    if callee.port and not any(callee.port in {number for _, number in each.ports} for each in at):
+        return structs.replace(_not_listening(walk, found, at, callee), read_as=read_as)
     walked = await in_turns(_followed(walk, found, port, endpoint or callee.host), _TURN_S)
     return structs.replace(walked, read_as=read_as)
+
+
+def _not_listening(
+    walk: _Walk, found: Translated, at: Sequence[Endpoint], callee: Callee
+) -> views.ExplainView:
+    """An endpoint is asked for at a port that its slice does not have."""
+    known = (
+        ", ".join(str(number) for number in sorted({n for each in at for _, n in each.ports if n})) or "none"
+    )
+    words = f"the endpoint has no port {callee.port}; its ports: {known}"
+    view = _nowhere(walk, views.Why("no-such-port", words, callee.host))
+    return structs.replace(view, service=str(found.service.name))
 
 
 def _nowhere(walk: _Walk, problem: views.Why, near: tuple[str, ...] = ()) -> views.ExplainView:
@@ -223,13 +243,15 @@ def _without_port(walk: _Walk, found: Translated, number: int) -> views.ExplainV
     )
 
 
-def _followed(walk: _Walk, found: Translated, port: Port, endpoint: str) -> Steps[views.ExplainView]:
+def _followed(
+    walk: _Walk, found: Translated, port: Port, endpoint: str, pod: str = ""
+) -> Steps[views.ExplainView]:
     parts, who = walk.parts, walk.who
-    routes = tuple(_routes(found, port, who.audience.namespace))
+    routes = tuple(_routes(found, port, who.audience.namespace, by_rules=not pod))
     wanted = dict.fromkeys(to.cluster for route in routes for to in route.to if to.cluster)
     clusters: dict[str, views.ClusterView] = {}
     for each in wanted:
-        clusters[each] = yield from cluster(parts, who, each, endpoint)
+        clusters[each] = yield from cluster(parts, who, each, endpoint, pod)
     omissions = parts.catalogue.omissions(found.service, who.audience)
     answering, declared = found.resolved.answering, parts.registry.declared(found.service.name)
     return views.ExplainView(
@@ -256,8 +278,8 @@ def _reaches(routes: Iterable[views.RouteView], clusters: Mapping[str, views.Clu
     return True if True in tried else None if None in tried else False
 
 
-def _routes(found: Translated, port: Port, namespace: str) -> Iterator[views.RouteView]:
-    """What happens to requests, or to connections, at a port."""
+def _routes(found: Translated, port: Port, namespace: str, *, by_rules: bool) -> Iterator[views.RouteView]:
+    """What happens to requests, or to connections, at a port. Names of endpoints do not go by rules."""
     answering = found.resolved.answering
     assert answering is not None
     if not port.protocol.by_host:
@@ -267,8 +289,9 @@ def _routes(found: Translated, port: Port, namespace: str) -> Iterator[views.Rou
         yield views.RouteView("all connections", to)
         return
     requests = requests_at(found.resolved, port, namespace)
-    if not requests.in_force.routes:
+    if not by_rules or not requests.in_force.routes:
         yield views.RouteView("all requests", (_to(cluster_name(answering, port), 1, 1),))
+        return
     for answer in requests.answers:
         yield _answer(answer)
 

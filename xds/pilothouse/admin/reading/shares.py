@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pilothouse.admin.api import views
@@ -27,6 +27,18 @@ class Assigned:
         if target is None:
             return views.ShareView(port.number, 0.0, endpoint.weight)
         return views.ShareView(port.number, percent(target.share), target.weight, target.priority)
+
+    def only(self, addresses: Collection[str]) -> Assigned:
+        """As for a route that chooses some endpoints: they share all requests, at their first priority."""
+        chosen = [each for each in self.shared.targets if each.address in addresses and each.healthy]
+        first = [each for each in chosen if each.priority == min(one.priority for one in chosen)]
+        whole = sum(each.weight for each in first)
+        targets = tuple(
+            each._replace(share=each.weight / whole if each in first else 0.0) for each in self.shared.targets
+        )
+        return Assigned(
+            self.shared._replace(targets=targets), {(each.address, each.port): each for each in targets}
+        )
 
 
 def assigned(world: World, cluster: str) -> Steps[Assigned]:
