@@ -105,7 +105,9 @@ async def test_a_rejected_resource_is_mapped_to_its_service_and_place(plane, cli
     [about] = nack["services"]
     assert (about["service"], about["quarantined"]) == ("shop/payments", False)
     assert about["place"].startswith(str(plane.manifests / "pay.json"))
-    told = plane.get("changes", service="shop/payments")["items"][0]["published"]
+    newest = plane.get("changes", service="shop/payments")["items"][0]
+    assert about["change"] == newest["number"]
+    told = newest["published"]
     assert (told["rejected"], told["rejected_by"]) == (1, ["web-7"])
     assert "shop/payments" in plane.run("nacks")
     assert "rejected (web-7)" in plane.run("changes", "shop/payments")

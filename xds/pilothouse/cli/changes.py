@@ -184,7 +184,7 @@ def nacks(*, admin: Admin = None, output: As = Format.TABLE) -> None:
     if given(found, output):
         return
     rows = (row for each in read(found, NackList).items for row in _rejected(each))
-    head = ("NODE", "TYPE", "FOR", "SERVICE", "PLACE", "TEXT", "RESOURCE", "PEER", "NONCE")
+    head = ("NODE", "TYPE", "FOR", "SERVICE", "CHANGE", "PLACE", "TEXT", "RESOURCE", "PEER", "NONCE")
     none = "no proxy rejects anything now; what was taken back for that, pilothouse status names"
     answer(table(head, rows, wide=output.is_wide, more=3, none=none, below=True))
 
@@ -194,10 +194,10 @@ def _rejected(nack: NackRow) -> Iterator[tuple[str, ...]]:
     said = nack.node, nack.type, age(nack.since)
     rest = nack.text, nack.resource or "-", nack.peer, nack.nonce
     if not nack.services:
-        yield *said, "-", "-", *rest
+        yield *said, "-", "-", "-", *rest
     for each in nack.services:
         name = f"{each.service} (quarantined)" if each.quarantined else each.service
-        yield *said, name, each.place or "-", *rest
+        yield *said, name, str(each.change or "-"), each.place or "-", *rest
 
 
 def notes(*, since: Since = None, admin: Admin = None, output: As = Format.TABLE) -> None:

@@ -16,7 +16,7 @@ from pilothouse.registry.revisions import Publication, Revision, Revisions
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.rejections import Rejection, Rejections
 from pilothouse.server.session import Session
-from pilothouse.structures.turns import Steps, Turn
+from pilothouse.structures.turns import Steps, Turn, at_once
 from pilothouse.structures.written import quoted
 
 _TURN_S = 0.002
@@ -138,7 +138,8 @@ def _rejections(parts: Parts, rejections: Rejections, session: Session) -> Itera
 
 def rejected(parts: Parts, session: Session, type: ResourceType, found: Rejection) -> views.NackRow:
     """What a client rejects of a type."""
-    nack = session.stream.subscriptions[type].exchange.nack
+    exchange = session.stream.subscriptions[type].exchange
+    nack, latest = exchange.nack, exchange.revision + 1
     return views.NackRow(
         node=session.node_id,
         peer=session.peer,
@@ -147,15 +148,17 @@ def rejected(parts: Parts, session: Session, type: ResourceType, found: Rejectio
         since=views.moment(found.since_s),
         nonce=nack.nonce if nack else "",
         resource=found.resource,
-        services=tuple(_blamed(parts, name) for name in sorted(found.about)),
+        services=tuple(_blamed(parts, name, latest) for name in sorted(found.about)),
     )
 
 
-def _blamed(parts: Parts, name: ServiceName) -> views.BlamedView:
+def _blamed(parts: Parts, name: ServiceName, before: int) -> views.BlamedView:
     declared = parts.registry.declared(name)
+    last = at_once(matching(parts.registry.revisions, name, 0.0, 1, before))
     return views.BlamedView(
         service=str(name),
         quarantined=name in parts.catalogue.quarantined,
         source=declared.source if declared else None,
         place=declared.place or None if declared else None,
+        change=last[0].number if last else None,
     )

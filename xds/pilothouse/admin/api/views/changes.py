@@ -113,12 +113,16 @@ class ChangeList(View, frozen=True):
 
 
 class BlamedView(View, frozen=True):
-    """A service that a rejection is about, and its place. `quarantined`: it is in quarantine."""
+    """A service that a rejection is about, and its place. `quarantined`: it is in quarantine.
+
+    `change` is the number of its last change that the rejected response had, if that is remembered.
+    """
 
     service: str
     quarantined: bool
     source: str | None = None
     place: str | None = None
+    change: int | None = None
 
 
 class NackRow(View, frozen=True):

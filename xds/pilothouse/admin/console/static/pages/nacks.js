@@ -37,6 +37,7 @@ function Nack({ of }) {
       (each) => html`<p>
         <a href=${serviceLink(each.service)}>${each.service}</a>
         ${each.quarantined && html` <${State} state="quarantined" look="bad" text="quarantined" />`}
+        ${each.change && html` <a href=${link('changes', String(each.change))}>change ${each.change}</a>`}
         ${each.place && html` <span class="quiet said">${each.place}</span>`}
       </p>`,
     )}
