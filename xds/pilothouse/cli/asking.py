@@ -12,7 +12,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+    RemoteDisconnected,
+)
 from pathlib import Path
 from socket import SHUT_RDWR
 from threading import Thread
@@ -64,6 +71,8 @@ _ENTRANCE = (
     "`serve --admin-tokens FILE` says which tokens count; to send one, use a context "
     "(pilothouse context set NAME --admin HOST:PORT --token-file FILE) or PILOTHOUSE_TOKEN_FILE"
 )
+
+_SPEAKS_TLS = "if this port speaks TLS, its CA is needed: pilothouse context set --tls-ca FILE"
 
 T = TypeVar("T")
 
@@ -324,6 +333,9 @@ def _send(asked: HostPort, page: str, sent: Any, timeout_s: float = _TIMEOUT_S) 
             with suppress(OSError):
                 connection.sock.shutdown(SHUT_RDWR)
         raise Unanswered(str(asked), f"no answer within {timeout_s:.0f} s") from None
+    except RemoteDisconnected:
+        tls = "" if isinstance(connection, HTTPSConnection) else f"; {_SPEAKS_TLS}"
+        raise Unanswered(str(asked), f"it has ended the connection without an answer{tls}") from None
     except OSError as error:
         raise Unanswered(str(asked), (error.strerror or str(error)).lower()) from None
     except HTTPException as error:
