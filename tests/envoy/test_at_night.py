@@ -59,7 +59,8 @@ async def test_why_is_payments_slow_from_zone_b(mesh, eventually) -> None:
 
     said = await operator(plane)("explain", "payments", "--from", "web-1")
     assert "payments, called by proxy web-1 in shop at eu/b" in said
-    assert "0 of 1 healthy, gets 0 %; priority 1: 1 of 1 healthy, gets 100 %" in said
+    assert "priority 0: 0 of 1 healthy; gets 0 %" in said
+    assert "priority 1: 1 of 1 healthy; gets 100 %" in said
     assert "not-ready: the endpoint is not ready" in row(said, f"{near.host}:{near.port}", "0 %", " b ")
     assert row(said, f"{far.host}:{far.port}", "100 %", " a ")
 

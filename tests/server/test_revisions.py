@@ -96,7 +96,9 @@ async def test_a_stream_that_does_not_want_a_change_does_not_keep_it_open(
     assert stream
 
 
-async def test_a_stream_that_ends_is_not_waited_for(server, ads, answered, eventually) -> None:
+async def test_a_stream_that_ends_is_not_waited_for_and_its_change_is_incomplete(
+    server, ads, answered, eventually
+) -> None:
     stream, leaving = await following(ads(), "payments"), await following(ads(), "payments")
     await settled(server, eventually)
     server.put(service("payments", "10.0.0.1"))
@@ -104,8 +106,8 @@ async def test_a_stream_that_ends_is_not_waited_for(server, ads, answered, event
     await leaving.read()
     assert answered() == 0
     leaving.call.cancel()
-    await eventually(lambda: answered() == 1)
-    assert not server.revisions._open
+    await eventually(lambda: not server.revisions._open)
+    assert (answered(), server.revisions.incomplete["files"]) == (0, 1)
 
 
 async def test_what_changes_back_before_it_is_sent_is_not_waited_for(
