@@ -65,10 +65,6 @@ class Query:
     edns: Edns | None
 
     @property
-    def recursion_desired(self) -> bool:
-        return bool(self.flags & _DESIRED)
-
-    @property
     def limit(self) -> int:
         """How many bytes an answer over UDP may have."""
         if self.edns is None:

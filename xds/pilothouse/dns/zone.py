@@ -65,7 +65,11 @@ class Zone:
         try:
             return self._found(question, scope, ())
         except _Absent:
-            return self._negative(Rcode.NXDOMAIN if self.known.complete else Rcode.SERVFAIL)
+            return self._absent()
+
+    def _absent(self) -> Answer:
+        """That a name does not exist, or that nobody knows yet whether it does."""
+        return self._negative(Rcode.NXDOMAIN if self.known.complete else Rcode.SERVFAIL)
 
     def _found(self, question: Question, scope: Scope, chain: tuple[Record, ...]) -> Answer:
         """Raises _Absent. `chain` are the aliases that have led here."""
@@ -90,12 +94,11 @@ class Zone:
                 raise _Absent
 
     def _apex(self, question: Question) -> Answer:
-        server = ("ns", "dns", *self.domain)
         match question.type:
             case Type.SOA:
                 return Answer(records=(self._authority,))
             case Type.NS:
-                return Answer(records=(Record(self.domain, TTL, Name(Type.NS, server)),))
+                return Answer(records=(Record(self.domain, TTL, Name(Type.NS, self._server)),))
             case _:
                 return self._negative()
 
@@ -125,11 +128,16 @@ class Zone:
 
     def _runs(self, address: str, namespace: str) -> bool:
         return any(
-            name.namespace == namespace and service is not None and address not in service.spec.vips
-            for name in self.known.at(address)
-            if not name.imported
-            for service in [self.known.service(name)]
+            service.name.namespace == namespace and address not in service.spec.vips
+            for service in self._at(address)
         )
+
+    def _at(self, address: str) -> Iterator[Service]:
+        """The services of the zone's kind with this virtual IP or endpoint, in order."""
+        for name in sorted(self.known.at(address)):
+            service = self.known.service(name) if name.imported == self.imported else None
+            if service is not None:
+                yield service
 
     def _of_service(
         self,
@@ -162,7 +170,7 @@ class Zone:
         try:
             found = self._found(Question(target, question.type), scope, chain)
         except _Absent:
-            absent = self._negative(Rcode.NXDOMAIN if self.known.complete else Rcode.SERVFAIL)
+            absent = self._absent()
             return Answer(absent.rcode, (record,), absent.authority)
         of = (service, *found.of) if found.of else ()
         records = (record, *found.records)
@@ -192,7 +200,7 @@ class Zone:
         target = self._name(service)
         return [
             _Place(packed, each.number, target)
-            for each in service.spec.ports or ()
+            for each in service.spec.ports
             if port is None or (each.name.lower() == port and each.transport.value.lower() == transport)
             for packed in map(_packed, service.spec.vips)
             if packed is not None
@@ -217,7 +225,7 @@ class Zone:
         name, found = self._name(service), list[_Place]()
         for each in endpoints:
             packed = _packed(each.address)
-            if packed is None or each.state is not State.READY or each.weight == 0:
+            if packed is None or not _is_ready(each):
                 continue
             target = (_hostname(each), *name)
             numbers = list(_ports(service, each, port, transport))
@@ -251,20 +259,21 @@ class Zone:
         return Answer(rcode, authority=() if rcode is Rcode.SERVFAIL else (self._authority,), of=of)
 
     @property
+    def _server(self) -> Labels:
+        """The name of the zone's name server."""
+        return ("ns", "dns", *self.domain)
+
+    @property
     def _authority(self) -> Record:
         mailbox = ("hostmaster", *self.domain)
-        return Record(
-            self.domain, TTL, Authority(("ns", "dns", *self.domain), mailbox, self.known.serial, TTL)
-        )
+        return Record(self.domain, TTL, Authority(self._server, mailbox, self.known.serial, TTL))
 
     def named(self, address: str, scope: Scope) -> Iterator[Labels]:
         """The names at an address, for PTR: of the service with this virtual IP, else of its endpoints."""
         services = [
             service
-            for name in sorted(self.known.at(address))
-            if name.imported == self.imported
-            for service in [self.known.service(name)]
-            if service is not None and self._owns(service) and scope.may_see(Visibility.of(service.spec))
+            for service in self._at(address)
+            if self._owns(service) and scope.may_see(Visibility.of(service.spec))
         ]
         for service in services:
             if address in service.spec.vips:
@@ -272,7 +281,7 @@ class Zone:
                 return
         for service in services if not self.imported else ():
             for each in service.endpoints:
-                if each.address == address and each.state is State.READY and each.weight:
+                if each.address == address and _is_ready(each):
                     yield (_hostname(each), *self._name(service))
 
 
@@ -301,6 +310,11 @@ def _between(service: Service, prefix: Labels) -> bool:
             )
         case _:
             return False
+
+
+def _is_ready(endpoint: Endpoint) -> bool:
+    """Whether an endpoint has records: it is ready, and nobody has taken it out of service."""
+    return endpoint.state is State.READY and endpoint.weight > 0
 
 
 def _named(service: Service, label: str) -> list[Endpoint]:
