@@ -106,6 +106,10 @@ MISTAKES = [
     ((*INSTALL, "--exclude-port", "http"), "--exclude-port: 'http' is no port between 1 and 65535"),
     ((*INSTALL, "--exclude-port", "9-8"), "--exclude-port: '9-8' ends before it begins"),
     ((*INSTALL, "--exclude-range", "10.0.0.1/8"), "--exclude-range: 10.0.0.1/8 has host bits set"),
+    (
+        (*INSTALL, "--exclude-port", "1-1023", "--dns-port", "15053"),
+        "--exclude-port: holds port 53, which --dns-port redirects",
+    ),
     ((*INSTALL, "--family", "IPv6"), "--family: must be a list out of ipv4, ipv6"),
 ]
 

@@ -26,11 +26,13 @@ AS_ENVOY = (
 #: Says what comes from a TCP port, or in answer to a datagram; `refused` if nobody is there.
 _CLIENT = """
 import socket, sys
-kind, host, port = sys.argv[1:]
+kind, host, port, *source = sys.argv[1:]
 family = socket.AF_INET6 if ":" in host else socket.AF_INET
 with socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as one:
     one.settimeout(10)
     try:
+        if source:
+            one.bind((source[0], int(source[1])))
         one.connect((host, int(port)))
         if kind == "udp":
             one.send(b"?")
@@ -90,9 +92,12 @@ class Namespace:
         self._cleanup.callback(process.kill)
         return process
 
-    def hears(self, kind: str, host: str, port: int, *before: str) -> str:
+    def hears(
+        self, kind: str, host: str, port: int, *before: str, source: tuple[str, int] | None = None
+    ) -> str:
         """What a plain client there is told first by `tcp` or `udp`; `closed` or `refused` if nothing."""
-        return self.must(*before, sys.executable, "-c", _CLIENT, kind, host, str(port)).strip()
+        words = (kind, host, port, *(source or ()))
+        return self.must(*before, sys.executable, "-c", _CLIENT, *map(str, words)).strip()
 
     def curl(self, *arguments: str) -> Said:
         return self.run("curl", "--silent", "--show-error", "--max-time", "10", *arguments)

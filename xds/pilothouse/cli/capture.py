@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ipaddress
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, NamedTuple, TypeVar, cast, get_args
 
 import typer
@@ -18,9 +20,10 @@ import typer
 from pilothouse.cli.output import printing
 from pilothouse.config.settings import ConfigError
 from pilothouse.model.services import Family
-from pilothouse.sidecar.rules import Network, Ports, Redirect, iptables, nftables
+from pilothouse.sidecar.rules import DNS, Network, Ports, Redirect, iptables, nftables
 
 _TIMEOUT_S = 30.0
+_RESOLVERS = Path("/etc/resolv.conf")
 _PERMISSION = ("Operation not permitted", "Permission denied")
 
 _OF_FAMILIES: Mapping[Family, str] = {"ipv4": "iptables", "ipv6": "ip6tables"}
@@ -84,6 +87,16 @@ ExcludedRanges = Annotated[
         "--exclude-range", metavar="CIDR", help="Do not redirect connections to these addresses. Repeatable."
     ),
 ]
+DnsPort = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PORT",
+        min=1,
+        max=65535,
+        help="Redirect what asks name servers (port 53, UDP and TCP) to this port of `dns-agent`.  "
+        "[default: none]",
+    ),
+]
 Chosen = Annotated[
     Tool | None, typer.Option("--tool", help="Program that changes the rules.  [default: nft, else iptables]")
 ]
@@ -98,12 +111,14 @@ def capture(  # noqa: PLR0913  (a flag each: typer reads them from the signature
     family: Families = None,
     exclude_port: ExcludedPorts = None,
     exclude_range: ExcludedRanges = None,
+    dns_port: DnsPort = None,
     tool: Chosen = None,
     dry_run: DryRun = False,
 ) -> None:
     """Redirect TCP connections of this network namespace to its sidecar (see `bootstrap --capture redirect`).
 
-    DNS, UDP, the loopback interface and the connections of Envoy itself are not redirected. Needs NET_ADMIN.
+    DNS, UDP, the loopback interface and the connections of Envoy itself are not redirected; with --dns-port,
+    questions to name servers are. Needs NET_ADMIN.
     """
     redirect = None
     if action is Action.INSTALL:
@@ -115,8 +130,10 @@ def capture(  # noqa: PLR0913  (a flag each: typer reads them from the signature
             port=egress_port,
             uid=uid,
             families=families(family) or ("ipv4",),
-            ports=tuple(_each("--exclude-port", exclude_port, Ports.parse)),
+            ports=_excluded_ports(exclude_port, dns_port),
             networks=tuple(_each("--exclude-range", exclude_range, _network)),
+            dns_port=dns_port,
+            dns_here=any(map(_is_here, _name_servers())),
         )
     tools = [tool] if tool else _installed()
     if dry_run:
@@ -184,12 +201,41 @@ def _run(step: _Step) -> str:
     raise ConfigError(program, f"{complaint}; if the kernel lacks a module, another --tool may do")
 
 
+def _name_servers() -> list[str]:
+    """Whom the applications of this namespace ask, as resolv.conf(5) has it: without any, this machine."""
+    try:
+        lines = _RESOLVERS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    words = [line.split() for line in lines]
+    return [each[1] for each in words if len(each) > 1 and each[0] == "nameserver"] or ["127.0.0.1"]
+
+
+def _is_here(server: str) -> bool:
+    """Whether a name server is on this machine. Only then can its address be bound."""
+    try:
+        if ipaddress.ip_address(server).is_loopback:
+            return True
+        with socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((server, 0))
+    except (OSError, ValueError):  # which resolvers would not ask, either
+        return False
+    return True
+
+
 def families(said: list[str] | None) -> tuple[Family, ...]:
     """What `--family` says, in its order, each once. Raises ConfigError."""
     known: tuple[Family, ...] = get_args(Family)
     if any(each not in known for each in said or ()):
         raise ConfigError("--family", f"must be a list out of {', '.join(known)}")
     return tuple(cast(Family, each) for each in dict.fromkeys(said or ()))
+
+
+def _excluded_ports(said: list[str] | None, dns_port: int | None) -> tuple[Ports, ...]:
+    found = tuple(_each("--exclude-port", said, Ports.parse))
+    if dns_port is not None and any(each.hold(DNS) for each in found):
+        raise ConfigError("--exclude-port", f"holds port {DNS}, which --dns-port redirects")
+    return found
 
 
 def _network(text: str) -> Network:

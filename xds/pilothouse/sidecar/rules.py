@@ -2,6 +2,9 @@
 
 They redirect what is begun in a network namespace to the port of the egress listener, at 127.0.0.1 or ::1.
 UDP, DNS, the loopback interface, what the sidecar itself begins, and what is excluded they let alone.
+
+If the sidecar answers names, they also lead questions to port 53, over UDP and TCP, to its port for them:
+those to name servers on the loopback interface, too.
 """
 
 from __future__ import annotations
@@ -15,10 +18,14 @@ from pilothouse.model.services import Family
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-#: The chain of ours among those of iptables, and the table of nftables.
-CHAIN, TABLE = "PILOTHOUSE", "pilothouse"
-_DNS = 53
-_JUMP = f"OUTPUT -p tcp -j {CHAIN}"
+#: The chains of ours among those of iptables, and the table of nftables.
+CHAIN, DNS_CHAIN, TABLE = "PILOTHOUSE", "PILOTHOUSE_DNS", "pilothouse"
+#: The port of name servers.
+DNS = 53
+# What is redirected over UDP is followed (conntrack) apart from everything else. The sidecar may ask a name
+# server from a port from which an application has just asked the same one: its question would be taken for
+# one more of the application's, and be led back to it. TCP says itself where a connection begins and ends.
+_ZONE = 53
 
 
 class Ports(NamedTuple):
@@ -36,6 +43,9 @@ class Ports(NamedTuple):
             raise ValueError(f"{text!r} ends before it begins")
         return ports
 
+    def hold(self, port: int) -> bool:
+        return self.first <= port <= self.last
+
     def written(self, between: str) -> str:
         return f"{self.first}" if self.first == self.last else f"{self.first}{between}{self.last}"
 
@@ -44,7 +54,10 @@ class Ports(NamedTuple):
 class Redirect:
     """Where connections are led: to `port`, except for those of the user `uid`, to these ports or networks.
 
-    Only those of these families: a sidecar listens at ::1 if its node says that it can call IPv6.
+    Only those of these families: a sidecar listens at ::1 if its node says that it can call IPv6. Questions
+    to port 53 are led to `dns_port`, if there is one. If a name server is on this machine, such as that of
+    systemd (127.0.0.53) or of Docker (127.0.0.11), let only those be led that stay here (`dns_here`): it asks
+    others itself, under a user that nobody knows, and would get its own questions back.
     """
 
     port: int
@@ -52,12 +65,14 @@ class Redirect:
     families: tuple[Family, ...] = ("ipv4",)
     ports: tuple[Ports, ...] = ()
     networks: tuple[Network, ...] = ()
+    dns_port: int | None = None
+    dns_here: bool = False
 
     @property
     def excluded_ports(self) -> list[Ports]:
         """Each port once, in order; with that of DNS, which is asked by TCP where an answer is long."""
         found: list[Ports] = []
-        for ports in sorted((Ports(_DNS, _DNS), *self.ports)):
+        for ports in sorted((Ports(DNS, DNS), *self.ports)):
             if found and ports.first <= found[-1].last + 1:
                 found[-1] = Ports(found[-1].first, max(found[-1].last, ports.last))
             else:
@@ -77,55 +92,127 @@ def nftables(redirect: Redirect | None) -> str:
     # To delete a table that is not there would be an error.
     lines = [f"add table inet {TABLE}", f"delete table inet {TABLE}"]
     if redirect is not None:
-        rules = [f"        {rule}" for rule in _nftables(redirect)]
-        lines += [f"table inet {TABLE} {{", "    chain output {", *rules, "    }", "}"]
+        lines.append(f"table inet {TABLE} {{")
+        for chain, rules in _nftables(redirect):
+            lines += [f"    chain {chain} {{", *(f"        {rule}" for rule in rules), "    }"]
+        lines.append("}")
     return "\n".join([*lines, ""])
 
 
 def iptables(redirect: Redirect | None, family: Family, saved: str) -> str:
     """What `iptables-restore --noflush` (of IPv6: `ip6tables-restore`) makes just these rules, or none, of.
 
-    It does all of it, or nothing. `saved` is what `iptables-save` says is there. Empty if nothing is to do.
+    It does all of a table, or nothing. `saved` is what `iptables-save` says is there. Empty if nothing is to
+    do.
     """
     if redirect is not None and family not in redirect.families:
         redirect = None
-    there = saved.partition("*nat\n")[2].partition("COMMIT")[0].splitlines()
-    jumps = there.count(f"-A {_JUMP}")
-    if redirect is None and not jumps and not any(line.startswith(f":{CHAIN} ") for line in there):
-        return ""
-    # A chain that is declared is made, or emptied.
-    lines = ["*nat", f":{CHAIN} - [0:0]", *[f"-D {_JUMP}"] * jumps]
-    if redirect is None:
-        lines.append(f"-X {CHAIN}")
-    else:
-        lines += [f"-A {CHAIN} {rule}" for rule in _iptables(redirect, family)]
-        lines.append(f"-A {_JUMP}")
-    return "\n".join([*lines, "COMMIT", ""])
+    wanted = [] if redirect is None else [*_iptables(redirect, family)]
+    lines: list[str] = []
+    for table in dict.fromkeys(chain.table for chain in _CHAINS):
+        there = saved.partition(f"*{table}\n")[2].partition("COMMIT")[0].splitlines()
+        declared, changed = [], []
+        for chain in (each for each in _CHAINS if each.table == table):
+            jumps = there.count(f"-A {chain.jump}")
+            rules = [rule for of, rule in wanted if of == chain]
+            if not rules and not jumps and not any(line.startswith(f":{chain.name} ") for line in there):
+                continue
+            # A chain that is declared is made, or emptied.
+            declared.append(f":{chain.name} - [0:0]")
+            changed += [f"-D {chain.jump}"] * jumps
+            changed += [f"-A {chain.name} {rule}" for rule in rules] or [f"-X {chain.name}"]
+            if rules:
+                changed.append(f"-{chain.place} {chain.jump}")
+        if declared:
+            lines += [f"*{table}", *declared, *changed, "COMMIT"]
+    return "\n".join([*lines, ""]) if lines else ""
 
 
-def _nftables(redirect: Redirect) -> Iterator[str]:
-    yield "type nat hook output priority -100; policy accept;"
-    yield "meta l4proto != tcp accept"
-    if len(redirect.families) == 1:
-        yield f"meta nfproto != {redirect.families[0]} accept"
-    yield 'oifname "lo" accept'
-    yield f"meta skuid {redirect.uid} accept"
-    yield f"tcp dport {{ {', '.join(ports.written('-') for ports in redirect.excluded_ports)} }} accept"
-    for family in redirect.families:
-        networks = redirect.excluded_networks(family)
-        if networks:
-            yield f"{'ip6' if family == 'ipv6' else 'ip'} daddr {{ {', '.join(networks)} }} accept"
-    yield f"meta l4proto tcp redirect to :{redirect.port}"
+def _nftables(redirect: Redirect) -> Iterator[tuple[str, list[str]]]:
+    """Each chain with its rules."""
+    families = [f"meta nfproto != {family} accept" for family in redirect.families]
+    if len(families) > 1:
+        families = []
+    sidecar = f"meta skuid {redirect.uid} accept"
+    networks = [
+        f"{'ip6' if family == 'ipv6' else 'ip'} daddr {{ {', '.join(excluded)} }} accept"
+        for family in redirect.families
+        if (excluded := redirect.excluded_networks(family))
+    ]
+    ports = ", ".join(ports.written("-") for ports in redirect.excluded_ports)
+    yield (
+        "output",
+        [
+            "type nat hook output priority -100; policy accept;",
+            "meta l4proto != tcp accept",
+            *families,
+            'oifname "lo" accept',
+            sidecar,
+            f"tcp dport {{ {ports} }} accept",
+            *networks,
+            f"meta l4proto tcp redirect to :{redirect.port}",
+        ],
+    )
+    if redirect.dns_port is None:
+        return
+    elsewhere = ['oifname != "lo" accept'] if redirect.dns_here else []
+    alone = [*families, sidecar, *networks, *elsewhere]
+    # Before the kernel looks which flow a datagram is of; and before Docker redirects to its name server.
+    yield (
+        "dns_zone",
+        [
+            "type filter hook output priority -300; policy accept;",
+            f'oifname "lo" udp sport {redirect.dns_port} ct zone set {_ZONE} accept',
+            *alone,
+            f"udp dport {DNS} ct zone set {_ZONE}",
+        ],
+    )
+    yield (
+        "dns",
+        [
+            "type nat hook output priority -101; policy accept;",
+            *alone,
+            f"meta l4proto {{ tcp, udp }} th dport {DNS} redirect to :{redirect.dns_port}",
+        ],
+    )
 
 
-def _iptables(redirect: Redirect, family: Family) -> Iterator[str]:
-    yield "-o lo -j RETURN"
-    yield f"-m owner --uid-owner {redirect.uid} -j RETURN"
-    for ports in redirect.excluded_ports:
-        yield f"-p tcp --dport {ports.written(':')} -j RETURN"
-    for network in redirect.excluded_networks(family):
-        yield f"-d {network} -j RETURN"
-    yield f"-p tcp -j REDIRECT --to-ports {redirect.port}"
+class _Chain(NamedTuple):
+    """A chain of ours, and what leads to it: `A`t the end of others' rules, or `I`n front of them."""
+
+    table: str
+    name: str
+    place: str
+    jump: str
+
+
+_ZONES = _Chain("raw", DNS_CHAIN, "I", f"OUTPUT -p udp -j {DNS_CHAIN}")
+# In front of what Docker redirects to its name server.
+_QUESTIONS = _Chain("nat", DNS_CHAIN, "I", f"OUTPUT -j {DNS_CHAIN}")
+_CONNECTIONS = _Chain("nat", CHAIN, "A", f"OUTPUT -p tcp -j {CHAIN}")
+_CHAINS = (_ZONES, _QUESTIONS, _CONNECTIONS)
+
+
+def _iptables(redirect: Redirect, family: Family) -> Iterator[tuple[_Chain, str]]:
+    """Each rule with its chain."""
+    sidecar = f"-m owner --uid-owner {redirect.uid} -j RETURN"
+    networks = [f"-d {network} -j RETURN" for network in redirect.excluded_networks(family)]
+    ports = [f"-p tcp --dport {each.written(':')} -j RETURN" for each in redirect.excluded_ports]
+    to_sidecar = f"-p tcp -j REDIRECT --to-ports {redirect.port}"
+    for rule in ("-o lo -j RETURN", sidecar, *ports, *networks, to_sidecar):
+        yield _CONNECTIONS, rule
+    if redirect.dns_port is None:
+        return
+    alone = [sidecar, *networks, *(["! -o lo -j RETURN"] if redirect.dns_here else [])]
+    yield _ZONES, f"-o lo -p udp --sport {redirect.dns_port} -j CT --zone {_ZONE}"
+    for rule in (*alone, f"-p udp --dport {DNS} -j CT --zone {_ZONE}"):
+        yield _ZONES, rule
+    asked = [
+        f"-p {protocol} --dport {DNS} -j REDIRECT --to-ports {redirect.dns_port}"
+        for protocol in ("udp", "tcp")
+    ]
+    for rule in (*alone, *asked):
+        yield _QUESTIONS, rule
 
 
 def _port(text: str) -> int:
