@@ -77,6 +77,12 @@ def test_the_component_that_lets_it_write_status_is_taken(cluster: Cluster, name
     assert taken[-1] == "--write-status"
 
 
+def test_the_component_that_answers_names_is_taken(cluster: Cluster, namespaces: None) -> None:
+    (service,) = documents("dns/service.yaml")
+    ports = tried(cluster, service)["spec"]["ports"]
+    assert {(each["port"], each["protocol"]) for each in ports} == {(53, "UDP"), (53, "TCP")}
+
+
 def test_the_key_of_the_xds_port_is_mounted_for_no_others(cluster: Cluster, namespaces: None) -> None:
     (deployment,) = documents("deployment.yaml")
     volumes = tried(cluster, deployment)["spec"]["template"]["spec"]["volumes"]

@@ -113,8 +113,15 @@ def args(found: list[Object], name: str = "pilothouse") -> list[str]:
         ({"webhook": {"enabled": False}}, ("webhook.yaml", "webhook-rbac.yaml"), ()),
         ({"writeStatus": True}, (), ("write-status",)),
         ({"admin": {"tokensSecret": "pilothouse-admin"}}, (), ("admin-tokens",)),
+        ({"dns": {"enabled": True}}, (), ("dns",)),
     ],
-    ids=["as they are", "without the webhook", "with the status of routes", "with tokens for the admin port"],
+    ids=[
+        "as they are",
+        "without the webhook",
+        "with the status of routes",
+        "with tokens for the admin port",
+        "with names over DNS",
+    ],
 )
 def test_the_chart_renders_what_the_kustomization_does(
     helm: Helm,
@@ -220,6 +227,31 @@ def test_with_tokens_the_admin_port_speaks_tls_and_probes_and_prometheus_do_so(h
     assert _names(args(found)) <= offered().keys()
 
 
+def test_names_are_answered_at_port_53_of_a_service_of_their_own_if_that_is_said(helm: Helm) -> None:
+    found = by_key(helm.template({"dns": {"enabled": True, "clusterIP": "10.96.0.53"}}))
+    pod = found["Deployment", "pilothouse"]["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    service = found["Service", "pilothouse-dns"]["spec"]
+    assert service["clusterIP"] == "10.96.0.53", "which a Corefile names"
+    assert service["selector"].items() <= pod["metadata"]["labels"].items()
+    opened = {
+        (each["name"], each.get("protocol", "TCP")): each["containerPort"] for each in container["ports"]
+    }
+    led = {
+        (each["port"], each["protocol"]): (each["targetPort"], each["protocol"]) for each in service["ports"]
+    }
+    assert {asked: opened[port] for asked, port in led.items()} == {(53, "UDP"): 18053, (53, "TCP"): 18053}
+    assert "--dns=0.0.0.0:18053" in container["args"]
+    assert _names(container["args"]) <= offered().keys()
+    assert (
+        "clusterIP"
+        not in by_key(helm.template({"dns": {"enabled": True}}))["Service", "pilothouse-dns"]["spec"]
+    )
+    plain = by_key(helm.template({}))
+    assert plain.keys() == found.keys() - {("Service", "pilothouse-dns")}
+    assert not any(each.startswith("--dns") for each in args(helm.template({})))
+
+
 def test_its_values_are_flags_that_serve_takes(helm: Helm) -> None:
     selectors = ["team in (shop, office)", "floor"]
     said = {
@@ -288,6 +320,8 @@ def _names(flags: list[str]) -> set[str]:
         ({"admin": {"tokens": "x"}}, "tokens"),
         ({"resources": {"requests": {"memory": "much"}}}, "pattern"),
         ({"writeStatus": "yes"}, "boolean"),
+        ({"dns": {"clusterIP": "pilothouse"}}, "pattern"),
+        ({"dns": True}, "object"),
         ({"monitoring": {}}, "boolean"),
         ({"nodeSelector": {"pool": 1}}, "string"),
         ({"tolerations": [{"keys": "system"}]}, "keys"),
