@@ -7,6 +7,8 @@ from dataclasses import replace
 import dns.message
 import pytest
 
+from pilothouse.dns.kept import Kept
+from pilothouse.dns.names import Names
 from pilothouse.dns.responder import Counted
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
 
@@ -77,16 +79,45 @@ def test_a_zone_is_not_given_away(estate, asked, type):
     assert dns.message.from_wire(wire).rcode() == dns.rcode.REFUSED
 
 
-def test_answers_to_many_names_are_not_all_kept(estate, asked):
-    services = [
-        Service(ServiceSpec(ServiceName("shop", f"s{each}"), (Port("http", 1),), ("10.96.0.1",)))
-        for each in range(5000)
-    ]
-    estate.put(*services)
+def test_what_is_kept_has_an_end(estate):
+    kept = Kept[int, bytes](estate.service, most=100_000)
+    for each in range(10_000):
+        kept.put(each, b"", 500, ())
+        assert kept.size <= 100_000
+    assert 0 < len(kept) <= 200
+
+
+def test_what_was_made_of_a_service_with_many_endpoints_takes_more(estate):
+    wide = cart(*(f"10.0.{each // 250}.{each % 250}" for each in range(1000)))
+    estate.put(wide)
+    kept = Kept[int, bytes](estate.service)
+    kept.put(1, b"", 100, (wide,))
+    assert kept.size > 50_000
+
+
+def test_the_same_question_in_other_bytes_is_not_worked_out_again(estate, asked, monkeypatch):
+    estate.put(cart("10.0.0.1"))
     shop = asked()
-    for each in services:
-        shop.responder.respond(dns.message.make_query(f"{each.spec.hostname}.", "A").to_wire(), datagram=True)
-    assert len(shop.responder._datagrams) <= 4096
+    worked_out = []
+    answer = Names.answer
+
+    def noting(names, question):
+        worked_out.append(question)
+        return answer(names, question)
+
+    monkeypatch.setattr(Names, "answer", noting)
+    for size in range(512, 600):
+        query = dns.message.make_query(NAME.swapcase() if size % 2 else NAME, "A", payload=size)
+        assert dns.message.from_wire(shop.responder.respond(query.to_wire(), datagram=True)).answer
+    assert len(worked_out) == 1
+
+
+def test_a_cut_answer_has_every_record_in_turn(estate, asked):
+    estate.put(cart(*(f"10.0.0.{each}" for each in range(100))))
+    shop = asked()
+    seen = [[rdata.to_text() for rdata in shop.message(NAME).answer[0]] for _ in range(100)]
+    assert len({first for first, *_ in seen}) == 100
+    assert {len(set(each)) for each in seen} == {len(seen[0])}
 
 
 def test_names_that_do_not_exist_are_not_kept(estate, asked):
@@ -94,7 +125,7 @@ def test_names_that_do_not_exist_are_not_kept(estate, asked):
     shop = asked()
     for each in range(100):
         shop.records(f"r{each}.shop.svc.cluster.local.")
-    assert not shop.responder._datagrams
+    assert not len(shop.responder._datagrams) + len(shop.responder._bodies)
 
 
 def test_every_answer_is_counted(estate, asked):

@@ -26,6 +26,7 @@ from pilothouse.dns.records import (
 )
 
 _HEADER = Struct("!HHHHHH")
+_WITHOUT_ID = Struct("!HHHHH")
 _ASKED = Struct("!HH")
 _RECORD = Struct("!HHIH")
 _SRV = Struct("!HHH")
@@ -42,6 +43,7 @@ LARGEST_UDP = 1232
 _SMALLEST_UDP = 512
 _DNSSEC_OK = 0x8000
 _LONGEST_NAME = 255
+_AROUND = 41  # bytes of each `bytes`, and of the place where it is
 _POINTS, _POINTS_AT_MOST = 0xC000, 0x4000
 _REFRESH_S, _RETRY_S, _EXPIRE_S = 7200, 1800, 86_400
 
@@ -162,8 +164,13 @@ class Body(NamedTuple):
     records: tuple[bytes, ...]
     authority: tuple[bytes, ...]
     additional: tuple[bytes, ...]
-    #: Whether the records may stand in any order.
+    #: Whether the records may stand in any order. Then all are of the same size.
     turns: bool
+
+    @property
+    def size(self) -> int:
+        """What it takes, in bytes."""
+        return sum(_AROUND + len(each) for each in (*self.records, *self.authority, *self.additional))
 
 
 def encoded(name: Labels, answer: Answer) -> Body:
@@ -181,31 +188,56 @@ def encoded(name: Labels, answer: Answer) -> Body:
 
 def written(query: Query, answer: Answer, limit: int = LARGEST_UDP) -> bytes:
     """An answer as a message of at most so many bytes."""
-    return assembled(query, encoded(query.question.name, answer), limit)
+    reply = assembled(query, encoded(query.question.name, answer), limit)
+    return reply.message(query.id.to_bytes(2))
 
 
-def assembled(query: Query, body: Body, limit: int, first: int = 0, *, recursion: bool = False) -> bytes:
-    """A message. What does not fit is left out.
+class Reply(NamedTuple):
+    """A message without its id: a head, records that may stand in any order, and a tail.
+
+    The records in `turning` are of `each` bytes. So many bytes of them fit as `room` says.
+    """
+
+    head: bytes
+    turning: bytes
+    tail: bytes
+    each: int
+    room: int
+
+    def message(self, id: bytes, turn: int = 0) -> bytes:
+        """The message to whoever asked with this id. Each turn has another record in front."""
+        if not self.turning:
+            return id + self.head + self.tail
+        first = turn * self.each % len(self.turning)
+        front = self.turning[first : first + self.room]
+        return b"".join((id, self.head, front, self.turning[: self.room - len(front)], self.tail))
+
+    @property
+    def size(self) -> int:
+        """What it takes, in bytes."""
+        return len(self.head) + len(self.turning) + len(self.tail)
+
+
+def assembled(query: Query, body: Body, limit: int, *, recursion: bool = False) -> Reply:
+    """A message of at most so many bytes. What does not fit is left out.
 
     If that is something that was asked for, the message says so (TC), and whoever asks comes again over TCP.
-    `first` is which record is to be the first, of those that may stand in any order.
     """
     opt = _opt(query.edns, body.rcode) if query.edns is not None else b""
     room = limit - _HEADER.size - len(query.asked) - len(opt)
-    records = body.records
-    if body.turns:
-        first %= len(records)
-        records = records[first:] + records[:first]
-    answers, room, whole = _fitting(records, room)
+    answers, room, whole = _fitting(body.records, room)
     # Names point to names before them, so that nothing can stand behind what was left out.
     authority, room, all_of_it = _fitting(body.authority, room) if whole else ((), 0, False)
     additional, _, _ = _fitting(body.additional, room) if all_of_it else ((), 0, False)
     flags = _RESPONSE | query.flags & (_DESIRED | _CHECKING_DISABLED) | body.rcode & 0xF
     flags |= _AUTHORITATIVE * body.authoritative | _AVAILABLE * recursion | _TRUNCATED * (not whole)
-    head = _HEADER.pack(
-        query.id, flags, 1, len(answers), len(authority), len(additional) + (query.edns is not None)
-    )
-    return b"".join((head, query.asked, *answers, *authority, *additional, opt))
+    counts = len(answers), len(authority), len(additional) + (query.edns is not None)
+    head = _WITHOUT_ID.pack(flags, 1, *counts) + query.asked
+    tail = b"".join((*authority, *additional, opt))
+    if not body.turns:
+        return Reply(head + b"".join(answers), b"", tail, 0, 0)
+    each = len(body.records[0])
+    return Reply(head, b"".join(body.records), tail, each, each * len(answers))
 
 
 def _fitting(records: tuple[bytes, ...], room: int) -> tuple[tuple[bytes, ...], int, bool]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
 
-from pilothouse.dns.answers import Answer
-from pilothouse.dns.messages import Query, Unreadable, assembled, encoded, read
+from pilothouse.dns.answers import Answer, Question
+from pilothouse.dns.kept import Kept
+from pilothouse.dns.messages import Body, Query, Reply, Unreadable, assembled, encoded, read
 from pilothouse.dns.names import Names
 from pilothouse.dns.records import Rcode, Type
 from pilothouse.model.services import Service
 
-_KEPT = 4096  # so many answers are remembered
-_ORDERS = 16  # in so many orders
 _LARGEST_TCP = 65_535
 _TRANSFERS = (Type.AXFR, Type.IXFR)
 
@@ -33,57 +31,67 @@ class Onward(NamedTuple):
     answer: Answer | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """An answer but for its id, in some orders of its records. It holds while these services are in force."""
+class _Ready(NamedTuple):
+    """What is sent to whoever asks with the same bytes, except for their id."""
 
-    orders: tuple[bytes, ...]
-    of: tuple[Service, ...]
+    reply: Reply
     counted: Counted
+
+
+class _Found(NamedTuple):
+    """The records of an answer, and the services that it was made from."""
+
+    body: Body
+    of: tuple[Service, ...]
 
 
 class Responder:
     """Answers questions out of what is known here.
 
+    Whoever asks in the same bytes gets the same reply. There is no end of bytes that ask the same (case,
+    options, sizes), but whoever asks the same gets the same records. So none of them is worked out twice.
     `forwards`: whether there is somebody to ask for the rest. `counts` has how many were answered.
     """
 
     def __init__(self, names: Names, forwards: bool = False) -> None:
         self.names, self.forwards = names, forwards
         self.counts = Counter[Counted]()
-        self._datagrams = dict[bytes, _Ready]()
-        self._segments = dict[bytes, _Ready]()
+        self._datagrams = Kept[bytes, _Ready](names.service)
+        self._segments = Kept[bytes, _Ready](names.service)
+        self._bodies = Kept[Question, _Found](names.service)
         self._turn = count()
 
     def respond(self, message: bytes, *, datagram: bool) -> bytes | Onward:
         """The answer; empty if there is to be none."""
-        kept = self._datagrams if datagram else self._segments
-        ready = kept.get(message[2:])
+        ready = (self._datagrams if datagram else self._segments).get(message[2:])
         if ready is not None:
-            if self._holds(ready.of):
-                self.counts[ready.counted] += 1
-                return message[:2] + ready.orders[next(self._turn) % len(ready.orders)]
-            del kept[message[2:]]
+            self.counts[ready.counted] += 1
+            return ready.reply.message(message[:2], next(self._turn))
         try:
             query = read(message)
         except Unreadable as unreadable:
             return self._unreadable(unreadable)
-        answer = self._answer(query)
-        if answer is None or (answer.elsewhere and self.forwards):
-            return Onward(query, answer)
-        return self._written(query, answer, message, kept, datagram)
+        found = self._bodies.get(query.question) or self._found(query)
+        if isinstance(found, Onward):
+            return found
+        return self._replied(query, found, message, datagram)
 
     def finished(self, query: Query, answer: Answer, *, datagram: bool) -> bytes:
         """The answer to a question that was asked elsewhere."""
         self.counts[Counted(query.question.type, answer.rcode)] += 1
-        limit = query.limit if datagram else _LARGEST_TCP
-        return assembled(query, encoded(query.question.name, answer), limit, recursion=self.forwards)
+        reply = self._assembled(query, encoded(query.question.name, answer), datagram)
+        return reply.message(query.id.to_bytes(2), next(self._turn))
 
-    def _holds(self, of: tuple[Service, ...]) -> bool:
-        return all(self.names.service(each.name) is each for each in of)
+    def _found(self, query: Query) -> _Found | Onward:
+        answer = self._answer(query.question)
+        if answer is None or (answer.elsewhere and self.forwards):
+            return Onward(query, answer)
+        found = _Found(encoded(query.question.name, answer), answer.of)
+        if answer.of:
+            self._bodies.put(query.question, found, found.body.size, answer.of)
+        return found
 
-    def _answer(self, query: Query) -> Answer | None:
-        question = query.question
+    def _answer(self, question: Question) -> Answer | None:
         if question.type in _TRANSFERS:
             return Answer(Rcode.REFUSED, authoritative=False)
         found = self.names.answer(question)
@@ -91,24 +99,17 @@ class Responder:
             return Answer(Rcode.REFUSED, authoritative=False)
         return found
 
-    def _written(
-        self, query: Query, answer: Answer, message: bytes, kept: dict[bytes, _Ready], datagram: bool
-    ) -> bytes:
-        counted = Counted(query.question.type, answer.rcode)
+    def _replied(self, query: Query, found: _Found, message: bytes, datagram: bool) -> bytes:
+        counted = Counted(query.question.type, found.body.rcode)
         self.counts[counted] += 1
-        orders = self._orders(query, answer, datagram)
-        if answer.of:
-            if len(kept) >= _KEPT:
-                kept.clear()
-            kept[message[2:]] = _Ready(tuple(each[2:] for each in orders), answer.of, counted)
-        return orders[next(self._turn) % len(orders)]
+        reply = self._assembled(query, found.body, datagram)
+        if found.of:
+            kept = self._datagrams if datagram else self._segments
+            kept.put(message[2:], _Ready(reply, counted), len(message) + reply.size, found.of)
+        return reply.message(message[:2], next(self._turn))
 
-    def _orders(self, query: Query, answer: Answer, datagram: bool) -> list[bytes]:
-        """The answer with each of its records in front once, so that clients spread over them."""
-        body = encoded(query.question.name, answer)
-        limit = query.limit if datagram else _LARGEST_TCP
-        several = min(len(body.records), _ORDERS) if body.turns and answer.of else 1
-        return [assembled(query, body, limit, first, recursion=self.forwards) for first in range(several)]
+    def _assembled(self, query: Query, body: Body, datagram: bool) -> Reply:
+        return assembled(query, body, query.limit if datagram else _LARGEST_TCP, recursion=self.forwards)
 
     def _unreadable(self, why: Unreadable) -> bytes:
         if why.answer:
