@@ -97,7 +97,7 @@ def following(name: str, folder: Path, cluster: Cluster) -> Iterator[tuple[Follo
         begun = time.perf_counter()
         follower.start()
         pid = follower.process.pid
-        spent = {"ready_s": time.perf_counter() - begun, "ready_cpu_s": _cpu_s(pid), "pid": pid}
+        spent = {"ready_s": time.perf_counter() - begun, "ready_cpu_s": cpu_s(pid), "pid": pid}
         yield follower, spent | _memory(pid)
     finally:
         follower.process.stop()
@@ -138,19 +138,23 @@ def _settle(pid: int) -> None:
     """Return when a process has had little to do for 2 s, not counting what probes cost it."""
     quiet, deadline = 0, time.monotonic() + _START_S
     while quiet < 4 and time.monotonic() < deadline:
-        before = _cpu_s(pid)
+        before = cpu_s(pid)
         time.sleep(0.5)
-        quiet = quiet + 1 if _cpu_s(pid) - before < 0.25 else 0
+        quiet = quiet + 1 if cpu_s(pid) - before < 0.25 else 0
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """What a process has used, all its threads together."""
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(words[11]) + int(words[12])) / _TICKS
 
 
 def _memory(pid: int) -> dict[str, float]:
-    """Resident, in MB: what it has now, and the most that it had."""
+    return {"ready_mb": resident_mb(pid), "ready_peak_mb": resident_mb(pid, "VmHWM")}
+
+
+def resident_mb(pid: int, which: str = "VmRSS") -> float:
+    """What a process has resident now; with VmHWM: the most that it had."""
     lines = (line.split(":") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     kilobytes = {name: value.split()[0] for name, value in lines if value.endswith("kB")}
-    return {"ready_mb": int(kilobytes["VmRSS"]) / 1024, "ready_peak_mb": int(kilobytes["VmHWM"]) / 1024}
+    return int(kilobytes[which]) / 1024

@@ -30,10 +30,13 @@ _SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 
 
 class World(Fleet):
-    """An async context. `at` is the server that follows, as `state` tells it."""
+    """An async context. `at` is the server that follows, as `state` tells it.
 
-    def __init__(self, cluster: Cluster, services: int, endpoints: int) -> None:
-        self._cluster = cluster
+    Every `headless`th service has no virtual IP; none if it is 0.
+    """
+
+    def __init__(self, cluster: Cluster, services: int, endpoints: int, headless: int = 0) -> None:
+        self._cluster, self._headless = cluster, headless
         self._services = [service(number, endpoints) for number in range(services)]
         self._changed: set[int] = set()
         self._size = {"services": services, "endpoints": endpoints}
@@ -58,7 +61,7 @@ class World(Fleet):
     async def fill(self) -> None:
         """Create all of it."""
         numbers = range(len(self._services))
-        await _abreast(self._write("POST", _SERVICES, _service(self._name(n))) for n in numbers)
+        await _abreast(self._write("POST", _SERVICES, self._service(n)) for n in numbers)
         await _abreast(self._write("POST", _SLICES, self._slice(n)) for n in numbers)
 
     async def restore(self) -> None:
@@ -82,6 +85,17 @@ class World(Fleet):
     def _name(self, number: int) -> str:
         return self._services[number].name.name
 
+    def _service(self, number: int) -> dict[str, Any]:
+        ports = [{"name": "http", "port": 8080, "appProtocol": "http"}]
+        headless = self._headless and number % self._headless == 0
+        return {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": self._name(number)},
+            # Without a selector: no Pods are looked for.
+            "spec": {"ports": ports} | ({"clusterIP": "None"} if headless else {}),
+        }
+
     def _slice(self, number: int, sequence: int | None = None) -> dict[str, Any]:
         found = self._services[number]
         if sequence is not None:
@@ -100,17 +114,6 @@ class World(Fleet):
         async with self._session.request(method, path, data=json.dumps(document)) as answer:
             if not answer.ok:
                 raise RuntimeError(f"{method} {path}: {answer.status} {await answer.text()}")
-
-
-def _service(name: str) -> dict[str, Any]:
-    ports = [{"name": "http", "port": 8080, "appProtocol": "http"}]
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": name},
-        # Without a selector: no Pods are looked for.
-        "spec": {"ports": ports},
-    }
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:

@@ -225,3 +225,48 @@ def test_several_processes_share_a_port(names):
             assert (await ask(first)).answer
 
     run(test, names)
+
+
+async def turns_of_others(until) -> int:
+    """How often somebody else has had a turn until something was true."""
+    turns = 0
+    async with asyncio.timeout(20):
+        while not until():
+            await asyncio.sleep(0)
+            turns += 1
+    return turns
+
+
+def test_others_have_a_turn_between_datagrams(names, monkeypatch):
+    monkeypatch.setattr(module, "_TURN_S", 0)
+
+    async def within():
+        responder = Responder(names)
+        async with serving(Port(responder), HostPort("127.0.0.1", 0)) as number:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                for each in range(100):
+                    sock.sendto(dns.message.make_query(NAME, "A", id=each).to_wire(), ("127.0.0.1", number))
+                assert await turns_of_others(lambda: responder.counts.total() == 100) >= 99
+
+    asyncio.run(within())
+
+
+@pytest.mark.parametrize("connections", [1, 10])
+def test_others_have_a_turn_between_questions_on_connections(names, monkeypatch, connections):
+    monkeypatch.setattr(module, "_TURN_S", 0)
+
+    async def within():
+        responder = Responder(names)
+        async with serving(Port(responder), HostPort("127.0.0.1", 0)) as number:
+            opened = [await asyncio.open_connection("127.0.0.1", number) for _ in range(connections)]
+            wire = dns.message.make_query(NAME, "A").to_wire()
+            for _, writer in opened:
+                writer.write((len(wire).to_bytes(2) + wire) * 100)
+            assert (
+                await turns_of_others(lambda: responder.counts.total() == 100 * connections)
+                >= 99 * connections
+            )
+            for _, writer in opened:
+                writer.close()
+
+    asyncio.run(within())

@@ -7,6 +7,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from time import perf_counter
 from typing import Final
 
 import structlog
@@ -21,7 +22,8 @@ log = structlog.get_logger(__name__)
 #: Asks elsewhere for what is not known here.
 Forward = Callable[[Onward], Awaitable[Answer]]
 
-_DATAGRAMS = 32  # are answered at most before others have a turn
+#: For so long questions are answered at a stretch, in seconds. Then others have a turn, such as pushes.
+_TURN_S = 0.0002
 _BUFFER: Final = 1 << 21
 _IDLE_S, _MESSAGE_S = 10.0, 5.0
 _CONNECTIONS, _OF_ONE = 1024, 32
@@ -35,21 +37,28 @@ class Port:
         self._responder, self._forward = responder, forward
         self._waiting = set[asyncio.Task[None]]()
         self._connections = Counter[str]()
+        self._lane, self._answering_s = asyncio.Lock(), 0.0
 
     def datagrams(self, sock: socket.socket) -> None:
         """Answer what has come in. To be called when the socket can be read."""
-        for _ in range(_DATAGRAMS):
-            try:
-                message, sender = sock.recvfrom(4096)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError:
-                continue  # somebody before has closed the port to which the answer went
-            found = self._responded(message, datagram=True)
-            if isinstance(found, Onward):
-                self._later(found, sock, sender)
-            elif found:
-                _send(sock, found, sender)
+        end = perf_counter() + _TURN_S
+        while self._datagram(sock) and perf_counter() < end:
+            pass
+
+    def _datagram(self, sock: socket.socket) -> bool:
+        """Answer one. False if there is none."""
+        try:
+            message, sender = sock.recvfrom(4096)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            return True  # somebody before has closed the port to which the answer went
+        found = self._responded(message, datagram=True)
+        if isinstance(found, Onward):
+            self._later(found, sock, sender)
+        elif found:
+            _send(sock, found, sender)
+        return True
 
     def close(self) -> None:
         """Wait for nobody any more."""
@@ -77,13 +86,24 @@ class Port:
                 length = await reader.readexactly(2)
             async with asyncio.timeout(_MESSAGE_S):
                 message = await reader.readexactly(int.from_bytes(length))
-                found = self._responded(message, datagram=False)
+                found = await self._in_turn(message)
                 if isinstance(found, Onward):
                     found = await self._asked_elsewhere(found, datagram=False)
                 if not found:
                     return
                 writer.write(len(found).to_bytes(2) + found)
                 await writer.drain()
+
+    async def _in_turn(self, message: bytes) -> bytes | Onward:
+        """What is responded on a connection. All connections together have one turn, as datagrams have."""
+        async with self._lane:
+            if self._answering_s > _TURN_S:
+                await asyncio.sleep(0)
+                self._answering_s = 0.0
+            begun = perf_counter()
+            found = self._responded(message, datagram=False)
+            self._answering_s += perf_counter() - begun
+            return found
 
     def _responded(self, message: bytes, *, datagram: bool) -> bytes | Onward:
         try:
