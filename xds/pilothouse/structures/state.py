@@ -6,10 +6,12 @@ a temporary file and moved into place, so a reader finds the old one or the new 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -46,13 +48,24 @@ class StateFolder:
         probe.touch(mode=0o600)
         probe.unlink()
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Work on the folder while no other process does. Blocks, and raises OSError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
     def load(self) -> tuple[dict[str, tuple[bytes, ...]], list[Corrupt]]:
         """All kept texts by key, and the files that cannot be used and count as absent."""
         found: dict[str, tuple[bytes, ...]] = {}
         corrupt: list[Corrupt] = []
         for file in sorted(self._files()):
             try:
-                key, texts = _decoded(_content(file))
+                key, texts = _decoded(content(file))
             except (OSError, ValueError) as error:
                 reason = error.strerror if isinstance(error, OSError) else error
                 corrupt.append(Corrupt(file, str(reason)))
@@ -68,7 +81,7 @@ class StateFolder:
             if texts is None:
                 file.unlink(missing_ok=True)
             else:
-                _write(file, _encoded(key, texts))
+                overwrite(file, _encoded(key, texts))
 
     def _files(self) -> Iterator[Path]:
         try:
@@ -107,8 +120,11 @@ def _decoded(data: bytes) -> tuple[str, tuple[bytes, ...]]:
         raise ValueError("does not say what is in it") from None
 
 
-def _content(file: Path) -> bytes:
-    """Raises OSError, and ValueError for a pipe or a device, because reading one may wait for ever."""
+def content(file: Path) -> bytes:
+    """All of a file.
+
+    Raises OSError, and ValueError for a pipe or a device, because reading one may wait for ever.
+    """
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -119,7 +135,8 @@ def _content(file: Path) -> bytes:
         os.close(descriptor)
 
 
-def _write(file: Path, data: bytes) -> None:
+def overwrite(file: Path, data: bytes) -> None:
+    """Put a file in the place of another, so that a reader finds the old one or this. Raises OSError."""
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

@@ -7,12 +7,10 @@ is in force at all.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -70,7 +68,7 @@ class Kept:
         `decided` is taken by whoever is first: by this when the change is kept, or by the caller when it
         gives up. Then nothing is changed: what is written in that moment is written back.
         """
-        with self._alone():
+        with self._state.alone():
             before = self.read()
             after = edit(before)
             if not decided.locked():
@@ -81,16 +79,6 @@ class Kept:
 
     def _write(self, drains: list[Drain]) -> None:
         self._state.save({_KEY: (msgspec.json.encode(drains),)})
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._state.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(self._state.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
 
 
 class Keeper:
