@@ -108,6 +108,7 @@ EVERYTHING = {
     "admin_tls_key": "tls.key",
     "admin_client_ca": "ca.crt",
     "otel_endpoint": "http://collector:4317",
+    "virtual_ips": "240.240.0.0/16, 2001:2::/48",
     "dns": "127.0.0.1:5353",
     "dns_forward": "10.0.0.2:53, corp.example=[fd00::2]:53",
     "dns_pods": "insecure",
@@ -131,6 +132,7 @@ def test_every_setting_can_be_given_in_each_place_and_means_the_same(pki: Path) 
     assert flags.log_level == "debug"
     assert (flags.log_format, flags.cluster_domain, flags.max_connection_age_s) == ("json", "mesh.test", 1.5)
     assert flags.service_cidr == (ip_network("10.96.0.0/16"), ip_network("fd00::/108"))
+    assert flags.virtual_ips == (ip_network("240.240.0.0/16"), ip_network("2001:2::/48"))
     assert flags.flap_damping
     assert (flags.state, flags.no_state, flags.hold) == (Path("kept"), False, 7.5)
     assert flags.accept_missing

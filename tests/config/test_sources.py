@@ -15,6 +15,7 @@ from pilothouse.config import settings as config
 from pilothouse.config.settings import ConfigError, Settings, load, offered
 from pilothouse.dns.settings import DnsSettings
 from pilothouse.feeds.settings import FeedSettings
+from pilothouse.registry.settings import VirtualIpSettings
 from pilothouse.server.settings import XdsSettings
 from pilothouse.sources import SourceSettings
 from pilothouse.sources.files.settings import FilesSettings
@@ -105,6 +106,7 @@ def test_no_two_sections_have_a_setting_of_the_same_name() -> None:
         XdsSettings,
         AdminSettings,
         SharedSettings,
+        VirtualIpSettings,
         FeedSettings,
         TracingSettings,
         DnsSettings,

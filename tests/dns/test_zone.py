@@ -8,6 +8,7 @@ from pilothouse.model.services import (
     Endpoint,
     Locality,
     Port,
+    Protocol,
     Service,
     ServiceName,
     ServiceSpec,
@@ -146,6 +147,18 @@ def test_an_alias_whose_target_does_not_exist_says_so(estate, shop):
     found = shop.message(f"alias.{SHOP}")
     assert found.rcode() == 3
     assert [rrset.rdtype.name for rrset in found.answer] == ["CNAME"]
+
+
+def test_an_external_name_with_an_address_of_its_own_is_no_alias(estate, asked):
+    tcp = (Port("tcp", 5432, Protocol.TCP),)
+    vips = ("240.240.0.1", "2001:2::1")
+    estate.put(service("db", ports=tcp, external_name="db.example.com", vips=vips))
+    client, name = asked(), f"db.{SHOP}"
+    assert client.records(name, "A") == [f"{name} 240.240.0.1"]
+    assert client.records(name, "AAAA") == [f"{name} 2001:2::1"]
+    assert client.records(f"_tcp._tcp.{name}", "SRV") == [f"_tcp._tcp.{name} 0 50 5432 {name}"]
+    assert client.records(name, "CNAME") == ["NODATA"]
+    assert client.records("1.0.240.240.in-addr.arpa.", "PTR") == [f"1.0.240.240.in-addr.arpa. {name}"]
 
 
 @pytest.mark.parametrize("length", [1, 2, 9])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -99,8 +100,8 @@ class Mesh:
 
     def listeners(self) -> set[str]:
         """Where it listens, by name."""
-        lines = self.pod.curl("http://127.0.0.1:19000/listeners").out.splitlines()
-        return {line.partition("::")[0] for line in lines}
+        said = json.loads(self.pod.curl("http://127.0.0.1:19000/listeners?format=json").out)
+        return {each["name"] for each in said.get("listener_statuses", ())}
 
     def refused(self) -> dict[str, int]:
         """How often it refused what it was sent."""
@@ -119,8 +120,8 @@ class Mesh:
 
 
 @contextmanager
-def mesh(folder: Path, envoy: Path, delta: bool) -> Iterator[Mesh]:
-    """Everything but the rules and the sidecar."""
+def mesh(folder: Path, envoy: Path, delta: bool, *flags: str) -> Iterator[Mesh]:
+    """Everything but the sidecar. `flags` are the control plane's."""
     manifests = Manifests(folder / "manifests")
     save(manifests)
     resolvers = folder / "resolv.conf"
@@ -129,8 +130,9 @@ def mesh(folder: Path, envoy: Path, delta: bool) -> Iterator[Mesh]:
         pod.must("mount", "--bind", str(resolvers), "/etc/resolv.conf")
         servers, log = folder / "servers", folder / "log"
         beyond.start(sys.executable, "-m", "tests.redirect.servers", *SERVERS, log=servers)
-        flags = ("--manifests", str(manifests.folder), "--xds", CONTROL_PLANE, "--admin", "127.0.0.1:18001")
-        beyond.start(PILOTHOUSE, "serve", *flags, "--log-format", "json", "--no-state", log=log)
+        said = ("--manifests", str(manifests.folder), "--xds", CONTROL_PLANE, "--admin", "127.0.0.1:18001")
+        more = flags or ("--no-state",)
+        beyond.start(PILOTHOUSE, "serve", *said, *more, "--log-format", "json", log=log)
         wait_for(lambda: '"serving"' in log.read_text())
         wait_for(lambda: servers.read_text() == "ready\n")
         found = Mesh(pod, manifests, folder, envoy, delta)

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from pilothouse.model.services import Service, ServiceName, State
-from pilothouse.registry.merged import Registry, Shard
+from pilothouse.registry.merged import Registry
+from pilothouse.registry.shard import Shard
 
 Make = Callable[..., Service]
 Eventually = Callable[..., Awaitable[object]]

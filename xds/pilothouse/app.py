@@ -41,6 +41,7 @@ from pilothouse.registry.damping import Damping
 from pilothouse.registry.merged import OPERATOR, Registry
 from pilothouse.registry.revisions import Revisions
 from pilothouse.registry.supervise import SourceState, supervise
+from pilothouse.server.allocating import Allocator, allocating
 from pilothouse.server.certificates import Certificates
 from pilothouse.server.discovery import Discovery
 from pilothouse.server.feeding import Feeding
@@ -100,12 +101,12 @@ async def run(
     journal = Journal(_folder(settings, "journal"))
     registry.revisions.begin(await journal.open())
     progress = Progress(registry.revisions, _MOST_NEWS)  # from the first change on
-    naming = _naming(settings, registry, catalogue)
-    traces = _tracing(settings, registry.revisions)
+    naming, traces = _naming(settings, registry, catalogue), _tracing(settings, registry.revisions)
     discovery.rejections.noted = partial(journal.noted, kind="nack")
     operator = await _operator(settings, registry, discovery, journal)
+    allocator = await allocating(registry, settings, _folder(settings, "addresses"), settings.external_names)
     async with asyncio.TaskGroup() as tasks:
-        running = [*map(tasks.create_task, _supervised(states, registry))]
+        running = [*map(tasks.create_task, _supervised(states, registry, allocator))]
         parts = states, registry, catalogue, discovery, census, certificates, entrance.tokens, delay.seen
 
         def read() -> Observed:
@@ -118,7 +119,7 @@ async def run(
         async with entrance.serving(status) as admin_port, naming.serving(settings.workers > 1):
             served = f"{settings.admin.host}:{admin_port}"
             log.info("starting", admin=served, sources=[source.name for source in sources])
-            if await _synced(registry, stopping):
+            if await _synced(registry, stopping, allocator):
                 registry.changed.touch()
                 await publish_first(registry, catalogue, discovery, uncounted)
                 _log_loaded(sources, registry, time.time() - started_s)
@@ -225,7 +226,11 @@ def _news(revisions: Revisions, progress: Progress) -> Iterator[Record]:
         yield record(revisions, one)
 
 
-def _supervised(states: Iterable[SourceState], registry: Registry) -> Iterator[Coroutine[Any, Any, None]]:
+def _supervised(
+    states: Iterable[SourceState], registry: Registry, allocator: Allocator | None
+) -> Iterator[Coroutine[Any, Any, None]]:
+    if allocator is not None:
+        yield allocator.run()
     for state in states:
         yield supervise(state, registry.shard(state.name), _log_failure)
 
@@ -246,7 +251,7 @@ def _log_loaded(sources: Sequence[Source], registry: Registry, took_s: float) ->
     )
 
 
-async def _synced(registry: Registry, stopping: asyncio.Event) -> bool:
+async def _synced(registry: Registry, stopping: asyncio.Event, allocator: Allocator | None) -> bool:
     """Wait for the first report of every source, for a limited time. False if the process is to stop instead.
 
     If a source is missing, Pilothouse serves without it but sends no removals, so reconnecting Envoys keep
@@ -258,6 +263,8 @@ async def _synced(registry: Registry, stopping: asyncio.Event) -> bool:
         wait.cancel()
     if registry.unsynced and not stopping.is_set():
         log.error("serving without sources that have not reported", sources=sorted(registry.unsynced))
+    if allocator is not None and not stopping.is_set():
+        await allocator.first()
     return not stopping.is_set()
 
 

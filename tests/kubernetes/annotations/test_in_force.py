@@ -12,6 +12,7 @@ SERVICE = [
     ("weight", "70000", "", "counts as 65535"),
     ("export-to", "., Data", "", "exported to shop"),
     ("export-to", "Data", "", "exported to no namespace"),
+    ("allocate-virtual-ip", "no", "", "the Service may be given one"),
     ("hints", "off", "", "hints count"),
     ("overprovisioning-factor", "0", "", "it is 140"),
     ("failover", "eu=us; us", "", "this rule is ignored, 1 other in force"),

@@ -130,3 +130,11 @@ def test_what_is_no_namespace_hides_the_service_rather_than_showing_it(warnings,
 
 def test_a_service_that_does_not_say_is_exported_to_all(warnings):
     assert overrides.exported_to({}, "shop", warnings.append) is None
+
+
+@pytest.mark.parametrize(("text", "addressable"), [("true", True), ("false", False)])
+def test_a_service_may_refuse_to_be_given_a_virtual_ip(warnings, text, addressable):
+    said = {"pilothouse.dev/allocate-virtual-ip": text}
+    assert overrides.addressable(said, warnings.append) is addressable
+    assert overrides.addressable({}, warnings.append)
+    assert warnings == []

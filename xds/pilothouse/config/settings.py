@@ -14,14 +14,15 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Annotated, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from pilothouse.admin.settings import AdminSettings
 from pilothouse.dns.settings import DnsSettings
 from pilothouse.feeds.settings import FeedSettings
+from pilothouse.registry.settings import VirtualIpSettings
 from pilothouse.server.settings import XdsSettings
 from pilothouse.sources import SourceSettings
 from pilothouse.sources.files.settings import FilesSettings
@@ -53,7 +54,15 @@ class ConfigError(Exception):
 
 
 # Fields come in the order of the bases, the last base first. The flags have the same order.
-class Settings(DnsSettings, FeedSettings, SharedSettings, TracingSettings, AdminSettings, XdsSettings):
+class Settings(
+    DnsSettings,
+    FeedSettings,
+    VirtualIpSettings,
+    SharedSettings,
+    TracingSettings,
+    AdminSettings,
+    XdsSettings,
+):
     """The settings of `serve`. `sources` are the sections of the sources that are asked for.
 
     `default_namespace` is the namespace of sidecars that state none.
@@ -87,6 +96,16 @@ class Settings(DnsSettings, FeedSettings, SharedSettings, TracingSettings, Admin
         Literal["debug", "info", "warning", "error"],
         Flag("Lowest level that is logged.", "debug|info|warning|error"),
     ] = "info"
+
+    @model_validator(mode="after")
+    def _never_moved(self) -> Self:
+        if self.virtual_ips and self.no_state:
+            raise Conflict("addresses that are not kept would move at a restart", "virtual_ips", "no_state")
+        for each in self.virtual_ips:
+            for other in self.service_cidr:
+                if each.overlaps(other):
+                    raise Conflict(f"{each} and {other} overlap", "virtual_ips", "service_cidr")
+        return self
 
 
 #: Our words for pydantic's types of mistakes.

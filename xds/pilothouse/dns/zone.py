@@ -147,7 +147,7 @@ class Zone:
         scope: Scope,
         chain: tuple[Record, ...],
     ) -> Answer:
-        if service.spec.external_name:
+        if service.spec.external_name and not service.spec.vips:
             if prefix:
                 raise _Absent
             return self._alias(question, service, scope, chain)

@@ -314,6 +314,7 @@ class Cluster:
             cluster_domain=CLUSTER_SET if declared.imported else self._domain,
             placement=declared.placement,
             policy=declared.policy,
+            addressable=declared.addressable,
         )
 
     def _vips(self, declared: Service) -> tuple[str, ...]:

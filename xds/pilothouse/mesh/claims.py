@@ -92,25 +92,26 @@ class Claims:
     def resolve(self, spec: ServiceSpec) -> Resolved:
         """What this spec would be given beside the services in force."""
         taken = frozenset(host for host, owner in contested(spec) if owner in self._specs)
+        owners = {vip: self._owner(vip, spec) for vip in spec.vips}
+        lost = tuple(
+            Omission(Reason.VIP_TAKEN, vip, f"by {owner}")
+            for vip, owner in owners.items()
+            if owner != spec.name
+        )
+        if lost:
+            spec = replace(spec, vips=tuple(vip for vip in spec.vips if owners[vip] == spec.name))
         if spec.external_name:
             found = self._target(spec)
             if isinstance(found, Omission):
-                return Resolved(spec, None, (found,))
+                return Resolved(spec, None, (*lost, found))
             return Resolved(
                 found if found.name == spec.name else spec,
                 found,
+                lost,
                 taken=taken,
                 backends=self._backends(found, spec),
             )
-        owners = {vip: self._owner(vip, spec) for vip in spec.vips}
-        vips = tuple(vip for vip in spec.vips if owners[vip] == spec.name)
-        backends = self._backends(spec, spec)
-        if vips == spec.vips:
-            return Resolved(spec, spec, taken=taken, backends=backends)
-        lost = (vip for vip in spec.vips if owners[vip] != spec.name)
-        omissions = tuple(Omission(Reason.VIP_TAKEN, vip, f"by {owners[vip]}") for vip in lost)
-        resolved = replace(spec, vips=vips)
-        return Resolved(resolved, resolved, omissions, taken, backends)
+        return Resolved(spec, spec, lost, taken, self._backends(spec, spec))
 
     def stake(self, spec: ServiceSpec) -> set[ServiceName]:
         """Enter the claims of a spec. Returns the other services that this affects."""

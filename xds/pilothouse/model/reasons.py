@@ -40,6 +40,7 @@ class Reason(Enum):
     NAME_TAKEN = "name-taken"
     VIP_TAKEN = "vip-taken"
     NO_VIRTUAL_IP = "no-virtual-ip"
+    VIP_NOT_GIVEN = "vip-not-given"
     SERVER_NAME_TAKEN = "server-name-taken"
     NO_SUCH_PARENT = "no-such-parent"
     NO_SUCH_BACKEND = "no-such-backend"
@@ -88,6 +89,7 @@ WORDS: Mapping[Reason, str] = {
     Reason.NAME_TAKEN: "another Service has that host name",
     Reason.VIP_TAKEN: "an older Service has that virtual IP",
     Reason.NO_VIRTUAL_IP: "the port can be called by virtual IP only, and the Service has none",
+    Reason.VIP_NOT_GIVEN: "the Service needs a virtual IP and was given none",
     Reason.SERVER_NAME_TAKEN: "another TLS port has the Service's names",
     Reason.NO_SUCH_PARENT: "the route's Service, or its port, does not exist",
     Reason.NO_SUCH_BACKEND: "the backend of the route is no port of a known Service",

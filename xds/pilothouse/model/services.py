@@ -225,6 +225,7 @@ class Endpoint(NamedTuple):
 class ServiceSpec:
     """What a service is. It changes rarely. Clusters, listeners and routes depend on nothing else.
 
+    `addressable`: it may be given a virtual IP if it needs one and has none.
     `cluster_domain` is the DNS domain of its cluster, in which its host names end. `suffixes` are additional
     suffixes of its short names, for example `.mesh`.
     `external_name` is the target of an ExternalName service, in lower case, without a trailing dot.
@@ -249,6 +250,7 @@ class ServiceSpec:
     suffixes: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
     cluster_domain: str = "cluster.local"
+    addressable: bool = True
 
     @property
     def hostname(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -18,6 +18,8 @@ from pilothouse.registry.guard import WINDOW_S, Guard, Hold, callable_endpoints,
 from pilothouse.registry.merging import FIRST_WINS, Contribution, Merging, Origin, Said
 from pilothouse.registry.merging import merged as combined
 from pilothouse.registry.revisions import Revisions
+from pilothouse.registry.shard import Shard
+from pilothouse.registry.virtual_ips import VirtualIps
 from pilothouse.sources import HOLD_S, NOTHING, UNSTATED, Cause, Unknown
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.turns import Steps
@@ -28,6 +30,8 @@ _RELEASED = Cause("the end of a hold")
 _CALM = Cause("the end of damping")
 # The source of what an operator changes.
 OPERATOR = "operator"
+# The source of addresses that services were given.
+ADDRESSES = "virtual-ips"
 _STEP = 50  # services that are looked at in a step
 _DOUBTED = Cause("too many endpoints that are not ready any more")
 
@@ -82,6 +86,9 @@ class Registry:
         self._accept_missing = accept_missing
         self._synced = asyncio.Event()
         self._damping = damping
+        #: The addresses of services that have none of their own; None if they get none. To be set before
+        #: sources report.
+        self.virtual_ips: VirtualIps | None = None
         #: What an operator has taken out of service. To be changed before `redrained` is called.
         self.drains = Drains()
         self._services: dict[ServiceName, Service] = {}
@@ -148,6 +155,10 @@ class Registry:
         """The drains of these services have changed."""
         self._merge([name for name in names if name in self._services], OPERATOR, cause)
 
+    def readdressed(self, names: Iterable[ServiceName], cause: Cause) -> None:
+        """These services have other virtual IPs, or lack them for another reason."""
+        self._merge([name for name in names if name in self._services], ADDRESSES, cause)
+
     def release(self, source: str, cause: Cause) -> None:
         """Believe the loss that is held of a source, as if its hold had ended."""
         self._release(self._shards[source], cause)
@@ -173,7 +184,9 @@ class Registry:
             ]
             merged = combined(self._merging.choose(said))
             found[name] = self.drains.supposed(merged)[0] if merged is not None else None
-        return found
+        if self.virtual_ips is None:
+            return found
+        return dict(zip(found, self.virtual_ips.supposed(found.values()), strict=True))
 
     def held(self, source: str) -> Hold | None:
         """The loss of a source that is not believed yet. Services that are back are no part of it."""
@@ -322,11 +335,14 @@ class Registry:
         self._merge(names, shard.origin.source, cause)
 
     def _merge(self, names: Iterable[ServiceName], source: str, cause: Cause) -> None:
-        changed, now = [], time.time()
-        for name in names:
+        changed, now, pending = [], time.time(), [*names]
+        for name in pending:
             merged = self._undrained(name)
             if self._damping is not None:
                 merged = self._damped(self._damping, name, merged, source)
+            if self.virtual_ips is not None:
+                merged = self.virtual_ips.applied(name, merged)
+                pending += self.virtual_ips.displaced()
             before = self._services.get(name)
             if merged == before:
                 continue
@@ -337,7 +353,7 @@ class Registry:
                 del self._declared[name]
             else:
                 self._services[name] = merged
-                if source in self._shards:  # an operator declares nothing
+                if source in self._shards:  # neither an operator nor an address declares anything
                     self._declared[name] = Declared(source, cause.place_of(name), now)
         if changed:
             self.revisions.note(source, cause, changed)
@@ -366,32 +382,3 @@ class Registry:
 
 def _endpoints(service: Service | None) -> int:
     return len(service.endpoints) if service else 0
-
-
-class Shard:
-    """The sink of one source. It can write to no other shard."""
-
-    def __init__(self, registry: Registry, source: str) -> None:
-        self._registry = registry
-        self._source = source
-
-    def restore(self, services: Iterable[Service]) -> None:
-        self._registry.restore(self._source, services)
-
-    def replace(self, services: Iterable[Service], suspect: bool = False, cause: Cause = UNSTATED) -> None:
-        self._registry.replace(self._source, services, suspect, cause)
-
-    def put(self, service: Service, cause: Cause = UNSTATED, observed: bool = False) -> None:
-        self._registry.update(self._source, service.name, service, cause, observed)
-
-    def remove(self, name: ServiceName, cause: Cause = UNSTATED) -> None:
-        self._registry.update(self._source, name, None, cause)
-
-    def together(self) -> AbstractContextManager[None]:
-        return self._registry.together(self._source)
-
-    def unknown(self, unknown: Unknown) -> None:
-        self._registry.state_unknown(self._source, unknown)
-
-    def stale(self, why: str) -> None:
-        """What is in force stays so."""

@@ -19,6 +19,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     overrides.ENDPOINT_WEIGHTS: ("EndpointSlice", "Endpoints"),
     overrides.LOCALITY: ("Pod",),
     overrides.EXPORT_TO: (*_SERVICES, "Namespace"),
+    overrides.ALLOCATE_VIRTUAL_IP: _SERVICES,
     namespaces.DEFAULT_PROTOCOL: ("Namespace",),
     placements.FAILOVER: _SERVICES,
     placements.DISTRIBUTE: _SERVICES,

@@ -15,6 +15,7 @@ WEIGHT = "pilothouse.dev/weight"
 ENDPOINT_WEIGHTS = "pilothouse.dev/endpoint-weights"
 LOCALITY = "pilothouse.dev/locality"
 EXPORT_TO = "pilothouse.dev/export-to"
+ALLOCATE_VIRTUAL_IP = "pilothouse.dev/allocate-virtual-ip"
 
 _BY_NODE = "the locality is that of the slice and the node"
 
@@ -82,6 +83,15 @@ def exported_to(annotations: Mapping[str, str], namespace: str, warn: Warn) -> f
         # A typo must not show a Service to namespaces that it was meant to be hidden from.
         warn(annotation_error(EXPORT_TO, f'"{shown}" is not a namespace and is left out; exported to {to}'))
     return rest
+
+
+def addressable(annotations: Mapping[str, str], warn: Warn) -> bool:
+    """`pilothouse.dev/allocate-virtual-ip`: whether the Service may be given a virtual IP if it has none."""
+    text = annotations.get(ALLOCATE_VIRTUAL_IP, "true")
+    if text not in ("true", "false"):
+        message = f'"{text}" is neither true nor false and is ignored; the Service may be given one'
+        warn(annotation_error(ALLOCATE_VIRTUAL_IP, message))
+    return text != "false"
 
 
 def _weight(value: object, annotation: str, whose: str, otherwise: str, warn: Warn) -> int | None:

@@ -93,6 +93,7 @@ def _service(  # noqa: PLR0913  (what the two kinds say in different words)
         tuple(index for index, item in enumerate(spec.each("ports")) if _protocol(item) is None),
         overrides.EXPORT_TO in meta.annotations,
         bool(spec.anything("selector")),
+        addressable=overrides.addressable(meta.annotations, warn),
     )
 
 

@@ -46,6 +46,7 @@ class Service:
     `silent` are the indexes in `ports` of the ports that do not state their protocol.
     `exports`: the Service itself says to whom it is exported.
     `selects`: it has a selector.
+    `addressable`: it may be given a virtual IP if it needs one and has none.
     `vips` are IP addresses in canonical form. A later step may refuse some.
     `external_name` is in lower case, without a trailing dot.
     """
@@ -65,6 +66,7 @@ class Service:
     exports: bool = False
     selects: bool = False
     imported: bool = False
+    addressable: bool = True
 
     @property
     def key(self) -> Key:
