@@ -33,7 +33,8 @@ with socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_
     try:
         if source:
             one.bind((source[0], int(source[1])))
-        one.connect((host, int(port)))
+        # With its scope, if it has one.
+        one.connect(socket.getaddrinfo(host, int(port), family, one.type)[0][4])
         if kind == "udp":
             one.send(b"?")
         print(one.recv(1000).decode().strip() or "closed")

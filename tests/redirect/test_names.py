@@ -23,7 +23,9 @@ LOCAL = (
     *(f"{kind}=127.0.0.11=36541=docker" for kind in ("udp", "tcp")),
 )
 BEYOND = tuple(
-    f"{kind}={host}=53=server" for kind in ("udp", "tcp") for host in ("10.1.0.1", "10.2.0.7", "fd00:2::1")
+    f"{kind}={host}=53=server"
+    for kind in ("udp", "tcp")
+    for host in ("10.1.0.1", "10.2.0.7", "fd00:2::1", "fe80::53%eth0")
 )
 DOCKER = """\
 *nat
@@ -66,6 +68,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory, resolvers: Path, tool: str)
     resolvers.touch()
     with networks() as (found, beyond):
         found.must("mount", "--bind", str(resolvers), "/etc/resolv.conf")
+        beyond.must("ip", "addr", "add", "fe80::53/64", "dev", "eth0", "nodad")
         serve(found, folder / "pod", *AGENT, *LOCAL)
         serve(beyond, folder / "beyond", *BEYOND)
         yield found
@@ -115,6 +118,12 @@ def test_a_family_or_a_network_that_is_not_captured_is_let_alone(pod, capture, k
     assert pod.hears(kind, "fd00:2::1", 53) == "server"
     assert pod.hears(kind, "10.2.0.7", 53) == "server"
     assert pod.hears(kind, "10.1.0.1", 53) == "agent"
+
+
+@pytest.mark.parametrize("kind", ["udp", "tcp"])
+def test_a_name_server_at_a_link_local_address_is_let_alone(pod, capture, kind) -> None:
+    capture(*INSTALL, *BOTH)
+    assert pod.hears(kind, "fe80::53%eth0", 53) == "server", "the agent could not answer who asks from one"
 
 
 def test_the_agent_may_ask_from_the_port_from_which_an_application_has_just_asked(pod, capture) -> None:

@@ -53,14 +53,14 @@ NFTABLES_OF_NAMES = """\
         oifname "lo" udp sport 15053 ct zone set 53 accept
         meta skuid 1337 accept
         ip daddr { 10.0.0.0/8 } accept
-        ip6 daddr { fd00::/8 } accept
+        ip6 daddr { fd00::/8, fe80::/10 } accept
         udp dport 53 ct zone set 53
     }
     chain dns {
         type nat hook output priority -101; policy accept;
         meta skuid 1337 accept
         ip daddr { 10.0.0.0/8 } accept
-        ip6 daddr { fd00::/8 } accept
+        ip6 daddr { fd00::/8, fe80::/10 } accept
         meta l4proto { tcp, udp } th dport 53 redirect to :15053
     }
 }
@@ -72,6 +72,7 @@ IP6TABLES_WITH_NAMES = """\
 -A PILOTHOUSE_DNS -o lo -p udp --sport 15053 -j CT --zone 53
 -A PILOTHOUSE_DNS -m owner --uid-owner 1337 -j RETURN
 -A PILOTHOUSE_DNS -d fd00::/8 -j RETURN
+-A PILOTHOUSE_DNS -d fe80::/10 -j RETURN
 -A PILOTHOUSE_DNS -p udp --dport 53 -j CT --zone 53
 -I OUTPUT -p udp -j PILOTHOUSE_DNS
 COMMIT
@@ -80,6 +81,7 @@ COMMIT
 :PILOTHOUSE - [0:0]
 -A PILOTHOUSE_DNS -m owner --uid-owner 1337 -j RETURN
 -A PILOTHOUSE_DNS -d fd00::/8 -j RETURN
+-A PILOTHOUSE_DNS -d fe80::/10 -j RETURN
 -A PILOTHOUSE_DNS -p udp --dport 53 -j REDIRECT --to-ports 15053
 -A PILOTHOUSE_DNS -p tcp --dport 53 -j REDIRECT --to-ports 15053
 -I OUTPUT -j PILOTHOUSE_DNS

@@ -26,6 +26,8 @@ DNS = 53
 # server from a port from which an application has just asked the same one: its question would be taken for
 # one more of the application's, and be led back to it. TCP says itself where a connection begins and ends.
 _ZONE = 53
+# A name server at such an address is asked from one, and what comes from one gets no answer from ::1.
+_LINK_LOCAL = ipaddress.IPv6Network("fe80::/10")
 
 
 class Ports(NamedTuple):
@@ -79,10 +81,11 @@ class Redirect:
                 found.append(ports)
         return found
 
-    def excluded_networks(self, family: Family) -> list[str]:
-        """Each address once, in order."""
-        of_ipv4 = [each for each in self.networks if isinstance(each, ipaddress.IPv4Network)]
-        of_ipv6 = [each for each in self.networks if isinstance(each, ipaddress.IPv6Network)]
+    def excluded_networks(self, family: Family, *more: Network) -> list[str]:
+        """Each address once, in order; with those of `more`."""
+        networks = (*self.networks, *more)
+        of_ipv4 = [each for each in networks if isinstance(each, ipaddress.IPv4Network)]
+        of_ipv6 = [each for each in networks if isinstance(each, ipaddress.IPv6Network)]
         collapse = ipaddress.collapse_addresses
         return [str(each) for each in (collapse(of_ipv6) if family == "ipv6" else collapse(of_ipv4))]
 
@@ -134,11 +137,12 @@ def _nftables(redirect: Redirect) -> Iterator[tuple[str, list[str]]]:
     if len(families) > 1:
         families = []
     sidecar = f"meta skuid {redirect.uid} accept"
-    networks = [
-        f"{'ip6' if family == 'ipv6' else 'ip'} daddr {{ {', '.join(excluded)} }} accept"
-        for family in redirect.families
-        if (excluded := redirect.excluded_networks(family))
-    ]
+
+    def networks(*more: Network) -> Iterator[str]:
+        for family in redirect.families:
+            if excluded := redirect.excluded_networks(family, *more):
+                yield f"{'ip6' if family == 'ipv6' else 'ip'} daddr {{ {', '.join(excluded)} }} accept"
+
     ports = ", ".join(ports.written("-") for ports in redirect.excluded_ports)
     yield (
         "output",
@@ -149,14 +153,14 @@ def _nftables(redirect: Redirect) -> Iterator[tuple[str, list[str]]]:
             'oifname "lo" accept',
             sidecar,
             f"tcp dport {{ {ports} }} accept",
-            *networks,
+            *networks(),
             f"meta l4proto tcp redirect to :{redirect.port}",
         ],
     )
     if redirect.dns_port is None:
         return
     elsewhere = ['oifname != "lo" accept'] if redirect.dns_here else []
-    alone = [*families, sidecar, *networks, *elsewhere]
+    alone = [*families, sidecar, *networks(_LINK_LOCAL), *elsewhere]
     # Before the kernel looks which flow a datagram is of; and before Docker redirects to its name server.
     yield (
         "dns_zone",
@@ -196,14 +200,17 @@ _CHAINS = (_ZONES, _QUESTIONS, _CONNECTIONS)
 def _iptables(redirect: Redirect, family: Family) -> Iterator[tuple[_Chain, str]]:
     """Each rule with its chain."""
     sidecar = f"-m owner --uid-owner {redirect.uid} -j RETURN"
-    networks = [f"-d {network} -j RETURN" for network in redirect.excluded_networks(family)]
+
+    def networks(*more: Network) -> list[str]:
+        return [f"-d {network} -j RETURN" for network in redirect.excluded_networks(family, *more)]
+
     ports = [f"-p tcp --dport {each.written(':')} -j RETURN" for each in redirect.excluded_ports]
     to_sidecar = f"-p tcp -j REDIRECT --to-ports {redirect.port}"
-    for rule in ("-o lo -j RETURN", sidecar, *ports, *networks, to_sidecar):
+    for rule in ("-o lo -j RETURN", sidecar, *ports, *networks(), to_sidecar):
         yield _CONNECTIONS, rule
     if redirect.dns_port is None:
         return
-    alone = [sidecar, *networks, *(["! -o lo -j RETURN"] if redirect.dns_here else [])]
+    alone = [sidecar, *networks(_LINK_LOCAL), *(["! -o lo -j RETURN"] if redirect.dns_here else [])]
     yield _ZONES, f"-o lo -p udp --sport {redirect.dns_port} -j CT --zone {_ZONE}"
     for rule in (*alone, f"-p udp --dport {DNS} -j CT --zone {_ZONE}"):
         yield _ZONES, rule
