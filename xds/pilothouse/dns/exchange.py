@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import dns.exception
 import dns.flags
@@ -14,11 +14,12 @@ import dns.rcode
 import dns.rdata
 import dns.rdatatype
 import dns.rrset
+from dns.rdtypes.ANY.CNAME import CNAME
 from dns.rdtypes.ANY.SOA import SOA
 
 from pilothouse.dns.answers import Answer, Question
 from pilothouse.dns.messages import LARGEST_UDP
-from pilothouse.dns.records import Authority, Data, Labels, Other, Rcode, Record
+from pilothouse.dns.records import Authority, Data, Labels, Name, Other, Rcode, Record, Type
 from pilothouse.structures.hostport import HostPort
 
 
@@ -42,7 +43,7 @@ async def ask(server: HostPort, question: Question, timeout_s: float) -> Answer:
                 found = await _over_tcp(server, query)
     except (OSError, TimeoutError, asyncio.IncompleteReadError, dns.exception.DNSException) as error:
         raise Failed(f"{server}: {str(error) or 'no answer in time'}") from None
-    return _answer(found)
+    return _answer(found, question)
 
 
 class _Receiving(asyncio.DatagramProtocol):
@@ -96,17 +97,39 @@ def _parsed(wire: bytes) -> dns.message.Message | None:
         return None
 
 
-def _answer(message: dns.message.Message) -> Answer:
-    """Raises Failed for what is no answer to anybody's question: the next server may know more."""
+def _answer(message: dns.message.Message, question: Question) -> Answer:
+    """What answers the question. What else there is, nobody has asked for: it is not believed.
+
+    Raises Failed for what is no answer to anybody's question: the next server may know more.
+    """
     rcode = int(message.rcode())
     if rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
         raise Failed(f"it answers {dns.rcode.to_text(message.rcode())}")
-    sections = (tuple(_records(each)) for each in (message.answer, message.authority, message.additional))
-    records, authority, additional = sections
-    return Answer(Rcode(rcode), records, authority, additional, authoritative=False)
+    names, records = _chain(question.name, tuple(_records(message.answer)))
+    if message.answer and not records:
+        raise Failed("it answers something else")
+    authority = tuple(
+        each
+        for each in _records(message.authority)
+        if isinstance(each.data, Authority) and any(_is_of(name, each.owner) for name in names)
+    )
+    return Answer(Rcode(rcode), records, authority, authoritative=False)
 
 
-def _records(found: Iterable[dns.rrset.RRset]) -> Iterable[Record]:
+def _chain(start: Labels, found: Sequence[Record]) -> tuple[set[Labels], tuple[Record, ...]]:
+    """The names to which aliases lead from a name, and the records of these."""
+    aliases = {each.owner: each.data.target for each in found if isinstance(each.data, Name)}
+    names, name = {start}, start
+    while (name := aliases.get(name, start)) not in names:
+        names.add(name)
+    return names, tuple(each for each in found if each.owner in names)
+
+
+def _is_of(name: Labels, zone: Labels) -> bool:
+    return not zone or name[-len(zone) :] == zone
+
+
+def _records(found: Iterable[dns.rrset.RRset]) -> Iterator[Record]:
     for rrset in found:
         owner = _labels(rrset.name)
         for rdata in rrset:
@@ -116,6 +139,8 @@ def _records(found: Iterable[dns.rrset.RRset]) -> Iterable[Record]:
 def _data(rdata: dns.rdata.Rdata) -> Data:
     if isinstance(rdata, SOA):
         return Authority(_labels(rdata.mname), _labels(rdata.rname), rdata.serial, rdata.minimum)
+    if isinstance(rdata, CNAME):
+        return Name(Type.CNAME, _labels(rdata.target))
     return Other(rdata.rdtype, rdata.to_wire() or b"")
 
 

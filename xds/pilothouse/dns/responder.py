@@ -14,14 +14,19 @@ from pilothouse.dns.records import Rcode, Type
 from pilothouse.model.services import Service
 
 _LARGEST_TCP = 65_535
+_TYPES = frozenset(Type)
 _TRANSFERS = (Type.AXFR, Type.IXFR)
 
 
 class Counted(NamedTuple):
-    """What is counted of an answer. The type is that of the question."""
+    """What is counted of an answer. The type is that of the question, or 0 if nobody here knows it."""
 
     type: int
     rcode: int
+
+    @classmethod
+    def of(cls, question: Question, rcode: int) -> Counted:
+        return cls(question.type if question.type in _TYPES else 0, rcode)
 
 
 class Onward(NamedTuple):
@@ -78,7 +83,7 @@ class Responder:
 
     def finished(self, query: Query, answer: Answer, *, datagram: bool) -> bytes:
         """The answer to a question that was asked elsewhere."""
-        self.counts[Counted(query.question.type, answer.rcode)] += 1
+        self.counts[Counted.of(query.question, answer.rcode)] += 1
         reply = self._assembled(query, encoded(query.question.name, answer), datagram)
         return reply.message(query.id.to_bytes(2), next(self._turn))
 
@@ -100,7 +105,7 @@ class Responder:
         return found
 
     def _replied(self, query: Query, found: _Found, message: bytes, datagram: bool) -> bytes:
-        counted = Counted(query.question.type, found.body.rcode)
+        counted = Counted.of(query.question, found.body.rcode)
         self.counts[counted] += 1
         reply = self._assembled(query, found.body, datagram)
         if found.of:
