@@ -109,7 +109,7 @@ clean: ## remove everything that can be made again
 	rm -rf .venv .venv-audit .venv-docs .cache build dist site xds/pilothouse/_pb .*_cache .hypothesis
 
 # Installed anew only where what decides the environment or the generated messages has changed.
-$(INSTALLED): pyproject.toml hatch_build.py requirements-dev.lock $(wildcard protos/*)
+$(INSTALLED): pyproject.toml hatch_build.py requirements-dev.lock $(shell find protos -type f)
 	@echo 'installing into .venv, which takes about half a minute ...'
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock

@@ -1,7 +1,7 @@
-"""Generates xds/pilothouse/_pb, Envoy's messages, before a wheel or an editable install is built.
+"""Generates xds/pilothouse/_pb, Envoy's messages and ours, before a wheel or an editable install is built.
 
-The descriptors come out of xds-protos, so no .proto file of Envoy is kept here; what is generated imports
-nothing of xds-protos, whose top-level packages collide with those of others.
+The descriptors of Envoy's come out of xds-protos, so no .proto file of Envoy is kept here. What is
+generated imports nothing of xds-protos, whose top-level packages collide with those of others.
 """
 
 from __future__ import annotations
@@ -29,17 +29,19 @@ class GenerateMessages(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         root = Path(self.root)
-        generate(root / "protos" / "envoy.txt", root / "xds" / "pilothouse" / "_pb")
+        generate(root / "protos", root / "xds" / "pilothouse" / "_pb")
 
 
-def generate(roots: Path, target: Path) -> None:
-    """Replace `target` by the messages that the file `roots` names and all that they import."""
-    files = list(closure(read_roots(roots)))
+def generate(protos: Path, target: Path) -> None:
+    """Replace `target` by the messages that `envoy.txt` names, all that they import, and our own."""
+    files = list(closure(read_roots(protos / "envoy.txt")))
     names = [file.name for file in files if not file.name.startswith("google/")]
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="_pb-") as scratch:
         output = Path(scratch, "_pb")
         output.mkdir()
         compile_messages(files, names, output)
+        own = [str(path.relative_to(protos)) for path in sorted(protos.rglob("*.proto"))]
+        compile_with(output, [f"--proto_path={protos}"], own)
         rewrite_imports(output, {name.partition("/")[0] for name in names})
         add_packages(output)
         # Whole or not at all: an interrupted build must not leave half a package behind.
@@ -81,8 +83,12 @@ def compile_messages(files: Iterable[FileDescriptor], names: list[str], output: 
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch, "envoy.binpb")
         source.write_bytes(descriptors.SerializeToString())
-        arguments = [f"--descriptor_set_in={source}", f"--python_out={output}", f"--pyi_out={output}"]
-        subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *arguments, *names], check=True)
+        compile_with(output, [f"--descriptor_set_in={source}"], names)
+
+
+def compile_with(output: Path, where: list[str], names: list[str]) -> None:
+    arguments = [*where, f"--python_out={output}", f"--pyi_out={output}", *names]
+    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *arguments], check=True)
 
 
 def rewrite_imports(output: Path, packages: set[str]) -> None:

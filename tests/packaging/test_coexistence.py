@@ -104,6 +104,7 @@ def test_an_sdist_holds_its_sources_and_nothing_generated(sdist: Path) -> None:
     assert {
         "hatch_build.py",
         "protos/envoy.txt",
+        "protos/pilothouse/names/v1/names.proto",
         "xds/pilothouse/model/services.py",
         "LICENSE",
         "NOTICE",

@@ -24,7 +24,13 @@ def test_a_new_service_brings_its_cluster_endpoints_and_routes(
     town: Any, make_service: Make, names_by_type: ByType
 ) -> None:
     changes = town.put(make_service("shop/payments", "10.0.0.1"))
-    assert names_by_type(changes) == {"CDS": {PAYMENTS}, "EDS": {PAYMENTS}, "RDS": {"egress"}}
+    names = {"payments.shop.svc.cluster.local"}
+    assert names_by_type(changes) == {
+        "CDS": {PAYMENTS},
+        "EDS": {PAYMENTS},
+        "RDS": {"egress"},
+        "NDS": names,
+    }
 
 
 def test_a_changed_endpoint_changes_endpoints_only(
@@ -67,7 +73,12 @@ def test_a_removed_service_takes_everything_along(
     )
     changes = town.remove(ServiceName("shop", "payments"))
     cluster = "outbound|5432||payments.shop.svc.cluster.local"
-    assert names_by_type(changes) == {"CDS": {cluster}, "EDS": {cluster}, "LDS": {"10.96.0.1_5432"}}
+    assert names_by_type(changes) == {
+        "CDS": {cluster},
+        "EDS": {cluster},
+        "LDS": {"10.96.0.1_5432"},
+        "NDS": {"payments.shop.svc.cluster.local"},
+    }
     assert town.catalogue.clusters(EVERYTHING).resources == {}
 
 
@@ -183,7 +194,12 @@ def test_an_alias_is_routed_to_its_target_and_follows_it(
     changes = town.put(make_service("shop/web", ports=(), external_name="green.shop.svc.cluster.local"))
     # Who sees the alias alone loses the one cluster and gains the other.
     clusters = {f"outbound|8080||{name}.shop.svc.cluster.local" for name in ("blue", "green")}
-    assert names_by_type(changes) == {"CDS": clusters, "EDS": clusters, "RDS": {"egress"}}
+    assert names_by_type(changes) == {
+        "CDS": clusters,
+        "EDS": clusters,
+        "RDS": {"egress"},
+        "NDS": {"web.shop.svc.cluster.local"},
+    }
     routes = town.catalogue.routes(SHOP, Capture.PROXY).resources["egress"]
     assert routes.any.count(b"outbound|8080||blue") == 1
 

@@ -58,6 +58,7 @@ def test_who_loses_and_who_gains_sight_of_a_service_is_told(town: Any, make_serv
             ResourceType.CLUSTER: {PAYMENTS},
             ResourceType.ENDPOINTS: {PAYMENTS},
             ResourceType.ROUTES: {"egress"},
+            ResourceType.NAMES: {"payments.shop.svc.cluster.local"},
         }
     assert affected(changes, scope_of("other"), Dialect.ENVOY) == {}
     assert everything(town, scope_of("data"))[0] == set()
@@ -103,7 +104,7 @@ def test_an_alias_of_what_is_not_exported_to_a_client_leads_nowhere(town: Any, m
     assert [each.what for each in town.catalogue.omissions(alias, grpc.audience)] == ["shop/payments"]
     for export, there in (("test", True), ("shop", False)):
         told = affected(put(export), alone, Dialect.ENVOY)
-        assert told.keys() == {*TYPES[:4]}
+        assert told.keys() == {*TYPES[:4], ResourceType.NAMES}
         assert "egress" in told[ResourceType.ROUTES] & told[ResourceType.LISTENER]
         assert led(alone) == [there] * 3
 

@@ -81,7 +81,10 @@ def test_endpoints_that_come_and_go_leave_the_routes_alone_while_the_names_stay(
     first = service("data", "db", "db-0", "db-1")
     town.put(first)
     changes = town.put(Service(first.spec, first.endpoints[:1]))
-    assert names_by_type(changes) == {"EDS": {"outbound|80||db.data.svc.cluster.local"}}
+    assert names_by_type(changes) == {
+        "EDS": {"outbound|80||db.data.svc.cluster.local"},
+        "NDS": {"db.data.svc.cluster.local"},
+    }
     changes = town.put(service("data", "db", "db-0"))
     assert names_by_type(changes)["RDS"] == {"egress"}
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,17 +56,27 @@ from pilothouse.server.feeds import feeds as asked_feeds
 from pilothouse.server.grpc_server import Terms
 from pilothouse.server.grpc_server import serving as serving_discovery
 from pilothouse.server.healing import heal
-from pilothouse.server.publishing import FAN_OUT_S, count, publish, publish_first, telling, watching_holds
+from pilothouse.server.publishing import (
+    FAN_OUT_S,
+    completing,
+    count,
+    publish,
+    publish_first,
+    telling,
+    watching_holds,
+)
 from pilothouse.server.recall import Recall
 from pilothouse.server.recalled import Recalled, recalling
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
 from pilothouse.serving.changes import Noticed
+from pilothouse.serving.naming import Names
 from pilothouse.sources import Cause, Misconfigured, Source
 from pilothouse.sources.kubernetes.settings import KubernetesSettings
 from pilothouse.structures.delay import Delay
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.memory import give_back, settle
+from pilothouse.structures.signals import heed
 from pilothouse.structures.turns import in_turns
 from pilothouse.tracing.following import Tracing
 from pilothouse.tracing.starting import tracing
@@ -90,7 +107,8 @@ async def run(
     registry = _registry(settings, [source.name for source in sources])
     catalogue = Catalogue(settings.external_names, settings.unknown_host_status)
     feeds = _feeds(settings)
-    discovery = _discovery(settings, catalogue, feeds)
+    naming = _naming(settings, registry, catalogue)
+    discovery = _discovery(settings, catalogue, feeds, naming.shelf)
     terms = Terms(_certificates(settings), settings.max_connection_age_s, shared=settings.workers > 1)
     census, uncounted, delay = Census(catalogue, registry.services), DirtySet[ServiceName](), Delay()
     entrance, recalled = _entrance(settings), await recalling(catalogue, _folder(settings, "recalled"))
@@ -101,7 +119,7 @@ async def run(
     journal = Journal(_folder(settings, "journal"))
     registry.revisions.begin(await journal.open())
     progress = Progress(registry.revisions, _MOST_NEWS)  # from the first change on
-    naming, traces = _naming(settings, registry, catalogue), _tracing(settings, registry.revisions)
+    traces = _tracing(settings, registry.revisions)
     discovery.rejections.noted = partial(journal.noted, kind="nack")
     operator = await _operator(settings, registry, discovery, journal)
     allocator = await allocating(registry, settings, _folder(settings, "addresses"), settings.external_names)
@@ -122,7 +140,7 @@ async def run(
             if await _synced(registry, stopping, allocator):
                 registry.changed.touch()
                 await publish_first(registry, catalogue, discovery, uncounted)
-                _log_loaded(sources, registry, time.time() - started_s)
+                log_loaded(sources, registry, time.time() - started_s)
                 catalogue.begin()
                 settle()
                 work = _following(settings, asked, discovery, uncounted, journal, progress, naming, recalled)
@@ -138,13 +156,15 @@ async def run(
 
 
 def _naming(settings: Settings, registry: Registry, catalogue: Catalogue) -> Naming:
-    """Who answers names. Before all is loaded, a name that is not known may yet exist."""
+    """Who answers names, here and beside applications. Before all is loaded, any name may yet exist."""
 
     def complete() -> bool:
         return catalogue.knowledge.begun and not registry.unsynced
 
     known = InForce(catalogue, complete, lambda: registry.revisions.published)
-    return Naming(settings, settings.cluster_domain, known)
+    return Naming(
+        settings, settings.cluster_domain, known, Names(catalogue, settings.cluster_domain, complete)
+    )
 
 
 async def _operator(
@@ -193,7 +213,7 @@ def _following(  # noqa: PLR0913  (it connects all parts)
     registry, catalogue, census = parts.registry, parts.catalogue, parts.census
     holds = watching_holds(registry, partial(journal.noted, kind="hold"))
     naming.follow(list(registry.services))
-    tell = [naming.follow, telling(registry, catalogue), holds]
+    tell = [naming.follow, telling(registry, catalogue), holds, completing(naming.shelf, discovery)]
     writer = _status_writer(settings, parts.sources, registry, catalogue, discovery)
     if writer is not None:
         tell.append(writer.stir)
@@ -239,18 +259,6 @@ def _log_failure(state: SourceState, retry_s: float) -> None:
     log.error("source failed", source=state.name, error=state.error, retry_s=retry_s)
 
 
-def _log_loaded(sources: Sequence[Source], registry: Registry, took_s: float) -> None:
-    """Log how much was loaded. Only problems are logged one by one."""
-    log.info(
-        "loaded",
-        services=len(registry.services),
-        endpoints=sum(len(service.endpoints) for service in registry.services.values()),
-        left_out=sum(sum(source.left_out.values()) for source in sources),
-        faults=sum(not fault.warning for source in sources for fault in source.faults),
-        took_s=round(took_s, 1),
-    )
-
-
 async def _synced(registry: Registry, stopping: asyncio.Event, allocator: Allocator | None) -> bool:
     """Wait for the first report of every source, for a limited time. False if the process is to stop instead.
 
@@ -276,18 +284,8 @@ def _heed_signals(stopping: asyncio.Event, rereads: Sequence[Callable[[], None]]
         for each in rereads:
             each()
 
-    handlers: dict[signal.Signals, Callable[[], None]] = {
-        signal.SIGTERM: stopping.set,
-        signal.SIGINT: stopping.set,
-        signal.SIGHUP: reread,
-    }
-    for number in (signal.SIGUSR1, signal.SIGUSR2):
-        handlers[number] = partial(log.info, "signal ignored", signal=number.name)
-    loop = asyncio.get_running_loop()
-    for number, handler in handlers.items():
-        # Only the main thread can do this, and only it receives signals.
-        with suppress(RuntimeError, ValueError):
-            loop.add_signal_handler(number, handler)
+    ignored = {name: partial(log.info, "signal ignored", signal=name) for name in ("SIGUSR1", "SIGUSR2")}
+    heed(stopping.set, reread, **ignored)
 
 
 def _reread(sources: Sequence[Source]) -> None:
@@ -360,9 +358,9 @@ def _feeds(settings: Settings) -> dict[ResourceType, Feeding[Any]]:
 
 
 def _discovery(
-    settings: Settings, catalogue: Catalogue, feeds: Mapping[ResourceType, Feeding[Any]]
+    settings: Settings, catalogue: Catalogue, feeds: Mapping[ResourceType, Feeding[Any]], names: Names
 ) -> Discovery:
-    shelves = {type: feed.shelf for type, feed in feeds.items()}
+    shelves = {**{type: feed.shelf for type, feed in feeds.items()}, names.type: names}
     # If others can reach the port, a proxy on this machine would make any client look local.
     local = settings.xds.host in ("127.0.0.1", "::1", "localhost")
     return Discovery(catalogue, _admission(settings), _identity(settings), shelves, trust_local=local)

@@ -18,6 +18,7 @@ from pilothouse.dns.settings import DnsSettings
 from pilothouse.dns.zone import Zone
 from pilothouse.mesh.visibility import Scope
 from pilothouse.model.services import ServiceName
+from pilothouse.serving.naming import Names as Told
 from pilothouse.structures.hostport import HostPort
 
 log = structlog.get_logger(__name__)
@@ -27,13 +28,13 @@ _RCODES = {each.value: each.name for each in Rcode}
 
 
 class Naming:
-    """Answers names on a port, if there is to be one.
+    """Answers names on a port, if there is to be one. Resolvers elsewhere are told from the `shelf`.
 
-    Who asks is not known, so it is answered what everybody may know of.
+    Who asks at the port is not known, so it is answered what everybody may know of.
     """
 
-    def __init__(self, settings: DnsSettings, cluster_domain: str, known: InForce) -> None:
-        self._address, self._known = settings.dns, known
+    def __init__(self, settings: DnsSettings, cluster_domain: str, known: InForce, shelf: Told) -> None:
+        self._address, self._known, self.shelf = settings.dns, known, shelf
         self._forwarding = _forwarding(settings)
         zones = [Zone.of_cluster(cluster_domain, known, settings.dns_pods), Zone.of_cluster_set(known)]
         names = Names(zones, known, Scope())

@@ -14,8 +14,8 @@ from pilothouse.dns.answers import Answer, Question
 from pilothouse.dns.known import Known
 from pilothouse.dns.records import Address, Authority, Labels, Name, Rcode, Record, Srv, Text, Type, labels
 from pilothouse.mesh.visibility import Scope, Visibility
-from pilothouse.model.addresses import CLUSTER_SET
-from pilothouse.model.services import Endpoint, Service, ServiceName, State, Transport
+from pilothouse.model.addresses import CLUSTER_SET, packed
+from pilothouse.model.services import Endpoint, Service, ServiceName, Transport
 
 #: Seconds, as in CoreDNS. Positive answers and negative ones.
 TTL = 5
@@ -120,7 +120,7 @@ class Zone:
 
     def _pod(self, question: Question, text: str, namespace: str) -> Answer:
         address = _spelled(text)
-        if self.pods == "disabled" or self.imported or address is None:
+        if self.pods == "disabled" or self.imported or not address:
             raise _Absent
         if self.pods == "verified" and not self._runs(str(ip_address(address)), namespace):
             raise _Absent
@@ -199,11 +199,11 @@ class Zone:
     def _virtual(self, service: Service, port: str | None = None, transport: str = "") -> list[_Place]:
         target = self._name(service)
         return [
-            _Place(packed, each.number, target)
+            _Place(address, each.number, target)
             for each in service.spec.ports
             if port is None or (each.name.lower() == port and each.transport.value.lower() == transport)
-            for packed in map(_packed, service.spec.vips)
-            if packed is not None
+            for address in map(packed, service.spec.vips)
+            if address
         ]
 
     def _at_port(self, service: Service, port: str, transport: str) -> list[_Place]:
@@ -224,21 +224,21 @@ class Zone:
         """The ready endpoints, each as often as it has such a port. Without a port: once at least."""
         name, found = self._name(service), list[_Place]()
         for each in endpoints:
-            packed = _packed(each.address)
-            if packed is None or not _is_ready(each):
+            address = packed(each.address)
+            if not (address and each.in_service):
                 continue
             target = (_hostname(each), *name)
             numbers = list(_ports(service, each, port, transport))
-            found += [_Place(packed, number, target) for number in numbers]
+            found += [_Place(address, number, target) for number in numbers]
             if not numbers and port is None:
-                found.append(_Place(packed, 0, target))
+                found.append(_Place(address, 0, target))
         return found
 
     def _name(self, service: Service) -> Labels:
         return (service.name.name.lower(), service.name.namespace, "svc", *self.domain)
 
-    def _addresses(self, question: Question, packed: Iterable[bytes], of: tuple[Service, ...]) -> Answer:
-        wanted = [Address(each) for each in dict.fromkeys(packed)]
+    def _addresses(self, question: Question, found: Iterable[bytes], of: tuple[Service, ...]) -> Answer:
+        wanted = [Address(each) for each in dict.fromkeys(found)]
         records = tuple(Record(question.name, TTL, each) for each in wanted if each.type == question.type)
         return Answer(records=records, of=of) if records else self._negative(of=of)
 
@@ -281,7 +281,7 @@ class Zone:
                 return
         for service in services if not self.imported else ():
             for each in service.endpoints:
-                if each.address == address and _is_ready(each):
+                if each.address == address and each.in_service:
                     yield (_hostname(each), *self._name(service))
 
 
@@ -312,11 +312,6 @@ def _between(service: Service, prefix: Labels) -> bool:
             return False
 
 
-def _is_ready(endpoint: Endpoint) -> bool:
-    """Whether an endpoint has records: it is ready, and nobody has taken it out of service."""
-    return endpoint.state is State.READY and endpoint.weight > 0
-
-
 def _named(service: Service, label: str) -> list[Endpoint]:
     return [each for each in service.endpoints if _hostname(each) == label]
 
@@ -328,14 +323,7 @@ def _hostname(endpoint: Endpoint) -> str:
     return endpoint.address.replace(".", "-").replace(":", "-")
 
 
-def _packed(address: str) -> bytes | None:
-    try:
-        return ip_address(address).packed
-    except ValueError:
-        return None  # an endpoint that is a host name
-
-
-def _spelled(text: str) -> bytes | None:
-    """The address that the label of a Pod spells."""
+def _spelled(text: str) -> bytes:
+    """The address that the label of a Pod spells. Empty if it spells none."""
     dotted = text.count("-") == 3 and "--" not in text
-    return _packed(text.replace("-", "." if dotted else ":"))
+    return packed(text.replace("-", "." if dotted else ":"))

@@ -22,20 +22,22 @@ class ResourceType:
     """One resource type. `message` is the full name of its protobuf message.
 
     `label` is the short name of its discovery service, for users and metrics.
-    `service` is that gRPC service, declared in the file `proto`, which lists its methods.
+    `service` is that gRPC service, declared in the file `proto`, which lists its methods. Without one, it
+    comes over ADS only.
     """
 
     CLUSTER: ClassVar[ResourceType]
     ENDPOINTS: ClassVar[ResourceType]
     LISTENER: ClassVar[ResourceType]
+    NAMES: ClassVar[ResourceType]
     ROUTES: ClassVar[ResourceType]
     RUNTIME: ClassVar[ResourceType]
     SECRET: ClassVar[ResourceType]
 
     message: str
     label: str
-    proto: str
-    service: str
+    proto: str = ""
+    service: str = ""
     #: State of the World: each response holds all resources, so a missing one is deleted.
     full_state: bool = False
     #: State of the World: versions of this type are believed only on a stream where the versions of that
@@ -112,6 +114,8 @@ ResourceType.SECRET = ResourceType(
     service="SecretDiscoveryService",
     stands_alone=True,
 )
+#: For resolvers of ours beside applications. It is no type of Envoy's.
+ResourceType.NAMES = ResourceType(message="pilothouse.names.v1.Names", label="NDS")
 
 #: The order in which additions are sent: first what other types refer to.
 TYPES = (
@@ -121,6 +125,7 @@ TYPES = (
     ResourceType.ROUTES,
     ResourceType.RUNTIME,
     ResourceType.SECRET,
+    ResourceType.NAMES,
 )
 BY_URL: Mapping[str, ResourceType] = {type.url: type for type in TYPES}
 

@@ -30,6 +30,14 @@ def canonical_address(text: str) -> str:
         return text
 
 
+def packed(address: str) -> bytes:
+    """The four or sixteen bytes of an IP address. Empty for a host name."""
+    try:
+        return ip_address(address).packed
+    except ValueError:
+        return b""
+
+
 def is_address(text: str) -> bool:
     """Whether the text is an IP address that means the same on every machine."""
     if _DOTTED.fullmatch(text):

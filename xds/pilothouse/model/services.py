@@ -220,6 +220,11 @@ class Endpoint(NamedTuple):
     labels: Labels = ()
     drained: str = ""
 
+    @property
+    def in_service(self) -> bool:
+        """Whether it is ready, and nobody has taken it out of service."""
+        return self.state is State.READY and self.weight > 0
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:

@@ -1,4 +1,4 @@
-"""The gRPC methods: ADS, and a service for each type, in both variants of the protocol."""
+"""The gRPC methods: ADS, and a service for each type that has one, in both variants of the protocol."""
 
 from __future__ import annotations
 
@@ -28,4 +28,7 @@ def _service(proto: str, name: str, type: ResourceType | None = None) -> Service
     return Service(descriptor.full_name, sotw, delta, type)
 
 
-SERVICES = (_service(*_ADS), *(_service(type.proto, type.service, type) for type in TYPES))
+SERVICES = (
+    _service(*_ADS),
+    *(_service(type.proto, type.service, type) for type in TYPES if type.service),
+)

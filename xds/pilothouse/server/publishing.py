@@ -17,6 +17,8 @@ from pilothouse.registry.news import Item, News
 from pilothouse.server.discovery import Discovery
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.census import Census
+from pilothouse.serving.naming import Names
+from pilothouse.sources import Source
 from pilothouse.structures.dirty import DirtySet
 from pilothouse.structures.turns import in_turns
 
@@ -106,6 +108,18 @@ async def publish_first(
     registry.revisions.describe(dict.fromkeys(islice(registry.services, _BRIEF), words), {})
 
 
+def log_loaded(sources: Sequence[Source], registry: Registry, took_s: float) -> None:
+    """Log how much was loaded. Only problems are logged one by one."""
+    log.info(
+        "loaded",
+        services=len(registry.services),
+        endpoints=sum(len(service.endpoints) for service in registry.services.values()),
+        left_out=sum(sum(source.left_out.values()) for source in sources),
+        faults=sum(not fault.warning for source in sources for fault in source.faults),
+        took_s=round(took_s, 1),
+    )
+
+
 def telling(registry: Registry, catalogue: Catalogue) -> Callable[[Collection[ServiceName]], None]:
     """A function that logs changes of services, compared with what is loaded now."""
     news = News()
@@ -120,6 +134,15 @@ def telling(registry: Registry, catalogue: Catalogue) -> Callable[[Collection[Se
         details = {item.service: difference(item.before, item.after) for item in told[:_DETAILED]}
         registry.revisions.describe({**words, **refused}, details)
         _log_changes(registry, told)
+
+    return tell
+
+
+def completing(names: Names, discovery: Discovery) -> Callable[[Collection[ServiceName]], None]:
+    """A function that tells resolvers once all services are known."""
+
+    def tell(_: Collection[ServiceName]) -> None:
+        discovery.publish(names.news())
 
     return tell
 

@@ -22,6 +22,7 @@ from pilothouse.serving.knowledge import Knowledge
 from pilothouse.serving.versions import Refused, Versions
 from pilothouse.translate import Translated, translate
 from pilothouse.translate.names import listener_names
+from pilothouse.translate.naming import resource_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ class Accepted:
             (ResourceType.ENDPOINTS, old.clusters),
             (ResourceType.LISTENER, at_virtual_ips),
             (ResourceType.ROUTES, at_virtual_ips),
+            (ResourceType.NAMES, [resource_name(old.service.spec)]),
         ):
             self.knowledge.removed(type, names)
 

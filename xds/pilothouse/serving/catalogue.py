@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from copy import copy
 from typing import Any
+from weakref import WeakValueDictionary
 
 from pilothouse.encoding.resources import Resource, Selection
 from pilothouse.encoding.types import ResourceType
@@ -34,6 +35,7 @@ from pilothouse.translate.names import (
     can_listen,
     cluster_name,
 )
+from pilothouse.translate.naming import names, resource_name
 from pilothouse.translate.omissions import omissions_of
 from pilothouse.translate.proxyless import api_listener, cluster_routes, dialled
 from pilothouse.translate.redirect import passthrough
@@ -92,6 +94,7 @@ class Catalogue:
         self._assignments = Assignments()
         self._selections = Cache[Selection](_SELECTIONS, _size)
         self._choices = Cache[Selection](_CHOICES, _size)
+        self._named = WeakValueDictionary[str, Resource]()
         self._domains = Cache[Mapping[str, Resource]](_DOMAINS, lambda clusters: Selection(clusters).size)
 
     def beside(self) -> Catalogue:
@@ -261,6 +264,23 @@ class Catalogue:
         key = (ResourceType.ROUTES, capture, families)
         return self._selections.get(key, build, scope, *self.capturing.owners(capture))
 
+    def names(self, scope: Scope, zone: Resource) -> Selection:
+        """What resolvers are told of the services in scope, and of the zone."""
+
+        def build() -> Selection:
+            told = [zone, *map(self.named, self.directory.visible(scope))]
+            return Selection({each.name: each for each in told})
+
+        return self._selections.get((ResourceType.NAMES, zone), build, self.directory.facet(scope))
+
+    def named(self, each: Translated) -> Resource:
+        """What resolvers are told of a service. It is kept while a stream has it."""
+        name = resource_name(each.service.spec)
+        found = self._named.get(name)
+        if found is None:
+            found = self._named[name] = names(each.service)
+        return found
+
     def chosen(
         self, type: ResourceType, client: Audience, names: frozenset[str], build: Callable[[], Selection]
     ) -> Selection:
@@ -354,6 +374,8 @@ class Catalogue:
         """Drop what was cached for the changed resources, and nothing else."""
         for name in change.names.get(ResourceType.ENDPOINTS, ()):
             self._assignments.forget(name)
+        for name in change.names.get(ResourceType.NAMES, ()):
+            self._named.pop(name, None)
         stale = change.names.keys() - {ResourceType.ENDPOINTS}
         if stale:
             self._selections.drop(lambda what, scope: what[0] in stale and concerns(change, scope))

@@ -12,6 +12,7 @@ from pilothouse.mesh.visibility import Referrer, Scope, Visibility, union
 from pilothouse.model.services import Namespaces, ServiceName
 from pilothouse.serving.directory import Directory
 from pilothouse.translate import NOT_CAPTURED, Captured, Translated
+from pilothouse.translate.naming import resource_name
 from pilothouse.translate.proxyless import targets
 
 #: The services that a change touches, each with the version that was in force before.
@@ -127,8 +128,18 @@ def _difference(old: Translated | None, new: Translated | None, captured: Follow
         | _changed(was.listeners, now.listeners),
         ResourceType.ROUTES: _changed(old.routes if old else {}, new.routes if new else {})
         | _changed(was.listeners, now.listeners),  # these listeners have routes of the same names
+        ResourceType.NAMES: _renamed(old, new),
     }
     return {type: changed for type, changed in names.items() if changed}
+
+
+def _renamed(old: Translated | None, new: Translated | None) -> frozenset[str]:
+    """The names of the resources for resolvers that may differ."""
+    if old and new and old.resolved is new.resolved:
+        before, after = old.service, new.service
+        if not after.spec.headless or before.endpoints == after.endpoints:
+            return frozenset()
+    return frozenset(resource_name(each.service.spec) for each in (old, new) if each)
 
 
 def _united(*changes: Changes) -> Changes:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from pilothouse.encoding.types import ResourceType
 from pilothouse.model.services import ServiceName
 from pilothouse.serving.directory import Directory
+from pilothouse.translate import Translated
 
 
 class Knowledge:
@@ -59,7 +60,10 @@ class Knowledge:
 
     def may_lack_endpoints(self, cluster: str) -> bool:
         """Whether a load assignment may lack endpoints from a place that cannot be read."""
+        return not self.complete and self.is_partial(self.directory.holder(cluster))
+
+    def is_partial(self, owner: Translated | None) -> bool:
+        """Whether a service may have endpoints in a place that cannot be read now."""
         if self.complete:
             return False
-        owner = self.directory.holder(cluster)
         return owner is None or not owner.service.endpoints or owner.service.name in self._partial

@@ -23,7 +23,7 @@ def of_services(catalogue: Catalogue) -> dict[ResourceType, Shelf]:
     return {shelf.type: shelf(catalogue) for shelf in (Clusters, Endpoints, Listeners, Routes)}
 
 
-class _OfServices(ABC):
+class OfServices(ABC):
     """The common part. All clients that choose the same names share a selection until anything changes."""
 
     type: ClassVar[ResourceType]
@@ -66,7 +66,7 @@ class _OfServices(ABC):
         return client.anywhere
 
 
-class Clusters(_OfServices):
+class Clusters(OfServices):
     type = ResourceType.CLUSTER
 
     def get(self, client: Client, name: str) -> Resource | None:
@@ -88,7 +88,7 @@ class Clusters(_OfServices):
         return super()._existing(client, names) | (names & {PASSTHROUGH})
 
 
-class Endpoints(_OfServices):
+class Endpoints(OfServices):
     type = ResourceType.ENDPOINTS
 
     def get(self, client: Client, name: str) -> Resource | None:
@@ -115,7 +115,7 @@ class Endpoints(_OfServices):
         return client.audience if self._catalogue.by_node(names) else client.anywhere
 
 
-class _Spoken(_OfServices):
+class _Spoken(OfServices):
     """Types that have another form for gRPC clients. These name each target, so their names are unbounded."""
 
     def get(self, client: Client, name: str) -> Resource | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import signal
 import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -20,6 +19,7 @@ from pilothouse.apiserver.kubeconfig import Access
 from pilothouse.sidecar.injection import Template
 from pilothouse.structures.hostport import HostPort
 from pilothouse.structures.memory import give_back
+from pilothouse.structures.signals import heed
 from pilothouse.webhook.certificates import Keys
 from pilothouse.webhook.keeping import Keeper, Place
 from pilothouse.webhook.reviewing import probes, reviews
@@ -71,7 +71,7 @@ async def run(webhook: Webhook, opened: Callable[[int, int], None] = lambda revi
     listened on.
     """
     stopping, again = asyncio.Event(), asyncio.Event()
-    _heed_signals(stopping, again)
+    heed(stopping.set, again.set)
     _limit_descriptors()
     shown = Shown()
     async with AsyncExitStack() as stack:
@@ -102,10 +102,3 @@ def _limit_descriptors() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def _heed_signals(stopping: asyncio.Event, again: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    loop.add_signal_handler(signal.SIGHUP, again.set)
