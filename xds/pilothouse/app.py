@@ -60,6 +60,7 @@ from pilothouse.server.publishing import (
     FAN_OUT_S,
     completing,
     count,
+    log_loaded,
     publish,
     publish_first,
     telling,

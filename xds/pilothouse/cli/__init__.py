@@ -16,6 +16,7 @@ from pilothouse.cli import (
     context,
     demo,
     diff,
+    dns_agent,
     explain,
     health,
     inject,
@@ -75,6 +76,7 @@ app.command()(demo.demo)
 app.command()(sidecar.bootstrap)
 app.command()(capture.capture)
 app.command()(inject.inject)
+app.command()(dns_agent.dns_agent)
 app.command()(webhook.webhook)
 app.command()(validate.validate)
 app.command()(version.version)

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from pilothouse.cli.flags import host_port
+from pilothouse.cli.flags import called, given
 from pilothouse.cli.output import printing
 from pilothouse.config.settings import ConfigError
 from pilothouse.mesh.audience import METADATA, BadNode, Capture, Node, Outbound, audience
 from pilothouse.model.services import NOWHERE, Locality
 from pilothouse.sidecar.bootstrap import Sidecar, Tls
 from pilothouse.sidecar.bootstrap import bootstrap as written
-from pilothouse.structures.hostport import HostPort
 
 _FLAGS = {
     "namespace": "--namespace",
@@ -98,7 +97,7 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
 ) -> None:
     """Print the Envoy bootstrap of one sidecar, as JSON. File names are those that the sidecar sees."""
     said = {
-        "namespace": _given("--namespace", namespace),
+        "namespace": given("--namespace", namespace),
         "dependencies": dependency,
         "node": node_name,
         "egress": egress,
@@ -107,26 +106,20 @@ def bootstrap(  # noqa: PLR0913  (a flag each: typer reads them from the signatu
         "families": family,
     }
     sidecar = Sidecar(
-        node=_node(_given("--node", node), _locality(locality), said),
+        node=node_of(given("--node", node), _locality(locality), said),
         cluster=cluster or namespace,
-        control_plane=_called("--control-plane", control_plane),
+        control_plane=called("--control-plane", control_plane),
         sotw=sotw,
         admin_port=admin_port,
-        tls=_tls(tls_ca, tls_cert, tls_key, tls_san),
+        tls=tls_of(tls_ca, tls_cert, tls_key, tls_san),
         runtime=runtime,
     )
     with printing():
         typer.echo(written(sidecar), nl=False)
 
 
-def _given(flag: str, value: str) -> str:
-    if not value:
-        raise ConfigError(flag, "is empty")
-    return value
-
-
-def _node(id: str, locality: Locality, said: Mapping[str, object]) -> Node:
-    """The node of the bootstrap, without empty values. The control plane's own reader checks it."""
+def node_of(id: str, locality: Locality, said: Mapping[str, object]) -> Node:
+    """The node of a client, without empty values. The control plane's own reader checks it."""
     node = Node(id, locality, {"pilothouse": {key: value for key, value in said.items() if value}})
     try:
         audience(node)
@@ -146,14 +139,8 @@ def _locality(text: str) -> Locality:
     return Locality(*parts)
 
 
-def _called(flag: str, text: str) -> HostPort:
-    place = host_port(flag, text)
-    if not place.port:
-        raise ConfigError(flag, f"{text!r} has no port")
-    return place
-
-
-def _tls(ca: str, cert: str, key: str, san: str) -> Tls | None:
+def tls_of(ca: str, cert: str, key: str, san: str) -> Tls | None:
+    """The files of a client. None for one without TLS. Raises ConfigError."""
     if bool(cert) != bool(key):
         raise ConfigError(
             "--tls-key" if cert else "--tls-cert", "is required: --tls-cert and --tls-key go together"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 
@@ -11,7 +10,7 @@ import structlog
 from pilothouse.dns.forwarding import Forwarding
 from pilothouse.dns.known import InForce
 from pilothouse.dns.names import Names
-from pilothouse.dns.records import Labels, Rcode, Type
+from pilothouse.dns.records import Labels
 from pilothouse.dns.responder import Responder
 from pilothouse.dns.serving import Port, serving
 from pilothouse.dns.settings import DnsSettings
@@ -22,9 +21,6 @@ from pilothouse.serving.naming import Names as Told
 from pilothouse.structures.hostport import HostPort
 
 log = structlog.get_logger(__name__)
-
-_TYPES = {each.value: each.name for each in Type}
-_RCODES = {each.value: each.name for each in Rcode}
 
 
 class Naming:
@@ -42,11 +38,8 @@ class Naming:
 
     @property
     def answered(self) -> Mapping[tuple[str, str], int]:
-        """How many answers were given, by type and code. Types that nobody here knows are one."""
-        found = Counter[tuple[str, str]]()
-        for counted, number in self._responder.counts.items():
-            found[_TYPES.get(counted.type, "other"), _RCODES[counted.rcode]] += number
-        return found
+        """How many answers were given, by type and code."""
+        return self._responder.answered
 
     @property
     def forwarded(self) -> Mapping[str, int]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pilothouse.dns.answers import Answer, Question
 from pilothouse.dns.kept import Kept
 from pilothouse.dns.messages import Body, Query, Reply, Unreadable, assembled, encoded, read
-from pilothouse.dns.names import Names
 from pilothouse.dns.records import Rcode, Type
-from pilothouse.model.services import Service
+from pilothouse.model.services import Service, ServiceName
 
 _LARGEST_TCP = 65_535
-_TYPES = frozenset(Type)
+_TYPES = {each.value: each.name for each in Type}
+_RCODES = {each.value: each.name for each in Rcode}
 _TRANSFERS = (Type.AXFR, Type.IXFR)
 
 
@@ -50,6 +51,20 @@ class _Found(NamedTuple):
     of: tuple[Service, ...]
 
 
+#: Asks elsewhere for what is not known here.
+Forward = Callable[[Onward], Awaitable[Answer]]
+
+
+class Answers(Protocol):
+    """What is known here."""
+
+    def service(self, name: ServiceName) -> Service | None:
+        """The service in force of this name."""
+
+    def answer(self, question: Question) -> Answer | None:
+        """None if somebody else has to be asked."""
+
+
 class Responder:
     """Answers questions out of what is known here.
 
@@ -58,13 +73,21 @@ class Responder:
     `forwards`: whether there is somebody to ask for the rest. `counts` has how many were answered.
     """
 
-    def __init__(self, names: Names, forwards: bool = False) -> None:
+    def __init__(self, names: Answers, forwards: bool = False) -> None:
         self.names, self.forwards = names, forwards
         self.counts = Counter[Counted]()
         self._datagrams = Kept[bytes, _Ready](names.service)
         self._segments = Kept[bytes, _Ready](names.service)
         self._bodies = Kept[Question, _Found](names.service)
         self._turn = count()
+
+    @property
+    def answered(self) -> Mapping[tuple[str, str], int]:
+        """How many answers were given, by type and code. Types that nobody here knows are one."""
+        found = Counter[tuple[str, str]]()
+        for counted, number in self.counts.items():
+            found[_TYPES.get(counted.type, "other"), _RCODES[counted.rcode]] += number
+        return found
 
     def respond(self, message: bytes, *, datagram: bool) -> bytes | Onward:
         """The answer; empty if there is to be none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from time import perf_counter
 from typing import Final
@@ -14,13 +14,10 @@ import structlog
 
 from pilothouse.dns.answers import Answer
 from pilothouse.dns.records import Rcode
-from pilothouse.dns.responder import Onward, Responder
+from pilothouse.dns.responder import Forward, Onward, Responder
 from pilothouse.structures.hostport import HostPort
 
 log = structlog.get_logger(__name__)
-
-#: Asks elsewhere for what is not known here.
-Forward = Callable[[Onward], Awaitable[Answer]]
 
 #: For so long questions are answered at a stretch, in seconds. Then others have a turn, such as pushes.
 _TURN_S = 0.0002

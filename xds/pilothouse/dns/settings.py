@@ -22,7 +22,8 @@ class Upstream(NamedTuple):
     at: HostPort
 
 
-def _upstream(value: object) -> Upstream:
+def upstream(value: object) -> Upstream:
+    """A name server as people write it. Raises ValueError."""
     if isinstance(value, Upstream):
         return value
     text = named(value)
@@ -48,7 +49,7 @@ class DnsSettings(Section):
         Address | None, Flag("DNS listen address, over UDP and TCP.", "HOST:PORT", default="no DNS")
     ] = None
     dns_forward: Annotated[
-        tuple[Annotated[Upstream, PlainValidator(_upstream)], ...],
+        tuple[Annotated[Upstream, PlainValidator(upstream)], ...],
         LISTED,
         Flag(
             "Name servers of other names, each HOST:PORT for all or ZONE=HOST:PORT.",

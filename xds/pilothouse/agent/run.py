@@ -1,0 +1,129 @@
+"""The process of the resolver, from its settings to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from pilothouse.admin.serve import Terms, serving
+from pilothouse.agent.following import Following, Tls
+from pilothouse.agent.learned import Learned
+from pilothouse.agent.metrics import Counts, exposition
+from pilothouse.agent.resolv_conf import ResolvConf
+from pilothouse.agent.resolver import Resolver
+from pilothouse.agent.subscription import Subscription
+from pilothouse.dns.forwarding import Forwarding
+from pilothouse.dns.records import Labels
+from pilothouse.dns.responder import Responder
+from pilothouse.dns.serving import Port
+from pilothouse.dns.serving import serving as answering
+from pilothouse.dns.settings import Upstream
+from pilothouse.mesh.audience import Node
+from pilothouse.structures.hostport import HostPort
+from pilothouse.structures.memory import give_back
+from pilothouse.structures.signals import heed
+
+log = structlog.get_logger(__name__)
+
+_PROBES = Terms("the port for probes", connections=16)
+_NO_RESOLV_CONF = ResolvConf()
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What the process is to do: learn names from the control plane, and answer an application.
+
+    The application is in `namespace`. `listen` are the addresses of the DNS. `upstreams` are asked for other
+    names. If none of them is for all names, the name servers of `resolv_conf` are asked.
+    """
+
+    node: Node
+    namespace: str
+    control_plane: HostPort
+    listen: Sequence[HostPort]
+    probes: HostPort
+    upstreams: Sequence[Upstream] = ()
+    tls: Tls | None = None
+    resolv_conf: ResolvConf = _NO_RESOLV_CONF
+
+
+async def run(agent: Agent, opened: Callable[[int, int], None] = lambda dns, probes: None) -> None:
+    """Answer until SIGTERM or SIGINT. `opened` is called with the first DNS port, and that for probes.
+
+    Raises OSError with one line of text if an address cannot be listened on.
+    """
+    stopping = asyncio.Event()
+    heed(stopping.set, lambda: None)
+    learned = Learned()
+    following = Following(agent.control_plane, Subscription(agent.node, learned), agent.tls)
+    forwarding = _forwarding(agent)
+    forward = forwarding.forward if forwarding else None
+    resolver = Resolver(learned, agent.namespace, agent.resolv_conf.search, forward)
+    responder = Responder(resolver, forwards=forward is not None)
+    port = Port(responder, resolver.elsewhere if forward else None)
+
+    def count() -> Counts:
+        answered, forwarded = responder.answered, forwarding.counts if forwarding else {}
+        connected, heard_at = following.connected, following.heard_at
+        return Counts(
+            answered, forwarded, resolver.saved, len(learned), connected, following.rejected, heard_at
+        )
+
+    async with AsyncExitStack() as stack:
+        ports = [await stack.enter_async_context(answering(port, each)) for each in agent.listen]
+        probes = _probes(lambda: following.heard_at is not None, count)
+        probe_port = await stack.enter_async_context(
+            serving(probes, agent.probes.host, agent.probes.port, _PROBES)
+        )
+        addresses = [str(HostPort(at.host, number)) for at, number in zip(agent.listen, ports, strict=True)]
+        log.info("answering names", dns=addresses, probes=probe_port, namespace=agent.namespace)
+        opened(ports[0], probe_port)
+        tasks = [asyncio.create_task(each) for each in (following.run(), give_back(), stopping.wait())]
+        for task in tasks:
+            stack.callback(task.cancel)
+        # The first two end only by a mistake of ours, which is not to go unseen.
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        log.info("stopping")
+
+
+def _forwarding(agent: Agent) -> Forwarding | None:
+    """Who asks elsewhere. None if there is nobody to ask."""
+    servers = dict[Labels, list[HostPort]]()
+    for each in agent.upstreams:
+        servers.setdefault(each.zone, []).append(each.at)
+    # What leads here is no help.
+    found = [each for each in agent.resolv_conf.servers if each not in agent.listen]
+    if () not in servers and found:
+        servers[()] = found
+    return Forwarding(servers) if servers else None
+
+
+def _probes(ready: Callable[[], bool], count: Callable[[], Counts]) -> Starlette:
+    """The application for kubelets and for Prometheus. It stays ready once it has heard of names."""
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    async def readyz(_: Request) -> Response:
+        known = ready()
+        return PlainTextResponse(
+            "ready\n" if known else "the control plane has not told of names yet\n", 200 if known else 503
+        )
+
+    async def metrics(_: Request) -> Response:
+        return Response(exposition(count()), media_type="text/plain; version=0.0.4")
+
+    pages = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
+    app = Starlette(routes=[Route(path, page, methods=["GET"]) for path, page in pages.items()])
+    app.router.redirect_slashes = False
+    return app
