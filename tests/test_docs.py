@@ -54,7 +54,8 @@ def test_every_key_of_the_metadata_of_a_node_is_explained() -> None:
 
 
 def test_no_page_names_a_metric_that_is_not_there() -> None:
-    there = set(re.findall(r"`(pilothouse_\w+)`", reference("metrics.md")))
+    pages = reference("metrics.md") + reference("dns-agent.md")
+    there = set(re.findall(r"`(pilothouse_\w+)`", pages))
     for page in [*PAGES, *FRONT]:
         named = set(re.findall(r"\b(pilothouse_(?!state\b)[a-z_]*[a-z])(?![a-z_(*])", page.read_text()))
         assert {re.sub("_(bucket|count|sum)$", "", name) for name in named} <= there, page

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import typer
+from prometheus_client.registry import Collector
 
 from pilothouse.admin.api.orders import COMMANDS
 from pilothouse.admin.api.pages import PAGES, PREFIX
@@ -18,6 +19,7 @@ from pilothouse.admin.api.streaming import ABOUT, EVENTS, PARAMETERS
 from pilothouse.admin.api.views import Order
 from pilothouse.admin.metrics import StatusCollector
 from pilothouse.admin.status import Status, StreamsStatus
+from pilothouse.agent.metrics import AgentCollector, Counts
 from pilothouse.cli import app
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs/reference"
@@ -45,21 +47,35 @@ def _setting(parameter: typer.core.TyperOption) -> tuple[str, ...]:
 
 def webhook() -> str:
     """A table of the flags of `webhook`, in the order of its help."""
-    command = typer.main.get_command(app)
-    rows = [_flag(each) for each in command.commands["webhook"].params if each.name != "help"]  # type: ignore[attr-defined]
+    return _flags("webhook")
+
+
+def _flags(command: str) -> str:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    rows = [_flag(each) for each in commands[command].params if each.name != "help"]
     return _table(("flag", "meaning", "default"), rows)
 
 
 def _flag(parameter: typer.core.TyperOption) -> tuple[str, ...]:
     assert parameter.help
     default = _DEFAULT.search(parameter.help)
-    said = default[1] if default else f"`{parameter.default}`" if parameter.default else ""
+    value = ", ".join(parameter.default) if isinstance(parameter.default, list) else parameter.default
+    said = default[1] if default else f"`{value}`" if value else ""
     return f"`{' / '.join(parameter.opts)} {parameter.metavar}`", _DEFAULT.sub("", parameter.help), said
+
+
+def dns_agent() -> str:
+    """The flags of `dns-agent`, and its metrics."""
+    counts = Counts({}, {}, 0, 0, connected=False, rejected=0, heard_at=0.0)
+    return f"{_flags('dns-agent')}\n\n{_metrics(AgentCollector(counts))}"
 
 
 def metrics() -> str:
     """A table of our own metrics, sorted by name."""
-    families = StatusCollector(Status("", 0), StreamsStatus()).collect()
+    return _metrics(StatusCollector(Status("", 0), StreamsStatus()))
+
+
+def _metrics(collector: Collector) -> str:
     rows = [
         (
             f"`{each.name}{_SUFFIXES.get(each.type, '')}`",
@@ -67,7 +83,7 @@ def metrics() -> str:
             ", ".join(f"`{label}`" for label in getattr(each, "_labelnames", ())),
             each.documentation,
         )
-        for each in sorted(families, key=lambda family: family.name)
+        for each in sorted(collector.collect(), key=lambda family: family.name)
     ]
     return _table(("metric", "type", "labels", "meaning"), rows)
 
@@ -117,6 +133,7 @@ def _row(cells: Iterable[str]) -> str:
 MAKERS: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "webhook.md": webhook,
+    "dns-agent.md": dns_agent,
     "metrics.md": metrics,
     "api.md": api,
 }

@@ -26,7 +26,9 @@ class Counts:
     heard_at: float | None
 
 
-class _Collector(Collector):
+class AgentCollector(Collector):
+    """All metrics of one moment."""
+
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
 
@@ -51,7 +53,7 @@ class _Collector(Collector):
 def exposition(counts: Counts) -> bytes:
     """What is scraped."""
     registry = CollectorRegistry()
-    registry.register(_Collector(counts))
+    registry.register(AgentCollector(counts))
     ProcessCollector(registry=registry)
     return generate_latest(registry)
 
