@@ -107,8 +107,7 @@ async def run(
     gc.disable()  # until everything is loaded, because there is no garbage to find before
     registry = _registry(settings, [source.name for source in sources])
     catalogue = Catalogue(settings.external_names, settings.unknown_host_status)
-    feeds = _feeds(settings)
-    naming = _naming(settings, registry, catalogue)
+    feeds, naming = _feeds(settings), _naming(settings, registry, catalogue)
     discovery = _discovery(settings, catalogue, feeds, naming.shelf)
     terms = Terms(_certificates(settings), settings.max_connection_age_s, shared=settings.workers > 1)
     census, uncounted, delay = Census(catalogue, registry.services), DirtySet[ServiceName](), Delay()
