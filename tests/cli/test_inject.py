@@ -40,6 +40,13 @@ def test_what_is_captured_may_be_of_both_families(pilothouse, web: Path) -> None
     assert pilothouse("inject", "-f", web, "--family", "inet").status == 2
 
 
+def test_what_asks_name_servers_is_captured_if_that_is_said(pilothouse, web: Path) -> None:
+    outcome = pilothouse("inject", "-f", web, "--capture-dns", "--tls-ca-config-map", "ca")
+    rules, _, agent = yaml.safe_load(outcome.out)["spec"]["initContainers"]
+    assert rules["args"][-2:] == ["--dns-port", "15053"]
+    assert agent["args"][0] == "dns-agent"
+
+
 def test_standard_input_and_json(pilothouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(WEB))
     found = json.loads(pilothouse("inject", "-f", "-", "-o", "json").out)

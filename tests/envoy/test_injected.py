@@ -6,7 +6,9 @@ import httpx
 import pytest
 
 from pilothouse.kubernetes.fields import Fields
-from pilothouse.sidecar.injection import ENVOY, Injected, Template, inject
+from pilothouse.sidecar.containers import ENVOY
+from pilothouse.sidecar.injection import Injected, inject
+from pilothouse.sidecar.wishes import Template
 from pilothouse.structures.hostport import HostPort
 
 from ..ports import free_port

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from pilothouse.sidecar.injection import ENVOY, RULES, Injected, Skipped, Template, inject_into
+from pilothouse.sidecar.containers import AGENT, ENVOY, RULES
+from pilothouse.sidecar.injection import Injected, Skipped, inject_into
+from pilothouse.sidecar.wishes import Template
 from pilothouse.structures.hostport import HostPort
 
 from .api import APPLY, Object, path_of
@@ -97,6 +100,14 @@ def test_a_workload_with_a_sidecar_is_taken(cluster: Cluster, namespaces: None) 
     taken = tried(cluster, injected.pod)["spec"]["template"]["spec"]
     assert [each["name"] for each in taken["initContainers"]] == [RULES, ENVOY]
     assert taken["initContainers"][1]["restartPolicy"] == "Always"
+
+
+def test_a_workload_with_an_agent_for_names_is_taken(cluster: Cluster, namespaces: None) -> None:
+    (web,) = (each for each in documents("example/workload.yaml") if each["kind"] == "Deployment")
+    injected = inject_into(web, replace(TEMPLATE, capture_dns=True))
+    assert isinstance(injected, Injected)
+    taken = tried(cluster, injected.pod)["spec"]["template"]["spec"]
+    assert [each["name"] for each in taken["initContainers"]] == [RULES, ENVOY, AGENT]
 
 
 def test_a_workload_on_the_network_of_its_node_is_taken_as_it_is(cluster: Cluster, namespaces: None) -> None:

@@ -23,7 +23,7 @@ import pytest
 import yaml
 
 from pilothouse.kubernetes.annotations.sidecars import DRAIN, INJECT
-from pilothouse.sidecar.injection import ENVOY, RULES
+from pilothouse.sidecar.containers import ENVOY, RULES
 from pilothouse.webhook.certificates import Keys, made, read, renewed
 
 from .api import APPLY, Object, Refused, path_of

@@ -11,7 +11,9 @@ import pytest
 
 from pilothouse.kubernetes.annotations.sidecars import DEPENDENCIES, INJECT
 from pilothouse.sidecar.admission import NoReview, review
-from pilothouse.sidecar.injection import ENVOY, RULES, Injected, Template
+from pilothouse.sidecar.containers import ENVOY, RULES
+from pilothouse.sidecar.injection import Injected
+from pilothouse.sidecar.wishes import Template
 from pilothouse.structures.hostport import HostPort
 
 TEMPLATE = Template("envoy:1", "pilothouse:1", HostPort("pilothouse.pilothouse.svc", 18000), ca="mesh-ca")

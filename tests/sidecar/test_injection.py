@@ -12,15 +12,9 @@ import yaml
 
 from pilothouse.kubernetes.annotations.sidecars import INJECT
 from pilothouse.kubernetes.fields import FieldError, Fields
-from pilothouse.sidecar.injection import (
-    ENVOY,
-    RULES,
-    Injected,
-    Skipped,
-    Template,
-    inject,
-    inject_into,
-)
+from pilothouse.sidecar.containers import AGENT, ENVOY, RULES
+from pilothouse.sidecar.injection import Injected, Skipped, inject, inject_into
+from pilothouse.sidecar.wishes import Template
 from pilothouse.structures.hostport import HostPort
 
 XDS = HostPort("pilothouse.pilothouse.svc", 18000)
@@ -117,6 +111,104 @@ def test_a_certificate_authority_is_mounted_and_the_control_plane_has_to_be_of_i
     assert trusted["trusted_ca"] == {"filename": f"{mount['mountPath']}/ca.crt"}
 
 
+CAPTURE_DNS = {"pilothouse.dev/capture-dns": "true"}
+
+
+def said(container: dict[str, Any], flag: str) -> list[str]:
+    return [value for each, value in pairwise(container["args"]) if each == flag]
+
+
+def test_a_pod_that_asks_for_it_has_an_agent_beside_its_envoy_and_its_questions_are_led_there() -> None:
+    spec = injected(CAPTURE_DNS, initContainers=[{"name": "migrate"}])
+    assert [each["name"] for each in spec["initContainers"]] == [RULES, ENVOY, AGENT, "migrate"]
+    assert container(spec, AGENT) == {
+        "name": AGENT,
+        "image": "pilothouse:1",
+        "restartPolicy": "Always",
+        "args": [
+            "dns-agent",
+            *("--namespace", "shop"),
+            *("--node", "$(POD_NAME).shop-dns"),
+            *("--control-plane", "pilothouse.pilothouse.svc:18000"),
+            *("--dns", "127.0.0.1:15053"),
+            *("--probes", "[$(POD_IP)]:15054"),
+        ],
+        "env": [
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        ],
+        "startupProbe": {
+            "httpGet": {"path": "/readyz", "port": 15054},
+            "periodSeconds": 1,
+            "failureThreshold": 600,
+        },
+        "readinessProbe": {
+            "httpGet": {"path": "/readyz", "port": 15054},
+            "periodSeconds": 5,
+            "failureThreshold": 3,
+        },
+        "securityContext": container(spec, ENVOY)["securityContext"],
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
+    }
+    assert said(container(spec, RULES), "--dns-port") == ["15053"]
+    assert said(container(spec, RULES), "--uid") == ["1337"], "as whom the agent runs"
+    assert container(spec, AGENT)["securityContext"]["runAsUser"] == 1337
+
+
+def test_without_being_asked_for_there_is_no_agent_and_a_pod_has_the_last_word() -> None:
+    assert len(injected()["initContainers"]) == 2
+    everywhere = Template("envoy:1", "pilothouse:1", XDS, capture_dns=True)
+    assert len(injected(template=everywhere)["initContainers"]) == 3
+    alone = injected({"pilothouse.dev/capture-dns": "false"}, template=everywhere)
+    assert alone == injected()
+
+
+@pytest.mark.parametrize(
+    ("families", "places"),
+    [
+        (("ipv6",), ["[::1]:15053"]),
+        (("ipv6", "ipv4"), ["[::1]:15053", "127.0.0.1:15053"]),
+    ],
+)
+def test_the_agent_listens_where_the_kernel_redirects_each_family_to(families, places) -> None:
+    template = Template("envoy:1", "pilothouse:1", XDS, families=families)
+    spec = injected(CAPTURE_DNS, template=template)
+    assert said(container(spec, AGENT), "--dns") == places
+
+
+def test_the_agent_trusts_the_same_authority_as_envoy() -> None:
+    spec = injected(CAPTURE_DNS, template=Template("envoy:1", "pilothouse:1", XDS, ca="mesh-ca"))
+    (mount,) = container(spec, AGENT)["volumeMounts"]
+    assert [mount] == container(spec, ENVOY)["volumeMounts"]
+    assert said(container(spec, AGENT), "--tls-ca") == [f"{mount['mountPath']}/ca.crt"]
+
+
+def test_the_names_and_ports_of_an_agent_matter_where_there_is_one() -> None:
+    ports = [{"containerPort": 15053}, {"containerPort": 15054}]
+    used = [{"name": "web", "ports": ports}]
+    found = inject(pod(CAPTURE_DNS, containers=used), "shop", TEMPLATE)
+    assert isinstance(found, Injected)
+    assert len(found.warnings) == 2
+    assert inject(pod(CAPTURE_DNS, containers=[{"name": AGENT}]), "shop", TEMPLATE) == Skipped(
+        f"has a container {AGENT} already", warning=True
+    )
+    for containers in (used, [{"name": AGENT}]):
+        alone = inject(pod(containers=containers), "shop", TEMPLATE)
+        assert isinstance(alone, Injected)
+        assert not alone.warnings
+
+
+def test_the_port_of_name_servers_cannot_be_excluded_and_captured() -> None:
+    excluded = {"pilothouse.dev/exclude-outbound-ports": "5432, 1-1023"}
+    with pytest.raises(FieldError) as raised:
+        inject(pod(CAPTURE_DNS | excluded), "shop", TEMPLATE)
+    assert raised.value.field == "metadata.annotations[pilothouse.dev/exclude-outbound-ports]"
+    assert "pilothouse.dev/capture-dns" in str(raised.value)
+    assert injected(excluded), "without an agent it is as before"
+    out = CAPTURE_DNS | excluded | {INJECT: "false"}
+    assert "inject: false" in skipped(pod(out)).why
+
+
 @pytest.mark.parametrize(
     ("given", "why"),
     [
@@ -191,6 +283,7 @@ def test_a_pod_that_ends_is_not_kept_alive_by_its_sidecar() -> None:
     ("annotation", "value", "mistake"),
     [
         ("inject", "yes", "'yes' is neither true nor false"),
+        ("capture-dns", "all", "'all' is neither true nor false"),
         ("dependencies", "payments", "item [0]: 'payments' is not namespace/name"),
         ("exclude-outbound-ports", "80,http", "'http'"),
         ("exclude-outbound-ranges", "10.0.0.0/99", "'10.0.0.0/99' is not a network"),

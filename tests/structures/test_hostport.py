@@ -14,6 +14,10 @@ def test_an_address_reads_as_it_is_written(text: str) -> None:
     assert str(HostPort.parse(text)) == text
 
 
+def test_any_address_may_be_in_brackets() -> None:
+    assert HostPort.parse("[10.1.2.3]:80") == HostPort("10.1.2.3", 80)
+
+
 @pytest.mark.parametrize(
     "text",
     ["", ":1", "a", "a:", "::1:1", "[::1]", "a:-1", "a:65536", "a:1x", "a:¹", "[a]:1", "a b:1", "http://a:1"],

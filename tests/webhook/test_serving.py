@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from pilothouse.apiserver.kubeconfig import Access
 from pilothouse.kubernetes.annotations.sidecars import INJECT
-from pilothouse.sidecar.injection import Template
+from pilothouse.sidecar.wishes import Template
 from pilothouse.structures.hostport import HostPort
 from pilothouse.webhook import reviewing
 from pilothouse.webhook.keeping import Place

@@ -19,7 +19,9 @@ from pilothouse.config.settings import ConfigError
 from pilothouse.kubernetes.fields import FieldError
 from pilothouse.kubernetes.metadata import is_label, is_subdomain
 from pilothouse.kubernetes.text.loading import TextError, load
-from pilothouse.sidecar.injection import Skipped, Template, Values, inject_into
+from pilothouse.sidecar.containers import Values
+from pilothouse.sidecar.injection import Skipped, inject_into
+from pilothouse.sidecar.wishes import Template
 
 CONTROL_PLANE = "pilothouse.pilothouse.svc:18000"
 ENVOY_IMAGE, TOOLS_IMAGE = "envoyproxy/envoy:v1.40.0", f"pilothouse:{__version__}"
@@ -46,6 +48,13 @@ ToolsImage = Annotated[
     str,
     typer.Option(metavar="IMAGE", help="Image of Pilothouse, which installs the capture rules in each pod."),
 ]
+CaptureDns = Annotated[
+    bool,
+    typer.Option(
+        "--capture-dns",
+        help="Capture what asks name servers, too: `dns-agent` answers it in each pod.",
+    ),
+]
 PodFamilies = Annotated[
     list[str] | None,
     typer.Option(
@@ -65,13 +74,14 @@ def inject(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
     envoy_image: EnvoyImage = ENVOY_IMAGE,
     tools_image: ToolsImage = TOOLS_IMAGE,
     family: PodFamilies = None,
+    capture_dns: CaptureDns = False,
     output: Form = Output.TEXT,
 ) -> None:
     """Print manifests with a sidecar in each pod; what makes no pods is printed as it is.
 
     Standard error says which pods get no sidecar, and why. No cluster is asked.
     """
-    template = template_of(control_plane, tls_ca_config_map, envoy_image, tools_image, family)
+    template = template_of(control_plane, tls_ca_config_map, envoy_image, tools_image, family, capture_dns)
     check_name("--namespace", namespace, is_label)
     found = [_injected(each, place, template, namespace) for place in file for each in _manifests(place)]
     warn_without_tls(template)
@@ -81,8 +91,13 @@ def inject(  # noqa: PLR0913  (a flag each: typer reads them from the signature)
         answer(yaml.dump_all(found, Dumper=_Dumper, sort_keys=False, width=sys.maxsize).rstrip("\n"))
 
 
-def template_of(
-    control_plane: str, ca: str, envoy_image: str, tools_image: str, family: list[str] | None
+def template_of(  # noqa: PLR0913  (what the flags say, each)
+    control_plane: str,
+    ca: str,
+    envoy_image: str,
+    tools_image: str,
+    family: list[str] | None,
+    capture_dns: bool,
 ) -> Template:
     """What all sidecars have in common, as the flags say. Raises ConfigError."""
     address = host_port("--control-plane", control_plane)
@@ -93,7 +108,7 @@ def template_of(
     for flag, image in (("--envoy-image", envoy_image), ("--tools-image", tools_image)):
         if not image or image.split() != [image]:
             raise ConfigError(flag, f"'{image}' is no name of an image")
-    return Template(envoy_image, tools_image, address, ca, families=families(family))
+    return Template(envoy_image, tools_image, address, ca, families=families(family), capture_dns=capture_dns)
 
 
 def warn_without_tls(template: Template) -> None:

@@ -16,6 +16,7 @@ from pilothouse.cli.inject import (
     ENVOY_IMAGE,
     TOOLS_IMAGE,
     Ca,
+    CaptureDns,
     ControlPlane,
     EnvoyImage,
     PodFamilies,
@@ -78,13 +79,14 @@ def webhook(  # noqa: PLR0913  (a flag each: typer reads them from the signature
     envoy_image: EnvoyImage = ENVOY_IMAGE,
     tools_image: ToolsImage = TOOLS_IMAGE,
     family: PodFamilies = None,
+    capture_dns: CaptureDns = False,
     log_format: Format = "auto",
 ) -> None:
     """Add sidecars to new Pods when the API server asks, until SIGTERM or SIGINT.
 
     It makes and renews its own certificates. deploy/kubernetes and the Helm chart install it.
     """
-    template = template_of(control_plane, tls_ca_config_map, envoy_image, tools_image, family)
+    template = template_of(control_plane, tls_ca_config_map, envoy_image, tools_image, family, capture_dns)
     addresses = host_port("--listen", listen), host_port("--probes", probes)
     check_name("--namespace", namespace, is_label)
     check_name("--service", service, is_label)

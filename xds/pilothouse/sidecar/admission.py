@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pilothouse.kubernetes.fields import FieldError, Fields
-from pilothouse.sidecar.injection import Injected, Skipped, Template, Values, inject
+from pilothouse.sidecar.containers import Values
+from pilothouse.sidecar.injection import Injected, Skipped, inject
+from pilothouse.sidecar.wishes import Template
 
 _VERSION, _KIND = "admission.k8s.io/v1", "AdmissionReview"
 _OTHER = Skipped("")

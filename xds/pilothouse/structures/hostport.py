@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 _HOST = re.compile(
-    r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?|\[[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*)+(%[A-Za-z0-9]+)?\]"
+    r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?|\[[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*)+(%[A-Za-z0-9]+)?\]|\[[0-9.]+\]"
 )
 
 
@@ -20,6 +20,8 @@ class HostPort:
     @classmethod
     def parse(cls, text: str) -> HostPort:
         """Parse `host:port` or `[::1]:port`. Raises ValueError.
+
+        Any address may be in brackets: who writes `[$(POD_IP)]:port` need not know of which family it is.
 
         The host is required: an empty one would mean every interface, and that must be asked for explicitly.
         """

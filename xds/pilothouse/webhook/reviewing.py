@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 from pilothouse.kubernetes.fields import FieldError
 from pilothouse.sidecar.admission import NoReview, Verdict, review
-from pilothouse.sidecar.injection import Injected, Skipped, Template
+from pilothouse.sidecar.injection import Injected, Skipped
+from pilothouse.sidecar.wishes import Template
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ from pilothouse.admin.serve import Terms, serving
 from pilothouse.apiserver.client import Client
 from pilothouse.apiserver.credentials import Credentials, load_chain
 from pilothouse.apiserver.kubeconfig import Access
-from pilothouse.sidecar.injection import Template
+from pilothouse.sidecar.wishes import Template
 from pilothouse.structures.hostport import HostPort
 from pilothouse.structures.memory import give_back
 from pilothouse.structures.signals import heed
