@@ -45,6 +45,7 @@ _DNSSEC_OK = 0x8000
 _LONGEST_NAME = 255
 _AROUND = 41  # bytes of each `bytes`, and of the place where it is
 _POINTS, _POINTS_AT_MOST = 0xC000, 0x4000
+_QUESTION = _POINTER.pack(_POINTS | _HEADER.size)
 _REFRESH_S, _RETRY_S, _EXPIRE_S = 7200, 1800, 86_400
 
 
@@ -175,15 +176,25 @@ class Body(NamedTuple):
 
 def encoded(name: Labels, answer: Answer) -> Body:
     """The records of an answer to a question about a name."""
+    of_name = [each.data for each in answer.records if isinstance(each.data, Address) and each.owner == name]
+    only = len(of_name) == len(answer.records)
+    turns = only and len(of_name) > 1
+    if only and name and not (answer.authority or answer.additional):
+        # As nearly all answers. The only name is that of the question, which is always at the same place.
+        records = tuple(
+            _record(_QUESTION, data.type, record.ttl, data.packed)
+            for record, data in zip(answer.records, of_name, strict=True)
+        )
+        return Body(answer.rcode, answer.authoritative, records, (), (), turns)
     writer = _Writer(name)
-    records = [writer.record(each) for each in answer.records]
-    authority = [writer.record(each) for each in answer.authority]
-    additional = [writer.record(each) for each in answer.additional]
-    turns = len(records) > 1 and all(
-        each.owner == name and isinstance(each.data, Address) for each in answer.records
-    )
-    sections = tuple(records), tuple(authority), tuple(additional)
-    return Body(answer.rcode, answer.authoritative, *sections, turns)
+    records = tuple(writer.record(each) for each in answer.records)
+    authority = tuple(writer.record(each) for each in answer.authority)
+    additional = tuple(writer.record(each) for each in answer.additional)
+    return Body(answer.rcode, answer.authoritative, records, authority, additional, turns)
+
+
+def _record(owner: bytes, type: int, ttl: int, data: bytes) -> bytes:
+    return owner + _RECORD.pack(type, _IN, ttl, len(data)) + data
 
 
 def written(query: Query, answer: Answer, limit: int = LARGEST_UDP) -> bytes:
@@ -272,7 +283,7 @@ class _Writer:
         owner = self._name(record.owner)
         self._end += _RECORD.size
         data = self._data(record.data)
-        return owner + _RECORD.pack(record.data.type, _IN, record.ttl, len(data)) + data
+        return _record(owner, record.data.type, record.ttl, data)
 
     def _data(self, data: Data) -> bytes:
         match data:
