@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,17 +26,24 @@ START_S = 60
 class Plane:
     """A control plane over a folder of manifests, on free ports, that keeps nothing, or a `state` folder.
 
-    If it does not `allow_empty`, it holds the loss of many files at once.
+    If it does not `allow_empty`, it holds the loss of many files at once. `within` are the first words of its
+    command, which lead to where it runs.
     """
 
     def __init__(
-        self, folder: Path, *flags: str, allow_empty: bool = True, state: Path | None = None
+        self,
+        folder: Path,
+        *flags: str,
+        allow_empty: bool = True,
+        state: Path | None = None,
+        within: Sequence[str] = (),
     ) -> None:
         self.manifests = folder / "manifests"
         self.manifests.mkdir()
         self._log = folder / "log"
         self._flags = (*flags, *(["--allow-empty"] if allow_empty else []))
         self.keeping = ["--state", str(state)] if state else ["--no-state"]
+        self._within = within
         self._process: subprocess.Popen[bytes] | None = None
 
     def write(self, file: str, text: str) -> None:
@@ -46,7 +53,7 @@ class Plane:
         beside.rename(self.manifests / file)
 
     def start(self) -> None:
-        command: list[str | Path] = [PROGRAM, "serve", "--manifests", self.manifests]
+        command: list[str | Path] = [*self._within, PROGRAM, "serve", "--manifests", self.manifests]
         command += ["--xds", "127.0.0.1:0", "--admin", "127.0.0.1:0", *self.keeping, "--log-format", "json"]
         with self._log.open("w") as log:
             self._process = subprocess.Popen([*command, *self._flags], stdout=log, stderr=log)
