@@ -12,18 +12,17 @@ import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import Enum
-from pathlib import Path
 from typing import Annotated, NamedTuple, TypeVar, cast, get_args
 
 import typer
 
+from pilothouse.agent.resolv_conf import ResolvConf
 from pilothouse.cli.output import printing
 from pilothouse.config.settings import ConfigError
 from pilothouse.model.services import Family
 from pilothouse.sidecar.rules import DNS, Network, Ports, Redirect, iptables, nftables
 
 _TIMEOUT_S = 30.0
-_RESOLVERS = Path("/etc/resolv.conf")
 _PERMISSION = ("Operation not permitted", "Permission denied")
 
 _OF_FAMILIES: Mapping[Family, str] = {"ipv4": "iptables", "ipv6": "ip6tables"}
@@ -202,23 +201,18 @@ def _run(step: _Step) -> str:
 
 
 def _name_servers() -> list[str]:
-    """Whom the applications of this namespace ask, as resolv.conf(5) has it: without any, this machine."""
-    try:
-        lines = _RESOLVERS.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    words = [line.split() for line in lines]
-    return [each[1] for each in words if len(each) > 1 and each[0] == "nameserver"] or ["127.0.0.1"]
+    """Whom the applications of this namespace ask: if nothing is said, a name server of this machine."""
+    return [server.host for server in ResolvConf.read().servers] or ["127.0.0.1"]
 
 
 def _is_here(server: str) -> bool:
     """Whether a name server is on this machine. Only then can its address be bound."""
+    if ipaddress.ip_address(server).is_loopback:
+        return True
     try:
-        if ipaddress.ip_address(server).is_loopback:
-            return True
         with socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((server, 0))
-    except (OSError, ValueError):  # which resolvers would not ask, either
+    except OSError:
         return False
     return True
 
