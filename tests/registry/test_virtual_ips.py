@@ -9,8 +9,9 @@ import pytest
 from pilothouse.mesh.addressing import wants_virtual_ip
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Endpoint, Port, Protocol, Service, ServiceName, ServiceSpec
+from pilothouse.registry.allocation import Given
 from pilothouse.registry.merged import Registry
-from pilothouse.registry.virtual_ips import Given, VirtualIps
+from pilothouse.registry.virtual_ips import VirtualIps
 from pilothouse.sources import Cause
 
 RANGE, SIX = ip_network("240.240.0.0/16"), ip_network("2001:2::/48")
@@ -93,7 +94,7 @@ def test_vip_user_conflict_the_address_leaves_the_other_service_in_the_same_chan
     shard.put(service(DB))
     shard.put(service(CART, vips=(FIRST,)))
     assert (vips(registry, DB), vips(registry, CART)) == ((), (FIRST,))
-    assert virtual_ips.wish([DB]) == ([DB], [], {FIRST})
+    assert virtual_ips.wish([DB])[:3] == ([DB], [], {FIRST})
     settle(registry, {DB: Given((SECOND,))})
     assert (vips(registry, DB), vips(registry, CART)) == ((SECOND,), (FIRST,))
     shard.remove(CART)
@@ -157,6 +158,18 @@ def test_one_that_no_source_has_reported_keeps_its_address_until_somebody_asks(r
     registry.shard("cluster").replace([service(DB)])
     assert virtual_ips.absent() == []
     assert vips(registry, DB) == (FIRST,)
+
+
+async def test_no_address_is_two_services_whatever_is_kept(registry, virtual_ips) -> None:
+    virtual_ips.restore({DB: (FIRST,)})
+    shard = registry.shard("files")
+    shard.replace([service(DB), service(CART)])
+    await virtual_ips.unsettled.take()
+    settle(registry, {CART: Given((FIRST,))})
+    assert (vips(registry, DB), vips(registry, CART)) == ((), (FIRST,))
+    assert await virtual_ips.unsettled.take() == {DB}
+    settle(registry, {DB: Given((SECOND,))})
+    assert (vips(registry, DB), vips(registry, CART)) == ((SECOND,), (FIRST,))
 
 
 def test_without_any_given_none_is_better_than_a_wrong_one(virtual_ips) -> None:

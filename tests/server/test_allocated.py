@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pilothouse.model.services import ServiceName
-from pilothouse.registry.allocation import Wish
+from pilothouse.registry.allocation import Given, Wish
 from pilothouse.server.allocated import Allocations
 
 RANGES = [ip_network("240.240.0.0/16")]
@@ -143,6 +143,22 @@ def test_a_file_that_was_deleted_is_written_again(kept: Allocations, folder: Pat
     give(kept, DB, CART)
     kept.file.unlink()
     assert give(kept, PAY) == ["240.240.0.3"]
+    assert loaded(folder) == {DB: ("240.240.0.1",), CART: ("240.240.0.2",), PAY: ("240.240.0.3",)}
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff" * 50, b"\xff\n" * 5000])
+def test_what_is_in_force_is_kept_again_if_the_file_loses_it(
+    kept: Allocations, folder: Path, damage: bytes
+) -> None:
+    other = Allocations(folder, RANGES)
+    give(kept, DB)
+    give(other, CART)
+    for_this, for_other = {DB: Given(("240.240.0.1",))}, {CART: Given(("240.240.0.2",))}
+    os.replace(kept.file, folder / "moved")
+    kept.file.write_bytes(damage)
+    both = {**for_this, **for_other}
+    assert other.settle(Wish([PAY], held=both)).addresses[PAY] == ("240.240.0.3",)
+    assert kept.settle(Wish([DB], held=for_this)).addresses[DB] == ("240.240.0.1",)
     assert loaded(folder) == {DB: ("240.240.0.1",), CART: ("240.240.0.2",), PAY: ("240.240.0.3",)}
 
 

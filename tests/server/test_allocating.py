@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pilothouse.mesh.addressing import wants_virtual_ip
-from pilothouse.model.services import Port, Protocol, Service, ServiceName, ServiceSpec
+from pilothouse.model.services import Endpoint, Port, Protocol, Service, ServiceName, ServiceSpec
 from pilothouse.registry.allocation import Wish
 from pilothouse.registry.merged import Registry
 from pilothouse.registry.virtual_ips import VirtualIps
@@ -99,6 +99,23 @@ async def test_nothing_is_given_before_all_is_reported(registry, allocator, disk
     registry.shard("files").replace([service(DB), stating])
     await allocator.first()
     assert (vips(registry), vips(registry, CART)) == (("240.240.0.2",), ("240.240.0.1",))
+
+
+@pytest.mark.parametrize("stated", [True, False])
+async def test_a_network_that_services_have_addresses_of_is_a_warning(
+    registry, allocator, eventually, stated: bool
+) -> None:
+    await allocator.begin()
+    spec = ServiceSpec(CART, vips=("240.240.9.9",) if stated else ())
+    endpoint = Endpoint("10.0.0.1" if stated else "240.240.9.9", ())
+    with capture_logs() as logs:
+        registry.shard("files").replace([service(DB), Service(spec, (endpoint,))])
+        await allocator.first()
+        await eventually(lambda: logs)
+        registry.shard("files").put(Service(spec))
+    said = {"network": "240.240.0.0/16", "service": "shop/cart", "address": "240.240.9.9"}
+    assert [{key: each[key] for key in said} for each in logs] == [said]
+    assert vips(registry) == ("240.240.0.1",)
 
 
 async def test_a_disk_that_hangs_delays_addresses_and_nothing_else(

@@ -7,8 +7,9 @@ seconds, and keeps the entries.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pilothouse.kubernetes.served import Network
@@ -32,12 +33,23 @@ class Entry(NamedTuple):
     given: bool
 
 
+class Given(NamedTuple):
+    """The addresses of a service, and why there are no more of them. Empty if there are as many as can be."""
+
+    addresses: tuple[str, ...] = ()
+    why: str = ""
+
+
 class Wish(NamedTuple):
-    """What services need: an address in each network, or none any more. `stated` has what nobody may get."""
+    """What services need: an address in each network, or none any more.
+
+    `stated` has what nobody may get, and `held` what is in force.
+    """
 
     wanted: Sequence[ServiceName] = ()
     gone: Collection[ServiceName] = ()
     stated: Collection[str] = ()
+    held: Mapping[ServiceName, Given] = MappingProxyType({})
 
 
 class Pool:
@@ -86,6 +98,11 @@ class Pool:
             own = None
         address = None if own is not None else self._free(service, now, stated)
         if address is not None:
+            yield self._enter(address, service, now, given=True)
+
+    def keep(self, address: str, service: ServiceName, now: float) -> Iterator[Entry]:
+        """A service has an address. Take note of it, if nobody knows of the address nor of another one."""
+        if address not in self._last and self.given(service) is None:
             yield self._enter(address, service, now, given=True)
 
     def take_back(self, service: ServiceName, now: float) -> Iterator[Entry]:
@@ -164,6 +181,15 @@ class Ledger:
                 found += pool.take_back(name, now)
             for name in wish.wanted:
                 found += pool.give(name, now, wish.stated)
+        return found
+
+    def keep(self, held: Mapping[ServiceName, Given], now: float) -> list[Entry]:
+        """These addresses are in force. Gives what is new."""
+        found: list[Entry] = []
+        for name, (addresses, _) in held.items():
+            for address in addresses:
+                pool = self._pool(address)
+                found += pool.keep(address, name, now) if pool is not None else ()
         return found
 
     def addresses(self, service: ServiceName) -> tuple[str, ...]:

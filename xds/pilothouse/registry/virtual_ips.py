@@ -6,7 +6,7 @@ comes into force only afterwards. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -14,15 +14,8 @@ from typing import NamedTuple
 from pilothouse.kubernetes.served import Network
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Service, ServiceName, ServiceSpec
-from pilothouse.registry.allocation import Wish, usable
+from pilothouse.registry.allocation import Given, Wish, usable
 from pilothouse.structures.dirty import DirtySet
-
-
-class Given(NamedTuple):
-    """The addresses of a service, and why there are no more of them. Empty if there are as many as can be."""
-
-    addresses: tuple[str, ...] = ()
-    why: str = ""
 
 
 class _Addressed(NamedTuple):
@@ -46,6 +39,8 @@ class VirtualIps:
         self._stated: dict[ServiceName, tuple[str, ...]] = {}
         self._stating: dict[str, set[ServiceName]] = {}
         self._displaced: list[ServiceName] = []
+        #: The first address of each network that a service had otherwise, with this service.
+        self.overlaps: dict[Network, tuple[str, ServiceName]] = {}
         #: Services that may need addresses, or need them no more.
         self.unsettled: DirtySet[ServiceName] = DirtySet()
 
@@ -56,6 +51,9 @@ class VirtualIps:
 
     def applied(self, name: ServiceName, service: Service | None) -> Service | None:
         """The service with the addresses that it was given; the same object if there are none."""
+        if service is not None:
+            # One endpoint is enough to notice that the network is that of Pods.
+            self._compare(name, (*service.spec.vips, *(each.address for each in service.endpoints[:1])))
         if service is None or not self._wants(service.spec):
             self._state(name, service.spec.vips if service is not None else ())
             if name in self._present:
@@ -93,7 +91,7 @@ class VirtualIps:
         """What these services need now."""
         wanted = sorted(name for name in names if name in self._present)
         gone = sorted(name for name in names if name not in self._present)
-        return Wish(wanted, gone, frozenset(self._stating))
+        return Wish(wanted, gone, frozenset(self._stating), self._given.copy())
 
     def lacking(self) -> list[ServiceName]:
         """The services that need more addresses than they have."""
@@ -121,8 +119,8 @@ class VirtualIps:
                 if new == Given():
                     continue  # nobody else can have got its address, so it stays in force
             if new != old:
+                changed += [name, *self._ousted(name, new.addresses)]
                 self._give(name, old, new)
-                changed.append(name)
         return changed
 
     def supposed(self, services: Iterable[Service | None]) -> list[Service | None]:
@@ -140,6 +138,18 @@ class VirtualIps:
     def _free(self, taken: Collection[str]) -> Iterable[str]:
         for network in self.networks:
             yield from next(([each] for each in usable(network) if each not in taken), [])
+
+    def _ousted(self, name: ServiceName, addresses: Collection[str]) -> Iterator[ServiceName]:
+        """Take addresses from the services that have them, because what is kept says that they are another's.
+
+        This happens only if what is kept was damaged.
+        """
+        for other in {self._holders.get(each, name) for each in addresses} - {name}:
+            had = self._given[other]
+            left = tuple(each for each in had.addresses if each not in addresses)
+            self._give(other, had, had._replace(addresses=left))
+            self.unsettled.mark([other])
+            yield other
 
     def _give(self, name: ServiceName, old: Given, new: Given) -> None:
         for address in old.addresses:
@@ -171,9 +181,23 @@ class VirtualIps:
         else:
             self._stated.pop(name, None)
 
+    def _compare(self, name: ServiceName, addresses: Iterable[str]) -> None:
+        """Take note of addresses that are none of ours."""
+        for address in addresses:
+            network = self._network(address)
+            if network is not None:
+                self.overlaps.setdefault(network, (address, name))
+
     def _inside(self, vip: str) -> bool:
-        found = ip_address(vip)
-        return any(found in network for network in self.networks)
+        return self._network(vip) is not None
+
+    def _network(self, text: str) -> Network | None:
+        """The network that has an address. None also for what is a host name."""
+        try:
+            found = ip_address(text)
+        except ValueError:
+            return None
+        return next((network for network in self.networks if found in network), None)
 
 
 def _with(service: Service, spec: ServiceSpec, why: str) -> Service:

@@ -48,6 +48,7 @@ class Allocations:
     def __init__(self, folder: Path, networks: Sequence[Network]) -> None:
         self._state, self._networks = StateFolder(folder), networks
         self.file = folder / "allocated"
+        self._is_new = True
         self._begin(_UNKNOWN)
 
     def load(self) -> dict[ServiceName, tuple[str, ...]]:
@@ -66,17 +67,22 @@ class Allocations:
         """Do what services need, as far as there are addresses. If that cannot be kept, nothing is done."""
         with self._state.alone():
             self._catch_up()
+            now = time.time()
+            # If the file is another one than before, it may have lost what is in force.
+            kept = self._ledger.keep(wish.held, now) if self._is_new else []
             try:
-                self._append(self._ledger.settle(wish, time.time()))
+                self._append([*kept, *self._ledger.settle(wish, now)])
             except OSError:
                 self._begin(_UNKNOWN)  # what was decided does not count
                 raise
+            self._is_new = False
             addresses = {name: self._ledger.addresses(name) for name in (*wish.wanted, *wish.gone)}
             return Settled(addresses, {name: self._ledger.exhausted(name) for name in wish.wanted})
 
     def _begin(self, known: tuple[int, int]) -> None:
         """Nothing of the file is read."""
         self._ledger, self._known, self._read, self._lines = Ledger(self._networks), known, 0, 0
+        self._is_new = True
 
     def _catch_up(self) -> bool:
         """Read what was written since the last time. Returns whether some of it is damaged."""

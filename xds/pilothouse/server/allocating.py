@@ -14,9 +14,10 @@ import structlog
 from pilothouse.kubernetes.served import Network
 from pilothouse.mesh.addressing import wants_virtual_ip
 from pilothouse.model.services import ServiceName
+from pilothouse.registry.allocation import Given
 from pilothouse.registry.merged import Registry
 from pilothouse.registry.settings import VirtualIpSettings
-from pilothouse.registry.virtual_ips import Given, VirtualIps
+from pilothouse.registry.virtual_ips import VirtualIps
 from pilothouse.server.allocated import Allocations
 from pilothouse.sources import Cause
 from pilothouse.structures.backoff import pause_s
@@ -39,6 +40,7 @@ class Allocator:
         self._registry, self._virtual_ips, self._kept = registry, virtual_ips, kept
         self._reported, self._settled = asyncio.Event(), asyncio.Event()
         self._swept = self._exhausted = False
+        self._overlaps: set[Network] = set()
         self._working: asyncio.Future[Any] | None = None
 
     async def begin(self) -> None:
@@ -65,6 +67,7 @@ class Allocator:
             names = await self._next()
             failures = 0 if await self._settle(names) else failures + 1
             self._settled.set()
+            self._tell_of_overlaps()
             if failures:
                 await asyncio.sleep(pause_s(failures - 1, _FIRST_PAUSE_S, _AGAIN_S))
                 self._virtual_ips.unsettled.touch()
@@ -121,6 +124,18 @@ class Allocator:
             networks = list(map(str, self._virtual_ips.networks))
             log.error("virtual IPs are exhausted", networks=networks, services=len(lacking))
         self._exhausted = bool(lacking)
+
+    def _tell_of_overlaps(self) -> None:
+        """Log once for each network that addresses of services are in it."""
+        for network, (address, name) in self._virtual_ips.overlaps.items():
+            if network not in self._overlaps:
+                self._overlaps.add(network)
+                log.warning(
+                    "a network of --virtual-ips has addresses of services",
+                    network=str(network),
+                    service=str(name),
+                    address=address,
+                )
 
     async def _asked(self, work: Callable[[], T]) -> T:
         """What the disk answers. Raises OSError, which is logged, also if it does not answer in time."""
