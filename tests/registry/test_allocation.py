@@ -113,6 +113,10 @@ def test_of_two_addresses_of_one_service_the_older_counts_and_the_other_rests() 
         ledger = Ledger([RANGE])
         for entry in entries:
             ledger.enter(entry)
+        assert {each.address: each.given for each in ledger.entries} == {
+            "240.240.0.1": True,
+            "240.240.0.2": False,
+        }
         give(ledger, CART)
         assert has(ledger, DB, CART) == ["240.240.0.1", "240.240.0.3"]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -82,6 +84,22 @@ def test_many_at_once_agree_and_give_no_address_twice(folder: Path) -> None:
         answers = [*pool.map(_worked, [folder] * 3, (0, 13, 27))]
     assert answers[0] == answers[1] == answers[2] == loaded(folder)
     assert len(set(answers[0].values())) == 40
+
+
+def test_one_decides_only_after_the_other_has_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    meeting, met, write = threading.Barrier(2), list[bool](), os.write
+
+    def meet(descriptor: int, data: bytes) -> int:
+        with suppress(threading.BrokenBarrierError):
+            meeting.wait(0.3)
+            met.append(True)
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", meet)
+    with ThreadPoolExecutor() as pool:
+        both = [pool.submit(give, Allocations(folder, RANGES), each) for each in (DB, CART)]
+        assert sorted(each.result()[0] for each in both) == ["240.240.0.1", "240.240.0.2"]
+    assert met == []
 
 
 def test_a_line_that_lacks_its_end_only_is_whole(kept: Allocations, folder: Path) -> None:

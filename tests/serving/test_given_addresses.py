@@ -42,6 +42,7 @@ def test_an_address_that_another_service_has_is_left_out(town, make_service: Mak
     town.put(db, older)
     assert proxied(town, f"{VIPS[0]}_5432") == "outbound|5432||pay.shop.svc.cluster.local"
     assert proxied(town, f"{VIPS[1]}_5432") == "outbound|5432||db.shop.svc.cluster.local"
+    assert town.catalogue.resolve(db.spec).spec.vips == VIPS[1:], "Envoy would refuse two listeners there"
     omissions = town.catalogue.omissions(db, Audience("shop"))
     assert [each.what for each in omissions if each.reason is Reason.VIP_TAKEN] == [VIPS[0]]
     town.remove(older.name)
