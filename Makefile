@@ -72,7 +72,7 @@ soak: $(INSTALLED) ## clients of ever new identities: memory has to end flat (MI
 	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES)
 
 fuzz: SECONDS ?= 60
-fuzz: $(INSTALLED) ## mutated documents and requests at a real control plane; no Envoy may refuse anything (SECONDS=60)
+fuzz: $(INSTALLED) ## mutated documents, requests and DNS questions; no Envoy may refuse anything (SECONDS=60)
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
 check: $(INSTALLED) ## what must pass before a change lands

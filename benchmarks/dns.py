@@ -43,7 +43,7 @@ _ENDPOINTS, _HEADLESS = 10, 10  # endpoints of each service; every 10th service 
 _ZONE = "default.svc.cluster.local."
 _PAUSE_S, _PATIENCE_S = 0.002, 30.0
 _START_S = 300.0
-_CHANGES = 20
+_CHANGES = 8
 
 PILOTHOUSE, BARE, CACHED = "pilothouse", "coredns", "coredns, cache"
 _CACHE = {BARE: "", CACHED: "cache 30"}

@@ -1,12 +1,14 @@
 """Serve mutated documents to live Envoys, while clients say anything: `make fuzz SECONDS=60`.
 
-Exit status 1 if an Envoy refused what it was sent or fell out of sync, or the control plane failed. The
+At the end, questions of DNS are answered, with some of their bytes changed. Exit status 1 if an Envoy refused
+what it was sent or fell out of sync, if the control plane failed, or if a question had a wrong answer. The
 input that did it is kept, with the smallest one that does the same. ARGS="--seed N --batch M" repeats it.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import secrets
 import sys
 import time
@@ -22,10 +24,12 @@ from pilothouse.demo.processes import Unavailable
 from ..chaos.injection import Outcome
 from ..chaos.interruptible import run
 from ..chaos.stage import staged
+from . import packets
 from .batch import batch
 from .findings import Findings
 from .trial import TRIAL, Trial, furnish
 
+_QUESTIONS = 20_000  # of DNS
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -63,6 +67,7 @@ async def _fuzz(said: argparse.Namespace, console: Console) -> int:
         batches = await _serve(said, console, trial, findings)
         findings.newcomer(await trial.newcomer())
         findings.conversations(stage.folder)
+        await asyncio.to_thread(findings.questions, packets.findings(said.seed, _QUESTIONS, packets.known()))
         if clients.over:
             raise Unavailable(f"the clients that say anything have ended: {clients.end()}")
         console.print(f"seed {said.seed}: {batches} batches, {clients.end()}, {findings.count} findings")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -58,6 +58,14 @@ class Findings:
             target = self._folder("conversations") / file.name
             target.write_bytes(file.read_bytes())
             self._say("[red]a conversation that the server ends as its own failure:[/red] ", str(target))
+
+    def questions(self, found: Iterable[tuple[bytes, str]]) -> None:
+        """Keep the questions of DNS that were answered wrongly, each with what is wrong."""
+        for wire, complaint in found:
+            self.count += 1
+            target = self._folder("questions") / f"{self.count}.txt"
+            target.write_text(f"{complaint}\n{wire.hex()}\n")
+            self._say("[red]a question of DNS that is answered wrongly:[/red] ", f"{complaint}, {target}")
 
     def _folder(self, name: str) -> Path:
         folder = self._keep / f"seed-{self._seed}" / name
