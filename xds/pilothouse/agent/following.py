@@ -106,6 +106,7 @@ class Following:
             silence = asyncio.get_running_loop().call_later(_REFUSED_WITHIN_S, self._connected)
             try:
                 async for data in call:
+                    silence.cancel()
                     response = DeltaDiscoveryResponse.FromString(data)
                     if response.type_url == ResourceType.NAMES.url:
                         await call.write(await self._answer(response))
