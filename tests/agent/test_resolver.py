@@ -193,6 +193,12 @@ def test_one_label_is_not_asked_for_elsewhere_unless_the_application_does() -> N
     assert application.get("redis") == "redis. 203.0.113.1"
 
 
+def test_an_endpoint_that_is_gone_is_not_looked_for_elsewhere() -> None:
+    elsewhere = Elsewhere("db-9.db")
+    assert Application(elsewhere).get("db-9.db.shop.svc.cluster.local") == "NXDOMAIN"
+    assert elsewhere.asked == []
+
+
 def test_the_first_question_in_another_namespace_says_nothing_of_a_search_list() -> None:
     elsewhere = Elsewhere("api.example.com")
     assert Application(elsewhere).get("api.example.com.data.svc.cluster.local") == "NXDOMAIN"

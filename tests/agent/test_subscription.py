@@ -79,6 +79,7 @@ def test_what_cannot_be_used_is_said_and_costs_nothing_else() -> None:
     asked = subscription()
     bad = ("bad.shop.svc.cluster.local", "v1", web(address=b"123")[2])
     answer = at_once(asked.taking(response(bad, web(), removed=("gone",))))
+    assert answer.error_detail.code == 3
     assert answer.error_detail.message.startswith("bad.shop.svc.cluster.local: ")
     assert asked.learned.service(WEB) is not None
     # So the control plane sends it again once there is another version.

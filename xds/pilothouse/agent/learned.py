@@ -48,9 +48,7 @@ class Learned:
         if message.HasField("zone"):
             self.domain, self.complete = message.zone.domain, message.zone.complete
             return
-        told = service(message.service)
-        self._put(resource, None)
-        self._put(resource, told)
+        self._put(resource, service(message.service))
 
     def forget(self, resource: str) -> None:
         """Take note that the control plane has no such resource for this client."""

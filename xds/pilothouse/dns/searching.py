@@ -92,9 +92,20 @@ class Searching:
         for place, finished, found in self._found(name, question.type, (*self._domains[1:], ())):
             self.saved += place + 1
             return _aliased(question, finished, found)
-        if self._forwards and len(name) > 1 and self.names.answer(Question(name, question.type)) is None:
-            return Answer(elsewhere=name)
-        return None
+        return Answer(elsewhere=name) if self._may_be_elsewhere(name) else None
+
+    def _may_be_elsewhere(self, name: Labels) -> bool:
+        """Whether somebody else is asked for a name that no domain of the cluster finishes.
+
+        What is below a service of the namespace is meant to be its endpoint, whether or not there is one.
+        """
+        below = self.names.service(ServiceName(self.search.namespace, name[-1])) is not None
+        return (
+            self._forwards
+            and len(name) > 1
+            and not below
+            and self.names.answer(Question(name, Type.A)) is None
+        )
 
     def _found(
         self, name: Labels, type: int, domains: Sequence[Labels]
