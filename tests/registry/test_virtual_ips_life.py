@@ -13,9 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pilothouse.mesh.addressing import wants_virtual_ip
 from pilothouse.model.services import Port, Protocol, Service, ServiceName, ServiceSpec
-from pilothouse.registry.allocation import Given, usable
+from pilothouse.registry.allocation import usable
 from pilothouse.registry.merged import Registry
-from pilothouse.registry.virtual_ips import VirtualIps
+from pilothouse.registry.virtual_ips import Given, VirtualIps
 from pilothouse.server.allocated import Allocations
 from pilothouse.sources import Cause
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
-from types import MappingProxyType
 from typing import NamedTuple
 
 from pilothouse.kubernetes.served import Network
@@ -33,23 +32,12 @@ class Entry(NamedTuple):
     given: bool
 
 
-class Given(NamedTuple):
-    """The addresses of a service, and why there are no more of them. Empty if there are as many as can be."""
-
-    addresses: tuple[str, ...] = ()
-    why: str = ""
-
-
 class Wish(NamedTuple):
-    """What services need: an address in each network, or none any more.
-
-    `stated` has what nobody may get, and `held` what is in force.
-    """
+    """What services need: an address in each network, or none any more. `stated` has what nobody may get."""
 
     wanted: Sequence[ServiceName] = ()
     gone: Collection[ServiceName] = ()
     stated: Collection[str] = ()
-    held: Mapping[ServiceName, Given] = MappingProxyType({})
 
 
 class Pool:
@@ -183,10 +171,10 @@ class Ledger:
                 found += pool.give(name, now, wish.stated)
         return found
 
-    def keep(self, held: Mapping[ServiceName, Given], now: float) -> list[Entry]:
+    def keep(self, held: Mapping[ServiceName, Collection[str]], now: float) -> list[Entry]:
         """These addresses are in force. Gives what is new."""
         found: list[Entry] = []
-        for name, (addresses, _) in held.items():
+        for name, addresses in held.items():
             for address in addresses:
                 pool = self._pool(address)
                 found += pool.keep(address, name, now) if pool is not None else ()

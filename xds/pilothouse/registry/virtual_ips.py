@@ -14,8 +14,15 @@ from typing import NamedTuple
 from pilothouse.kubernetes.served import Network
 from pilothouse.model.reasons import Omission, Reason
 from pilothouse.model.services import Service, ServiceName, ServiceSpec
-from pilothouse.registry.allocation import Given, Wish, usable
+from pilothouse.registry.allocation import Wish, usable
 from pilothouse.structures.dirty import DirtySet
+
+
+class Given(NamedTuple):
+    """The addresses of a service, and why there are no more of them. Empty if there are as many as can be."""
+
+    addresses: tuple[str, ...] = ()
+    why: str = ""
 
 
 class _Addressed(NamedTuple):
@@ -32,6 +39,7 @@ class VirtualIps:
     def __init__(self, networks: Sequence[Network], wants: Callable[[ServiceSpec], bool]) -> None:
         self.networks, self._wants = networks, wants
         self._given: dict[ServiceName, Given] = {}
+        self._lacking: set[ServiceName] = set()
         self._holders: dict[str, ServiceName] = {}
         # The services that are reported and need addresses.
         self._present: dict[ServiceName, _Addressed] = {}
@@ -91,11 +99,11 @@ class VirtualIps:
         """What these services need now."""
         wanted = sorted(name for name in names if name in self._present)
         gone = sorted(name for name in names if name not in self._present)
-        return Wish(wanted, gone, frozenset(self._stating), self._given.copy())
+        return Wish(wanted, gone, frozenset(self._stating))
 
     def lacking(self) -> list[ServiceName]:
         """The services that need more addresses than they have."""
-        return [name for name in self._present if self.given(name).why]
+        return [name for name in self._lacking if name in self._present]
 
     def absent(self) -> list[ServiceName]:
         """The services that have addresses and are not reported, or need none."""
@@ -156,10 +164,13 @@ class VirtualIps:
             if self._holders.get(address) == name:
                 del self._holders[address]
         self._holders.update(dict.fromkeys(new.addresses, name))
-        if new == Given():
-            self._given.pop(name, None)
+        self._given[name] = new
+        if new.why:
+            self._lacking.add(name)
         else:
-            self._given[name] = new
+            self._lacking.discard(name)
+        if new == Given():
+            del self._given[name]
 
     def _state(self, name: ServiceName, vips: tuple[str, ...]) -> None:
         """Take note of the addresses that a service states itself."""

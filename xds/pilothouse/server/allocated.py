@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -48,7 +48,8 @@ class Allocations:
     def __init__(self, folder: Path, networks: Sequence[Network]) -> None:
         self._state, self._networks = StateFolder(folder), networks
         self.file = folder / "allocated"
-        self._is_new = True
+        # What was given when the file became another one, which may have lost it.
+        self._held: Mapping[ServiceName, Collection[str]] = {}
         self._begin(_UNKNOWN)
 
     def load(self) -> dict[ServiceName, tuple[str, ...]]:
@@ -68,21 +69,18 @@ class Allocations:
         with self._state.alone():
             self._catch_up()
             now = time.time()
-            # If the file is another one than before, it may have lost what is in force.
-            kept = self._ledger.keep(wish.held, now) if self._is_new else []
             try:
-                self._append([*kept, *self._ledger.settle(wish, now)])
+                self._append([*self._ledger.keep(self._held, now), *self._ledger.settle(wish, now)])
             except OSError:
                 self._begin(_UNKNOWN)  # what was decided does not count
                 raise
-            self._is_new = False
+            self._held = {}
             addresses = {name: self._ledger.addresses(name) for name in (*wish.wanted, *wish.gone)}
             return Settled(addresses, {name: self._ledger.exhausted(name) for name in wish.wanted})
 
     def _begin(self, known: tuple[int, int]) -> None:
         """Nothing of the file is read."""
         self._ledger, self._known, self._read, self._lines = Ledger(self._networks), known, 0, 0
-        self._is_new = True
 
     def _catch_up(self) -> bool:
         """Read what was written since the last time. Returns whether some of it is damaged."""
@@ -95,6 +93,7 @@ class Allocations:
         if not stat.S_ISREG(found.st_mode):
             raise OSError("is not a regular file")  # to read or write it may take for ever
         if (found.st_dev, found.st_ino) != self._known or found.st_size < self._read:
+            self._held = {**self._held, **self._ledger.holders}
             self._begin((found.st_dev, found.st_ino))
         if found.st_size == self._read:
             return False

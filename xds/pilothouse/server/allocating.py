@@ -14,10 +14,9 @@ import structlog
 from pilothouse.kubernetes.served import Network
 from pilothouse.mesh.addressing import wants_virtual_ip
 from pilothouse.model.services import ServiceName
-from pilothouse.registry.allocation import Given
 from pilothouse.registry.merged import Registry
 from pilothouse.registry.settings import VirtualIpSettings
-from pilothouse.registry.virtual_ips import VirtualIps
+from pilothouse.registry.virtual_ips import Given, VirtualIps
 from pilothouse.server.allocated import Allocations
 from pilothouse.sources import Cause
 from pilothouse.structures.backoff import pause_s
@@ -40,6 +39,7 @@ class Allocator:
         self._registry, self._virtual_ips, self._kept = registry, virtual_ips, kept
         self._reported, self._settled = asyncio.Event(), asyncio.Event()
         self._swept = self._exhausted = False
+        self._again = 0.0
         self._overlaps: set[Network] = set()
         self._working: asyncio.Future[Any] | None = None
 
@@ -73,12 +73,15 @@ class Allocator:
                 self._virtual_ips.unsettled.touch()
 
     async def _next(self) -> Collection[ServiceName]:
-        """The services that need something, once there is one, and those that lack something already."""
+        """The services that need something, once there is one; now and then those that lack something."""
         names: set[ServiceName] = set()
         with suppress(TimeoutError):
             async with asyncio.timeout(_AGAIN_S):
                 names.update(await self._virtual_ips.unsettled.take())
-        names.update(self._virtual_ips.lacking())
+        now = asyncio.get_running_loop().time()
+        if not names or now >= self._again:
+            self._again = now + _AGAIN_S
+            names.update(self._virtual_ips.lacking())
         # What was given in an earlier process ends only when it is sure that its service does not exist.
         if self._registry.complete and not self._swept:
             self._swept = True
@@ -123,7 +126,7 @@ class Allocator:
         if lacking and not self._exhausted:
             networks = list(map(str, self._virtual_ips.networks))
             log.error("virtual IPs are exhausted", networks=networks, services=len(lacking))
-        self._exhausted = bool(lacking)
+        self._exhausted = bool(self._virtual_ips.lacking())
 
     def _tell_of_overlaps(self) -> None:
         """Log once for each network that addresses of services are in it."""
