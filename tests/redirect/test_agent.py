@@ -116,6 +116,21 @@ def test_what_is_no_service_is_asked_of_the_name_server_of_the_pod(pod) -> None:
     assert resolved(pod, "www.example") == {"10.2.0.9"}
 
 
+def asked(pod: Namespace) -> float:
+    """How many questions the agent has answered."""
+    port = containers()[AGENT]["startupProbe"]["httpGet"]["port"]
+    metrics = pod.must("curl", "-s", f"http://{DOWNWARD['POD_IP']}:{port}/metrics").splitlines()
+    found = [line.split() for line in metrics if line.startswith("pilothouse_dns_answers_total")]
+    return sum(float(value) for _, value in found)
+
+
+@pytest.mark.parametrize("name", ["payments", "payments.shop", f"payments.shop.{DOMAIN}", "www.example"])
+def test_a_name_costs_its_resolver_one_question(pod, name) -> None:
+    before = asked(pod)
+    assert resolved(pod, name)
+    assert asked(pod) - before == 1
+
+
 def test_when_the_rules_are_gone_the_name_server_answers_itself(pod) -> None:
     pod.must(PILOTHOUSE, "capture", "remove")
     try:
