@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.cli.inject import CONTROL_PLANE
+
 from .plane import Plane
 from .test_names import headless
 
@@ -86,6 +88,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     found.write(
         "payments.json", _service("payments", ports=ports, clusterIP=addresses[0], clusterIPs=addresses)
     )
+    found.write("plane.json", _service("pilothouse", "pilothouse", ports=ports, clusterIP="10.96.0.7"))
     found.write("cart.json", headless("cart", "10.1.7.9", "10.1.7.10", "10.1.7.11", not_ready=("10.1.7.11",)))
     found.write("wide.json", headless("wide", *(f"10.2.0.{each}" for each in range(1, 201))))
     alias = _service("billing", type="ExternalName", externalName="payments.shop.svc.cluster.local")
@@ -97,8 +100,8 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
         found.stop()
 
 
-def _service(name: str, **spec: object) -> str:
-    metadata = {"name": name, "namespace": "shop"}
+def _service(name: str, namespace: str = "shop", **spec: object) -> str:
+    metadata = {"name": name, "namespace": namespace}
     return json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
 
 
@@ -134,6 +137,10 @@ def pod(plane: Plane, request: pytest.FixtureRequest) -> Pod:
 )
 def test_every_form_of_a_name_leads_to_the_virtual_ips(pod: Pod, name: str) -> None:
     assert set(pod.addresses(name)) == {"10.96.0.21", "fd00::21"}
+
+
+def test_the_name_in_the_bootstrap_of_sidecars_leads_to_the_control_plane(pod: Pod) -> None:
+    assert pod.addresses(CONTROL_PLANE.partition(":")[0]) == ["10.96.0.7"]
 
 
 def test_a_headless_name_has_the_ready_endpoints(pod: Pod) -> None:
