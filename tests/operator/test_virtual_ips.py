@@ -27,7 +27,8 @@ def manifest(name: str, **spec: Any) -> str:
 
 def given(file: Path) -> dict[str, bool]:
     """Each address that is kept, and whether it is given now."""
-    entries = [json.loads(line.partition(" ")[2]) for line in file.read_text().splitlines()]
+    lines = file.read_text().splitlines(keepends=True)
+    entries = [json.loads(line.partition(" ")[2]) for line in lines if line.endswith("\n")]
     return {address: is_given for address, _, _, is_given in entries}
 
 
