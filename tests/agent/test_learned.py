@@ -81,6 +81,7 @@ _ENDPOINTS = st.lists(
         st.sampled_from([0, 1]),
         st.builds(Locality, zone=st.sampled_from(["", "a", "b"])),
         hostname=st.sampled_from(["", "db-0"]),
+        cluster=st.sampled_from(["", "c1"]),
     ),
     max_size=3,
 ).map(tuple)
@@ -110,6 +111,8 @@ def questions(estate: Iterable[Service]) -> Iterable[Question]:
             "_http._tcp.",
             "_dns._udp.",
             "db-0.",
+            "db-0.c1.",
+            "c1.",
             "10-1-0-1.",
             "a.pin._zone.",
             "b.prefer._zone.",

@@ -214,6 +214,24 @@ def test_a_cluster_set_has_its_own_names(estate, asked):
     assert asked().records("local.shop.svc.clusterset.local.") == ["NXDOMAIN"]
 
 
+def test_an_endpoint_of_a_cluster_set_is_named_with_its_cluster(estate, asked):
+    """The same host name in two clusters, and an endpoint of which nobody says where it is."""
+    ports = (("http", 80),)
+    near, far = (Endpoint(f"10.{n}.0.1", ports, hostname="db-0", cluster=f"c{n}") for n in (1, 2))
+    lost = Endpoint("10.3.0.1", ports, hostname="db-1")
+    estate.put(service("db", near, far, lost, imported=True, headless=True))
+    name = "db.shop.svc.clusterset.local."
+    assert asked().records(name) == [f"{name} 10.{n}.0.1" for n in (1, 2, 3)]
+    assert asked().records(f"db-0.c2.{name}") == [f"db-0.c2.{name} 10.2.0.1"]  # D25
+    for absent in ("db-0", "db-1", "db-0.c3", "db-1.c1", "c1.db-0", "x.db-0.c1"):
+        assert asked().records(f"{absent}.{name}") == ["NXDOMAIN"], absent
+    # There are names below it.
+    assert asked().records(f"c1.{name}") == ["NODATA"]
+    assert asked().records("1.0.1.10.in-addr.arpa.", "PTR") == ["REFUSED"]
+    targets = {record.split()[-1] for record in asked().records(f"_http._tcp.{name}", "SRV")}
+    assert targets == {f"db-0.c1.{name}", f"db-0.c2.{name}", name}
+
+
 def test_what_a_client_may_not_know_of_does_not_exist(estate, asked):
     estate.put(service("secret", vips=("10.96.1.1",), exported_to=frozenset({"shop"})), service())
     name = f"secret.{SHOP}"

@@ -133,6 +133,20 @@ metadata: {name: payments-0, namespace: shop, annotations: {pilothouse.dev/weigh
     assert (endpoint.weight, endpoint.node, endpoint.workload) == (1, "", "u1")
 
 
+def test_an_endpoint_is_of_the_cluster_that_its_slice_names() -> None:
+    of_east = (
+        "{multicluster.kubernetes.io/service-name: payments, multicluster.kubernetes.io/source-cluster: East}"
+    )
+    cluster = joined(
+        manifest(f"type: Headless\n{PORTS}"),
+        slice_of(of_east, "10.9.0.1", "east"),
+        slice_of("{multicluster.kubernetes.io/service-name: payments}", "10.9.0.2", "west"),
+    )
+    imported = cluster.service(IMPORTED)
+    assert imported
+    assert [each.cluster for each in imported.endpoints] == ["east", ""]
+
+
 @pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
 def test_an_export_is_known_and_has_no_effect(version: str) -> None:
     text = f"apiVersion: multicluster.x-k8s.io/{version}\nkind: ServiceExport\nmetadata: {{name: payments}}\n"

@@ -37,6 +37,7 @@ def _endpoint(message: pb.Endpoint) -> Endpoint:
         tuple((each.name, each.number or None) for each in message.ports),
         locality=Locality(zone=message.zone),
         hostname=message.hostname,
+        cluster=message.cluster,
     )
 
 

@@ -184,7 +184,7 @@ class Zone:
             case (*zone, "pin" | "prefer" as directive, "_zone") if zone and service.spec.headless:
                 return self._in_zone(service, ".".join(zone), prefer=directive == "prefer")
         found = self._behind(service, service.endpoints) if not prefix else self._below(service, prefix)
-        if not found and not _between(service, prefix):
+        if not found and not self._between(service, prefix):
             raise _Absent
         return found
 
@@ -192,9 +192,9 @@ class Zone:
         match prefix:
             case (port, protocol) if port.startswith("_") and protocol.startswith("_"):
                 return self._at_port(service, port[1:], protocol[1:])
-            case (hostname,) if not self.imported:
-                return self._behind(service, _named(service, hostname))
-        return []
+            case _:
+                named = [each for each in service.endpoints if self._label(each) == prefix]
+                return self._behind(service, named)
 
     def _virtual(self, service: Service, port: str | None = None, transport: str = "") -> list[_Place]:
         target = self._name(service)
@@ -227,12 +227,37 @@ class Zone:
             address = packed(each.address)
             if not (address and each.in_service):
                 continue
-            target = (_hostname(each), *name)
+            target = (*self._label(each), *name)
             numbers = list(_ports(service, each, port, transport))
             found += [_Place(address, number, target) for number in numbers]
             if not numbers and port is None:
                 found.append(_Place(address, 0, target))
         return found
+
+    def _between(self, service: Service, prefix: Labels) -> bool:
+        """Whether a name has no records, but names below it have some. It exists, then (RFC 8020)."""
+        match prefix:
+            case ("_zone",) | ("pin" | "prefer", "_zone"):
+                return service.spec.headless
+            case (label,):
+                return label in self._before(service)
+            case _:
+                return False
+
+    def _before(self, service: Service) -> Iterator[str]:
+        """The labels before a service's name that have names below only: protocols and clusters."""
+        yield from (f"_{each.transport.value.lower()}" for each in service.spec.ports if each.name)
+        ready = (each for each in service.endpoints if each.in_service)
+        yield from (label[1] for label in map(self._label, ready) if len(label) == 2)
+
+    def _label(self, endpoint: Endpoint) -> Labels:
+        """The labels of an endpoint before its service's name: in a cluster set, also that of its cluster.
+
+        If its cluster is not known, it has none: two clusters may have endpoints of the same host name.
+        """
+        if not self.imported:
+            return (_hostname(endpoint),)
+        return (_hostname(endpoint), endpoint.cluster) if endpoint.cluster else ()
 
     def _name(self, service: Service) -> Labels:
         return (service.name.name.lower(), service.name.namespace, "svc", *self.domain)
@@ -297,23 +322,6 @@ def _ports(service: Service, endpoint: Endpoint, port: str | None, transport: st
             yield number
         elif known is not None:
             yield known.target or known.number
-
-
-def _between(service: Service, prefix: Labels) -> bool:
-    """Whether a name has no records, but names below it have some. It exists, then (RFC 8020)."""
-    match prefix:
-        case ("_zone",) | ("pin" | "prefer", "_zone"):
-            return service.spec.headless
-        case (protocol,):
-            return any(
-                f"_{each.transport.value.lower()}" == protocol for each in service.spec.ports if each.name
-            )
-        case _:
-            return False
-
-
-def _named(service: Service, label: str) -> list[Endpoint]:
-    return [each for each in service.endpoints if _hostname(each) == label]
 
 
 def _hostname(endpoint: Endpoint) -> str:

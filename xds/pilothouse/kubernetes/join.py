@@ -356,6 +356,7 @@ class Cluster:
                 entry.for_zones,
                 entry.for_nodes,
                 labels,
+                cluster=found.cluster,
             )
 
 

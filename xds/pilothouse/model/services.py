@@ -205,6 +205,7 @@ class Endpoint(NamedTuple):
     KEP-3015).
     `labels` are the Pod's labels that are among the service's `subset_labels`.
     `drained` says who has taken it out of service, until when and why. Its weight is 0 then.
+    `cluster` is the cluster of a cluster set in which it runs, if its slice says so (KEP-1645).
     """
 
     address: str
@@ -219,6 +220,7 @@ class Endpoint(NamedTuple):
     for_nodes: tuple[str, ...] = ()
     labels: Labels = ()
     drained: str = ""
+    cluster: str = ""
 
     @property
     def in_service(self) -> bool:

@@ -55,5 +55,5 @@ def _endpoints(service: Service) -> Iterator[pb.Endpoint]:
         address = packed(each.address)
         if address and each.in_service:
             ports = [pb.EndpointPort(name=name, number=number or 0) for name, number in each.ports]
-            hostname, zone = each.hostname, each.locality.zone
-            yield pb.Endpoint(address=address, hostname=hostname, zone=zone, ports=ports)
+            hostname, zone, cluster = each.hostname, each.locality.zone, each.cluster
+            yield pb.Endpoint(address=address, hostname=hostname, zone=zone, ports=ports, cluster=cluster)

@@ -17,6 +17,7 @@ from pilothouse.model.services import State
 
 SERVICE = "kubernetes.io/service-name"
 IMPORTED = "multicluster.kubernetes.io/service-name"
+_CLUSTER = "multicluster.kubernetes.io/source-cluster"
 _ZONE = "topology.kubernetes.io/zone"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 MIRRORING = "endpointslicemirroring-controller.k8s.io"
@@ -56,7 +57,8 @@ def endpoint_slice(document: Fields, warn: overrides.Warn) -> EndpointSlice | Om
     if not found.owner:
         return Omission(Reason.NO_OWNER, str(key), f"has no label {SERVICE}")
     if found.imported:
-        found = replace(found, entries=tuple(map(_elsewhere, found.entries)))
+        entries = tuple(map(_elsewhere, found.entries))
+        found = replace(found, entries=entries, cluster=labels.get(_CLUSTER, "").lower())
     return replace(found, left_out=unreadable(key, refused, bool(found.entries), warn))
 
 

@@ -104,6 +104,7 @@ class EndpointSlice:
     `weight` is for all of its endpoints, `weights` for single addresses.
     `mirrored`: Kubernetes made it from a `v1 Endpoints`.
     `left_out` are endpoints that cannot be read and addresses that cannot be called.
+    `cluster` is the one that an import's endpoints come from. Empty: nobody says.
     """
 
     namespace: str
@@ -118,6 +119,7 @@ class EndpointSlice:
     mirrored: bool = False
     left_out: tuple[Omission, ...] = ()
     imported: bool = False
+    cluster: str = ""
 
     @property
     def key(self) -> Key:
