@@ -32,6 +32,8 @@ def canonical_address(text: str) -> str:
 
 def packed(address: str) -> bytes:
     """The four or sixteen bytes of an IP address. Empty for a host name."""
+    if _DOTTED.fullmatch(address):
+        return bytes(map(int, address.split(".")))
     try:
         return ip_address(address).packed
     except ValueError:
