@@ -53,6 +53,11 @@ def test_every_key_of_the_metadata_of_a_node_is_explained() -> None:
     assert set(rows) == audience._KEYS
 
 
+@pytest.mark.parametrize("page", [*PAGES, *FRONT], ids=str)
+def test_no_page_has_the_marks_of_a_merge(page: Path) -> None:
+    assert not re.search(r"^(<{7}|>{7}) ", page.read_text(), re.MULTILINE)
+
+
 def test_no_page_names_a_metric_that_is_not_there() -> None:
     pages = reference("metrics.md") + reference("dns-agent.md")
     there = set(re.findall(r"`(pilothouse_\w+)`", pages))

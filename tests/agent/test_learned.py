@@ -16,6 +16,7 @@ from pilothouse.dns.names import Names
 from pilothouse.dns.records import Type, labels
 from pilothouse.dns.zone import Zone
 from pilothouse.encoding.resources import Resource
+from pilothouse.mesh.names import ClusterZone
 from pilothouse.mesh.visibility import Scope
 from pilothouse.model.services import (
     Endpoint,
@@ -130,7 +131,7 @@ def questions(estate: Iterable[Service]) -> Iterable[Question]:
 @given(st.lists(services(), max_size=6, unique_by=lambda service: service.name), st.integers(0, 6))
 def test_what_is_learned_answers_as_what_it_was_learned_from(found: list[Service], gone: int) -> None:
     estate, learned = Estate(), Learned()
-    learn(learned, zone(DOMAIN, complete=True), *map(names, found))
+    learn(learned, zone(ClusterZone(DOMAIN), complete=True), *map(names, found))
     estate.put(*found)
     for each in found[gone:]:
         estate.remove(each.name)
@@ -177,3 +178,34 @@ def test_what_cannot_be_used_is_refused_and_changes_nothing(bytes: bytes) -> Non
     with pytest.raises((ValueError, DecodeError)):
         learned.learn("web.shop.svc.cluster.local", bytes)
     assert len(learned) == 1
+
+
+def test_of_two_resources_that_tell_of_a_service_the_later_one_counts() -> None:
+    """So it is when the domain of a cluster changes: the new name comes, and then the old one goes."""
+    learned = Learned()
+    told = [names(service("web", "10.96.0.1", cluster_domain=each)) for each in ("a.example", "b.example")]
+    learn(learned, *told)
+    learned.forget(told[0].name)
+    assert learned.service(ServiceName("shop", "web")) is not None
+    learned.forget(told[1].name)
+    assert len(learned) == 0
+
+
+def test_a_resource_that_tells_of_another_service_tells_of_the_first_no_more() -> None:
+    learned = Learned()
+    learned.learn("one", content(names(service("web", "10.96.0.1"))))
+    learned.learn("one", content(names(service("api", "10.96.0.2"))))
+    assert learned.service(ServiceName("shop", "web")) is None
+    learned.forget("one")
+    assert len(learned) == 0
+
+
+def test_once_all_is_known_it_stays_so() -> None:
+    learned = Learned()
+    learn(learned, zone(ClusterZone(), complete=True), zone(ClusterZone(), complete=False))
+    assert learned.complete
+
+
+def test_a_zone_has_a_domain() -> None:
+    with pytest.raises(ValueError, match="a zone without a domain"):
+        learn(Learned(), zone(ClusterZone(""), complete=True))

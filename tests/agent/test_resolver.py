@@ -16,12 +16,14 @@ from pilothouse.agent.resolver import Resolver
 from pilothouse.dns.answers import Answer, Question
 from pilothouse.dns.records import Address, Rcode, Record, labels
 from pilothouse.dns.responder import Onward, Responder
+from pilothouse.mesh.names import ClusterZone
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
 from pilothouse.translate.naming import names, zone
 
 from .test_learned import learn
 
 PAYMENTS = "payments.shop.svc.cluster.local. 10.96.0.21"
+_WHOLE = ClusterZone()
 _HTTP = (Port("http", 8080),)
 
 
@@ -60,10 +62,14 @@ class Application:
     """An application in the namespace `shop`, whose resolver asks the agent."""
 
     def __init__(
-        self, elsewhere: Elsewhere | None, search: Sequence[str] = (), complete: bool = True
+        self,
+        elsewhere: Elsewhere | None,
+        search: Sequence[str] = (),
+        complete: bool = True,
+        cluster: ClusterZone = _WHOLE,
     ) -> None:
         self.learned = Learned()
-        learn(self.learned, zone("cluster.local", complete), *map(names, SERVICES))
+        learn(self.learned, zone(cluster, complete), *map(names, SERVICES))
         self.resolver = Resolver(self.learned, "shop", [*map(labels, search)], elsewhere)
         self.responder = Responder(self.resolver, forwards=elsewhere is not None)
 
@@ -205,20 +211,73 @@ def test_the_first_question_in_another_namespace_says_nothing_of_a_search_list()
     assert elsewhere.asked == []
 
 
-def test_pods_are_asked_for_elsewhere() -> None:
-    name = "10-1-0-1.shop.pod.cluster.local"
-    assert Application(Elsewhere(name)).get(name) == f"{name}. 203.0.113.1"
-    assert Application(None).get(name) == "NXDOMAIN"
-
-
 def test_what_is_not_known_yet_is_not_absent() -> None:
-    application = Application(Elsewhere("api.example.com"), complete=False)
+    elsewhere = Elsewhere("api.example.com", "gone.shop", "gone.shop.svc")
+    application = Application(elsewhere, complete=False)
     for name in ("gone.shop.svc.cluster.local", "gone", "gone.shop", "gone.shop.shop.svc.cluster.local"):
         assert application.get(name) == "SERVFAIL", name
-    assert application.get("payments") == PAYMENTS
-    assert application.get("api.example.com") == "api.example.com. 203.0.113.1"
-    learn(application.learned, zone("cluster.local", complete=True))
+    # Nor is it asked for at strangers, who may have such a name.
+    assert elsewhere.asked == []
+    assert application.get("wiki.example.com") == "SERVFAIL"
+    learn(application.learned, zone(ClusterZone(), complete=True))
     assert application.get("gone.shop.svc.cluster.local") == "NXDOMAIN"
+    assert application.get("wiki.example.com") == "NXDOMAIN"
+
+
+def test_what_is_known_is_found_before_all_is_known() -> None:
+    application = Application(Elsewhere("api.example.com"), complete=False)
+    for name in ("payments", "payments.shop", "payments.shop.shop.svc.cluster.local"):
+        assert application.get(name) == PAYMENTS, name
+    for name in ("api.example.com", "api.example.com.shop.svc.cluster.local"):
+        assert application.get(name) == "api.example.com. 203.0.113.1", name
+
+
+@pytest.mark.parametrize(
+    ("cluster", "name"),
+    [
+        (ClusterZone(excluded=frozenset({"bank"})), "ledger.bank.svc.cluster.local"),
+        (ClusterZone(included=frozenset({"shop"})), "ledger.bank.svc.cluster.local"),
+        (ClusterZone(included=frozenset({"shop"})), "a.b.ledger.bank.svc.cluster.local"),
+        (ClusterZone(selected=True), "ledger.shop.svc.cluster.local"),
+        (ClusterZone(), "10-1-0-7.payments.shop.svc.cluster.local"),  # an endpoint behind a virtual IP
+        (ClusterZone(), "10-1-0-1.shop.pod.cluster.local"),
+        (ClusterZone(), "web.shop.svc.clusterset.local"),  # and no import is known
+    ],
+)
+def test_what_is_not_served_is_asked_for_at_the_name_server_of_the_cluster(
+    cluster: ClusterZone, name: str
+) -> None:
+    elsewhere = Elsewhere(name)
+    assert Application(elsewhere, cluster=cluster).get(name) == f"{name}. 203.0.113.1"
+    assert Application(None, cluster=cluster).get(name) == "NXDOMAIN"
+
+
+def test_what_is_served_and_not_there_is_asked_for_nowhere() -> None:
+    elsewhere = Elsewhere(
+        "gone.shop.svc.cluster.local", "db-9.db.shop.svc.cluster.local", "gone.svc.cluster.local"
+    )
+    application = Application(elsewhere, cluster=ClusterZone(excluded=frozenset({"bank"})))
+    for name in ("gone.shop", "db-9.db.shop", "gone"):
+        assert application.get(f"{name}.svc.cluster.local") == "NXDOMAIN"
+    assert elsewhere.asked == []
+
+
+def test_once_a_service_of_the_cluster_set_is_known_its_names_are_known() -> None:
+    elsewhere = Elsewhere("web.shop.svc.clusterset.local")
+    application = Application(elsewhere)
+    web = ServiceSpec(ServiceName("shop", "api", imported=True), _HTTP, vips=("10.200.0.1",))
+    learn(application.learned, names(Service(web)))
+    assert application.get("api.shop.svc.clusterset.local") == "api.shop.svc.clusterset.local. 10.200.0.1"
+    assert application.get("web.shop.svc.clusterset.local") == "NXDOMAIN"
+
+
+def test_a_name_that_would_become_too_long_is_looked_for_elsewhere_as_it_is() -> None:
+    label = "a" * 60
+    name = f"{label}.{label}.{label}.example"
+    elsewhere = Elsewhere(name)
+    application = Application(elsewhere, [f"{label}.example"])
+    assert application.get(f"{name}.shop.svc.cluster.local") == f"{name}. 203.0.113.1"
+    assert elsewhere.asked == [name]
 
 
 def test_a_name_that_comes_into_being_is_found_before_what_a_search_went_on_to() -> None:
@@ -232,7 +291,7 @@ def test_a_name_that_comes_into_being_is_found_before_what_a_search_went_on_to()
 
 def test_the_domain_of_the_cluster_is_what_the_control_plane_says() -> None:
     application = Application(None)
-    learn(application.learned, zone("corp.internal", complete=True))
+    learn(application.learned, zone(ClusterZone("corp.internal"), complete=True))
     learn(
         application.learned,
         names(Service(spec("payments", vips=("10.96.0.21",), cluster_domain="corp.internal"))),

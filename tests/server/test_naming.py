@@ -11,6 +11,7 @@ import pytest
 
 from pilothouse._pb.pilothouse.names.v1.names_pb2 import Names as Message
 from pilothouse.encoding.types import ResourceType
+from pilothouse.mesh.names import ClusterZone
 from pilothouse.model.services import Endpoint, Service, ServiceName
 from pilothouse.server.publishing import completing
 from pilothouse.serving.naming import Names
@@ -27,7 +28,7 @@ class Told:
     def __init__(self) -> None:
         self.complete = True
         self.server = Server()
-        self.shelf = Names(self.server.catalogue, "cluster.local", lambda: self.complete)
+        self.shelf = Names(self.server.catalogue, ClusterZone(), lambda: self.complete)
         self.server.discovery.shelves = {**self.server.discovery.shelves, NDS: self.shelf}
 
     def ads(self, namespace: str = "shop", method: str = "DeltaAggregatedResources") -> Stream:

@@ -162,9 +162,7 @@ def _naming(settings: Settings, registry: Registry, catalogue: Catalogue) -> Nam
         return catalogue.knowledge.begun and not registry.unsynced
 
     known = InForce(catalogue, complete, lambda: registry.revisions.published)
-    return Naming(
-        settings, settings.cluster_domain, known, Names(catalogue, settings.cluster_domain, complete)
-    )
+    return Naming(settings, known, Names(catalogue, settings.cluster_zone, complete))
 
 
 async def _operator(

@@ -67,7 +67,9 @@ class Following:
         self.connected = False
         self.heard_at: float | None = None
         self.rejected = 0
-        self._failures, self._away = 0, False
+        #: Why nothing is heard at last. Empty while the control plane is heard.
+        self.trouble = ""
+        self._failures = 0
 
     async def run(self) -> None:
         """For ever."""
@@ -79,6 +81,8 @@ class Following:
                 why = f"{error.code().name}: {error.details()}"
             except DecodeError as error:
                 why = f"it says what cannot be read: {error}"
+            except asyncio.InvalidStateError:
+                why = "it has ended the stream before it was answered"
             except (OSError, TimeoutError) as error:
                 why = str(error) or "the disk does not answer"
             self._lost(brief(why, _WORDS))
@@ -86,17 +90,20 @@ class Following:
             self._failures += 1
 
     def _lost(self, why: str) -> None:
-        """Say once that nothing is heard, however many attempts follow. A stream may end at any time."""
+        """Say why nothing is heard, once for each reason, however many attempts follow.
+
+        A stream may end at any time, so the first end is no trouble.
+        """
         known = {"control_plane": str(self._at), "names": len(self._subscription.learned)}
         if self.connected:
             log.info("the stream of names has ended", reason=why, **known)
-        elif not self._away:
+        elif self.trouble != why:
             log.warning("the control plane is away", reason=why, **known)
-            self._away = True
+            self.trouble = why
         self.connected = False
 
     async def _stream(self) -> None:
-        """Raises AioRpcError, OSError, TimeoutError or DecodeError."""
+        """Raises AioRpcError, OSError, TimeoutError or DecodeError; InvalidStateError at a late write."""
         async with await self._channel() as channel:
             call: Any = channel.stream_stream(
                 _METHOD, request_serializer=DeltaDiscoveryRequest.SerializeToString
@@ -115,7 +122,7 @@ class Following:
 
     def _connected(self) -> None:
         if not self.connected:
-            self.connected, self._away, self._failures = True, False, 0
+            self.connected, self.trouble, self._failures = True, "", 0
             log.info("names are known", control_plane=str(self._at), names=len(self._subscription.learned))
 
     async def _answer(self, response: DeltaDiscoveryResponse) -> DeltaDiscoveryRequest:

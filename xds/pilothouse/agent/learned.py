@@ -8,20 +8,25 @@ from collections.abc import Collection
 from pilothouse._pb.pilothouse.names.v1.names_pb2 import Names
 from pilothouse.agent.reading import service
 from pilothouse.dns.known import Addresses
+from pilothouse.dns.records import labels
+from pilothouse.mesh.names import ClusterZone
 from pilothouse.model.services import Service, ServiceName
 
 
 class Learned:
-    """The services that names are answered from (see `dns.known`). `domain` is that of the cluster.
+    """The services that names are answered from (see `dns.known`), and the zone of the cluster.
 
-    `suffixes` are other endings of short names, such as `.mesh`.
+    `complete`: the control plane has once said that these are all services. `suffixes` are other endings of
+    short names, such as `.mesh`.
     """
 
-    def __init__(self, domain: str = "cluster.local") -> None:
-        self.domain, self.complete = domain, False
+    def __init__(self) -> None:
+        self.zone, self.complete = ClusterZone(), False
         self.serial = 0
         self._services = dict[ServiceName, Service]()
-        self._named = dict[str, ServiceName]()  # by resource
+        # Which resource tells of which service. Another one may have told of it before.
+        self._named = dict[str, ServiceName]()
+        self._telling = dict[ServiceName, str]()
         self._namespaces = Counter[tuple[str, bool]]()
         self._suffixes = Counter[str]()
         self._addresses = Addresses()
@@ -39,6 +44,11 @@ class Learned:
     def has_namespace(self, namespace: str, imported: bool) -> bool:
         return (namespace, imported) in self._namespaces
 
+    @property
+    def imports(self) -> bool:
+        """Whether any service of a cluster set is known."""
+        return any(imported for _, imported in self._namespaces)
+
     def at(self, address: str) -> Collection[ServiceName]:
         return self._addresses.at(address)
 
@@ -46,25 +56,36 @@ class Learned:
         """Take note of a resource. Raises ValueError if it says nothing that can be used."""
         message = Names.FromString(content)
         if message.HasField("zone"):
-            self.domain, self.complete = message.zone.domain, message.zone.complete
+            said = message.zone
+            if not labels(said.domain):
+                raise ValueError("a zone without a domain")
+            self.zone = ClusterZone(
+                said.domain, frozenset(said.included), frozenset(said.excluded), said.selected
+            )
+            # A control plane that has just begun may know less. What it told before still counts.
+            self.complete = self.complete or said.complete
             return
-        self._put(resource, service(message.service))
+        told = service(message.service)
+        if self._named.get(resource, told.name) != told.name:
+            self.forget(resource)
+        self._named[resource], self._telling[told.name] = told.name, resource
+        self._put(told.name, told)
 
     def forget(self, resource: str) -> None:
         """Take note that the control plane has no such resource for this client."""
-        self._put(resource, None)
+        name = self._named.pop(resource, None)
+        if name is not None and self._telling.get(name) == resource:
+            del self._telling[name]
+            self._put(name, None)
 
-    def _put(self, resource: str, told: Service | None) -> None:
+    def _put(self, name: ServiceName, told: Service | None) -> None:
         self.serial = (self.serial + 1) & 0xFFFF_FFFF
-        name = told.name if told else self._named.pop(resource, None)
-        if name is None:
-            return
         before = self._services.pop(name, None)
         for known, change in ((before, -1), (told, 1)):
             if known is not None:
                 self._count(known, change)
         if told is not None:
-            self._named[resource], self._services[name] = name, told
+            self._services[name] = told
         self._addresses.put(name, told)
 
     def _count(self, known: Service, change: int) -> None:

@@ -12,7 +12,10 @@ from pilothouse.dns.responder import Forward, Onward
 from pilothouse.dns.searching import Searching, SearchList
 from pilothouse.dns.zone import Zone
 from pilothouse.mesh.visibility import Scope
+from pilothouse.model.addresses import CLUSTER_SET
 from pilothouse.model.services import Service, ServiceName
+
+_CLUSTER_SET = labels(CLUSTER_SET)
 
 
 class Resolver:
@@ -34,8 +37,11 @@ class Resolver:
         return self._learned.service(name)
 
     def answer(self, question: Question) -> Answer | None:
-        if self._searching.search.domain != self._learned.domain:
+        if self._searching.search.cluster != self._learned.zone:
             self._saved, self._searching = self.saved, self._begin()
+        in_cluster_set = question.name[-len(_CLUSTER_SET) :] == _CLUSTER_SET
+        if self._forward and in_cluster_set and not self._learned.imports:
+            return None  # the cluster set is not known here, but perhaps to the name server of the cluster
         return self._searching.answer(question)
 
     async def elsewhere(self, onward: Onward) -> Answer:
@@ -48,8 +54,8 @@ class Resolver:
         return found
 
     def _begin(self) -> Searching:
-        domain = self._learned.domain
-        zones = [Zone.of_cluster(domain, self._learned), Zone.of_cluster_set(self._learned)]
-        others = [each for each in self._search if each[-len(labels(domain)) :] != labels(domain)]
-        search = SearchList(domain, self._namespace, others, self._learned.suffixes)
+        cluster = Zone.of_cluster(self._learned.zone.domain, self._learned)
+        zones = [cluster, Zone.of_cluster_set(self._learned)]
+        others = [each for each in self._search if not cluster.has(each)]
+        search = SearchList(self._learned.zone, self._namespace, others, self._learned.suffixes)
         return Searching(Names(zones, self._learned, Scope()), search, self._forward is not None)

@@ -17,7 +17,7 @@ from pilothouse.admin.serve import Terms, serving
 from pilothouse.agent.following import Following, Tls
 from pilothouse.agent.learned import Learned
 from pilothouse.agent.metrics import Counts, exposition
-from pilothouse.agent.resolv_conf import ResolvConf
+from pilothouse.agent.resolv_conf import PATH, ResolvConf
 from pilothouse.agent.resolver import Resolver
 from pilothouse.agent.subscription import Subscription
 from pilothouse.dns.forwarding import Forwarding
@@ -64,8 +64,13 @@ async def run(agent: Agent, opened: Callable[[int, int], None] = lambda dns, pro
     heed(stopping.set, lambda: None)
     learned = Learned()
     following = Following(agent.control_plane, Subscription(agent.node, learned), agent.tls)
-    forwarding = _forwarding(agent)
+    elsewhere = _upstreams(agent)
+    forwarding = Forwarding(elsewhere) if elsewhere else None
     forward = forwarding.forward if forwarding else None
+    if forward is None:
+        log.warning(
+            "nobody is asked for other names", reason=f"{PATH} names no server, and --dns-forward none"
+        )
     resolver = Resolver(learned, agent.namespace, agent.resolv_conf.search, forward)
     responder = Responder(resolver, forwards=forward is not None)
     port = Port(responder, resolver.elsewhere if forward else None)
@@ -79,12 +84,24 @@ async def run(agent: Agent, opened: Callable[[int, int], None] = lambda dns, pro
 
     async with AsyncExitStack() as stack:
         ports = [await stack.enter_async_context(answering(port, each)) for each in agent.listen]
-        probes = _probes(lambda: following.heard_at is not None, count)
+        probes = _probes(lambda: _untold(following), count)
         probe_port = await stack.enter_async_context(
             serving(probes, agent.probes.host, agent.probes.port, _PROBES)
         )
         addresses = [str(HostPort(at.host, number)) for at, number in zip(agent.listen, ports, strict=True)]
-        log.info("answering names", dns=addresses, probes=probe_port, namespace=agent.namespace)
+        asked = {
+            ".".join(zone) or ".": [str(each) for each in servers] for zone, servers in elsewhere.items()
+        }
+        probed = str(HostPort(agent.probes.host, probe_port))
+        log.info(
+            "answering names",
+            dns=addresses,
+            probes=probed,
+            namespace=agent.namespace,
+            control_plane=str(agent.control_plane),
+            tls=agent.tls is not None,
+            forward=asked,
+        )
         opened(ports[0], probe_port)
         tasks = [asyncio.create_task(each) for each in (following.run(), give_back(), stopping.wait())]
         for task in tasks:
@@ -96,8 +113,8 @@ async def run(agent: Agent, opened: Callable[[int, int], None] = lambda dns, pro
         log.info("stopping")
 
 
-def _forwarding(agent: Agent) -> Forwarding | None:
-    """Who asks elsewhere. None if there is nobody to ask."""
+def _upstreams(agent: Agent) -> dict[Labels, list[HostPort]]:
+    """The name servers of each zone, of the root's for all other names."""
     servers = dict[Labels, list[HostPort]]()
     for each in agent.upstreams:
         servers.setdefault(each.zone, []).append(each.at)
@@ -105,20 +122,26 @@ def _forwarding(agent: Agent) -> Forwarding | None:
     found = [each for each in agent.resolv_conf.servers if each not in agent.listen]
     if () not in servers and found:
         servers[()] = found
-    return Forwarding(servers) if servers else None
+    return servers
 
 
-def _probes(ready: Callable[[], bool], count: Callable[[], Counts]) -> Starlette:
+def _untold(following: Following) -> str:
+    """Why no names are known. Empty once the control plane was heard."""
+    if following.heard_at is not None:
+        return ""
+    why = following.trouble
+    return "the control plane has not told of names yet" + (f": {why}" if why else "")
+
+
+def _probes(trouble: Callable[[], str], count: Callable[[], Counts]) -> Starlette:
     """The application for kubelets and for Prometheus. It stays ready once it has heard of names."""
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("alive\n")
 
     async def readyz(_: Request) -> Response:
-        known = ready()
-        return PlainTextResponse(
-            "ready\n" if known else "the control plane has not told of names yet\n", 200 if known else 503
-        )
+        why = trouble()
+        return PlainTextResponse(f"{why or 'ready'}\n", 503 if why else 200)
 
     async def metrics(_: Request) -> Response:
         return Response(exposition(count()), media_type="text/plain; version=0.0.4")

@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError, model_validator
 from pilothouse.admin.settings import AdminSettings
 from pilothouse.dns.settings import DnsSettings
 from pilothouse.feeds.settings import FeedSettings
+from pilothouse.mesh.names import ClusterZone
 from pilothouse.registry.settings import VirtualIpSettings
 from pilothouse.server.settings import XdsSettings
 from pilothouse.sources import SourceSettings
@@ -96,6 +97,13 @@ class Settings(
         Literal["debug", "info", "warning", "error"],
         Flag("Lowest level that is logged.", "debug|info|warning|error"),
     ] = "info"
+
+    @property
+    def cluster_zone(self) -> ClusterZone:
+        """What names of the cluster there are, and which of these are served."""
+        included, excluded = frozenset(self.include_namespaces), frozenset(self.exclude_namespaces)
+        selected = any(section.selects for section in self.sources)
+        return ClusterZone(self.cluster_domain, included, excluded, selected)
 
     @model_validator(mode="after")
     def _never_moved(self) -> Self:

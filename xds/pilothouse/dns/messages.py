@@ -42,7 +42,8 @@ _ANY_CLASS = 255
 LARGEST_UDP = 1232
 _SMALLEST_UDP = 512
 _DNSSEC_OK = 0x8000
-_LONGEST_NAME = 255
+#: In bytes, with the root.
+LONGEST_NAME = 255
 _AROUND = 41  # bytes of each `bytes`, and of the place where it is
 _POINTS, _POINTS_AT_MOST = 0xC000, 0x4000
 _QUESTION = _POINTER.pack(_POINTS | _HEADER.size)
@@ -122,7 +123,7 @@ def _name(message: bytes, start: int) -> tuple[Labels, int]:
             raise ValueError
         found.append(label.lower().decode("latin-1"))
         at += 1 + length
-        if at - start > _LONGEST_NAME - 1:
+        if at - start > LONGEST_NAME - 1:
             raise ValueError
     return tuple(found), at + 1
 

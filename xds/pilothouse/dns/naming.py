@@ -29,10 +29,11 @@ class Naming:
     Who asks at the port is not known, so it is answered what everybody may know of.
     """
 
-    def __init__(self, settings: DnsSettings, cluster_domain: str, known: InForce, shelf: Told) -> None:
+    def __init__(self, settings: DnsSettings, known: InForce, shelf: Told) -> None:
         self._address, self._known, self.shelf = settings.dns, known, shelf
         self._forwarding = _forwarding(settings)
-        zones = [Zone.of_cluster(cluster_domain, known, settings.dns_pods), Zone.of_cluster_set(known)]
+        domain = shelf.zone.name
+        zones = [Zone.of_cluster(domain, known, settings.dns_pods), Zone.of_cluster_set(known)]
         names = Names(zones, known, Scope())
         self._responder = Responder(names, forwards=self._forwarding is not None)
 

@@ -12,28 +12,33 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pilothouse.dns.answers import Answer, Question
+from pilothouse.dns.messages import LONGEST_NAME
 from pilothouse.dns.names import Names
 from pilothouse.dns.records import Labels, Name, Rcode, Record, Type, labels
 from pilothouse.dns.responder import Forward, Onward
 from pilothouse.dns.zone import TTL
+from pilothouse.mesh.names import ClusterZone
 from pilothouse.model.services import Service, ServiceName
+
+#: NAME, or NAME.NAMESPACE.
+_SHORT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class SearchList:
     """The search domains of an application in a namespace: those of its cluster, and then `others`.
 
-    `suffixes` are other endings of short names, without dots in front.
+    `suffixes` are other endings of short names.
     """
 
-    domain: str
+    cluster: ClusterZone
     namespace: str
     others: Sequence[Labels] = ()
     suffixes: Collection[str] = ()
 
     @property
     def domains(self) -> tuple[Labels, Labels, Labels]:
-        domain = labels(self.domain)
+        domain = labels(self.cluster.domain)
         return (self.namespace, "svc", *domain), ("svc", *domain), domain
 
     def unfinished(self, name: Labels) -> Labels:
@@ -58,18 +63,40 @@ class Searching:
 
     def answer(self, question: Question) -> Answer | None:
         """None if somebody else has to be asked."""
-        if self._forwards and self._is_of_pods(question.name):
-            return None  # Pods are not known here, but perhaps to the name server of the cluster
         found = self.names.answer(question)
         if found is None:
-            return self._short(question)
-        if found.rcode is not Rcode.NXDOMAIN:
+            return self._short(question) or self._unclear(question.name)
+        if found.rcode not in (Rcode.NXDOMAIN, Rcode.SERVFAIL):
             return found
+        if self._forwards and self._others_may_know(question.name):
+            return None
         return self._continued(question) or found
 
-    def _is_of_pods(self, name: Labels) -> bool:
-        pods = ("pod", *self._domains[2])
-        return name[-len(pods) :] == pods
+    def _others_may_know(self, name: Labels) -> bool:
+        """Whether a name of the cluster that is not known here may be known to the cluster's own name server.
+
+        That is so for Pods, for namespaces that are not served, and for single endpoints behind a virtual IP.
+        """
+        domain = self._domains[2]
+        below = name[: -len(domain)] if name[-len(domain) :] == domain else ()
+        match below:
+            case (*_, "pod"):
+                return True
+            case (*before, namespace, "svc"):
+                service = self.names.service(ServiceName(namespace, before[-1])) if before else None
+                endpoint = len(before) == 2 and service is not None and not service.spec.headless
+                return endpoint or not self.search.cluster.has_all(namespace)
+            case _:
+                return False
+
+    def _unclear(self, name: Labels) -> Answer | None:
+        """The answer for what may be the short name of a service, as long as not all services are known.
+
+        Strangers may have a name such as `payments.shop`, too, and would get what is meant for a service.
+        """
+        if self.names.known.complete or len(name) > _SHORT:
+            return None
+        return Answer(Rcode.SERVFAIL, authoritative=False)
 
     def _short(self, question: Question) -> Answer | None:
         """The answer for a name that is not finished by any search domain, if a service has it."""
@@ -99,13 +126,10 @@ class Searching:
 
         What is below a service of the namespace is meant to be its endpoint, whether or not there is one.
         """
+        if not self._forwards or len(name) == 1 or self._unclear(name):
+            return False
         below = self.names.service(ServiceName(self.search.namespace, name[-1])) is not None
-        return (
-            self._forwards
-            and len(name) > 1
-            and not below
-            and self.names.answer(Question(name, Type.A)) is None
-        )
+        return not below and self.names.answer(Question(name, Type.A)) is None
 
     def _found(
         self, name: Labels, type: int, domains: Sequence[Labels]
@@ -122,9 +146,11 @@ class Searching:
         question, name = onward.query.question, self.search.unfinished(onward.query.question.name)
         if onward.answer is None or onward.answer.records or onward.answer.elsewhere != name:
             return await forward(onward)
-        found = Answer(Rcode.SERVFAIL)
+        found = Answer(Rcode.SERVFAIL, authoritative=False)
         for place, domain in enumerate((*self.search.others, ())):
             finished = (*name, *domain)
+            if sum(len(label) + 1 for label in finished) >= LONGEST_NAME:
+                continue
             found = await forward(
                 Onward(onward.query, _aliased(question, finished, Answer(elsewhere=finished)))
             )

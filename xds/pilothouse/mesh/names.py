@@ -33,6 +33,23 @@ class Form(NamedTuple):
         return f".{self.namespace}{self.ending}" if self.namespace else self.ending
 
 
+class ClusterZone(NamedTuple):
+    """The DNS domain of a cluster, and which of the services in it are served.
+
+    Without `included`, those of all namespaces are, except of `excluded` ones. `selected`: not all of these.
+    """
+
+    domain: str = "cluster.local"
+    included: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
+    selected: bool = False
+
+    def has_all(self, namespace: str) -> bool:
+        """Whether a service of a namespace that is not served does not exist."""
+        served = namespace not in self.excluded and (not self.included or namespace in self.included)
+        return served and not self.selected
+
+
 class HostName(NamedTuple):
     """A host name in lower case, and whether it means the same in every namespace."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Set
 from pilothouse.encoding.resources import Resource, Selection
 from pilothouse.encoding.types import Changes, ResourceType
 from pilothouse.mesh.audience import Dialect
-from pilothouse.mesh.names import owners
+from pilothouse.mesh.names import ClusterZone, owners
 from pilothouse.mesh.visibility import Scope, Visibility
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.serving.shelf import Client
@@ -31,9 +31,9 @@ class Names(OfServices):
 
     type = ResourceType.NAMES
 
-    def __init__(self, catalogue: Catalogue, domain: str, complete: Callable[[], bool]) -> None:
+    def __init__(self, catalogue: Catalogue, cluster: ClusterZone, complete: Callable[[], bool]) -> None:
         super().__init__(catalogue)
-        self._zones = {known: zone(domain, known) for known in (False, True)}
+        self._zones = {known: zone(cluster, known) for known in (False, True)}
         self._complete = complete
         self._said = self.zone
 

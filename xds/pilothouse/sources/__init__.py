@@ -194,6 +194,11 @@ class SourceSettings(Section):
     def asked(self) -> bool:
         return bool(getattr(self, self.asked_by))
 
+    @property
+    def selects(self) -> bool:
+        """Whether its backend may have services that are not served."""
+        return False
+
     def source(self, common: Common) -> Source:
         """The source. Raises Misconfigured.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pilothouse._pb.pilothouse.names.v1 import names_pb2 as pb
 from pilothouse.encoding.resources import Resource
 from pilothouse.encoding.types import ResourceType
+from pilothouse.mesh.names import ClusterZone
 from pilothouse.model.addresses import CLUSTER_SET, packed
 from pilothouse.model.services import Port, Service, ServiceSpec
 
@@ -35,9 +36,16 @@ def names(service: Service) -> Resource:
     return _resource(resource_name(spec), pb.Names(service=message))
 
 
-def zone(domain: str, complete: bool) -> Resource:
-    """The domain of the cluster. `complete`: every service is known."""
-    return _resource(domain, pb.Names(zone=pb.Zone(domain=domain, complete=complete)))
+def zone(cluster: ClusterZone, complete: bool) -> Resource:
+    """The domain of the cluster. `complete`: every service that is served is known."""
+    message = pb.Zone(
+        domain=cluster.domain,
+        complete=complete,
+        included=sorted(cluster.included),
+        excluded=sorted(cluster.excluded),
+        selected=cluster.selected,
+    )
+    return _resource(cluster.domain, pb.Names(zone=message))
 
 
 def _resource(name: str, message: pb.Names) -> Resource:

@@ -107,6 +107,8 @@ async def would_get(
         raise Mistaken(str(bad)) from None
     found: list[tuple[ResourceType, str, _Held]] = []
     for type in types_of(wanted):
+        if not (type.service or wanted.type):
+            continue  # no type of Envoy's, and nobody has asked for it
         if len(found) <= wanted.limit:
             found += await in_turns(_supposed(world, type, wanted, wanted.limit + 1 - len(found)), _TURN_S)
     page, client = await shown(parts, found, wanted), world.audience

@@ -63,6 +63,10 @@ class KubernetesSettings(SourceSettings):
     def asked(self) -> bool:
         return self.kubernetes or self.kubeconfig is not None
 
+    @property
+    def selects(self) -> bool:
+        return bool(self.service_selector)
+
     def source(self, common: Common) -> Source:
         from pilothouse.sources.kubernetes.factory import kubernetes
 
