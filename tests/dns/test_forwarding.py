@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
-from tests.dns.upstream import Upstream, address, failure, nothing, silence, truncated, upstream
+import structlog
+from tests.dns.upstream import (
+    Upstream,
+    address,
+    declined,
+    failure,
+    nothing,
+    silence,
+    truncated,
+    upstream,
+)
 
 from pilothouse.dns import forwarding as module
 from pilothouse.dns.answers import Answer
@@ -60,6 +71,12 @@ def run(test) -> None:
     asyncio.run(within())
 
 
+async def until(is_so: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not is_so():  # noqa: ASYNC110  (there is no event for what others see)
+            await asyncio.sleep(0.01)
+
+
 def test_an_answer_is_asked_for_once_while_it_lasts():
     async def test(stack):
         (server,) = await started(stack, address("192.0.2.1"))
@@ -104,7 +121,7 @@ def test_without_a_server_for_a_zone_its_names_are_not_found_out():
     run(test)
 
 
-@pytest.mark.parametrize("bad", [failure, silence, lambda _: b"\0" * 40, lambda _: b"x"])
+@pytest.mark.parametrize("bad", [silence, lambda _: b"\0" * 40, lambda _: b"x"])
 def test_the_next_server_is_asked_if_one_fails_and_then_first(bad):
     async def test(stack):
         first, second = await started(stack, bad, address("192.0.2.2"))
@@ -117,9 +134,71 @@ def test_the_next_server_is_asked_if_one_fails_and_then_first(bad):
     run(test)
 
 
+@pytest.mark.parametrize("code", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.NOTIMP, dns.rcode.FORMERR])
+def test_a_server_that_has_no_answer_to_one_question_stays_the_first_for_others(code):
+    def not_for_a(query):
+        found = declined(code)(query)
+        return found if query.question[0].name.to_text() == "a.example." else address("192.0.2.1")(query)
+
+    async def test(stack):
+        first, second = await started(stack, not_for_a, address("192.0.2.2"))
+        elsewhere = Elsewhere({"": [first.at, second.at]})
+        with structlog.testing.capture_logs() as logs:
+            assert await elsewhere.ask("a.example.") == ["192.0.2.2"]
+            assert await elsewhere.ask("b.example.") == ["192.0.2.1"]
+        assert second.asked == ["a.example."]
+        assert not logs
+
+    run(test)
+
+
+def test_if_no_server_has_an_answer_it_is_servfail():
+    async def test(stack):
+        servers = await started(stack, declined(dns.rcode.REFUSED), failure)
+        assert await Elsewhere({"": [each.at for each in servers]}).ask() == "SERVFAIL"
+        assert [len(each.asked) for each in servers] == [1, 1]
+
+    run(test)
+
+
+def test_a_server_that_answers_others_does_not_rest_for_one_name():
+    def not_for_slow(query):
+        slow = query.question[0].name.to_text() == "slow.example."
+        return None if slow else address("192.0.2.1")(query)
+
+    async def test(stack):
+        first, second = await started(stack, not_for_slow, address("192.0.2.2"))
+        elsewhere = Elsewhere({"": [first.at, second.at]})
+        waiting = asyncio.create_task(elsewhere.ask("slow.example."))
+        await until(lambda: first.asked)
+        assert await elsewhere.ask("a.example.") == ["192.0.2.1"]
+        assert await waiting == ["192.0.2.2"]
+        assert await elsewhere.ask("b.example.") == ["192.0.2.1"]
+
+    run(test)
+
+
+@pytest.mark.parametrize("code", [dns.rcode.FORMERR, dns.rcode.NOTIMP])
+def test_a_server_that_does_not_know_of_edns_is_asked_without_it(code):
+    versions = list[int]()
+
+    def old(query):
+        versions.append(query.edns)
+        return declined(code)(query) if query.edns >= 0 else address("192.0.2.1")(query)
+
+    async def test(stack):
+        (server,) = await started(stack, old)
+        elsewhere = Elsewhere({"": [server.at]})
+        for name in ("a.example.", "b.example."):
+            assert await elsewhere.ask(name) == ["192.0.2.1"]
+        assert versions == [0, -1, -1]
+
+    run(test)
+
+
 def test_a_server_that_answers_again_is_asked_again():
     async def test(stack):
-        first, second = await started(stack, failure, address("192.0.2.2"))
+        first, second = await started(stack, silence, address("192.0.2.2"))
         elsewhere = Elsewhere({"": [first.at, second.at]})
         await elsewhere.ask("a.example.")
         first.does, second.does = address("192.0.2.1"), failure
@@ -133,7 +212,7 @@ def test_a_server_that_answers_again_is_asked_again():
 
 def test_if_all_are_down_all_are_asked():
     async def test(stack):
-        first, second = await started(stack, failure, failure)
+        first, second = await started(stack, silence, silence)
         elsewhere = Elsewhere({"": [first.at, second.at]})
         assert await elsewhere.ask("a.example.") == "SERVFAIL"
         second.does = address("192.0.2.2")
@@ -183,8 +262,55 @@ def test_what_there_was_is_better_than_nothing():
             elsewhere.forwarding.counts.clear()
         server.does = address("192.0.2.9", ttl=1)
         async with asyncio.timeout(20):
-            while await elsewhere.ask() != ["192.0.2.9"]:
-                pass
+            while await elsewhere.ask() != ["192.0.2.9"]:  # noqa: ASYNC110  (the same)
+                await asyncio.sleep(0.01)
+
+    run(test)
+
+
+def test_only_the_first_waits_for_a_server_that_is_silent(monkeypatch):
+    async def test(stack):
+        (server,) = await started(stack, address("192.0.2.1", ttl=1))
+        elsewhere = Elsewhere({"": [server.at]})
+        await elsewhere.ask()
+        server.does = silence
+        async with asyncio.timeout(20):
+            while not elsewhere.forwarding.counts["stale"]:
+                assert await elsewhere.ask() == ["192.0.2.1"]
+                await asyncio.sleep(0.01)
+        # A server that hangs for ever: whoever waited for it would wait until the test fails.
+        monkeypatch.setattr(module, "_PATIENCE_S", 60)
+        monkeypatch.setattr(module, "_STALE_AFTER_S", 60)
+        server.asked.clear()
+        async with asyncio.timeout(20):
+            for _ in range(5):
+                assert await elsewhere.ask() == ["192.0.2.1"]
+        await until(lambda: server.asked)
+        assert len(server.asked) == 1, "one question, behind their backs"
+
+    run(test)
+
+
+def test_what_is_asked_behind_their_backs_is_bounded(monkeypatch):
+    monkeypatch.setattr(module, "_BEHIND", 3)
+
+    async def test(stack):
+        (server,) = await started(stack, address("192.0.2.1", ttl=1))
+        elsewhere = Elsewhere({"": [server.at]})
+        names = [f"{each}.example." for each in range(20)]
+        await asyncio.gather(*map(elsewhere.ask, names))
+        server.does = silence
+        async with asyncio.timeout(20):
+            while elsewhere.forwarding.counts["stale"] < len(names):
+                await asyncio.gather(*map(elsewhere.ask, names))
+                await asyncio.sleep(0.01)
+        monkeypatch.setattr(module, "_PATIENCE_S", 60)
+        await until(lambda: not elsewhere.forwarding._asking)
+        server.asked.clear()
+        for name in names:
+            assert await elsewhere.ask(name) == ["192.0.2.1"]
+        await until(lambda: len(server.asked) >= 3)
+        assert len(elsewhere.forwarding._asking) == 3
 
     run(test)
 
@@ -274,8 +400,27 @@ def test_the_names_that_aliases_lead_to_are_passed_on():
     async def test(stack):
         (server,) = await started(stack, aliased)
         found = await Forwarding({(): [server.at]}).forward(onward())
-        assert len(found.records) == 3
         assert seen(found) == ["192.0.2.3"]
+        # glibc reads an answer once, so an alias has to stand before what it leads to.
+        assert [each.owner[0] for each in found.records] == ["example", "a", "b"]
+
+    run(test)
+
+
+def test_aliases_that_a_server_has_not_followed_to_their_end_are_passed_on_as_they_are():
+    def unfinished(query):
+        found = dns.message.make_response(query)
+        found.answer.append(dns.rrset.from_text("example.com.", 60, "IN", "CNAME", "a.example."))
+        return found
+
+    async def test(stack):
+        (server,) = await started(stack, unfinished)
+        forwarding = Forwarding({(): [server.at]})
+        for count in (1, 2):
+            found = await forwarding.forward(onward())
+            assert seen(found) == "NOERROR"
+            assert [each.data.target for each in found.records] == [labels("a.example")]
+            assert len(server.asked) == count, "nobody has said how long there is no address"
 
     run(test)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pilothouse.dns.answers import Answer, Question
-from pilothouse.dns.records import Address, Authority, Rcode, Record, labels
+from pilothouse.dns.records import Address, Authority, Name, Rcode, Record, Type, labels
 from pilothouse.dns.remembered import STALE_S, Remembered
 
 pytestmark = pytest.mark.quick
@@ -50,6 +50,58 @@ def test_that_there_is_nothing_lasts_as_long_as_the_zone_says(ttl, minimum, last
     remembered.put(ASKED, absent(ttl, minimum, rcode), 0)
     assert remembered.recall(ASKED, lasts - 0.1).fresh
     assert not remembered.recall(ASKED, lasts).fresh
+
+
+ALIAS = Record(NAME, 5, Name(Type.CNAME, labels("a.example")))
+
+
+def aliased(ttl, *more, rcode=Rcode.NOERROR, authority=()):
+    return Answer(rcode, (ALIAS._replace(ttl=ttl), *more), authority)
+
+
+def lasts(answer, question=ASKED):
+    """For how many seconds an answer is remembered."""
+    remembered = Remembered()
+    remembered.put(question, answer, 0)
+    end = 0
+    while (recalled := remembered.recall(question, end)) and recalled.fresh:
+        end += 1
+    return end
+
+
+@pytest.mark.parametrize("rcode", [Rcode.NXDOMAIN, Rcode.NOERROR])
+@pytest.mark.parametrize(("alias_ttl", "soa_ttl", "seconds"), [(3600, 3600, 300), (5, 300, 5), (60, 20, 20)])
+def test_an_alias_to_nothing_lasts_as_long_as_the_alias_and_nothing_do(rcode, alias_ttl, soa_ttl, seconds):
+    soa = absent(soa_ttl, soa_ttl).authority
+    assert lasts(aliased(alias_ttl, rcode=rcode, authority=soa)) == seconds
+    assert lasts(aliased(alias_ttl, rcode=rcode)) == 0, "without an SOA record nobody has said how long"
+
+
+@pytest.mark.parametrize("type", [Type.CNAME, Type.ANY])
+def test_an_alias_that_was_asked_for_is_something(type):
+    assert lasts(aliased(60), Question(NAME, type)) == 60
+
+
+def test_an_alias_to_an_address_lasts_as_long_as_both():
+    assert lasts(aliased(60, Record(labels("a.example"), 20, Address(b"\1\2\3\4")))) == 20
+
+
+def test_the_next_who_remembers_that_there_is_nothing_does_so_no_longer():
+    remembered = Remembered()
+    remembered.put(ASKED, absent(3600, 60), 0)
+    assert ttls(remembered.recall(ASKED, 0)) == [60]
+    assert ttls(remembered.recall(ASKED, 50)) == [10]
+
+
+def test_for_a_while_after_a_failure_nobody_waits_for_a_new_answer():
+    remembered = Remembered()
+    remembered.put(ASKED, found(60), 0)
+    assert not remembered.recall(ASKED, 61).failing
+    remembered.failed(ASKED, 61)
+    assert [remembered.recall(ASKED, at).failing for at in (61, 90, 91)] == [True, True, False]
+    remembered.failed(ASKED, 91)
+    remembered.put(ASKED, found(5), 92)
+    assert not remembered.recall(ASKED, 98).failing
 
 
 @pytest.mark.parametrize("answer", [Answer(), Answer(Rcode.SERVFAIL), Answer(Rcode.NXDOMAIN), found(0)])

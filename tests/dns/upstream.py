@@ -40,10 +40,18 @@ def nothing(ttl: int = 60, rcode: dns.rcode.Rcode = dns.rcode.NXDOMAIN) -> Does:
     return does
 
 
-def failure(query: dns.message.Message) -> dns.message.Message:
-    found = dns.message.make_response(query)
-    found.set_rcode(dns.rcode.SERVFAIL)
-    return found
+def declined(rcode: dns.rcode.Rcode) -> Does:
+    """Has no answer to any question, and says why."""
+
+    def does(query: dns.message.Message) -> dns.message.Message:
+        found = dns.message.make_response(query)
+        found.set_rcode(rcode)
+        return found
+
+    return does
+
+
+failure = declined(dns.rcode.SERVFAIL)
 
 
 def silence(_: dns.message.Message) -> None:

@@ -27,13 +27,26 @@ class Failed(Exception):
     """A server has not answered, or with something that is no answer."""
 
 
-async def ask(server: HostPort, question: Question, timeout_s: float) -> Answer:
-    """The answer of a server that looks names up for others. Raises Failed."""
+class Declined(Exception):
+    """A server works, but has no answer to this question. `rcode` says why, such as SERVFAIL or REFUSED."""
+
+    def __init__(self, rcode: dns.rcode.Rcode) -> None:
+        super().__init__(dns.rcode.to_text(rcode))
+        self.rcode = rcode
+
+    @property
+    def may_be_for_edns(self) -> bool:
+        """Whether this is what a server says that does not know of EDNS (RFC 6891, 7)."""
+        return self.rcode in (dns.rcode.FORMERR, dns.rcode.NOTIMP)
+
+
+async def ask(server: HostPort, question: Question, timeout_s: float, *, edns: bool = True) -> Answer:
+    """The answer of a server that looks names up for others. Raises Failed and Declined."""
     query = dns.message.make_query(
         dns.name.Name([*(each.encode("latin-1") for each in question.name), b""]),
         dns.rdatatype.RdataType.make(question.type),
-        use_edns=0,
-        payload=LARGEST_UDP,
+        use_edns=0 if edns else False,
+        payload=LARGEST_UDP if edns else None,
         id=secrets.randbelow(1 << 16),
     )
     try:
@@ -100,11 +113,12 @@ def _parsed(wire: bytes) -> dns.message.Message | None:
 def _answer(message: dns.message.Message, question: Question) -> Answer:
     """What answers the question. What else there is, nobody has asked for: it is not believed.
 
-    Raises Failed for what is no answer to anybody's question: the next server may know more.
+    Raises Declined for what is no answer, and Failed for one to what nobody has asked. The next server may
+    know more.
     """
-    rcode = int(message.rcode())
-    if rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
-        raise Failed(f"it answers {dns.rcode.to_text(message.rcode())}")
+    rcode = message.rcode()
+    if rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+        raise Declined(rcode)
     names, records = _chain(question.name, tuple(_records(message.answer)))
     if message.answer and not records:
         raise Failed("it answers something else")
@@ -116,13 +130,18 @@ def _answer(message: dns.message.Message, question: Question) -> Answer:
     return Answer(Rcode(rcode), records, authority, authoritative=False)
 
 
-def _chain(start: Labels, found: Sequence[Record]) -> tuple[set[Labels], tuple[Record, ...]]:
-    """The names to which aliases lead from a name, and the records of these."""
+def _chain(start: Labels, found: Sequence[Record]) -> tuple[Sequence[Labels], tuple[Record, ...]]:
+    """The names to which aliases lead from a name, and the records of these.
+
+    An alias stands before what it leads to, because resolvers such as glibc's read an answer once.
+    """
     aliases = {each.owner: each.data.target for each in found if isinstance(each.data, Name)}
-    names, name = {start}, start
+    names, name = [start], start
     while (name := aliases.get(name, start)) not in names:
-        names.add(name)
-    return names, tuple(each for each in found if each.owner in names)
+        names.append(name)
+    place = {name: number for number, name in enumerate(names)}
+    records = sorted((each for each in found if each.owner in place), key=lambda each: place[each.owner])
+    return names, tuple(records)
 
 
 def _is_of(name: Labels, zone: Labels) -> bool:
