@@ -7,6 +7,7 @@ import dns.message
 import dns.rcode
 import pytest
 
+from pilothouse.dns import forwarding
 from pilothouse.dns.known import Addresses
 from pilothouse.dns.names import Names
 from pilothouse.dns.responder import Responder
@@ -80,3 +81,10 @@ def asked(estate: Estate) -> Callable[..., Asked]:
         return Asked(estate, namespace, pods)
 
     return ask
+
+
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    """Nobody waits for long for servers elsewhere."""
+    monkeypatch.setattr(forwarding, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(forwarding, "_STALE_AFTER_S", 0.3)
