@@ -191,3 +191,22 @@ def test_what_was_not_asked_for_is_left_out_without_a_word():
     found = dns.message.from_wire(written(query, answer, query.limit))
     assert not found.flags & dns.flags.TC
     assert found.additional
+
+
+_LONG = ("a" * 64, "example")
+_LONGER = ("a" * 60,) * 5
+
+
+@pytest.mark.parametrize("name", [_LONG, _LONGER, ("a", "", "b"), ("\u4e2d", "example")])
+def test_a_record_that_cannot_be_written_is_left_out(name):
+    query = read(dns.message.make_query("_http._tcp.web.example.", "SRV").to_wire())
+    owner = query.question.name
+    good, bad = (Record(owner, 5, Srv(0, 50, 80, target)) for target in (("web", "example"), name))
+    additional = tuple(
+        Record(target, 5, Address(b"\x0a\x01\x07\x08")) for target in (("web", "example"), name)
+    )
+    found = dns.message.from_wire(written(query, Answer(records=(bad, good), additional=additional)))
+    assert [str(rdata.target) for rrset in found.answer for rdata in rrset] == ["web.example."]
+    assert len(found.additional) == 1
+    # If nothing is left, it is no answer that there is nothing.
+    assert dns.message.from_wire(written(query, Answer(records=(bad,)))).rcode() == dns.rcode.SERVFAIL

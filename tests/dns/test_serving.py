@@ -51,6 +51,22 @@ async def opened(names, forward=None):
         yield number
 
 
+@pytest.mark.parametrize(
+    ("listen", "at"), [("0.0.0.0", ["127.0.0.1", "127.0.0.2"]), ("::", ["::1", "127.0.0.2"])]
+)
+def test_an_answer_leaves_from_the_address_that_the_question_came_to(names, listen, at):
+    async def within():
+        async with serving(Port(Responder(names)), HostPort(listen, 0)) as number:
+            for each in at:
+                query = dns.message.make_query(NAME, "A")
+                # An answer from another address is an error to it.
+                found = await dns.asyncquery.udp(query, each, port=number, timeout=10)
+                assert found.answer, each
+                assert (await dns.asyncquery.tcp(query, each, port=number, timeout=10)).answer, each
+
+    asyncio.run(within())
+
+
 async def ask(number, name=NAME, type="A", over="udp", **more):
     query = dns.message.make_query(name, type, **more)
     return await getattr(dns.asyncquery, over)(query, "127.0.0.1", port=number, timeout=10)

@@ -146,6 +146,10 @@ def test_a_headless_service_can_do_without_ports(parsed):
         ("type: Cluster\nports: [{port: 1}]", 'spec.type: "Cluster" is not one of ClusterIP, NodePort'),
         ("type: ExternalName", "spec.externalName: is required"),
         ("type: ExternalName\nexternalName: 'a b'", 'spec.externalName: "a b" is not a DNS name'),
+        (
+            f"type: ExternalName\nexternalName: {'a' * 64}.example",
+            f'spec.externalName: "{"a" * 64}.example" has a label of more than 63 characters',
+        ),
     ],
 )
 def test_what_the_api_server_would_refuse_is_refused(refused, spec, message):

@@ -211,6 +211,10 @@ def test_a_slice_of_an_import_is_none_of_the_service_that_it_names_too(parsed):
         ),
         ("endpoints: []\nports: [{port: '80'}]", 'ports[0].port: is the string "80", not a whole number'),
         ("endpoints: [{addresses: [a], zone: 1}]", "endpoints[0].zone: is the number 1, not a string"),
+        (
+            "endpoints: [{addresses: [a], hostname: web.a}]",
+            'endpoints[0].hostname: "web.a" is not a DNS label',
+        ),
     ],
 )
 def test_what_the_api_server_would_refuse_is_refused(refused, body, message):

@@ -25,7 +25,7 @@ from pilothouse.dns.records import Labels
 from pilothouse.dns.responder import Responder
 from pilothouse.dns.serving import Port
 from pilothouse.dns.serving import serving as answering
-from pilothouse.dns.settings import Upstream
+from pilothouse.dns.settings import Upstream, leads_to
 from pilothouse.mesh.audience import Node
 from pilothouse.structures.hostport import HostPort
 from pilothouse.structures.memory import give_back
@@ -119,7 +119,8 @@ def _upstreams(agent: Agent) -> dict[Labels, list[HostPort]]:
     for each in agent.upstreams:
         servers.setdefault(each.zone, []).append(each.at)
     # What leads here is no help.
-    found = [each for each in agent.resolv_conf.servers if each not in agent.listen]
+    here = agent.listen
+    found = [each for each in agent.resolv_conf.servers if not any(leads_to(each, own) for own in here)]
     if () not in servers and found:
         servers[()] = found
     return servers

@@ -15,7 +15,7 @@ from pilothouse.cli.loop import to_its_end
 from pilothouse.cli.sidecar import ControlPlane, TlsCa, TlsCert, TlsKey, TlsSan, node_of, tls_of
 from pilothouse.cli.signals import until_the_loop_heeds_them
 from pilothouse.config.settings import ConfigError
-from pilothouse.dns.settings import Upstream, upstream
+from pilothouse.dns.settings import Upstream, leads_to, upstream
 from pilothouse.model.services import NOWHERE
 from pilothouse.sidecar.bootstrap import Tls as SidecarTls
 from pilothouse.structures.hostport import HostPort
@@ -99,7 +99,7 @@ def _upstream(text: str, listen: Sequence[HostPort]) -> Upstream:
         found = upstream(text)
     except ValueError as error:
         raise ConfigError("--dns-forward", str(error)) from None
-    if found.at in listen:
+    if any(leads_to(found.at, each) for each in listen):
         raise ConfigError("--dns-forward", f"{found.at} is --dns: it would ask itself")
     return found
 

@@ -44,6 +44,7 @@ _SMALLEST_UDP = 512
 _DNSSEC_OK = 0x8000
 #: In bytes, with the root.
 LONGEST_NAME = 255
+_LONGEST_LABEL = 63
 _AROUND = 41  # bytes of each `bytes`, and of the place where it is
 _POINTS, _POINTS_AT_MOST = 0xC000, 0x4000
 _QUESTION = _POINTER.pack(_POINTS | _HEADER.size)
@@ -119,7 +120,7 @@ def _name(message: bytes, start: int) -> tuple[Labels, int]:
     found, at = [], start
     while length := message[at]:
         label = message[at + 1 : at + 1 + length]
-        if length > 63 or len(label) < length:
+        if length > _LONGEST_LABEL or len(label) < length:
             raise ValueError
         found.append(label.lower().decode("latin-1"))
         at += 1 + length
@@ -188,10 +189,27 @@ def encoded(name: Labels, answer: Answer) -> Body:
         )
         return Body(answer.rcode, answer.authoritative, records, (), (), turns)
     writer = _Writer(name)
-    records = tuple(writer.record(each) for each in answer.records)
-    authority = tuple(writer.record(each) for each in answer.authority)
-    additional = tuple(writer.record(each) for each in answer.additional)
+    records = tuple(writer.record(each) for each in answer.records if _can_be_written(each))
+    if answer.records and not records:
+        return Body(Rcode.SERVFAIL, answer.authoritative, (), (), (), turns=False)
+    authority = tuple(writer.record(each) for each in answer.authority if _can_be_written(each))
+    additional = tuple(writer.record(each) for each in answer.additional if _can_be_written(each))
     return Body(answer.rcode, answer.authoritative, records, authority, additional, turns)
+
+
+def _can_be_written(record: Record) -> bool:
+    """Whether all names of a record are names (2.3.4). Services can be described with others."""
+    match record.data:
+        case Srv(target=target) | Name(target=target):
+            return _is_name(record.owner) and _is_name(target)
+        case _:
+            return _is_name(record.owner)
+
+
+def _is_name(name: Labels) -> bool:
+    sizes = [len(label) for label in name]
+    fits = all(0 < size <= _LONGEST_LABEL for size in sizes) and sum(sizes) + len(sizes) < LONGEST_NAME
+    return fits and max(map(max, name), default="") <= "\xff"
 
 
 def _record(owner: bytes, type: int, ttl: int, data: bytes) -> bytes:

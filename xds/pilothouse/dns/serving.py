@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from time import perf_counter
-from typing import Final
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -21,10 +21,50 @@ log = structlog.get_logger(__name__)
 
 #: For so long questions are answered at a stretch, in seconds. Then others have a turn, such as pushes.
 _TURN_S = 0.0002
+#: The number on Linux: Python does not name it. How many bytes are received about a datagram.
+_IP_PKTINFO, _ABOUT = 8, 64
 _BUFFER: Final = 1 << 21
 _IDLE_S, _MESSAGE_S = 10.0, 5.0
 _CONNECTIONS, _OF_ONE = 1024, 32
 _WAITING = 1000  # questions that are asked elsewhere at the same time
+
+
+class Datagrams(Protocol):
+    """Where questions come from, and answers go to. What is received with a question says where."""
+
+    def recvfrom(self, size: int, /) -> tuple[bytes, Any]: ...
+
+    def sendto(self, message: bytes, to: Any, /) -> int: ...
+
+
+class AnyAddress:
+    """A UDP socket at all addresses of a machine. An answer leaves from where its question came to.
+
+    Otherwise the kernel chooses an address, and a client takes no answer from another one (RFC 2181, 4.1).
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+
+    def recvfrom(self, size: int) -> tuple[bytes, Any]:
+        message, about, _, sender = self._sock.recvmsg(size, _ABOUT)
+        return message, (sender, [_anywhere(*each) for each in about])
+
+    def sendto(self, message: bytes, to: Any) -> int:
+        sender, about = to
+        return self._sock.sendmsg([message], about, 0, sender)
+
+
+def _anywhere(level: int, kind: int, data: bytes) -> tuple[int, int, bytes]:
+    """The address that a question came to, by whichever interface the answer leaves: the route decides."""
+    if level == socket.IPPROTO_IP:
+        return level, kind, bytes(4) + data[4:]
+    # At a link-local address the interface is a part of the address.
+    return level, kind, data if data[:1] == b"\xfe" else data[:16] + bytes(4)
 
 
 class Port:
@@ -36,13 +76,13 @@ class Port:
         self._connections = Counter[str]()
         self._lane, self._answering_s = asyncio.Lock(), 0.0
 
-    def datagrams(self, sock: socket.socket) -> None:
+    def datagrams(self, sock: Datagrams) -> None:
         """Answer what has come in. To be called when the socket can be read."""
         end = perf_counter() + _TURN_S
         while self._datagram(sock) and perf_counter() < end:
             pass
 
-    def _datagram(self, sock: socket.socket) -> bool:
+    def _datagram(self, sock: Datagrams) -> bool:
         """Answer one. False if there is none."""
         try:
             message, sender = sock.recvfrom(4096)
@@ -109,7 +149,7 @@ class Port:
             log.error("a question could not be answered", exc_info=True)
             return b""
 
-    def _later(self, onward: Onward, sock: socket.socket, sender: tuple[str, int]) -> None:
+    def _later(self, onward: Onward, sock: Datagrams, sender: Any) -> None:
         if len(self._waiting) >= _WAITING:
             _send(sock, self._failed(onward, datagram=True), sender)
             return
@@ -135,7 +175,7 @@ class Port:
         return self._responder.finished(onward.query, failure, datagram=datagram)
 
 
-def _send(sock: socket.socket, message: bytes, to: tuple[str, int]) -> None:
+def _send(sock: Datagrams, message: bytes, to: Any) -> None:
     # If the client is gone or the buffer full, the answer is lost, as any datagram may be. Clients ask again.
     with suppress(OSError):
         sock.sendto(message, to)
@@ -154,7 +194,8 @@ async def serving(port: Port, address: HostPort, shared: bool = False) -> AsyncI
         except OSError as error:
             raise OSError(error.errno, f"--dns {address}: {error.strerror or error}") from None
         opened.callback(udp.close)
-        loop.add_reader(udp, port.datagrams, udp)
+        everywhere = udp.getsockname()[0] in ("0.0.0.0", "::")
+        loop.add_reader(udp, port.datagrams, AnyAddress(udp) if everywhere else udp)
         opened.callback(loop.remove_reader, udp)
         opened.callback(port.close)
         server = await asyncio.start_server(port.connection, sock=tcp, limit=1 << 16)

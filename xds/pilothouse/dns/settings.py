@@ -39,6 +39,12 @@ def upstream(value: object) -> Upstream:
     return Upstream(labels(zone), found)
 
 
+def leads_to(at: HostPort, listening: HostPort) -> bool:
+    """Whether a name server is the one that listens here, as far as that can be told from its address."""
+    everywhere = listening.host in ("0.0.0.0", "::") and at.host in ("127.0.0.1", "::1", "localhost")
+    return at.port == listening.port and (at.host == listening.host or everywhere)
+
+
 class DnsSettings(Section):
     """Without `dns`, no names are answered. `dns_pods`: which names such as 10-1-7-9.shop.pod exist.
 
@@ -71,6 +77,7 @@ class DnsSettings(Section):
             for name in ("dns_forward", "dns_pods"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise Conflict("is of no use without --dns", name)
-        elif self.dns in (each.at for each in self.dns_forward):
-            raise Conflict(f"{self.dns} would ask itself", "dns_forward", "dns")
+        for each in self.dns_forward:
+            if self.dns is not None and leads_to(each.at, self.dns):
+                raise Conflict(f"{each.at} would ask itself", "dns_forward", "dns")
         return self

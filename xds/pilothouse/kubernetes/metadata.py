@@ -61,6 +61,14 @@ def is_subdomain(text: str) -> bool:
     return len(text) <= 253 and _SUBDOMAIN.fullmatch(text) is not None
 
 
+def hostname(item: Fields) -> str:
+    """The host name of an endpoint in lower case, or empty. Raises FieldError if it is no DNS label."""
+    found = item.text("hostname").lower()
+    if found and not is_label(found):
+        raise item.error("hostname", f'"{found}" is not a DNS label')
+    return found
+
+
 def is_label_key(text: str) -> bool:
     """Whether the text can be the key of a label, such as `version` or `example.com/track`."""
     prefix, slash, name = text.rpartition("/")

@@ -64,7 +64,7 @@ def _entry(item: Fields, namespace: str, state: State) -> Entry:
         address,
         state,
         node=item.text("nodeName"),
-        hostname=item.text("hostname").lower(),
+        hostname=metadata.hostname(item),
         pod=pod,
         workload=workload,
     )

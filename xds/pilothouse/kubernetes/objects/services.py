@@ -107,6 +107,9 @@ def _external_name(spec: Fields) -> str:
     name = spec.required("externalName").lower().removesuffix(".")
     if not metadata.is_subdomain(name):
         raise spec.error("externalName", f'"{name}" is not a DNS name')
+    # An API server takes longer labels. But no DNS message can have them (RFC 1035, 2.3.4).
+    if any(len(label) > 63 for label in name.split(".")):
+        raise spec.error("externalName", f'"{name}" has a label of more than 63 characters')
     return name
 
 

@@ -120,7 +120,7 @@ def _entries(item: Fields, namespace: str, family: str) -> list[Entry]:
         state(conditions.flag("ready"), conditions.flag("serving"), conditions.flag("terminating")),
         item.text("nodeName"),
         item.text("zone") or item.at("deprecatedTopology").text(_ZONE),
-        item.text("hostname").lower(),
+        metadata.hostname(item),
         pod,
         workload,
         _names(hints, "forZones"),
