@@ -34,7 +34,7 @@ spec:
   parentRefs: [{%skind: Service, name: %s}]
   rules: [{backendRefs: [{name: %s, port: 80}]}]
 """
-UNANSWERED = "no endpoint is ready: HTTP requests are answered by 503"
+UNANSWERED = "HTTP requests are answered by 503"
 SICK = "{addresses: [10.0.0.1], conditions: {ready: false}}"
 GOOD = PAY + SLICE % ("pay", "http", "{addresses: [10.0.0.1]}")
 TO_PAY = ROUTE % ('group: "", ', "pay", "pay")

@@ -41,7 +41,7 @@ MISTAKES = [
     (("validate",), "Missing argument 'PATH...'."),
     (
         ("validate", "--service-cidr", "10.0.0.1/8", "."),
-        "--service-cidr: '10.0.0.1/8' is not a network such as 10.96.0.0/16: 10.0.0.1/8 has host bits set",
+        "--service-cidr: '10.0.0.1/8' does not begin its network: did you mean 10.0.0.0/8?",
     ),
     (("bootstrap", "--namespace", "shop"), "Missing option '--node'."),
     (("bootstrap", "--node", "web-0"), "Missing option '--namespace'."),

@@ -85,8 +85,7 @@ def test_each_finding_is_a_line_with_its_place_its_severity_and_its_code(
     assert (outcome.status, outcome.err) == (0, "")
     assert outcome.out.splitlines() == [
         f"{doubtful}:1: left out: ConfigMap of v1: plays no part in routing [unsupported-kind]",
-        f"{doubtful}:5: left out: Service shop/orders:"
-        " no endpoint is ready: HTTP requests are answered by 503 [no-endpoints]",
+        f"{doubtful}:5: left out: Service shop/orders: HTTP requests are answered by 503 [no-endpoints]",
         f"{doubtful}:9: warning: spec.clusterIp: is not a known field and is ignored;"
         ' did you mean "clusterIP"?',
         "1 file, 2 documents, 1 object, 1 service, no endpoints: no faults, 1 warning, 2 left out"

@@ -278,7 +278,7 @@ WRONG = [
     (
         "service_cidr",
         "10.96.0.0/12, x",
-        "'x' is not a network such as 10.96.0.0/16: 'x' does not appear to be an IPv4 or IPv6 network",
+        "'x' is not a network; write ADDRESS/BITS",
     ),
     ("wildcard_namespaces", "a,B", "'B' is not a namespace"),
     (

@@ -12,7 +12,7 @@ from .conftest import refusal
 @pytest.mark.parametrize(
     ("text", "mistake"),
     [
-        ("240.240.0.1/16", "'240.240.0.1/16' is not a network such as 10.96.0.0/16: "),
+        ("240.240.0.1/16", "'240.240.0.1/16' does not begin its network: did you mean 240.240.0.0/16?"),
         ("240.240.0.0", "'240.240.0.0/32' has fewer than 8 addresses"),
         ("240.240.0.0/30", "'240.240.0.0/30' has fewer than 8 addresses"),
         ("127.5.0.0/16", "'127.5.0.0/16' has loopback addresses (127.0.0.0/8)"),
@@ -21,7 +21,7 @@ from .conftest import refusal
         ("fe80::/64", "'fe80::/64' has link-local addresses (fe80::/10)"),
         ("::/0", "'::/0' has unspecified addresses (::/128)"),
         ("255.255.0.0/16", "'255.255.0.0/16' has broadcast addresses (255.255.255.255/32)"),
-        ("anything", "'anything' is not a network such as 10.96.0.0/16: "),
+        ("anything", "'anything' is not a network; write ADDRESS/BITS"),
         ("240.240.0.0/16, 240.240.0.0/16", "'240.240.0.0/16' and '240.240.0.0/16' are both IPv4"),
         ("240.240.0.0/16, 240.0.0.0/8", "'240.240.0.0/16' and '240.0.0.0/8' are both IPv4"),
         ("2001:2::/48, 2001:3::/48", "'2001:2::/48' and '2001:3::/48' are both IPv6"),

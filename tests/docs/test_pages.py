@@ -28,6 +28,7 @@ NOT_RUN: Counter[tuple[str, str]] = Counter(
         ("docs/tutorial.md", "makes the environment that this test runs in"): 1,
         ("docs/how-to/compose.md", "needs a container engine"): 3,
         ("docs/how-to/deploy.md", "needs a container engine"): 1,
+        ("docs/how-to/dns-agent.md", "needs certificates"): 1,
         ("docs/how-to/dns.md", "needs name servers of your own"): 1,
         ("docs/how-to/deploy.md", "needs systemd"): 1,
         ("docs/how-to/helm.md", "needs a cluster"): 4,

@@ -226,6 +226,23 @@ def test_what_a_short_name_costs_in_dns_is_said_with_the_name_that_costs_least(p
     assert "asks for 2 names, with 4 queries; cart.shop.svc.cluster.local. needs one" in said
 
 
+async def test_what_each_resolver_answers_is_said_also_of_what_is_not_exported(plane, eventually) -> None:
+    own = {"pilothouse.dev/export-to": "."}
+    plane.write("ledger.json", service("ledger", "10.1.7.7", namespace="bank", annotations=own))
+    name = "ledger.bank.svc.cluster.local."
+    answers = lambda **client: {  # noqa: E731
+        each["resolver"]: (each["code"], each["name"])
+        for each in plane.get("explain", name=name.rstrip("."), **client)["answers"]
+    }
+    await eventually(lambda: plane.get("explain", name=name.rstrip("."), namespace="bank")["found"])
+    assert answers(namespace="shop") == {"serve --dns": ("NXDOMAIN", name), "dns-agent": ("NXDOMAIN", name)}
+    assert answers(namespace="bank")["dns-agent"] == ("NODATA", name)
+    assert answers() == {"serve --dns": ("NXDOMAIN", name)}
+    said = plane.run("explain", name.rstrip("."), "--namespace", "shop", status=1)
+    assert "CoreDNS     a Pod in shop asks for 4 names" in said
+    assert f"serve --dns NXDOMAIN: {name}\ndns-agent   NXDOMAIN: {name}" in said
+
+
 async def test_a_script_is_told_by_the_exit_status_whether_requests_get_anywhere(plane, eventually) -> None:
     plane.run("explain", "cart.shop")
     assert plane.get("explain", name="cart.shop")["reaches"]

@@ -156,13 +156,9 @@ async def run(
 
 
 def _naming(settings: Settings, registry: Registry, catalogue: Catalogue) -> Naming:
-    """Who answers names, here and beside applications. Before all is loaded, any name may yet exist."""
-
-    def complete() -> bool:
-        return catalogue.knowledge.begun and not registry.unsynced
-
-    known = InForce(catalogue, complete, lambda: registry.revisions.published)
-    return Naming(settings, known, Names(catalogue, settings.cluster_zone, complete))
+    """Who answers names, here and beside applications."""
+    known = InForce.of(registry, catalogue)
+    return Naming(settings, known, Names(catalogue, settings.cluster_zone, lambda: known.complete))
 
 
 async def _operator(

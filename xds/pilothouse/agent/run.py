@@ -33,7 +33,7 @@ from pilothouse.structures.signals import heed
 
 log = structlog.get_logger(__name__)
 
-_PROBES = Terms("the port for probes", connections=16)
+_PROBES = Terms("the port for probes (--probes)", connections=16)
 _NO_RESOLV_CONF = ResolvConf()
 
 

@@ -10,6 +10,7 @@ import typer
 from pilothouse.admin.api.views import (
     ChangeView,
     ClusterView,
+    DnsAnswer,
     DnsView,
     ExplainView,
     RouteView,
@@ -79,6 +80,7 @@ def _lines(said: ExplainView, wide: bool = False) -> Iterator[str]:
     yield from _left_out(said)
     if said.dns is not None:
         yield from _dns(said.dns, said.asked_by.namespace)
+    yield from map(_answer, said.answers)
 
 
 def _nowhere(problem: Why, near: Sequence[str]) -> Iterator[str]:
@@ -110,10 +112,14 @@ def _left_out(said: ExplainView) -> Iterator[str]:
 def _dns(dns: DnsView, namespace: str) -> Iterator[str]:
     first = f"; {dns.shortest} needs one" if dns.shortest and len(dns.asked) > 1 else ""
     names = f"{len(dns.asked)} name{'s' * (len(dns.asked) != 1)}"
-    yield f"DNS         a Pod in {namespace} asks for {names}, with {dns.queries} queries{first}"
+    yield f"CoreDNS     a Pod in {namespace} asks for {names}, with {dns.queries} queries{first}"
     for each in dns.asked:
         known = "outside" if each.exists is None else "exists" if each.exists else "no"
         yield f"  {known:9} {one_line(each.name)}"
+
+
+def _answer(said: DnsAnswer) -> str:
+    return one_line(f"{said.resolver:11} {', '.join(said.records) or said.code}: {said.name}")
 
 
 def _found(said: ExplainView, wide: bool) -> Iterator[str]:

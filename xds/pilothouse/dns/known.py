@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from pilothouse.model.services import Service, ServiceName
+from pilothouse.registry.merged import Registry
 from pilothouse.serving.catalogue import Catalogue
 from pilothouse.structures.index import Index
 
@@ -62,6 +63,15 @@ class InForce:
     def __init__(self, catalogue: Catalogue, complete: Callable[[], bool], serial: Callable[[], int]) -> None:
         self._catalogue, self._complete, self._serial = catalogue, complete, serial
         self._addresses = Addresses()
+
+    @classmethod
+    def of(cls, registry: Registry, catalogue: Catalogue) -> InForce:
+        """What is served now. Before all is loaded, any name may yet exist."""
+
+        def complete() -> bool:
+            return catalogue.knowledge.begun and not registry.unsynced
+
+        return cls(catalogue, complete, lambda: registry.revisions.published)
 
     @property
     def complete(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from typing import TypeAlias
 
 from pilothouse.model.addresses import objection
@@ -50,9 +50,12 @@ class ServedCluster:
 def network(text: object) -> Network:
     """Parse `10.96.0.0/16` or `fd00::/108`. Raises ValueError."""
     try:
-        return ip_network(str(text))
-    except ValueError as error:
-        raise ValueError(f"'{text}' is not a network such as 10.96.0.0/16: {error}") from None
+        found = ip_network(str(text), strict=False)
+    except ValueError:
+        raise ValueError(f"'{text}' is not a network; write ADDRESS/BITS") from None
+    if ip_interface(str(text)).ip != found.network_address:
+        raise ValueError(f"'{text}' does not begin its network: did you mean {found}?")
+    return found
 
 
 def never_virtual(address: str) -> str:

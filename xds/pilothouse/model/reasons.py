@@ -88,7 +88,8 @@ WORDS: Mapping[Reason, str] = {
     Reason.NO_ENDPOINTS: "the Service has no endpoint that can be called",
     Reason.NAME_TAKEN: "another Service has that host name",
     Reason.VIP_TAKEN: "an older Service has that virtual IP",
-    Reason.NO_VIRTUAL_IP: "the port can be called by virtual IP only, and the Service has none",
+    Reason.NO_VIRTUAL_IP: "the port can be called by virtual IP only, and the Service has none:"
+    " state its clusterIP, or give one by --virtual-ips",
     Reason.VIP_NOT_GIVEN: "the Service needs a virtual IP and was given none",
     Reason.SERVER_NAME_TAKEN: "another TLS port has the Service's names",
     Reason.NO_SUCH_PARENT: "the route's Service, or its port, does not exist",

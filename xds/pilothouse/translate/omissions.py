@@ -15,7 +15,7 @@ from pilothouse.translate.passthrough import by_server_name
 from pilothouse.translate.routes.answers import encoded
 from pilothouse.translate.routes.traffic import connections_at, requests_at, viewers
 
-_UNANSWERED = "no endpoint is ready: HTTP requests are answered by 503"
+_UNANSWERED, _CLOSED = "HTTP requests are answered by 503", "connections are closed"
 _CALLED = (State.READY, State.TERMINATING_SERVING)
 
 
@@ -58,7 +58,8 @@ def _of_emptiness(service: Service, resolved: Resolved) -> Iterator[Omission]:
         return  # its name leads nowhere, or its routes decide where
     endpoints = resolved.spec.hosts if resolved.spec.hosts is not None else service.endpoints
     if not any(endpoint.weight and endpoint.state in _CALLED for endpoint in endpoints):
-        yield Omission(Reason.NO_ENDPOINTS, str(service.name), _UNANSWERED)
+        by_host = any(port.protocol.by_host for port in mesh_ports(resolved.spec))
+        yield Omission(Reason.NO_ENDPOINTS, str(service.name), _UNANSWERED if by_host else _CLOSED)
 
 
 def _of_unreachable(resolved: Resolved, by_name: Port | None) -> Iterator[Omission]:

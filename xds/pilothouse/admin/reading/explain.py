@@ -67,7 +67,8 @@ async def explained(parts: Parts, who: Asking, name: str, endpoint: str) -> view
             return await _to_endpoint(_Walk(parts, who, name), callee, of, endpoint)
     walked = await _walked(parts, who, name, callee, found, endpoint)
     asked = dns.asked(parts, who.audience.namespace, who.domain, callee.host)
-    return structs.replace(walked, dns=asked, read_as=callee.read_as)
+    answers = dns.answered(parts, who.audience.scope, who.domain, callee.host)
+    return structs.replace(walked, dns=asked, answers=answers, read_as=callee.read_as)
 
 
 async def _walked(  # noqa: PLR0913  (the name, and what it means)

@@ -144,6 +144,19 @@ class DnsView(View, frozen=True):
     shortest: str | None = None
 
 
+class DnsAnswer(View, frozen=True):
+    """What a resolver of Pilothouse answers for a name: `serve --dns`, or a `dns-agent` of the client's
+    namespace.
+
+    `code` is NOERROR, NODATA, NXDOMAIN or SERVFAIL. `records` are addresses, and the targets of aliases.
+    """
+
+    resolver: str
+    name: str
+    code: str
+    records: tuple[str, ...] = ()
+
+
 class ExplainView(View, frozen=True):
     """The walk from a name to endpoints, for one client.
 
@@ -152,8 +165,9 @@ class ExplainView(View, frozen=True):
     `read_as` says how the name is read if it is a URL or the
     address of an endpoint. `notes` are about other services that would have the name. `last_change` is
     that of a service which had the name and has gone, if it is remembered. `left_out` is what of
-    the service this client does not get. `dns` is absent for an address, and for a client without a
-    namespace.
+    the service this client does not get. `dns` is what a Pod asks the name server of the cluster, by the
+    names that the cluster has. It is absent for an address, and for a client without a namespace.
+    `answers` are those of Pilothouse's own resolvers, which do not know what is not exported to whoever asks.
     """
 
     name: str
@@ -175,3 +189,4 @@ class ExplainView(View, frozen=True):
     near: tuple[str, ...] = ()
     last_change: ChangeView | None = None
     dns: DnsView | None = None
+    answers: tuple[DnsAnswer, ...] = ()
