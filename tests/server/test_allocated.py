@@ -196,6 +196,37 @@ def test_what_cannot_be_kept_is_not_given_and_nothing_known_is_lost(
     assert give(kept, PAY, CART, DB) == ["240.240.0.2", "240.240.0.3", "240.240.0.1"]
 
 
+def test_what_was_given_is_kept_again_if_the_file_goes_after_it_could_not_be_written(
+    kept: Allocations, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(kept, DB, CART)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            kept.settle(Wish([PAY], [CART]))
+    kept.file.unlink()
+    assert give(kept, PAY) == ["240.240.0.3"]
+    assert loaded(folder) == {DB: ("240.240.0.1",), CART: ("240.240.0.2",), PAY: ("240.240.0.3",)}
+
+
+@pytest.mark.parametrize("names", [[name("xx")], [name("xx"), name("yy")]])
+def test_a_file_that_is_written_over_in_place_is_read_anew(
+    kept: Allocations, tmp_path: Path, names: list[ServiceName]
+) -> None:
+    """It has as many bytes as what was read, or more."""
+    other = Allocations(tmp_path / "other", RANGES)
+    give(kept, name("aa"))
+    give(other, *names)
+    inode = kept.file.stat().st_ino
+    kept.file.write_bytes(other.file.read_bytes())
+    assert kept.file.stat().st_ino == inode
+    assert kept.load() == other.load()
+
+
 def test_a_line_that_the_disk_takes_only_in_part_is_taken_back(
     kept: Allocations, monkeypatch: pytest.MonkeyPatch
 ) -> None:

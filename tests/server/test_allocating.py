@@ -152,6 +152,24 @@ async def test_a_disk_that_is_back_has_what_it_had(
     await eventually(lambda: vips(registry) == ("240.240.0.2",))
 
 
+async def test_an_address_that_is_kept_for_another_service_goes_there(
+    registry, allocator, disk, tmp_path: Path, eventually
+) -> None:
+    await allocator.begin()
+    registry.shard("files").replace([service(DB)])
+    await allocator.first()
+    assert vips(registry) == ("240.240.0.1",)
+    other = Allocations(tmp_path / "other", RANGES)
+    other.settle(Wish([CART]))
+    disk.file.write_bytes(other.file.read_bytes())
+    with capture_logs() as logs:
+        registry.shard("files").put(service(CART))
+        await eventually(lambda: vips(registry, CART) == ("240.240.0.1",))
+        await eventually(lambda: vips(registry) == ("240.240.0.2",))
+    taken = "a virtual IP is taken away: it is kept for another service"
+    assert [each["service"] for each in logs if each["event"] == taken] == ["shop/db"]
+
+
 async def test_what_is_not_reported_is_given_back_once_nothing_is_unknown(
     registry, allocator, disk, tmp_path: Path, eventually
 ) -> None:

@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 # What may be an address in a line that cannot be read.
 _LIKE_ADDRESS = re.compile(rb"[0-9A-Fa-f:.]{2,45}")
 _UNKNOWN = (0, 0)
+# So many bytes tell whether a file is still what was read: a checksum is among them.
+_END = 256
 
 
 class Settled(NamedTuple):
@@ -68,11 +70,15 @@ class Allocations:
         """Do what services need, as far as there are addresses. If that cannot be kept, nothing is done."""
         with self._state.alone():
             self._catch_up()
-            now = time.time()
+            now, decided = time.time(), list[Entry]()
             try:
-                self._append([*self._ledger.keep(self._held, now), *self._ledger.settle(wish, now)])
+                decided += self._ledger.keep(self._held, now)
+                decided += self._ledger.settle(wish, now)
+                self._append(decided)
             except OSError:
-                self._begin(_UNKNOWN)  # what was decided does not count
+                # What was decided does not count. What was in force does, whatever becomes of the file.
+                self._held = {**self._held, **_without(self._ledger.holders, decided)}
+                self._begin(_UNKNOWN)
                 raise
             self._held = {}
             addresses = {name: self._ledger.addresses(name) for name in (*wish.wanted, *wish.gone)}
@@ -81,6 +87,7 @@ class Allocations:
     def _begin(self, known: tuple[int, int]) -> None:
         """Nothing of the file is read."""
         self._ledger, self._known, self._read, self._lines = Ledger(self._networks), known, 0, 0
+        self._end = b""  # of what is read
 
     def _catch_up(self) -> bool:
         """Read what was written since the last time. Returns whether some of it is damaged."""
@@ -92,14 +99,24 @@ class Allocations:
             return False
         if not stat.S_ISREG(found.st_mode):
             raise OSError("is not a regular file")  # to read or write it may take for ever
-        if (found.st_dev, found.st_ino) != self._known or found.st_size < self._read:
+        if (found.st_dev, found.st_ino) != self._known or not self._is_as_read():
             self._held = {**self._held, **self._ledger.holders}
             self._begin((found.st_dev, found.st_ino))
         if found.st_size == self._read:
             return False
         data = content(self.file)
-        new, self._read = data[self._read :], len(data)
+        new, self._read, self._end = data[self._read :], len(data), data[-_END:]
         return self._enter(new)
+
+    def _is_as_read(self) -> bool:
+        """Whether the file still has what was read of it, as far as its end tells."""
+        if not self._read:
+            return True
+        descriptor = os.open(self.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            return os.pread(descriptor, len(self._end), self._read - len(self._end)) == self._end
+        finally:
+            os.close(descriptor)
 
     def _enter(self, data: bytes) -> bool:
         """Take note of these lines. Returns whether some cannot be read: they are left out and logged."""
@@ -137,6 +154,7 @@ class Allocations:
         finally:
             os.close(descriptor)
         self._known, self._read = (before.st_dev, before.st_ino), before.st_size + len(data)
+        self._end = (self._end + data)[-_END:]
         self._lines += data.count(b"\n")
 
     def _rewrite(self, entries: Iterable[Entry]) -> None:
@@ -144,6 +162,18 @@ class Allocations:
         overwrite(self.file, data)
         found = os.stat(self.file)
         self._known, self._read, self._lines = (found.st_dev, found.st_ino), len(data), data.count(b"\n")
+        self._end = data[-_END:]
+
+
+def _without(
+    holders: Mapping[ServiceName, Collection[str]], decided: Iterable[Entry]
+) -> dict[ServiceName, Collection[str]]:
+    """The addresses that services had before this was decided."""
+    found: dict[ServiceName, Collection[str]] = {name: {*addresses} for name, addresses in holders.items()}
+    for address, service, _, given in reversed([*decided]):
+        had = {*found.get(service, ())}
+        found[service] = had - {address} if given else had | {address}
+    return found
 
 
 def _encoded(entry: Entry) -> bytes:

@@ -112,7 +112,9 @@ class Allocator:
         before = {name: self._virtual_ips.given(name).addresses for name in given}
         changed = self._virtual_ips.settle(given)
         for name in changed:
-            if before[name] and given[name].addresses and before[name] != given[name].addresses:
+            if name not in given:
+                log.error("a virtual IP is taken away: it is kept for another service", service=str(name))
+            elif before[name] and given[name].addresses and before[name] != given[name].addresses:
                 log.warning(
                     "a virtual IP has changed, because another service states it",
                     service=str(name),
