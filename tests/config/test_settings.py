@@ -173,6 +173,14 @@ def test_settings_that_do_not_go_together_are_all_named_where_they_were_given(he
             "--dns-forward and --dns: 10.0.0.1:53 would ask itself",
         ),
         (
+            {"dns": "10.0.0.1:53", "dns_forward": "stub.cluster.local=10.0.0.2:53"},
+            "--dns-forward: names of stub.cluster.local are answered here, and nobody else is asked",
+        ),
+        (
+            {"dns": "0.0.0.0:53", "dns_forward": "127.0.0.1:53"},
+            "--dns-forward and --dns: 127.0.0.1:53 would ask itself",
+        ),
+        (
             {"dns": "10.0.0.1:53", "dns_forward": "corp.example=10.0.0.2"},
             "--dns-forward: 'corp.example=10.0.0.2' is not [ZONE=]HOST:PORT, such as 10.0.0.2:53 or"
             " corp.example=10.1.0.53:53",

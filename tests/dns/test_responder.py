@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import dns.flags
 import dns.message
+import dns.rcode
 import pytest
 
 from pilothouse.dns.kept import Kept
 from pilothouse.dns.names import Names
-from pilothouse.dns.responder import Counted
+from pilothouse.dns.responder import Counted, Onward, Responder
+from pilothouse.dns.zone import Zone
+from pilothouse.mesh.visibility import Scope
 from pilothouse.model.services import Endpoint, Port, Service, ServiceName, ServiceSpec
 
 pytestmark = pytest.mark.quick
@@ -136,3 +140,37 @@ def test_every_answer_is_counted(estate, asked):
     shop.records("gone.shop.svc.cluster.local.")
     shop.responder.respond(b"\0" * 12, datagram=True)
     assert shop.responder.counts == {Counted(1, 0): 3, Counted(1, 3): 1, Counted(0, 1): 1}
+
+
+@pytest.mark.parametrize("desired", [True, False])
+def test_nobody_is_asked_for_who_does_not_want_that(estate, desired):
+    alias = Service(ServiceSpec(ServiceName("shop", "a"), external_name="api.example.com"))
+    estate.put(alias)
+    responder = Responder(Names([Zone.of_cluster("cluster.local", estate)], estate, Scope()), forwards=True)
+
+    def asked(name: str) -> dns.message.Message | None:
+        query = dns.message.make_query(name, "A")
+        query.flags = dns.flags.RD if desired else 0
+        found = responder.respond(query.to_wire(), datagram=True)
+        return None if isinstance(found, Onward) else dns.message.from_wire(found)
+
+    alone, led = asked("www.example.com."), asked("a.shop.svc.cluster.local.")
+    if desired:
+        assert alone is None
+        assert led is None
+    else:
+        assert alone is not None
+        assert led is not None
+        assert alone.rcode() == dns.rcode.REFUSED
+        assert [str(each[0]) for each in led.answer] == ["api.example.com."]
+    # And who asks next gets what he wants.
+    desired = not desired
+    assert (asked("a.shop.svc.cluster.local.") is None) is desired
+
+
+def test_there_is_no_dnssec_and_no_authority_for_what_is_not_known(estate, asked):
+    estate.complete = False
+    found = asked().message("gone.shop.svc.cluster.local.", want_dnssec=True)
+    assert found.rcode() == dns.rcode.SERVFAIL
+    assert not found.flags & dns.flags.AA
+    assert not found.ednsflags & dns.flags.DO

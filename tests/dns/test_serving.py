@@ -286,3 +286,16 @@ def test_others_have_a_turn_between_questions_on_connections(names, monkeypatch,
                 writer.close()
 
     asyncio.run(within())
+
+
+def test_a_mistake_of_ours_is_said_to_be_one(names, monkeypatch):
+    def mistaken(*_, **__):
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(Responder, "respond", mistaken)
+
+    async def test(number):
+        assert (await ask(number)).rcode() == dns.rcode.SERVFAIL
+        assert (await ask(number, over="tcp")).rcode() == dns.rcode.SERVFAIL
+
+    run(test, names)

@@ -20,9 +20,11 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from pilothouse.admin.settings import AdminSettings
+from pilothouse.dns.records import labels
 from pilothouse.dns.settings import DnsSettings
 from pilothouse.feeds.settings import FeedSettings
 from pilothouse.mesh.names import ClusterZone
+from pilothouse.model.addresses import CLUSTER_SET
 from pilothouse.registry.settings import VirtualIpSettings
 from pilothouse.server.settings import XdsSettings
 from pilothouse.sources import SourceSettings
@@ -104,6 +106,15 @@ class Settings(
         included, excluded = frozenset(self.include_namespaces), frozenset(self.exclude_namespaces)
         selected = any(section.selects for section in self.sources)
         return ClusterZone(self.cluster_domain, included, excluded, selected)
+
+    @model_validator(mode="after")
+    def _answered_here(self) -> Self:
+        own = [labels(self.cluster_domain), labels(CLUSTER_SET)]
+        for each in self.dns_forward:
+            if any(each.zone[-len(domain) :] == domain for domain in own):
+                name = ".".join(each.zone)
+                raise Conflict(f"names of {name} are answered here, and nobody else is asked", "dns_forward")
+        return self
 
     @model_validator(mode="after")
     def _never_moved(self) -> Self:

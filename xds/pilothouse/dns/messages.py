@@ -41,7 +41,6 @@ _ANY_CLASS = 255
 #: asks in another's name makes little of it (DNS flag day 2020).
 LARGEST_UDP = 1232
 _SMALLEST_UDP = 512
-_DNSSEC_OK = 0x8000
 #: In bytes, with the root.
 LONGEST_NAME = 255
 _LONGEST_LABEL = 63
@@ -56,7 +55,6 @@ class Edns(NamedTuple):
 
     largest: int
     version: int
-    dnssec_ok: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,11 @@ class Query:
     asked: bytes
     question: Question
     edns: Edns | None
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether somebody else may be asked for the answer (RD)."""
+        return bool(self.flags & _DESIRED)
 
     @property
     def limit(self) -> int:
@@ -83,6 +86,14 @@ class Unreadable(Exception):
     def __init__(self, answer: bytes = b"") -> None:
         super().__init__()
         self.answer = answer
+
+
+def failure(message: bytes) -> bytes:
+    """What is said to a question that could not be answered because of a mistake of ours."""
+    if len(message) < _HEADER.size or message[2] & _RESPONSE >> 8:
+        return b""
+    id, flags, *_ = _HEADER.unpack_from(message)
+    return _refusal(id, flags, Rcode.SERVFAIL)
 
 
 def read(message: bytes) -> Query:
@@ -141,7 +152,7 @@ def _edns(message: bytes, start: int, count: int) -> Edns | None:
         if type == Type.OPT:
             if found is not None:
                 raise ValueError  # RFC 6891, 6.1.1
-            found = Edns(largest, ttl >> 16 & 0xFF, bool(ttl & _DNSSEC_OK))
+            found = Edns(largest, ttl >> 16 & 0xFF)
     return found
 
 
@@ -285,7 +296,8 @@ def _fitting(records: tuple[bytes, ...], room: int) -> tuple[tuple[bytes, ...], 
 
 
 def _opt(edns: Edns, rcode: Rcode) -> bytes:
-    ttl = rcode >> 4 << 24 | (_DNSSEC_OK if edns.dnssec_ok else 0)
+    # DO is not set, because there are no signatures here (RFC 3225, 3).
+    ttl = rcode >> 4 << 24
     return b"\0" + _RECORD.pack(Type.OPT, LARGEST_UDP, ttl, 0)
 
 

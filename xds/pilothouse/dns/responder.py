@@ -16,6 +16,7 @@ from pilothouse.model.services import Service, ServiceName
 _LARGEST_TCP = 65_535
 _TYPES = {each.value: each.name for each in Type}
 _RCODES = {each.value: each.name for each in Rcode}
+_REFUSED = Answer(Rcode.REFUSED, authoritative=False)
 _TRANSFERS = (Type.AXFR, Type.IXFR)
 
 
@@ -113,7 +114,10 @@ class Responder:
     def _found(self, query: Query) -> _Found | Onward:
         answer = self._answer(query.question)
         if answer is None or (answer.elsewhere and self.forwards):
-            return Onward(query, answer)
+            if query.may_go_on:
+                return Onward(query, answer)
+            known = answer if answer is not None and answer.records else _REFUSED
+            return _Found(encoded(query.question.name, known), ())
         found = _Found(encoded(query.question.name, answer), answer.of)
         if answer.of:
             self._bodies.put(query.question, found, found.body.size, answer.of)
@@ -121,10 +125,10 @@ class Responder:
 
     def _answer(self, question: Question) -> Answer | None:
         if question.type in _TRANSFERS:
-            return Answer(Rcode.REFUSED, authoritative=False)
+            return _REFUSED
         found = self.names.answer(question)
         if found is None and not self.forwards:
-            return Answer(Rcode.REFUSED, authoritative=False)
+            return _REFUSED
         return found
 
     def _replied(self, query: Query, found: _Found, message: bytes, datagram: bool) -> bytes:

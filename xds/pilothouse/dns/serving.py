@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from pilothouse.dns.answers import Answer
+from pilothouse.dns.messages import failure
 from pilothouse.dns.records import Rcode
 from pilothouse.dns.responder import Forward, Onward, Responder
 from pilothouse.structures.hostport import HostPort
@@ -25,7 +26,8 @@ _TURN_S = 0.0002
 _IP_PKTINFO, _ABOUT = 8, 64
 _BUFFER: Final = 1 << 21
 _IDLE_S, _MESSAGE_S = 10.0, 5.0
-_CONNECTIONS, _OF_ONE = 1024, 32
+#: In all, and from one address, behind which may be a whole node.
+_CONNECTIONS, _OF_ONE = 1024, 256
 _WAITING = 1000  # questions that are asked elsewhere at the same time
 
 
@@ -147,7 +149,7 @@ class Port:
             return self._responder.respond(message, datagram=datagram)
         except Exception:
             log.error("a question could not be answered", exc_info=True)
-            return b""
+            return failure(message)
 
     def _later(self, onward: Onward, sock: Datagrams, sender: Any) -> None:
         if len(self._waiting) >= _WAITING:

@@ -281,7 +281,9 @@ class Zone:
 
     def _negative(self, rcode: Rcode = Rcode.NOERROR, of: tuple[Service, ...] = ()) -> Answer:
         """That there is nothing, and how long that may be remembered (RFC 2308)."""
-        return Answer(rcode, authority=() if rcode is Rcode.SERVFAIL else (self._authority,), of=of)
+        if rcode is Rcode.SERVFAIL:
+            return Answer(rcode, authoritative=False)
+        return Answer(rcode, authority=(self._authority,), of=of)
 
     @property
     def _server(self) -> Labels:
