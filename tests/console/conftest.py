@@ -39,9 +39,10 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def look(browser: Browser, plane) -> AsyncIterator[Open]:  # noqa: F811
+async def look(browser: Browser, plane, client_of) -> AsyncIterator[Open]:  # noqa: F811
     """Opens a page of the console: `page = await look("#/services")`.
 
+    Pages are closed before clients leave (`client_of`), because a page asks about a client until then.
     The test fails if the page asks another origin for anything, or if it reports an error. `expected` has
     parts of errors that are meant to happen. `without` is an address and what answers in its place.
     """

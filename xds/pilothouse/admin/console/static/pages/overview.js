@@ -1,4 +1,5 @@
 // Whether everything is well, and if not, what needs attention first.
+import { useEffect } from 'preact/hooks';
 import { useList, usePage } from '../asking.js';
 import { html } from '../html.js';
 import { Answer, Empty } from '../parts/notices.js';
@@ -10,8 +11,15 @@ import { count, look, number, PROXY_STATES } from '../words.js';
 import { Feed } from './changes.js';
 import { SourceTable } from './sources.js';
 
+// What of a change is not called is counted some time after it, and no event says when.
+const COUNTED_MS = 3000;
+
 export function Overview() {
   const status = usePage('status', {}, ['change', 'proxy', 'source', 'hold', 'nack']);
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || status.reload(), COUNTED_MS);
+    return () => clearInterval(timer);
+  }, [status.reload]);
   const { version, since } = status.data ?? {};
   return html`<${Page}
     title="Overview"
