@@ -18,7 +18,7 @@ from pilothouse.admin.api.pages import PAGES, PREFIX
 from pilothouse.admin.api.streaming import ABOUT, EVENTS, PARAMETERS
 from pilothouse.admin.api.views import Order
 from pilothouse.admin.metrics import StatusCollector
-from pilothouse.admin.status import Status, StreamsStatus
+from pilothouse.admin.status import NamesStatus, Status, StreamsStatus
 from pilothouse.agent.metrics import AgentCollector, Counts
 from pilothouse.cli import app
 
@@ -66,7 +66,7 @@ def _flag(parameter: typer.core.TyperOption) -> tuple[str, ...]:
 
 def dns_agent() -> str:
     """The flags of `dns-agent`, and its metrics."""
-    counts = Counts({}, {}, 0, 0, connected=False, rejected=0, heard_at=0.0)
+    counts = Counts(NamesStatus(), 0, 0, connected=False, rejected=0, heard_at=0.0)
     return f"{_flags('dns-agent')}\n\n{_metrics(AgentCollector(counts))}"
 
 

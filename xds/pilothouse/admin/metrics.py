@@ -58,7 +58,7 @@ class StatusCollector(Collector):
             _certificates(status.certificates),
             _streams(self._streams),
             _counts(status.counters),
-            _names(status.names),
+            of_names(status.names),
             _propagation(status.propagation, status.unpublished_s),
         )
 
@@ -76,23 +76,23 @@ def exposition(status: Questions, streams: StreamsStatus) -> bytes:
 
 def _process(status: Questions) -> Iterator[Metric]:
     yield InfoMetricFamily("pilothouse_build", "The running version.", {"version": status.version})
-    yield _gauge("ready", "1 if /readyz says ready.", readiness(status).ready)
-    yield _gauge("draining", "1 while the process shuts down.", status.draining)
+    yield gauge("ready", "1 if /readyz says ready.", readiness(status).ready)
+    yield gauge("draining", "1 while the process shuts down.", status.draining)
     about = "Seconds that work had to wait for the event loop, looked at several times a second."
     yield _histogram("event_loop_delay_seconds", about, [], [([], status.loop_delay)])
 
 
 def _catalogue(status: Questions) -> Iterator[Metric]:
-    yield _gauge("services", "Services in the registry.", status.services)
+    yield gauge("services", "Services in the registry.", status.services)
     about = "Endpoints in the registry, by whether they are called at their ports: yes, late, partly or no."
     yield _gauges("endpoints", about, ["called"], _single(status.called))
     about = "Endpoints that are not called at all of their ports, each with its first reason."
     yield _gauges("excluded_endpoints", about, ["reason"], _single(status.excluded))
     about = "Services that have endpoints of which none is called."
-    yield _gauge("unserved_services", about, status.unserved.services)
+    yield gauge("unserved_services", about, status.unserved.services)
     yield _gauges("resources", "Encoded xDS resources held.", ["type"], _single(status.resources))
     held_back = {quarantine.service: 1 for quarantine in status.quarantined}
-    yield _gauge("quarantined_services", "Number of quarantined services.", len(held_back))
+    yield gauge("quarantined_services", "Number of quarantined services.", len(held_back))
     about = "Endpoints, ports, routes, documents and other things that are left out."
     yield _gauges("left_out", about, ["reason"], _single(status.left_out))
     yield _gauges("quarantined", "1 for each quarantined service.", ["service"], _single(held_back))
@@ -131,7 +131,7 @@ def _sources(status: Questions) -> Iterator[Metric]:
 def _certificates(files: CertificatesStatus) -> Iterator[Metric]:
     about = "When the certificates in a file expire."
     yield _gauges("certificate_expiry_timestamp_seconds", about, ["file"], _single(files.expires_s))
-    yield _gauge("certificates_stale", "1 while the present certificate files cannot be used.", files.stale)
+    yield gauge("certificates_stale", "1 while the present certificate files cannot be used.", files.stale)
 
 
 def _streams(streams: StreamsStatus) -> Iterator[Metric]:
@@ -157,22 +157,23 @@ def _counts(counters: Counters) -> Iterator[Metric]:
     yield _counters("pushes", "Responses sent.", ["type", "variant"], counters.pushes.items())
     yield _counters("requests", "Requests received.", ["type"], _single(counters.requests))
     yield _counters("rejects", "NACKs received.", ["type"], _single(counters.rejects))
-    yield _counter("streams_opened", "Streams opened.", counters.streams_opened)
-    yield _counter("streams_closed", "Streams closed.", counters.streams_closed)
-    yield _counter("bad_requests", "Streams refused because of a bad request.", counters.bad_requests)
-    yield _counter("unknown_names", "Requests for endpoints of unknown clusters.", counters.unknown_names)
+    yield counter("streams_opened", "Streams opened.", counters.streams_opened)
+    yield counter("streams_closed", "Streams closed.", counters.streams_closed)
+    yield counter("bad_requests", "Streams refused because of a bad request.", counters.bad_requests)
+    yield counter("unknown_names", "Requests for endpoints of unknown clusters.", counters.unknown_names)
     about = "Times that a client was sent the same again, because it did not answer for 20 s."
-    yield _counter("stale_resent", about, counters.stale_resent)
+    yield counter("stale_resent", about, counters.stale_resent)
     about = "Streams ended because the client did not answer for 60 s."
-    yield _counter("stale_closed", about, counters.stale_closed)
+    yield counter("stale_closed", about, counters.stale_closed)
     about = "Entries of the journal that could not be kept on the disk."
-    yield _counter("journal_lost", about, counters.journal_lost)
-    yield _counter("traces_sent", "Traces of changes that a collector has taken.", counters.traces_sent)
-    yield _counter("traces_lost", "Traces of changes that could not be sent.", counters.traces_lost)
-    yield _counter("sent_bytes", "Bytes of responses sent.", counters.bytes_sent)
+    yield counter("journal_lost", about, counters.journal_lost)
+    yield counter("traces_sent", "Traces of changes that a collector has taken.", counters.traces_sent)
+    yield counter("traces_lost", "Traces of changes that could not be sent.", counters.traces_lost)
+    yield counter("sent_bytes", "Bytes of responses sent.", counters.bytes_sent)
 
 
-def _names(names: NamesStatus) -> Iterator[Metric]:
+def of_names(names: NamesStatus) -> Iterator[Metric]:
+    """What was asked over DNS, of the control plane and of resolvers beside applications."""
     yield _counters("dns_answers", "Answers over DNS.", ["type", "rcode"], names.answered.items())
     about = "Names looked up elsewhere: answered, remembered, stale (nobody answered any more) or failed."
     yield _counters("dns_forwarded", about, ["outcome"], _single(names.forwarded))
@@ -186,7 +187,7 @@ def _propagation(sources: Sequence[PropagationStatus], unpublished_s: float) -> 
         return _counters(name, about, ["source"], values(value))
 
     about = "How long the oldest change has waited that not all clients have been told of; 0 without any."
-    yield _gauge("publish_queue_age_seconds", about, unpublished_s)
+    yield gauge("publish_queue_age_seconds", about, unpublished_s)
     yield each("revisions", "Reports that changed something.", lambda one: one.revisions)
     about = "Revisions that are not published, or not answered by all clients, yet."
     yield _gauges("revisions_pending", about, ["source"], values(lambda one: one.pending))
@@ -203,11 +204,13 @@ def _single(numbers: Mapping[str, float]) -> Samples:
     return (((value,), number) for value, number in numbers.items())
 
 
-def _gauge(name: str, about: str, number: float) -> Metric:
+def gauge(name: str, about: str, number: float) -> Metric:
+    """A metric of ours without labels."""
     return GaugeMetricFamily(f"pilothouse_{name}", about, value=float(number))
 
 
-def _counter(name: str, about: str, number: int) -> Metric:
+def counter(name: str, about: str, number: int) -> Metric:
+    """A metric of ours without labels, which only grows."""
     return CounterMetricFamily(f"pilothouse_{name}", about, value=number)
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from pilothouse import __version__
+from pilothouse.admin.metrics import counter, gauge, of_names
+from pilothouse.admin.status import NamesStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Of one moment. `heard_at` is Unix time of the control plane's last word, if there was one."""
 
-    answered: Mapping[tuple[str, str], int]
-    forwarded: Mapping[str, int]
+    names: NamesStatus
     saved: int
     services: int
     connected: bool
@@ -35,19 +36,16 @@ class AgentCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         counts = self._counts
         yield InfoMetricFamily("pilothouse_build", "The running version.", {"version": __version__})
-        yield _gauge("dns_services", "Services whose names are known.", counts.services)
-        yield _gauge("dns_control_plane_connected", "1 while the control plane is heard.", counts.connected)
+        yield gauge("dns_services", "Services whose names are known.", counts.services)
+        yield gauge("dns_control_plane_connected", "1 while the control plane is heard.", counts.connected)
         if counts.heard_at is not None:
             since_s = max(0.0, time.time() - counts.heard_at)
-            yield _gauge("dns_last_told_seconds", "Since the control plane has told of names.", since_s)
+            yield gauge("dns_last_told_seconds", "Since the control plane has told of names.", since_s)
         saved = "Questions that resolvers did not have to ask, because their search list is known."
-        yield _counter("dns_searches_saved", saved, [], [((), counts.saved)])
+        yield counter("dns_searches_saved", saved, counts.saved)
         rejected = "Responses of the control plane with something that could not be used."
-        yield _counter("dns_responses_rejected", rejected, [], [((), counts.rejected)])
-        yield _counter("dns_answers", "Answers over DNS.", ["type", "rcode"], counts.answered.items())
-        outcomes = [((outcome,), number) for outcome, number in counts.forwarded.items()]
-        about = "Names looked up elsewhere: answered, remembered, stale (nobody answered any more) or failed."
-        yield _counter("dns_forwarded", about, ["outcome"], outcomes)
+        yield counter("dns_responses_rejected", rejected, counts.rejected)
+        yield from of_names(counts.names)
 
 
 def exposition(counts: Counts) -> bytes:
@@ -56,14 +54,3 @@ def exposition(counts: Counts) -> bytes:
     registry.register(AgentCollector(counts))
     ProcessCollector(registry=registry)
     return generate_latest(registry)
-
-
-def _gauge(name: str, about: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"pilothouse_{name}", about, value)
-
-
-def _counter(name: str, about: str, labels: list[str], values: Iterable[tuple[Sequence[str], int]]) -> Metric:
-    family = CounterMetricFamily(f"pilothouse_{name}", about, labels=labels)
-    for of, value in values:
-        family.add_metric(of, value)
-    return family

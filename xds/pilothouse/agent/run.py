@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import structlog
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
+from pilothouse.admin.probes import probes
 from pilothouse.admin.serve import Terms, serving
+from pilothouse.admin.status import NamesStatus
 from pilothouse.agent.following import Following, Tls
 from pilothouse.agent.learned import Learned
 from pilothouse.agent.metrics import Counts, exposition
@@ -25,7 +25,7 @@ from pilothouse.dns.records import Labels
 from pilothouse.dns.responder import Responder
 from pilothouse.dns.serving import Port
 from pilothouse.dns.serving import serving as answering
-from pilothouse.dns.settings import Upstream, leads_to
+from pilothouse.dns.settings import Upstream, by_zone, leads_to
 from pilothouse.mesh.audience import Node
 from pilothouse.structures.hostport import HostPort
 from pilothouse.structures.memory import give_back
@@ -55,8 +55,8 @@ class Agent:
     resolv_conf: ResolvConf = _NO_RESOLV_CONF
 
 
-async def run(agent: Agent, opened: Callable[[int, int], None] = lambda dns, probes: None) -> None:
-    """Answer until SIGTERM or SIGINT. `opened` is called with the first DNS port, and that for probes.
+async def run(agent: Agent) -> None:
+    """Answer until SIGTERM or SIGINT.
 
     Raises OSError with one line of text if an address cannot be listened on.
     """
@@ -76,17 +76,15 @@ async def run(agent: Agent, opened: Callable[[int, int], None] = lambda dns, pro
     port = Port(responder, resolver.elsewhere if forward else None)
 
     def count() -> Counts:
-        answered, forwarded = responder.answered, forwarding.counts if forwarding else {}
+        names = NamesStatus(responder.answered, forwarding.counts if forwarding else {})
         connected, heard_at = following.connected, following.heard_at
-        return Counts(
-            answered, forwarded, resolver.saved, len(learned), connected, following.rejected, heard_at
-        )
+        return Counts(names, resolver.saved, len(learned), connected, following.rejected, heard_at)
 
     async with AsyncExitStack() as stack:
         ports = [await stack.enter_async_context(answering(port, each)) for each in agent.listen]
-        probes = _probes(lambda: _untold(following), count)
+        answers = probes(lambda: _untold(following), {"/metrics": _metrics(count)})
         probe_port = await stack.enter_async_context(
-            serving(probes, agent.probes.host, agent.probes.port, _PROBES)
+            serving(answers, agent.probes.host, agent.probes.port, _PROBES)
         )
         addresses = [str(HostPort(at.host, number)) for at, number in zip(agent.listen, ports, strict=True)]
         asked = {
@@ -102,7 +100,6 @@ async def run(agent: Agent, opened: Callable[[int, int], None] = lambda dns, pro
             tls=agent.tls is not None,
             forward=asked,
         )
-        opened(ports[0], probe_port)
         tasks = [asyncio.create_task(each) for each in (following.run(), give_back(), stopping.wait())]
         for task in tasks:
             stack.callback(task.cancel)
@@ -115,9 +112,7 @@ async def run(agent: Agent, opened: Callable[[int, int], None] = lambda dns, pro
 
 def _upstreams(agent: Agent) -> dict[Labels, list[HostPort]]:
     """The name servers of each zone, of the root's for all other names."""
-    servers = dict[Labels, list[HostPort]]()
-    for each in agent.upstreams:
-        servers.setdefault(each.zone, []).append(each.at)
+    servers = by_zone(agent.upstreams)
     # What leads here is no help.
     here = agent.listen
     found = [each for each in agent.resolv_conf.servers if not any(leads_to(each, own) for own in here)]
@@ -134,20 +129,10 @@ def _untold(following: Following) -> str:
     return "the control plane has not told of names yet" + (f": {why}" if why else "")
 
 
-def _probes(trouble: Callable[[], str], count: Callable[[], Counts]) -> Starlette:
-    """The application for kubelets and for Prometheus. It stays ready once it has heard of names."""
-
-    async def healthz(_: Request) -> Response:
-        return PlainTextResponse("alive\n")
-
-    async def readyz(_: Request) -> Response:
-        why = trouble()
-        return PlainTextResponse(f"{why or 'ready'}\n", 503 if why else 200)
+def _metrics(count: Callable[[], Counts]) -> Callable[[Request], Awaitable[Response]]:
+    """The page for Prometheus."""
 
     async def metrics(_: Request) -> Response:
         return Response(exposition(count()), media_type="text/plain; version=0.0.4")
 
-    pages = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
-    app = Starlette(routes=[Route(path, page, methods=["GET"]) for path, page in pages.items()])
-    app.router.redirect_slashes = False
-    return app
+    return metrics

@@ -10,10 +10,9 @@ import structlog
 from pilothouse.dns.forwarding import Forwarding
 from pilothouse.dns.known import InForce
 from pilothouse.dns.names import Names
-from pilothouse.dns.records import Labels
 from pilothouse.dns.responder import Responder
 from pilothouse.dns.serving import Port, serving
-from pilothouse.dns.settings import DnsSettings
+from pilothouse.dns.settings import DnsSettings, by_zone
 from pilothouse.dns.zone import Zone
 from pilothouse.mesh.visibility import Scope
 from pilothouse.model.services import ServiceName
@@ -31,7 +30,8 @@ class Naming:
 
     def __init__(self, settings: DnsSettings, known: InForce, shelf: Told) -> None:
         self._address, self._known, self.shelf = settings.dns, known, shelf
-        self._forwarding = _forwarding(settings)
+        servers = by_zone(settings.dns_forward)
+        self._forwarding = Forwarding(servers) if servers else None
         domain = shelf.zone.name
         zones = [Zone.of_cluster(domain, known, settings.dns_pods), Zone.of_cluster_set(known)]
         names = Names(zones, known, Scope())
@@ -62,10 +62,3 @@ class Naming:
         async with serving(Port(self._responder, forward), self._address, shared) as number:
             log.info("answering names", dns=str(HostPort(self._address.host, number)))
             yield
-
-
-def _forwarding(settings: DnsSettings) -> Forwarding | None:
-    servers = dict[Labels, list[HostPort]]()
-    for each in settings.dns_forward:
-        servers.setdefault(each.zone, []).append(each.at)
-    return Forwarding(servers) if servers else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import PlainValidator, model_validator
@@ -37,6 +38,14 @@ def upstream(value: object) -> Upstream:
             f"{text!r} is not [ZONE=]HOST:PORT, such as 10.0.0.2:53 or corp.example=10.1.0.53:53"
         )
     return Upstream(labels(zone), found)
+
+
+def by_zone(upstreams: Iterable[Upstream]) -> dict[Labels, list[HostPort]]:
+    """The servers of each zone, in the order in which they are asked."""
+    found = dict[Labels, list[HostPort]]()
+    for each in upstreams:
+        found.setdefault(each.zone, []).append(each.at)
+    return found
 
 
 def leads_to(at: HostPort, listening: HostPort) -> bool:

@@ -60,7 +60,7 @@ class Knowledge:
 
     def may_lack_endpoints(self, cluster: str) -> bool:
         """Whether a load assignment may lack endpoints from a place that cannot be read."""
-        return not self.complete and self.is_partial(self.directory.holder(cluster))
+        return self.is_partial(self.directory.holder(cluster))
 
     def is_partial(self, owner: Translated | None) -> bool:
         """Whether a service may have endpoints in a place that cannot be read now."""

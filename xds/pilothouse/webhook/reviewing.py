@@ -1,9 +1,8 @@
-"""What the webhook answers over HTTP: the API server about pods, and kubelets about the process."""
+"""What the webhook answers the API server about pods, over HTTP."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import msgspec
 import structlog
@@ -11,8 +10,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
+from pilothouse.admin.probes import pages_of
 from pilothouse.kubernetes.fields import FieldError
 from pilothouse.sidecar.admission import NoReview, Verdict, review
 from pilothouse.sidecar.injection import Injected, Skipped
@@ -29,26 +28,7 @@ _BODY_S = 5.0
 
 def reviews(template: Template) -> Starlette:
     """The application for the API server."""
-    return _app({"/inject": _Reviews(template).answer}, "POST")
-
-
-def probes(trouble: Callable[[], str]) -> Starlette:
-    """The application for kubelets. `trouble` says why no review can be answered; nothing if one can."""
-
-    async def healthz(_: Request) -> Response:
-        return PlainTextResponse("alive\n")
-
-    async def readyz(_: Request) -> Response:
-        why = trouble()
-        return PlainTextResponse(f"{why or 'ready'}\n", 503 if why else 200)
-
-    return _app({"/healthz": healthz, "/readyz": readyz}, "GET")
-
-
-def _app(endpoints: dict[str, Callable[[Request], object]], method: str) -> Starlette:
-    app = Starlette(routes=[Route(path, endpoint, methods=[method]) for path, endpoint in endpoints.items()])
-    app.router.redirect_slashes = False
-    return app
+    return pages_of({"/inject": _Reviews(template).answer}, "POST")
 
 
 class _Reviews:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from pilothouse.admin.probes import probes
 from pilothouse.admin.serve import Terms, serving
 from pilothouse.apiserver.client import Client
 from pilothouse.apiserver.credentials import Credentials, load_chain
@@ -22,7 +23,7 @@ from pilothouse.structures.memory import give_back
 from pilothouse.structures.signals import heed
 from pilothouse.webhook.certificates import Keys
 from pilothouse.webhook.keeping import Keeper, Place
-from pilothouse.webhook.reviewing import probes, reviews
+from pilothouse.webhook.reviewing import reviews
 
 log = structlog.get_logger(__name__)
 
